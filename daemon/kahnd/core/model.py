@@ -1,0 +1,263 @@
+"""The frozen values that everything speaks of: ids, hashes, status, dependencies, changes, results.
+
+Knows nothing of files, of the database or of time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, NewType
+
+DocumentId = NewType("DocumentId", str)
+"""A document's path, relative to the project, with `/`. A collection's id is its pattern with a leading `/`."""
+OutputPath = NewType("OutputPath", str)
+"""A rendered file's path, relative to the project, with `/`."""
+Digest = NewType("Digest", str)
+"""An XXH3-128 hash: 32 hex digits."""
+BuildId = NewType("BuildId", str)
+RunId = NewType("RunId", int)
+"""One attempt to render one document; never used twice in a daemon's life."""
+Ticket = NewType("Ticket", str)
+"""Names a question whose answer comes when the engine is quiet."""
+
+
+class Status(StrEnum):
+    """A document's state in the database."""
+
+    DIRTY = "DIRTY"
+    DONE = "DONE"
+    FAILED = "FAILED"
+    BLOCKED = "BLOCKED"
+    MISSING = "MISSING"
+
+
+class Kind(StrEnum):
+    """Why one document depends on another."""
+
+    INCLUDE = "include"
+    TEMPLATE = "template"
+    DATA = "data"
+    PAGE = "page"
+    OUTPUT = "output"
+    COLLECTION = "collection"
+    DECLARED = "declared"
+    DISCOVERED = "discovered"
+
+    @property
+    def of_content(self) -> bool:
+        """Whether only the target's own bytes matter: no order, nothing carried further, no part of a cycle."""
+        return self in CONTENT_KINDS
+
+    @property
+    def of_source(self) -> bool:
+        """Whether the target's source is read, even where it is itself rendered."""
+        return self in SOURCE_KINDS
+
+
+CONTENT_KINDS: Final = frozenset({Kind.PAGE, Kind.COLLECTION})
+SOURCE_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE, Kind.DATA})
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """One edge's far end; `line` is where it was found (1-based, 0 where unknown) and no part of its identity."""
+
+    target: DocumentId
+    kind: Kind
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a user is told: what happened, where, and what to do. `detail` is a renderer's own output."""
+
+    message: str
+    file: str = ""
+    line: int = 0
+    remedy: str = ""
+    detail: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
+        return f"{place}{self.message}" + (f" ({self.remedy})" if self.remedy else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What the file system said of a file when it was hashed; `hashed_ns` is that moment's wall clock."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    hashed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A look at one document: its bytes' hash, or a problem that kept it from being read, or neither: it is gone.
+
+    `dependencies` is None where the bytes are the ones already known, and so nothing was scanned.
+    """
+
+    document: DocumentId
+    content_hash: Digest | None = None
+    stat: Stat | None = None
+    dependencies: tuple[Dependency, ...] | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """What changes among one document's dependencies; everything not named stays."""
+
+    add: tuple[Dependency, ...] = ()
+    drop: tuple[DocumentId, ...] = ()
+
+
+NO_EDGES: Final = Edges()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the database keeps of one document, but its edges."""
+
+    id: DocumentId
+    status: Status = Status.DIRTY
+    content_hash: Digest | None = None
+    last_rendered_hash: Digest | None = None
+    inputs_hash: Digest | None = None
+    output_hash: Digest | None = None
+    effective_hash: Digest | None = None
+    recipe_hash: Digest | None = None
+    output: OutputPath | None = None
+    problem: Problem | None = None
+    because: DocumentId | None = None
+    stat: Stat | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One document whose facts changed before any rendering: new bytes, new recipe, gone, or first heard of.
+
+    `content` says that its bytes (or its place) changed, so that content dependents are dirty too;
+    `forget` that nothing depends on it any more and its record goes.
+    """
+
+    facts: Facts
+    edges: Edges = NO_EDGES
+    content: bool = True
+    forget: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A line of the job history: one render that ran to its end."""
+
+    build: BuildId
+    cause: str
+    started_at: str
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one document came to: to be committed."""
+
+    facts: Facts
+    edges: Edges = NO_EDGES
+    attempt: Attempt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRecord:
+    """One finished build, as kept in the database and told by `status`."""
+
+    id: BuildId
+    cause: str
+    started_at: str
+    duration_ms: float
+    rendered: int
+    skipped: int
+    failed: int
+    blocked: int
+    removed: int
+    generations: int
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One past render, as `history` tells it."""
+
+    document: DocumentId
+    build: BuildId
+    cause: str
+    status: Status
+    started_at: str
+    duration_ms: float
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything the database knows of a workspace, for a start."""
+
+    documents: tuple[Facts, ...] = ()
+    dependencies: dict[DocumentId, tuple[Dependency, ...]] = field(default_factory=dict)
+    last_build: BuildRecord | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All a renderer needs to render one document once.
+
+    `stage` is where the output goes (relative to the project); `deps` are the direct dependencies' files in
+    the order found; `collections` the members of every collection known to be read, by collection id.
+    """
+
+    run: RunId
+    document: DocumentId
+    content_hash: Digest
+    rule: int
+    output: OutputPath
+    stage: str
+    deps: tuple[str, ...] = ()
+    dependencies: tuple[Dependency, ...] = ()
+    collections: tuple[tuple[DocumentId, tuple[DocumentId, ...]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Something a rendering read; `hash` is of the bytes it got (source, or output for Kind.OUTPUT), if it knows."""
+
+    dependency: Dependency
+    hash: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A rendering that went well: its output waits, whole, in the job's stage."""
+
+    output_hash: Digest
+    reads: tuple[Read, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A rendering that failed, as a value."""
+
+    problem: Problem
+    reads: tuple[Read, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """A rendering that needs something that is not there now: unfinished, missing, or a collection not given."""
+
+    needs: Dependency
+    problem: Problem
+    reads: tuple[Read, ...] = ()
+
+
+Outcome = Rendered | Failed | Unmet

@@ -1,0 +1,134 @@
+"""Path → rule → output path, and how paths in documents are resolved. Pure: looks at names only."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Final
+
+from wcmatch import glob
+
+from kahnd.core.model import Digest, DocumentId, OutputPath
+
+OUTPUT_PLACEHOLDERS: Final = ("dir", "stem", "name", "ext")
+GLOB_FLAGS: Final = glob.GLOBSTAR | glob.BRACE | glob.FORCEUNIX | glob.CASE
+
+
+def glob_matcher(pattern: str) -> Callable[[str], bool]:
+    """A test of paths against a pattern: `**` crosses folders, a leading dot must be matched by a dot."""
+    included, _ = glob.translate(pattern, flags=GLOB_FLAGS)
+    regexes = [re.compile(each) for each in included]
+    return lambda path: any(regex.match(path) for regex in regexes)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One `[[rules]]` entry. `parameters` is the renderer's own, `recipe` the hash of all of it but the
+    output path; the composition root sets it, since only the renderer knows its part.
+
+    `judges_missing`: the renderer itself finds out whether a missing dependency matters (a template's condition);
+    otherwise a missing dependency blocks the document before it runs.
+    """
+
+    index: int
+    match: str
+    renderer: str
+    output: str
+    parameters: object = None
+    recipe: Digest | None = None
+    judges_missing: bool = False
+    line: int = 0
+
+    @cached_property
+    def _matches(self) -> Callable[[str], bool]:
+        return glob_matcher(self.match)
+
+    @cached_property
+    def _underscored(self) -> tuple[str, ...]:
+        return tuple(part for part in self.match.split("/") if part.startswith("_"))
+
+    def fits(self, path: str) -> bool:
+        """Whether `match` fits, underscores or not."""
+        return self._matches(path)
+
+    def names_underscores_of(self, path: str) -> bool:
+        """Whether every `_` name in the path is matched by a part of the pattern that has the underscore itself."""
+        return all(
+            any(fnmatchcase(part, pattern) for pattern in self._underscored)
+            for part in path.split("/")
+            if part.startswith("_")
+        )
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A project's names: which folders are sources, where outputs go, and which rule renders what."""
+
+    sources: tuple[str, ...]
+    output: str
+    rules: tuple[Rule, ...] = ()
+
+    def rule_of(self, document: DocumentId) -> Rule | None:
+        """The first rule that fits; None for a plain document."""
+        return next((rule for rule in self.rules if rule.fits(document) and rule.names_underscores_of(document)), None)
+
+    def scanned_as(self, document: DocumentId) -> Rule | None:
+        """The rule whose way of finding dependencies fits this document, which may itself be plain."""
+        return self.rule_of(document) or next((rule for rule in self.rules if rule.fits(document)), None)
+
+    def source_of(self, path: str) -> str | None:
+        """The innermost source folder that holds this path."""
+        return max((source for source in self.sources if is_below(path, source)), key=len, default=None)
+
+    def output_of(self, document: DocumentId) -> OutputPath | None:
+        """Where a document's rendering goes, below the output folder; None for a plain document."""
+        rule = self.rule_of(document)
+        return None if rule is None else self.output_by(rule, document)
+
+    def output_by(self, rule: Rule, document: DocumentId) -> OutputPath:
+        """Where the rule puts this document's rendering."""
+        source = self.source_of(document) or "."
+        inner = document if source == "." else document[len(source) + 1 :]
+        folder, name = posixpath.split(inner)
+        stem, extension = posixpath.splitext(name)
+        values = {"dir": folder, "stem": stem, "name": name, "ext": extension[1:]}
+        return OutputPath(posixpath.normpath(f"{self.output}/{fill(rule.output, values).lstrip('/')}"))
+
+    def url_of(self, output: OutputPath) -> str:
+        """The output's place in the site, relative to the output folder, without a leading slash."""
+        return output if self.output == "." else output[len(self.output) + 1 :]
+
+
+def fill(pattern: str, values: Mapping[str, str]) -> str:
+    """The pattern with each `{name}` replaced; names not given stay as they are."""
+    return re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], match[0]), pattern)
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether a project path lies below (or is) a folder; `.` is the project."""
+    return folder in {".", path} or path.startswith(f"{folder}/")
+
+
+def resolve(reference: str, origin: str) -> str | None:
+    """The project path a reference in document `origin` means; None where it leads out of the project.
+
+    Relative to the document's folder, or to the project with a leading `/`.
+    """
+    base = "" if reference.startswith("/") else posixpath.dirname(origin)
+    path = posixpath.normpath(posixpath.join(base, reference.lstrip("/")))
+    outside = path == ".." or path.startswith("../") or "\0" in path
+    return None if outside else path
+
+
+def collection_id(pattern: str) -> DocumentId:
+    """The node that stands for "every document that matches": no path starts with a slash."""
+    return DocumentId(f"/{pattern}")
+
+
+def is_collection(document: DocumentId) -> bool:
+    """Whether this node is a collection and no file."""
+    return document.startswith("/")

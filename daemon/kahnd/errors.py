@@ -1,0 +1,61 @@
+"""Every exception kahnd raises on purpose.
+
+KahndError                 has a Problem, and the exit code the command line ends with
+├── UsageError             2   the call's words, or a project that is not there
+├── ConfigError            2   kahnd.toml
+├── NoDaemonError          4   nobody answers on the control socket
+├── AlreadyRunningError    4   the project's lock is held
+└── StoreError             5   the database
+    ├── StoreLostError         it was reachable and is not now
+    └── StoreCorruptError      it can't be opened: to be moved aside and rebuilt
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from kahnd.core.model import Problem
+
+
+class KahndError(Exception):
+    """A promise broken from outside; `problems` is never empty."""
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+class UsageError(KahndError):
+    """The call's words are wrong, or there is no project here."""
+
+
+class ConfigError(KahndError):
+    """`kahnd.toml` can't be used."""
+
+
+class NoDaemonError(KahndError):
+    """No daemon runs for this project, or it does not answer."""
+
+    exit_code = 4
+
+
+class AlreadyRunningError(KahndError):
+    """Another process holds the project."""
+
+    exit_code = 4
+
+
+class StoreError(KahndError):
+    """The database refused or failed."""
+
+    exit_code = 5
+
+
+class StoreLostError(StoreError):
+    """The database was reachable and is not now; it may come back."""
+
+
+class StoreCorruptError(StoreError):
+    """The database can't be opened; everything in it can be derived again."""

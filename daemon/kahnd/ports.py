@@ -1,0 +1,203 @@
+"""What the engine needs of the world. Adapters fulfil these; only the composition root knows which one does.
+
+Paths are relative to the project, with `/`, unless a name says otherwise. Durations are in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kahnd.core.model import (
+    BuildRecord,
+    Change,
+    Dependency,
+    DocumentId,
+    HistoryEntry,
+    Job,
+    Outcome,
+    OutputPath,
+    Problem,
+    Result,
+    Sighting,
+    Snapshot,
+)
+
+
+class Store(Protocol):
+    """The graph and every fact about it. Raises StoreLostError when the database can't be reached for now.
+
+    Every method is whole or not at all, and may be repeated with the same arguments.
+    """
+
+    async def load(self) -> Snapshot:
+        """All of the workspace's documents and edges, and the last build."""
+        ...
+
+    async def propagate(self, changes: Sequence[Change]) -> tuple[DocumentId, ...]:
+        """Write changed facts and edges, mark all they reach DIRTY, and return those: the affected set.
+
+        In one transaction: the changed (but MISSING and forgotten ones), the content dependents of those whose
+        content changed, and every transitive dependent of all these along the other edges.
+        """
+        ...
+
+    async def frontier(self) -> tuple[DocumentId, ...]:
+        """The next batch: DIRTY documents that need no other DIRTY document finished first."""
+        ...
+
+    async def subgraph(self, targets: Collection[DocumentId]) -> frozenset[DocumentId]:
+        """The targets and everything they need, transitively, content dependencies included."""
+        ...
+
+    async def cycle(self, member: DocumentId) -> tuple[DocumentId, ...]:
+        """A shortest cycle through this document, along non-content edges: (member, …, member); empty if none."""
+        ...
+
+    async def commit(self, results: Sequence[Result]) -> None:
+        """Write a batch of results, their edges and the job history."""
+        ...
+
+    async def record_build(self, build: BuildRecord) -> None:
+        """Keep a finished build."""
+        ...
+
+    async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
+        """Past renders, newest first."""
+        ...
+
+    async def close(self) -> None:
+        """Give the database up; the store is not used again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Hints that these paths may have changed. `everything`: events may have been lost, look at all.
+
+    `flushed` are the tokens whose cookie was seen: all earlier events are in this batch or an earlier one.
+    `config`: the project's own file, or something else that a session is built on, may have changed.
+    """
+
+    paths: frozenset[str] = frozenset()
+    everything: bool = False
+    config: bool = False
+    flushed: frozenset[str] = frozenset()
+
+
+class Watcher(Protocol):
+    """Events from the file system, as hints."""
+
+    def batches(self) -> AsyncIterator[Batch]:
+        """Batches for as long as it is iterated; watching has begun once `ready` returns."""
+        ...
+
+    async def ready(self) -> None:
+        """Returns when every source folder is watched."""
+        ...
+
+    def flush(self, token: str) -> None:
+        """Write a cookie through the watched tree: a later batch's `flushed` holds the token."""
+        ...
+
+    @property
+    def backend(self) -> str:
+        """How it watches: "inotify" or "polling"."""
+        ...
+
+
+class Tree(Protocol):
+    """The source folders as they are now."""
+
+    def known(self, snapshot: Snapshot) -> None:
+        """Take over the stat cache of an earlier life."""
+        ...
+
+    async def crawl(self) -> tuple[Sighting, ...]:
+        """Look at everything: what changed against the stat cache, and what is gone."""
+        ...
+
+    async def look(self, paths: Iterable[str]) -> tuple[Sighting, ...]:
+        """Look at these paths (a folder: at all below it): what changed against the stat cache, and what is gone."""
+        ...
+
+
+class Outputs(Protocol):
+    """The output folder and the stages; the only place that writes or removes outputs."""
+
+    def publish(self, stage: str, output: OutputPath) -> Problem | None:
+        """Move a finished output into place, whole; a Problem if that can't be done."""
+        ...
+
+    def discard(self, stage: str) -> None:
+        """Remove a stage and all in it, if there."""
+        ...
+
+    def remove(self, output: OutputPath) -> Problem | None:
+        """Remove an output and the folders it leaves empty, if there."""
+        ...
+
+    def absent(self, outputs: Iterable[OutputPath]) -> frozenset[OutputPath]:
+        """Which of these are not there as regular files."""
+        ...
+
+
+class Pool(Protocol):
+    """Where renderings run."""
+
+    @property
+    def workers(self) -> int:
+        """How many run at once."""
+        ...
+
+    async def render(self, job: Job) -> Outcome:
+        """Render once. Cancelling kills it with all its child processes. A time-out or a crash is a Failed."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that what depends on it can be tested."""
+
+    def now(self) -> str:
+        """The wall clock, ISO 8601 in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+        ...
+
+
+class Scanner(Protocol):
+    """Finds dependencies in bytes, by whichever renderer's way fits a document."""
+
+    def wants(self, document: DocumentId) -> bool:
+        """Whether this document's bytes are worth scanning; if not, it may be hashed in a stream."""
+        ...
+
+    def scan(self, document: DocumentId, content: bytes) -> tuple[Dependency, ...]:
+        """The dependencies found in the bytes, in the order found, each target once a kind. Never raises."""
+        ...
+
+
+class Renderer(Protocol):
+    """One way to make an output from a document. Runs in a worker, or off the loop in the daemon."""
+
+    name: str
+    version: str
+    judges_missing: bool
+
+    def fingerprint(self, parameters: object) -> str:
+        """What of the recipe only the renderer knows: library versions, a plug-in's source."""
+        ...
+
+    def scan(self, document: DocumentId, content: bytes, parameters: object) -> tuple[Dependency, ...]:
+        """The dependencies that can be told from the bytes alone, in the order found; never raises on bad input."""
+        ...
+
+    def render(self, job: Job, parameters: object) -> Outcome:
+        """Write the output to the job's stage. Blocking."""
+        ...
+
+
+Renderers = Mapping[str, Renderer]
