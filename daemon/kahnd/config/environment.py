@@ -1,0 +1,65 @@
+"""`KAHND_<TABLE>__<KEY>` variables: they override the file, key by key."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from kahnd.config.convert import mismatch
+from kahnd.config.faults import nearest
+from kahnd.config.locate import KeyPath
+from kahnd.config.tables import TABLES
+from kahnd.core.model import Problem
+
+PREFIX: Final = "KAHND_"
+USER: Final = "KAHND_STORE__USER"
+PASSWORD: Final = "KAHND_STORE__PASSWORD"  # noqa: S105 (a variable's name)
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the environment sets: values and variables' names by key path, and variables that mean nothing."""
+
+    values: dict[tuple[str, str], Any] = field(default_factory=dict)
+    variables: dict[KeyPath, str] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+def overrides(environ: Mapping[str, str]) -> Overrides:
+    """Read the variables that begin with `KAHND_` and have the double underscore."""
+    known = dict(_known())
+    given = {name: text for name, text in environ.items() if name.startswith(PREFIX) and "__" in name}
+    found = Overrides(
+        problems=tuple(_unknown(name, known) for name in sorted(given.keys() - known.keys() - {USER, PASSWORD}))
+    )
+    for name in given.keys() & known.keys():
+        path, kind = known[name]
+        found.values[path] = _value(given[name], kind)
+        found.variables[path] = name
+    return found
+
+
+def _known() -> list[tuple[str, tuple[tuple[str, str], Any]]]:
+    return [
+        (f"{PREFIX}{table.upper()}__{each.encode_name.upper()}", ((table, each.encode_name), each.type))
+        for table, kind in TABLES.items()
+        for each in msgspec.structs.fields(kind)
+    ]
+
+
+def _unknown(name: str, known: Mapping[str, object]) -> Problem:
+    return Problem(f"{name}: there is no such key", remedy=nearest(name, [*known, USER, PASSWORD]))
+
+
+def _value(text: str, kind: Any) -> Any:
+    """The text as TOML, or as it is where that is no TOML or not of the key's type."""
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except ValueError:
+        return text
+    value = parsed["value"]
+    return value if len(parsed) == 1 and (mismatch(value, kind) is None or mismatch(text, kind) is not None) else text

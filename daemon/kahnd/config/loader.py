@@ -1,0 +1,146 @@
+"""`kahnd.toml` and the environment → one frozen, validated Config, or a ConfigError with everything that is wrong."""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from kahnd.config.convert import to_struct
+from kahnd.config.environment import PASSWORD, USER, Overrides, overrides
+from kahnd.config.faults import Faults, nearest
+from kahnd.config.locate import locate
+from kahnd.config.places import CONFIG_FILE, check_output, check_sources, inside
+from kahnd.config.rules import read_rules
+from kahnd.config.schema import RendererSchema
+from kahnd.config.tables import TABLES, LogTable, ProjectTable, StoreTable, Tables
+from kahnd.config.values import Config, PoolConfig, StoreConfig
+from kahnd.core.model import Problem
+from kahnd.core.rules import Layout, Rule
+from kahnd.errors import ConfigError
+
+_PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_SCHEMES: Final = ("surrealkv", "ws", "wss")
+
+
+def load(root: Path, renderers: Mapping[str, RendererSchema], environ: Mapping[str, str]) -> Config:
+    """Read the project's configuration. `root` is absolute; `renderers` are those a rule may name.
+
+    Raises ConfigError with all problems found, in the order of their lines.
+    """
+    text = _read(root / CONFIG_FILE)
+    document = _parse(text)
+    settings = overrides(environ)
+    faults = Faults(locate(text), settings.variables, list(settings.problems))
+    given = _merged(document, settings, faults)
+    _check_tables(given, faults)
+    rules = read_rules(document.get("rules", []), renderers, faults)
+    faults.raise_any()
+    return _config(root, msgspec.convert(given, Tables), rules, environ)
+
+
+def log_config(root: Path, environ: Mapping[str, str]) -> LogTable:
+    """The `[log]` table alone, or its defaults where it can't be used: even a broken project has a log."""
+    try:
+        document = _parse(_read(root / CONFIG_FILE))
+    except ConfigError:
+        document = {}
+    given = _merged(document, overrides(environ), Faults())["log"]
+    return to_struct(given, LogTable, ("log",), Faults()) or LogTable()
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError:
+        remedy = "`kahnd init` makes a small project to start from"
+        raise ConfigError(Problem(f"there is no {CONFIG_FILE} in {file.parent}", remedy=remedy)) from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(Problem("this is not UTF-8", CONFIG_FILE, line, "save the file as UTF-8")) from None
+    except OSError as error:
+        raise ConfigError(Problem(f"can't be read: {error.strerror}", CONFIG_FILE)) from None
+
+
+def _parse(text: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(Problem("lists or tables are nested too deeply", CONFIG_FILE)) from None
+    except ValueError as error:
+        raise ConfigError(_broken(str(error), text)) from None
+
+
+def _broken(message: str, text: str) -> Problem:
+    """The words of tomllib, with the place taken out of them."""
+    place = _PLACE.search(message)
+    said = _PLACE.sub("", message)
+    column = f", at column {place[2]}" if place and place[2] else ""
+    line = 0 if place is None else int(place[1]) if place[1] else text.rstrip().count("\n") + 1
+    return Problem(f"broken TOML: {said[0].lower()}{said[1:]}{column}", CONFIG_FILE, line)
+
+
+def _merged(document: Mapping[str, Any], settings: Overrides, faults: Faults) -> dict[str, dict[str, Any]]:
+    """The tables of the file with the environment's values over them."""
+    for name in document.keys() - TABLES.keys() - {"rules"}:
+        what = "table" if isinstance(document[name], dict | list) else "key"
+        faults.add((name,), f'unknown {what} "{name}"', nearest(name, [*TABLES, "rules"]))
+    merged = {name: _table(document, name, faults) for name in TABLES}
+    for (table, key), value in settings.values.items():
+        merged[table][key] = value
+    return merged
+
+
+def _table(document: Mapping[str, Any], name: str, faults: Faults) -> dict[str, Any]:
+    table = document.get(name, {})
+    if isinstance(table, dict):
+        return dict(table)
+    faults.add((name,), f'"{name}" must be a table', f"write [{name}], and its keys below")
+    return {}
+
+
+def _check_tables(given: Mapping[str, dict[str, Any]], faults: Faults) -> None:
+    structs = {name: to_struct(given[name], kind, (name,), faults) for name, kind in TABLES.items()}
+    project, store = structs["project"], structs["store"]
+    if isinstance(project, ProjectTable):
+        check_sources(project, faults)
+        check_output(project, faults)
+    if isinstance(store, StoreTable):
+        _check_url(store.url, faults)
+
+
+def _check_url(url: str, faults: Faults) -> None:
+    """Never tells the URL itself: it may hold a password."""
+    scheme, found, rest = url.partition("://")
+    if not found or scheme not in _SCHEMES or not rest:
+        faults.add(("store", "url"), "store.url must be surrealkv://PATH, ws://HOST or wss://HOST")
+    elif "@" in rest.partition("/")[0] and scheme != "surrealkv":
+        faults.add(("store", "url"), "store.url must not hold a user or password", f"set {USER} and {PASSWORD} instead")
+
+
+def _config(root: Path, tables: Tables, rules: tuple[Rule, ...], environ: Mapping[str, str]) -> Config:
+    project, store, pool = tables.project, tables.store, tables.pool
+    name = project.name or root.name or "project"
+    sources = tuple(folder for each in project.sources if (folder := inside(each)) is not None)
+    return Config(
+        root=root,
+        file=root / CONFIG_FILE,
+        name=name,
+        layout=Layout(sources, inside(project.output) or project.output, rules),
+        ignore=project.ignore,
+        store=StoreConfig(
+            url=store.url,
+            namespace=store.namespace,
+            database=store.database or name,
+            user=environ.get(USER) or None,
+            password=environ.get(PASSWORD) or None,
+        ),
+        watch=tables.watch,
+        pool=PoolConfig(os.cpu_count() or 1 if pool.workers == "auto" else pool.workers, pool.timeout_s),
+        log=tables.log,
+    )
