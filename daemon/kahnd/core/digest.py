@@ -27,7 +27,7 @@ def of_fields(fields: Iterable[str]) -> Digest:
 
 
 def of_recipe(*parts: str) -> Digest:
-    """Everything but the inputs that decides a rendering: renderer, version, parameters, output path, plug-in source."""
+    """Everything but the inputs that decides a rendering: renderer, version, parameters, output path, plug-in."""
     return of_fields(("recipe", *parts))
 
 

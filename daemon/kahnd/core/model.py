@@ -237,10 +237,11 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A rendering that went well: its output waits, whole, in the job's stage."""
+    """A rendering that went well: its output waits, whole, in the job's stage. `warning`: what to tell all the same."""
 
     output_hash: Digest
     reads: tuple[Read, ...] = ()
+    warning: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)

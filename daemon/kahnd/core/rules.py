@@ -27,8 +27,9 @@ def glob_matcher(pattern: str) -> Callable[[str], bool]:
 
 @dataclass(frozen=True)
 class Rule:
-    """One `[[rules]]` entry. `parameters` is the renderer's own, `recipe` the hash of all of it but the
-    output path; the composition root sets it, since only the renderer knows its part.
+    """One `[[rules]]` entry. `parameters` is the renderer's own.
+
+    `recipe`: the hash of all of it but the output path; set by the composition root, as the renderer knows a part.
 
     `judges_missing`: the renderer itself finds out whether a missing dependency matters (a template's condition);
     otherwise a missing dependency blocks the document before it runs.

@@ -1,0 +1,158 @@
+"""Bookkeeping: the build under way, and those who wait for it. From a cause to quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+
+from kahnd.core.graph import Graph, Node
+from kahnd.core.messages import Answer, Asked, Report
+from kahnd.core.model import BuildId, BuildRecord, DocumentId, OutputPath, Problem, Status
+from kahnd.core.rules import is_collection
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has happened since some moment; dictionaries for their order."""
+
+    rendered: dict[DocumentId, None] = field(default_factory=dict)
+    skipped: dict[DocumentId, None] = field(default_factory=dict)
+    failed: dict[DocumentId, None] = field(default_factory=dict)
+    blocked: dict[DocumentId, None] = field(default_factory=dict)
+    removed: dict[OutputPath, None] = field(default_factory=dict)
+    generations: int = 0
+
+    def place(self, document: DocumentId, status: str) -> None:
+        """Count a document's last word: it is in one of the lists at the most."""
+        for each in (self.rendered, self.skipped, self.failed, self.blocked):
+            each.pop(document, None)
+        getattr(self, status)[document] = None
+
+
+@dataclass(slots=True)
+class _Build:
+    id: BuildId
+    cause: str
+    tally: Tally = field(default_factory=Tally)
+
+
+@dataclass(slots=True)
+class _Waiter:
+    asked: Asked
+    tally: Tally = field(default_factory=Tally)
+
+
+class Builds:
+    """The build under way and the open tickets; both keep a tally."""
+
+    def __init__(self, ids: Iterator[BuildId]) -> None:
+        self._ids = ids
+        self._current: _Build | None = None
+        self._waiters: list[_Waiter] = []
+
+    @property
+    def current(self) -> tuple[BuildId, str] | None:
+        """The build under way: its id and its cause."""
+        return (self._current.id, self._current.cause) if self._current else None
+
+    def begin(self, cause: str) -> tuple[BuildId, str] | None:
+        """Begin a build, unless one is under way: then what is to be done is part of that."""
+        if self._current:
+            return None
+        self._current = _Build(next(self._ids), cause)
+        return self.current
+
+    def ask(self, asked: Asked) -> None:
+        """Open a ticket."""
+        self._waiters.append(_Waiter(asked))
+
+    def place(self, document: DocumentId, status: str, generation: int = 0) -> None:
+        """Count what a document came to: "rendered", "skipped", "failed" or "blocked"."""
+        for tally in self._tallies():
+            tally.place(document, status)
+            if status == "rendered":
+                tally.generations = max(tally.generations, generation + 1)
+
+    def removed(self, output: OutputPath) -> None:
+        """Count a removed output."""
+        for tally in self._tallies():
+            tally.removed[output] = None
+
+    def progress(self) -> int:
+        """How many documents the build under way is done with."""
+        tally = self._current.tally if self._current else Tally()
+        return len(tally.rendered) + len(tally.skipped) + len(tally.failed) + len(tally.blocked)
+
+    def end(self) -> BuildRecord | None:
+        """All is quiet: the build's record, its times left open."""
+        build, self._current = self._current, None
+        if build is None:
+            return None
+        tally = build.tally
+        return BuildRecord(
+            build.id,
+            build.cause,
+            "",
+            0.0,
+            rendered=len(tally.rendered),
+            skipped=len(tally.skipped),
+            failed=len(tally.failed),
+            blocked=len(tally.blocked),
+            removed=len(tally.removed),
+            generations=tally.generations,
+        )
+
+    def answers(self, graph: Graph, unfinished: Container[DocumentId], *, quiet: bool) -> list[Answer]:
+        """Answers for the tickets whose targets are finished; those are closed."""
+        due = [each for each in self._waiters if quiet or _is_due(each.asked.targets, unfinished)]
+        self._waiters = [each for each in self._waiters if each not in due]
+        return [Answer(each.asked.ticket, report(graph, each.tally, each.asked.targets)) for each in due]
+
+    def _tallies(self) -> list[Tally]:
+        current = [self._current.tally] if self._current else []
+        return [*current, *(each.tally for each in self._waiters)]
+
+
+def report(graph: Graph, tally: Tally, targets: frozenset[DocumentId] = frozenset()) -> Report:
+    """What happened, and what is wrong now, with the targets or (none given) with everything."""
+    wrong = sorted(
+        (
+            node
+            for node in graph
+            if node.status in {Status.FAILED, Status.BLOCKED} and _concerns(node.facts.id, targets)
+        ),
+        key=lambda node: node.facts.id,
+    )
+    cycles = {cycle for node in wrong if (cycle := cycle_of(node))}
+    return Report(
+        rendered=tuple(tally.rendered),
+        skipped=tuple(tally.skipped),
+        failed=tuple(
+            (node.facts.id, node.facts.problem or Problem("failed")) for node in wrong if node.status is Status.FAILED
+        ),
+        blocked=tuple(
+            (node.facts.id, node.facts.because or node.facts.id) for node in wrong if node.status is Status.BLOCKED
+        ),
+        removed=tuple(tally.removed),
+        cycles=tuple(sorted(cycles)),
+    )
+
+
+def on_cycle(path: tuple[DocumentId, ...], document: DocumentId) -> Problem:
+    """The problem of a document on a cycle; `detail` keeps the path, a document a line."""
+    return Problem(f"depends on itself: {' → '.join(path)}", document, remedy="break the cycle", detail="\n".join(path))
+
+
+def cycle_of(node: Node) -> tuple[DocumentId, ...] | None:
+    """The cycle a document is on: such a document is its own culprit."""
+    problem = node.facts.problem
+    itself = node.facts.because == node.facts.id
+    return tuple(DocumentId(each) for each in problem.detail.split("\n")) if problem and itself else None
+
+
+def _is_due(targets: frozenset[DocumentId], unfinished: Container[DocumentId]) -> bool:
+    return bool(targets) and not any(target in unfinished for target in targets)
+
+
+def _concerns(document: DocumentId, targets: frozenset[DocumentId]) -> bool:
+    return not is_collection(document) and (not targets or document in targets)

@@ -1,0 +1,177 @@
+"""The dependency graph as the engine last knew it: a mirror of the database's facts, changed only here.
+
+The database propagates; the mirror answers what must be answered for every document rendered
+(its dependencies' hashes) without a query.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from kahnd.core import digest
+from kahnd.core.model import Dependency, Digest, DocumentId, Edges, Facts, Kind, OutputPath, Snapshot, Status
+from kahnd.core.rules import Layout, Rule, is_collection
+
+ABSENT = "missing"
+
+
+@dataclass(slots=True)
+class Node:
+    """One document (or collection): its facts, its edges, and what the rules make of its path.
+
+    `trace` are the edges its last good render had, kept while its bytes are others: should they come back, so do these.
+    """
+
+    facts: Facts
+    rule: Rule | None = None
+    claim: OutputPath | None = None
+    dependencies: tuple[Dependency, ...] = ()
+    trace: tuple[Dependency, ...] | None = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file (or a collection) behind it."""
+        return self.facts.status is not Status.MISSING
+
+    @property
+    def status(self) -> Status:
+        """Its status in the database."""
+        return self.facts.status
+
+
+class Graph:
+    """All nodes by id; counts, claims and the number of dependents follow every change."""
+
+    def __init__(self, layout: Layout, snapshot: Snapshot) -> None:
+        self.layout = layout
+        self.counts: Counter[Status] = Counter()
+        self._nodes: dict[DocumentId, Node] = {}
+        self._needed: Counter[DocumentId] = Counter()
+        self._claims: dict[OutputPath, set[DocumentId]] = {}
+        for facts in snapshot.documents:
+            self.put(facts)
+        for document, dependencies in snapshot.dependencies.items():
+            self.connect(document, dependencies)
+
+    def __contains__(self, document: DocumentId) -> bool:
+        return document in self._nodes
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._nodes.values())
+
+    def __getitem__(self, document: DocumentId) -> Node:
+        return self._nodes[document]
+
+    def get(self, document: DocumentId) -> Node | None:
+        """The node, if it is known at all."""
+        return self._nodes.get(document)
+
+    def needed(self, document: DocumentId) -> bool:
+        """Whether anything depends on it."""
+        return self._needed[document] > 0
+
+    def claimants(self, output: OutputPath | None) -> frozenset[DocumentId]:
+        """The documents whose rule puts their rendering there."""
+        return frozenset(self._claims.get(output, ())) if output else frozenset()
+
+    def recipe_of(self, document: DocumentId) -> Digest | None:
+        """Everything but the inputs that decides this document's rendering, or how its dependencies are found."""
+        rule = self.layout.scanned_as(document)
+        output = self.layout.output_of(document) or ""
+        return None if is_collection(document) else digest.of_recipe((rule and rule.recipe) or "", output)
+
+    def put(self, facts: Facts) -> Node:
+        """Take these facts for true; the node is made if it is new."""
+        node = self._nodes.get(facts.id)
+        if node is None:
+            node = self._nodes[facts.id] = Node(facts)
+        else:
+            self._count(node.facts, -1)
+        node.facts = facts
+        self._count(facts, +1)
+        self._claim(node)
+        return node
+
+    def drop(self, document: DocumentId) -> None:
+        """Forget a node that nothing depends on."""
+        node = self._nodes.pop(document)
+        self._count(node.facts, -1)
+        self._unclaim(node)
+        self._needed.subtract(dependency.target for dependency in node.dependencies)
+
+    def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> Edges:
+        """Replace a node's edges; the answer says what that changes."""
+        node = self._nodes[document]
+        before, after = _by_target(node.dependencies), _by_target(dependencies)
+        changed = [target for target, kinds in after.items() if before.get(target) != kinds]
+        dropped = [target for target, kinds in before.items() if not kinds <= after.get(target, frozenset())]
+        node.dependencies = tuple(dict.fromkeys(dependencies))
+        self._needed.update(after.keys() - before.keys())
+        self._needed.subtract(before.keys() - after.keys())
+        wanted = frozenset(changed)
+        return Edges(tuple(each for each in node.dependencies if each.target in wanted), tuple(dropped))
+
+    def orphans(self, targets: Iterable[DocumentId]) -> tuple[DocumentId, ...]:
+        """Those of the targets that are there only because something depended on them, and nothing does now."""
+        return tuple(
+            target
+            for target in dict.fromkeys(targets)
+            if not self.needed(target) and (node := self.get(target)) and (not node.exists or is_collection(target))
+        )
+
+    def hash_of(self, dependency: Dependency) -> str:
+        """What of the target the dependent's rendering hangs on, by the kind of the dependency."""
+        node = self.get(dependency.target)
+        if node is None or not node.exists:
+            return ABSENT
+        facts = node.facts
+        if dependency.kind.of_content:
+            return f"{facts.content_hash} {node.claim or ''}"
+        if dependency.kind.of_source and node.claim:
+            return str(facts.content_hash)
+        return f"{facts.effective_hash} {node.claim or ''}"
+
+    def hashes(self, node: Node) -> list[tuple[str, str, str]]:
+        """Every dependency of a node as (id, kind, hash)."""
+        return [(each.target, each.kind.value, self.hash_of(each)) for each in node.dependencies]
+
+    def inputs_hash(self, node: Node) -> Digest:
+        """The verifying trace of a node as its inputs are now."""
+        return digest.of_inputs(node.facts.recipe_hash or Digest(""), _content(node), self.hashes(node))
+
+    def effective_hash(self, node: Node) -> Digest:
+        """A plain document's effective hash as its inputs are now."""
+        ordering = (each for each in self.hashes(node) if not Kind(each[1]).of_content)
+        return digest.of_plain(_content(node), ordering)
+
+    def _count(self, facts: Facts, by: int) -> None:
+        if not is_collection(facts.id):
+            self.counts[facts.status] += by
+
+    def _claim(self, node: Node) -> None:
+        document = node.facts.id
+        if node.claim is None and node.exists and not is_collection(document):
+            node.rule = self.layout.rule_of(document)
+            node.claim = self.layout.output_by(node.rule, document) if node.rule else None
+            if node.claim:
+                self._claims.setdefault(node.claim, set()).add(document)
+        elif not node.exists:
+            self._unclaim(node)
+
+    def _unclaim(self, node: Node) -> None:
+        if node.claim:
+            self._claims[node.claim].discard(node.facts.id)
+            node.rule = node.claim = None
+
+
+def _content(node: Node) -> Digest:
+    return node.facts.content_hash or Digest(ABSENT)
+
+
+def _by_target(dependencies: Iterable[Dependency]) -> Mapping[DocumentId, frozenset[Kind]]:
+    kinds: dict[DocumentId, set[Kind]] = {}
+    for each in dependencies:
+        kinds.setdefault(each.target, set()).add(each.kind)
+    return {target: frozenset(each) for target, each in kinds.items()}

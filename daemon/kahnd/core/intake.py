@@ -1,0 +1,189 @@
+"""What was seen → what changed: new facts and edges in the graph, and the changes to tell the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from kahnd.core import digest
+from kahnd.core.graph import Graph, Node
+from kahnd.core.model import (
+    Change,
+    Dependency,
+    DocumentId,
+    Edges,
+    Facts,
+    OutputPath,
+    Result,
+    Sighting,
+    Status,
+)
+from kahnd.core.rules import glob_matcher, is_collection
+
+NEW, CONTENT, RECIPE, GONE, CONTESTED, MEMBERS = (
+    "new",
+    "content changed",
+    "recipe changed",
+    "removed",
+    "another document claims its output",
+    "other documents match",
+)
+
+
+@dataclass(slots=True)
+class Noticed:
+    """What a look came to: changes for the database, by document; facts to commit; outputs nobody stands for."""
+
+    changes: dict[DocumentId, Change] = field(default_factory=dict)
+    touched: list[Result] = field(default_factory=list)
+    removed: list[tuple[OutputPath, DocumentId]] = field(default_factory=list)
+    reasons: dict[DocumentId, str] = field(default_factory=dict)
+
+    def note(self, change: Change, reason: str) -> None:
+        """One more changed document."""
+        self.changes[change.facts.id] = change
+        self.reasons[change.facts.id] = reason
+
+
+@dataclass(slots=True)
+class _Collection:
+    matches: Callable[[str], bool]
+    members: set[DocumentId]
+
+
+class Intake:
+    """Takes in what was seen. Owns the collections' membership."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._orphans: set[DocumentId] = set()
+        self._collections: dict[DocumentId, _Collection] = {}
+        for node in graph:
+            if is_collection(node.facts.id):
+                self._gather(node.facts.id)
+
+    def members(self, collection: DocumentId) -> tuple[DocumentId, ...]:
+        """Which documents are in a known collection, by path."""
+        return tuple(sorted(self._collections[collection].members))
+
+    def observe(self, sightings: Iterable[Sighting]) -> Noticed:
+        """Take sightings for true."""
+        noticed = Noticed()
+        for sighting in sightings:
+            if sighting.content_hash is None and sighting.problem is None:
+                self._gone(sighting.document, noticed)
+            else:
+                self._present(sighting, noticed)
+        self._regather(noticed)
+        self._forget(noticed)
+        return noticed
+
+    def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> tuple[Edges, tuple[Facts, ...]]:
+        """Replace a document's edges; also the facts of targets first heard of (missing ones, collections)."""
+        node = self._graph[document]
+        before = {each.target for each in node.dependencies}
+        edges = self._graph.connect(document, dependencies)
+        self._orphans.update(before - {each.target for each in node.dependencies})
+        new = [each.target for each in node.dependencies if each.target not in self._graph]
+        return edges, tuple(self._first_heard(target) for target in dict.fromkeys(new))
+
+    def _first_heard(self, target: DocumentId) -> Facts:
+        if is_collection(target):
+            return self._graph.put(self._membership(target)).facts
+        return self._graph.put(Facts(target, Status.MISSING)).facts
+
+    def _present(self, sighting: Sighting, noticed: Noticed) -> None:
+        node = self._graph.get(sighting.document)
+        facts = node.facts if node else Facts(sighting.document, Status.MISSING)
+        recipe = self._graph.recipe_of(sighting.document)
+        same = facts.content_hash == sighting.content_hash and (
+            sighting.problem is None or facts.problem == sighting.problem
+        )
+        if node and node.exists and same and facts.recipe_hash == recipe and sighting.dependencies is None:
+            noticed.touched.append(Result(self._graph.put(replace(facts, stat=sighting.stat)).facts))
+            return
+        reason = NEW if facts.status is Status.MISSING else RECIPE if same else CONTENT
+        edges, new = self._rewrite(sighting, replace(facts, recipe_hash=recipe))
+        node = self._graph[sighting.document]
+        moved = facts.output is not None and facts.output != node.claim
+        noticed.note(Change(node.facts, edges, content=not same or moved or reason == NEW), reason)
+        for each in new:
+            noticed.note(Change(each, content=is_collection(each.id)), NEW)
+        self._contest(node, noticed)
+        if moved and node.claim is None and facts.output:
+            noticed.removed.append((facts.output, facts.id))
+
+    def _rewrite(self, sighting: Sighting, facts: Facts) -> tuple[Edges, tuple[Facts, ...]]:
+        node = self._graph.put(
+            replace(
+                facts,
+                status=Status.DIRTY,
+                content_hash=sighting.content_hash,
+                stat=sighting.stat,
+                problem=sighting.problem,
+                because=None,
+            )
+        )
+        if node.claim is None and facts.output:
+            self._graph.put(replace(node.facts, output=None, output_hash=None, inputs_hash=None))
+        if facts.content_hash is not None and facts.content_hash == facts.last_rendered_hash:
+            node.trace = node.dependencies
+        scanned = sighting.dependencies or ()
+        returned = node.trace is not None and sighting.content_hash == facts.last_rendered_hash
+        return self.connect(facts.id, node.trace if returned and node.trace is not None else scanned)
+
+    def _gone(self, document: DocumentId, noticed: Noticed) -> None:
+        node = self._graph.get(document)
+        if node is None or not node.exists or is_collection(document):
+            return
+        others = self._graph.claimants(node.claim) - {document}
+        if node.facts.output and not others:
+            noticed.removed.append((node.facts.output, document))
+        edges, _ = self.connect(document, ())
+        self._graph.put(Facts(document, Status.MISSING))
+        noticed.note(Change(Facts(document, Status.MISSING), edges), GONE)
+        self._orphans.add(document)
+        self._dirty(others, CONTESTED, noticed)
+
+    def _contest(self, node: Node, noticed: Noticed) -> None:
+        self._dirty(self._graph.claimants(node.claim) - {node.facts.id}, CONTESTED, noticed)
+
+    def _dirty(self, documents: Iterable[DocumentId], reason: str, noticed: Noticed) -> None:
+        for document in documents:
+            if document not in noticed.changes:
+                noticed.note(Change(self._graph[document].facts, content=False), reason)
+
+    def _regather(self, noticed: Noticed) -> None:
+        """Bring every collection's membership up to what has appeared and gone."""
+        for collection, kept in self._collections.items():
+            for document in noticed.changes:
+                if not is_collection(document) and kept.matches(document):
+                    (kept.members.add if self._graph[document].exists else kept.members.discard)(document)
+            facts = self._graph[collection].facts
+            membership = digest.of_members(kept.members)
+            if facts.content_hash != membership:
+                changed = self._graph.put(replace(facts, status=Status.DIRTY, content_hash=membership)).facts
+                noticed.note(Change(changed), MEMBERS)
+
+    def _forget(self, noticed: Noticed) -> None:
+        """Let go of what was only there because something depended on it."""
+        for document in self._graph.orphans(self._orphans):
+            change = noticed.changes.get(document) or Change(self._graph[document].facts, content=False)
+            noticed.note(replace(change, forget=True), GONE)
+            self._collections.pop(document, None)
+            self._graph.drop(document)
+        self._orphans.clear()
+
+    def _membership(self, collection: DocumentId) -> Facts:
+        members = self._gather(collection)
+        return Facts(collection, Status.DIRTY, content_hash=digest.of_members(members))
+
+    def _gather(self, collection: DocumentId) -> set[DocumentId]:
+        matches = glob_matcher(collection[1:])
+        members = {
+            node.facts.id
+            for node in self._graph
+            if node.exists and not is_collection(node.facts.id) and matches(node.facts.id)
+        }
+        self._collections[collection] = _Collection(matches, members)
+        return members

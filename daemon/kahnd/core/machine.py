@@ -1,0 +1,419 @@
+"""The engine's decisions: an event in, commands out. No I/O, no clock, nothing awaited.
+
+- What was seen becomes changes; the database says whom they reach; those are DIRTY and in the schedule.
+- A document out of the schedule is decided on: settled, skipped, blocked, failed or given to a worker.
+- What a worker brings back counts only if all it read is finished and still the same; then it is published, committed,
+  and what waited for it is free.
+- Nothing left: the build ends and those who waited are answered. Nothing free but something left: a cycle.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import replace
+from typing import Final
+
+from kahnd.core import verdict
+from kahnd.core.builds import Builds, on_cycle
+from kahnd.core.graph import Graph, Node
+from kahnd.core.intake import Intake, Noticed
+from kahnd.core.messages import (
+    Asked,
+    BeginBuild,
+    Cancel,
+    Command,
+    Commit,
+    CycleFound,
+    Discard,
+    EndBuild,
+    Event,
+    FindCycle,
+    Finished,
+    Look,
+    Looked,
+    Observed,
+    Propagate,
+    Propagated,
+    Publish,
+    Published,
+    Remove,
+    Render,
+    Resume,
+    Resumed,
+    Started,
+    Tell,
+)
+from kahnd.core.model import (
+    NO_EDGES,
+    Attempt,
+    BuildId,
+    Change,
+    Dependency,
+    Digest,
+    DocumentId,
+    Edges,
+    Facts,
+    Failed,
+    Job,
+    OutputPath,
+    Problem,
+    Rendered,
+    Result,
+    Snapshot,
+    Status,
+    Unmet,
+)
+from kahnd.core.plan import Schedule
+from kahnd.core.rules import Layout, is_collection
+from kahnd.core.runs import Runs
+
+TRIES: Final = 5
+"""How often a run's result may be dropped because its inputs changed under it, before it counts as failed."""
+
+
+class Machine:
+    """Owns the graph, the schedule and the runs; `handle` is its only way in."""
+
+    def __init__(self, layout: Layout, snapshot: Snapshot, *, slots: int, build_ids: Iterator[BuildId]) -> None:
+        self.graph = Graph(layout, snapshot)
+        self.schedule = Schedule()
+        self.builds = Builds(build_ids)
+        self.reasons: dict[DocumentId, str] = {}
+        self._intake = Intake(self.graph)
+        self._runs = Runs(self.graph, self._intake.members, slots)
+        self._open = False
+        self._scope: frozenset[DocumentId] | None = None
+        self._asked_of_store = 0
+        self._edges: dict[DocumentId, Edges] = {}
+        self._held: set[DocumentId] = set()
+        self._forced: set[DocumentId] = set()
+        self._tries: Counter[DocumentId] = Counter()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is left to do, and nothing is waited for."""
+        return self._open and not self.schedule and not self._asked_of_store
+
+    def handle(self, event: Event) -> list[Command]:
+        """What is to be done about an event, in this order."""
+        commands = list(self._respond(event))
+        if self._open and not self._asked_of_store:
+            commands += self._advance()
+        return commands
+
+    def _respond(self, event: Event) -> Iterable[Command]:  # noqa: PLR0911 - a line an event
+        match event:
+            case Started():
+                return self._start(event)
+            case Observed():
+                return self._observe(event)
+            case Propagated():
+                return self._mark(event.affected)
+            case Resumed():
+                return self._resume(event)
+            case Looked():
+                return self._release(event.document)
+            case Finished():
+                return self._finished(event)
+            case Published():
+                return self._published(event)
+            case CycleFound():
+                return self._break(event)
+            case Asked():
+                return self._ask(event)
+
+    # What changed
+
+    def _start(self, event: Started) -> Iterable[Command]:
+        noticed = self._notice(event)
+        yield from self._begin(event.cause)
+        yield from self._take_in(noticed, event.cause)
+        yield from self._query(Resume())
+
+    def _observe(self, event: Observed) -> Iterable[Command]:
+        return self._take_in(self._notice(event), event.cause)
+
+    def _notice(self, event: Started | Observed) -> Noticed:
+        noticed = self._intake.observe(event.sightings)
+        if event.absent:
+            gone = [node for node in self.graph if node.facts.output in event.absent]
+            self._force(gone, "its output is gone", noticed)
+        return noticed
+
+    def _ask(self, event: Asked) -> Iterable[Command]:
+        self.builds.ask(event)
+        noticed = Noticed()
+        concerned = [node for node in self.graph if not event.targets or node.facts.id in event.targets]
+        if event.force:
+            self._force([node for node in concerned if node.claim], "forced", noticed)
+        for node in concerned:
+            if event.retry and node.status is Status.FAILED and node.facts.id not in noticed.changes:
+                noticed.note(Change(node.facts, content=False), "failed before")
+        yield from self._take_in(noticed, event.cause)
+
+    def _force(self, nodes: Iterable[Node], reason: str, noticed: Noticed) -> None:
+        for node in nodes:
+            self._forced.add(node.facts.id)
+            if node.facts.id not in noticed.changes:
+                noticed.note(Change(node.facts, content=False), reason)
+
+    def _take_in(self, noticed: Noticed, cause: str) -> Iterable[Command]:
+        if noticed.touched:
+            yield Commit(tuple(noticed.touched))
+        if not noticed.changes:
+            return
+        yield from self._begin(cause)
+        self.reasons.update(noticed.reasons)
+        for document, change in noticed.changes.items():
+            if change.forget or change.facts.status is Status.MISSING:
+                yield from self._stop(document)
+                self.schedule.discard(document)
+        for output, document in noticed.removed:
+            yield from self._remove(output, document)
+        yield from self._query(Propagate(tuple(noticed.changes.values())))
+
+    def _query(self, command: Propagate | Resume | FindCycle) -> Iterable[Command]:
+        self._asked_of_store += 1
+        yield command
+
+    def _mark(self, affected: Iterable[DocumentId]) -> Iterable[Command]:
+        self._asked_of_store -= 1
+        nodes = [node for each in affected if (node := self.graph.get(each)) and node.exists]
+        for node in nodes:
+            self.graph.put(replace(node.facts, status=Status.DIRTY))
+            yield from self._stop(node.facts.id)
+            yield self._tell("document.dirty", document=node.facts.id, reason=self.reasons.get(node.facts.id))
+        if self._open:
+            self._enter(node for node in nodes if self._scope is None or node.facts.id in self._scope)
+
+    def _resume(self, event: Resumed) -> Iterable[Command]:
+        self._asked_of_store -= 1
+        self._open, self._scope = True, event.scope
+        dirty = [node for node in self.graph if node.status is Status.DIRTY]
+        self._enter((node for node in dirty if event.scope is None or node.facts.id in event.scope), event.frontier)
+        return ()
+
+    def _enter(self, nodes: Iterable[Node], free: Container[DocumentId] = ()) -> None:
+        """Into the schedule, with all that is needed and DIRTY but not in it yet (a scope can leave such out)."""
+        entering: dict[DocumentId, list[DocumentId]] = {}
+        rest = list(nodes)
+        while rest:
+            node = rest.pop()
+            needs = (
+                [] if node.facts.id in free else [each.target for each in node.dependencies if not each.kind.of_content]
+            )
+            entering[node.facts.id] = needs
+            for need in needs:
+                needed = self.graph.get(need)
+                if needed and needed.status is Status.DIRTY and need not in self.schedule and need not in entering:
+                    rest.append(needed)
+        self.schedule.add(entering)
+
+    # What to do next
+
+    def _advance(self) -> Iterable[Command]:
+        while not self._runs.full and (document := self.schedule.take()):
+            yield from self._decide(self.graph[document])
+        if not self.schedule:
+            yield from self._end()
+        elif not self._runs and not self._held:
+            for members in self.schedule.stuck():
+                yield from self._query(FindCycle(members))
+        yield from self.builds.answers(self.graph, self.schedule, quiet=not self.schedule)
+
+    def _decide(self, node: Node) -> Iterable[Command]:
+        document = node.facts.id
+        decision = verdict.decide(self.graph, node, forced=document in self._forced)
+        match decision:
+            case verdict.Run(content_hash, rule, output):
+                yield Render(self._runs.start(node, content_hash, rule.index, output))
+            case verdict.Settle(effective):
+                yield self._settle(node, effective)
+                self.schedule.finish(document, rendered=False)
+            case verdict.Unchanged():
+                yield self._settle(node, node.facts.effective_hash)
+                yield self._tell("document.skipped", document=document)
+                self.builds.place(document, "skipped")
+                self.schedule.finish(document, rendered=False)
+            case verdict.Block(because, problem):
+                yield from self._fail(node, problem, because)
+            case verdict.Fail(problem):
+                yield from self._fail(node, problem)
+
+    def _settle(self, node: Node, effective: Digest | None) -> Commit:
+        settled = replace(node.facts, status=Status.DONE, effective_hash=effective, problem=None, because=None)
+        return self._keep(settled)
+
+    def _keep(self, facts: Facts, attempt: Attempt | None = None) -> Commit:
+        """Facts into the graph and, with the edges a run has found, on their way into the database."""
+        return Commit((Result(self.graph.put(facts).facts, self._edges.pop(facts.id, NO_EDGES), attempt),))
+
+    def _fail(
+        self, node: Node, problem: Problem, because: DocumentId | None = None, attempt: Attempt | None = None
+    ) -> Iterable[Command]:
+        """FAILED by itself (or on a cycle: because of itself), BLOCKED because of another."""
+        document = node.facts.id
+        status = Status.FAILED if because in {None, document} else Status.BLOCKED
+        yield self._keep(replace(node.facts, status=status, problem=problem, because=because), attempt)
+        rule = node.rule.match if node.rule else None
+        detail = {"output": problem.detail} if problem.detail and because is None else {}
+        yield self._tell(
+            f"document.{status.lower()}", document=document, rule=rule, error=str(problem), because=because, **detail
+        )
+        self.builds.place(document, status.lower())
+        self.schedule.finish(document, rendered=False)
+
+    def _stop(self, document: DocumentId) -> Iterable[Command]:
+        """Whatever runs for this document is not wanted any more."""
+        self._held.discard(document)
+        job = self._runs.end(document)
+        if job:
+            yield Cancel(job.run)
+            yield Discard(job.stage)
+
+    def _end(self) -> Iterable[Command]:
+        record = self.builds.end()
+        self._tries.clear()
+        self.reasons.clear()
+        return [EndBuild(record)] if record else []
+
+    # What came of it
+
+    def _finished(self, event: Finished) -> Iterable[Command]:
+        job = self._runs.job(event.run)
+        if job is None:
+            return
+        node = self.graph[job.document]
+        yield from self._connect(node, verdict.edges_after(node, event.outcome))
+        check = verdict.check(self.graph, node, event.outcome.reads, self.schedule)
+        match check, event.outcome:
+            case verdict.Again(look), _:
+                yield from self._again(node, event, look)
+            case _, Rendered():
+                self._runs.finish(event)
+                yield Publish(event.run, job.stage, job.output)
+            case _, Failed(problem):
+                yield from self._stop(node.facts.id)
+                yield from self._fail(node, problem, attempt=self._attempt(event))
+            case _, Unmet(needs):
+                yield from self._unmet(node, job, event, needs)
+
+    def _connect(self, node: Node, dependencies: Iterable[Dependency]) -> Iterable[Command]:
+        """Replace the edges; what they name first is known from now on (a collection at once with its members)."""
+        edges, new = self._intake.connect(node.facts.id, dependencies)
+        if edges != NO_EDGES:
+            self._edges[node.facts.id] = edges
+        for each in new:
+            known = replace(each, status=Status.DONE, effective_hash=each.content_hash)
+            yield self._keep(known if is_collection(each.id) else each)
+
+    def _unmet(self, node: Node, job: Job, event: Finished, needs: Dependency) -> Iterable[Command]:
+        """A run found something not there: a new collection, a missing document, an output, its own old bytes."""
+        target = self.graph[needs.target]
+        if is_collection(needs.target) and needs.target not in dict(job.collections):
+            yield from self._again(node, event, ())
+        elif not target.exists or (target.status in verdict.BROKEN and not needs.kind.of_content):
+            yield from self._stop(node.facts.id)
+            problem = event.outcome.problem if isinstance(event.outcome, Unmet) else None
+            yield from self._fail(
+                node, problem or verdict.missing(job.document, needs), target.facts.because or needs.target
+            )
+        else:
+            yield from self._again(node, event, (needs.target,))
+
+    def _again(self, node: Node, event: Finished, look: tuple[DocumentId, ...]) -> Iterable[Command]:
+        """Drop a result made from what is not so (any more); run again once that is finished, or was looked at."""
+        document = node.facts.id
+        yield from self._stop(document)
+        if document in self._edges:
+            yield self._keep(node.facts)
+        if not look:
+            self._enter([node])
+            return
+        self._tries[document] += 1
+        unfit = verdict.unfit(self.graph, event.outcome.reads) if self._tries[document] > 1 else None
+        if unfit or self._tries[document] > TRIES:
+            restless = Problem(f"{look[0]} keeps changing while this is rendered", document, remedy="save it once more")
+            yield from self._fail(node, unfit or restless, attempt=self._attempt(event))
+            return
+        self._held.add(document)
+        yield Look(look, document)
+
+    def _release(self, document: DocumentId) -> Iterable[Command]:
+        if document in self._held:
+            self._held.discard(document)
+            self._enter([self.graph[document]])
+        return ()
+
+    def _published(self, event: Published) -> Iterable[Command]:
+        finished, job = self._runs.finished(event.run), self._runs.job(event.run)
+        if job is None or not isinstance(finished.outcome, Rendered):
+            raise AssertionError(f"run {event.run} was published but not rendered")
+        node = self.graph[job.document]
+        yield from self._stop(job.document)
+        if event.problem:
+            yield from self._fail(node, event.problem, attempt=self._attempt(finished))
+            return
+        yield from self._replaced(node, job.output)
+        facts = self._rendered(node, job, finished.outcome.output_hash)
+        yield self._keep(facts, self._attempt(finished))
+        generation = self.schedule.generation(facts.id)
+        yield self._tell(
+            "document.rendered",
+            document=facts.id,
+            rule=node.rule.match if node.rule else None,
+            generation=generation,
+            duration_ms=round(finished.duration_ms, 2),
+            output=job.output,
+        )
+        self.builds.place(facts.id, "rendered", generation)
+        self.schedule.finish(facts.id, rendered=True)
+
+    def _rendered(self, node: Node, job: Job, output_hash: Digest) -> Facts:
+        """The facts after a good render: its trace, and nothing that was wrong before."""
+        node.trace = None
+        self._forced.discard(job.document)
+        self._tries.pop(job.document, None)
+        return replace(
+            node.facts,
+            status=Status.DONE,
+            last_rendered_hash=job.content_hash,
+            inputs_hash=self.graph.inputs_hash(node),
+            output_hash=output_hash,
+            effective_hash=output_hash,
+            output=job.output,
+            problem=None,
+            because=None,
+        )
+
+    def _replaced(self, node: Node, output: OutputPath) -> Iterable[Command]:
+        old = node.facts.output
+        if old and old != output and not self.graph.claimants(old):
+            yield from self._remove(old, node.facts.id)
+
+    def _break(self, event: CycleFound) -> Iterable[Command]:
+        self._asked_of_store -= 1
+        yield self._tell("cycle.found", cycle=list(event.path), error=" → ".join(event.path))
+        for document in sorted(event.members):
+            yield from self._fail(self.graph[document], on_cycle(event.path, document), document)
+
+    # Words
+
+    def _begin(self, cause: str) -> Iterable[Command]:
+        begun = self.builds.begin(cause)
+        return [BeginBuild(*begun)] if begun else []
+
+    def _remove(self, output: OutputPath, document: DocumentId) -> Iterable[Command]:
+        self.builds.removed(output)
+        yield Remove(output, document)
+        yield self._tell("document.removed", document=document, output=output)
+
+    def _attempt(self, event: Finished) -> Attempt:
+        build, cause = self.builds.current or (BuildId(""), "")
+        return Attempt(build, cause, event.started_at, event.duration_ms)
+
+    def _tell(self, event: str, **fields: object) -> Tell:
+        build, cause = self.builds.current or (None, None)
+        given = {name: value for name, value in fields.items() if value is not None}
+        return Tell(event, {"build": build, "cause": cause, **given})

@@ -1,0 +1,241 @@
+"""What the machine hears (events) and what it orders (commands). Facts in, orders out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kahnd.core.model import (
+    BuildId,
+    BuildRecord,
+    Change,
+    DocumentId,
+    Job,
+    Outcome,
+    OutputPath,
+    Problem,
+    Result,
+    RunId,
+    Sighting,
+    Ticket,
+)
+
+# Events
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A session's first look at everything: what differs from the snapshot, and which outputs are not there."""
+
+    sightings: tuple[Sighting, ...]
+    absent: frozenset[OutputPath]
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The file system was looked at, after an event; `absent` are outputs found not to be there."""
+
+    sightings: tuple[Sighting, ...]
+    cause: str
+    absent: frozenset[OutputPath] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Propagated:
+    """The database marked these: the affected set."""
+
+    affected: tuple[DocumentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The database's next batch, and the part of the graph this session is about (None: all of it)."""
+
+    frontier: frozenset[DocumentId]
+    scope: frozenset[DocumentId] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The look that a run asked for is done (and was observed): this document may be tried again."""
+
+    document: DocumentId
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run came to its end."""
+
+    run: RunId
+    outcome: Outcome
+    started_at: str
+    duration_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """An output is in its place, or could not be put there."""
+
+    run: RunId
+    problem: Problem | None
+
+
+@dataclass(frozen=True, slots=True)
+class CycleFound:
+    """The database's shortest way from a document back to itself."""
+
+    members: frozenset[DocumentId]
+    path: tuple[DocumentId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody wants the targets (none: everything) up to date, and to be told when they are.
+
+    `retry`: failed documents are tried again. `force`: all of them are rendered, whatever their inputs.
+    """
+
+    ticket: Ticket
+    cause: str
+    targets: frozenset[DocumentId] = frozenset()
+    retry: bool = False
+    force: bool = False
+
+
+Event = Started | Observed | Propagated | Resumed | Looked | Finished | Published | CycleFound | Asked
+
+# Commands
+
+
+@dataclass(frozen=True, slots=True)
+class Propagate:
+    """Tell the database what changed; it answers Propagated."""
+
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Ask the database for its next batch; it answers Resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Look at these paths now, then say Looked for the document that wants to know."""
+
+    paths: tuple[DocumentId, ...]
+    document: DocumentId
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """Start a run."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Stop a run; its result is not wanted any more."""
+
+    run: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """Move a run's output into place; answered by Published."""
+
+    run: RunId
+    stage: str
+    output: OutputPath
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Throw away what a run left in its stage."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Remove an output that no document stands for any more."""
+
+    output: OutputPath
+    document: DocumentId
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Write results to the database, soon."""
+
+    results: tuple[Result, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindCycle:
+    """Ask the database for a cycle's path; answered by CycleFound."""
+
+    members: frozenset[DocumentId]
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """A line for the log."""
+
+    event: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What `build` and `wait` answer: what happened since they asked, and what is wrong now."""
+
+    rendered: tuple[DocumentId, ...] = ()
+    skipped: tuple[DocumentId, ...] = ()
+    failed: tuple[tuple[DocumentId, Problem], ...] = ()
+    blocked: tuple[tuple[DocumentId, DocumentId], ...] = ()
+    removed: tuple[OutputPath, ...] = ()
+    cycles: tuple[tuple[DocumentId, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The targets somebody asked for are up to date, as far as they can be."""
+
+    ticket: Ticket
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class BeginBuild:
+    """Something is to be done: a build begins; its times are the engine's to keep."""
+
+    build: BuildId
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndBuild:
+    """All is quiet: keep the build's record, with its times filled in."""
+
+    build: BuildRecord
+
+
+Command = (
+    Propagate
+    | Resume
+    | Look
+    | Render
+    | Cancel
+    | Publish
+    | Discard
+    | Remove
+    | Commit
+    | FindCycle
+    | Tell
+    | Answer
+    | BeginBuild
+    | EndBuild
+)

@@ -1,0 +1,117 @@
+"""The affected set → frontier, generations, and what is on a cycle. Works on ids alone."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
+
+from kahnd.core.model import DocumentId
+
+
+class Schedule:
+    """The unfinished documents and what each still waits for (Kahn's algorithm, run as documents finish).
+
+    A document is *waiting* until all it needs is finished, then *ready* until taken, then out for work until finished.
+    """
+
+    def __init__(self) -> None:
+        self._needs: dict[DocumentId, set[DocumentId]] = {}
+        self._dependents: dict[DocumentId, set[DocumentId]] = {}
+        self._ready: deque[DocumentId] = deque()
+        self._generation: dict[DocumentId, int] = {}
+
+    def __contains__(self, document: object) -> bool:
+        return document in self._needs
+
+    def __len__(self) -> int:
+        return len(self._needs)
+
+    def __iter__(self) -> Iterator[DocumentId]:
+        return iter(tuple(self._needs))
+
+    def add(self, documents: Mapping[DocumentId, Collection[DocumentId]]) -> None:
+        """Take documents in (or again), each with what it needs; needs that are not unfinished don't count."""
+        for document in documents:
+            self._release(document)
+            self._needs[document] = set()
+        for document, needs in documents.items():
+            waits = {need for need in needs if need in self._needs}
+            self._needs[document] = waits
+            for need in waits:
+                self._dependents.setdefault(need, set()).add(document)
+        self._ready = deque(each for each in self._ready if each not in documents)
+        self._ready.extend(document for document in documents if not self._needs[document])
+
+    def take(self) -> DocumentId | None:
+        """The next ready document, in the order they became ready; it stays unfinished."""
+        while self._ready:
+            document = self._ready.popleft()
+            if document in self._needs:
+                return document
+        return None
+
+    def finish(self, document: DocumentId, *, rendered: bool) -> None:
+        """Done with, one way or another; what waited for nothing else is ready."""
+        level = self.generation(document) + rendered
+        self._release(document)
+        del self._needs[document]
+        for dependent in self._dependents.pop(document, ()):
+            self._generation[dependent] = max(self.generation(dependent), level)
+            waits = self._needs[dependent]
+            waits.discard(document)
+            if not waits:
+                self._ready.append(dependent)
+        if not self._needs:
+            self._generation.clear()
+
+    def discard(self, document: DocumentId) -> None:
+        """No longer a document: out, with nothing said about those that wait for it."""
+        if document in self._needs:
+            self._release(document)
+            del self._needs[document]
+            self._ready = deque(each for each in self._ready if each != document)
+
+    def generation(self, document: DocumentId) -> int:
+        """How many renderings, one needing the other, went before it since the schedule was last empty."""
+        return self._generation.get(document, 0)
+
+    def stuck(self) -> list[frozenset[DocumentId]]:
+        """With nothing ready and nothing out for work: the cycles' members, one set for each knot of cycles."""
+        return cyclic(self._needs)
+
+    def _release(self, document: DocumentId) -> None:
+        for need in self._needs.get(document, ()):
+            self._dependents.get(need, set()).discard(document)
+
+
+def cyclic(needs: Mapping[DocumentId, Collection[DocumentId]]) -> list[frozenset[DocumentId]]:
+    """The sets of documents that need each other, in a circle or in several (strongly connected components).
+
+    Source: Kosaraju's algorithm, in Aho, Hopcroft, Ullman, "Data Structures and Algorithms" (1983), section 6.7.
+    """
+    dependents: dict[DocumentId, set[DocumentId]] = {document: set() for document in needs}
+    for document, targets in needs.items():
+        for target in targets:
+            dependents.get(target, set()).add(document)
+    seen: set[DocumentId] = set()
+    finished = [each for root in needs if root not in seen for each in _postorder(root, needs, seen)]
+    seen = set()
+    groups = [frozenset(_postorder(root, dependents, seen)) for root in reversed(finished) if root not in seen]
+    return [group for group in groups if len(group) > 1 or any(each in needs[each] for each in group)]
+
+
+def _postorder(
+    root: DocumentId, edges: Mapping[DocumentId, Collection[DocumentId]], seen: set[DocumentId]
+) -> list[DocumentId]:
+    """What can be reached from the root and was not seen yet, each after all it leads to; a walk without recursion."""
+    finished = []
+    seen.add(root)
+    path = [(root, iter(edges[root]))]
+    while path:
+        step = next((each for each in path[-1][1] if each in edges and each not in seen), None)
+        if step is None:
+            finished.append(path.pop()[0])
+        else:
+            seen.add(step)
+            path.append((step, iter(edges[step])))
+    return finished

@@ -1,0 +1,79 @@
+"""The renderings under way: at most one a document, at most so many at once."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+from typing import Final
+
+from kahnd.core.graph import Graph, Node
+from kahnd.core.messages import Finished
+from kahnd.core.model import Digest, DocumentId, Job, OutputPath, RunId
+from kahnd.core.rules import is_collection
+
+STAGES: Final = ".kahnd/stage"
+
+
+class Runs:
+    """Makes jobs, and knows which are out."""
+
+    def __init__(self, graph: Graph, members: Callable[[DocumentId], tuple[DocumentId, ...]], slots: int) -> None:
+        self._graph = graph
+        self._members = members
+        self._slots = slots
+        self._last = 0
+        self._jobs: dict[RunId, Job] = {}
+        self._finished: dict[RunId, Finished] = {}
+        self._of: dict[DocumentId, RunId] = {}
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    @property
+    def full(self) -> bool:
+        """Whether every worker has its hands full."""
+        return len(self._jobs) >= self._slots
+
+    def start(self, node: Node, content_hash: Digest, rule: int, output: OutputPath) -> Job:
+        """A new job for a document."""
+        self._last += 1
+        run, document = RunId(self._last), node.facts.id
+        collections = dict.fromkeys(each.target for each in node.dependencies if is_collection(each.target))
+        job = Job(
+            run,
+            document,
+            content_hash,
+            rule,
+            output,
+            stage=f"{STAGES}/{run}/{posixpath.basename(output)}",
+            deps=self._files(node),
+            dependencies=node.dependencies,
+            collections=tuple((each, self._members(each)) for each in collections),
+        )
+        self._jobs[run], self._of[document] = job, run
+        return job
+
+    def job(self, run: RunId) -> Job | None:
+        """The job of a run, unless that is over or was stopped."""
+        return self._jobs.get(run)
+
+    def finish(self, event: Finished) -> None:
+        """A run's result is good, and on its way into place."""
+        self._finished[event.run] = event
+
+    def finished(self, run: RunId) -> Finished:
+        """The result on its way into place."""
+        return self._finished[run]
+
+    def end(self, document: DocumentId) -> Job | None:
+        """No run for this document any more; the job that was out."""
+        run = self._of.pop(document, None)
+        if run is None:
+            return None
+        self._finished.pop(run, None)
+        return self._jobs.pop(run)
+
+    def _files(self, node: Node) -> tuple[str, ...]:
+        """The direct dependencies in the order found, each as the file it renders to, or the file it is."""
+        targets = (each.target for each in node.dependencies if not each.kind.of_content)
+        return tuple(dict.fromkeys(self._graph[each].claim or each for each in targets))

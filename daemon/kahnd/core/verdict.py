@@ -1,0 +1,185 @@
+"""What is to be done with a document whose needs are finished, and what a rendering's outcome is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+
+from kahnd.core.graph import Graph, Node
+from kahnd.core.model import (
+    Dependency,
+    Digest,
+    DocumentId,
+    Kind,
+    Outcome,
+    OutputPath,
+    Problem,
+    Read,
+    Rendered,
+    Status,
+    Unmet,
+)
+from kahnd.core.rules import Rule
+
+BROKEN = frozenset({Status.FAILED, Status.BLOCKED})
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """A plain document: its effective hash is all there is to it."""
+
+    effective: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Its inputs are those of its last good rendering."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Something it depends on failed or is missing."""
+
+    because: DocumentId
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """It can't be rendered, whatever it depends on."""
+
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """It is to be rendered: these bytes, by this rule, to this place."""
+
+    content_hash: Digest
+    rule: Rule
+    output: OutputPath
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """The outcome stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """It was made from something that is not finished, or has changed: these are to be looked at first."""
+
+    look: tuple[DocumentId, ...] = ()
+
+
+Verdict = Settle | Unchanged | Block | Fail | Run
+
+
+def decide(graph: Graph, node: Node, *, forced: bool) -> Verdict:
+    """What a document comes to, now that all it needs is finished."""
+    content_hash, rule, output = node.facts.content_hash, node.rule, node.claim
+    if content_hash is None:
+        return Fail(node.facts.problem or Problem("can't be read", node.facts.id))
+    blocked = _culprit(graph, node)
+    if blocked:
+        return blocked
+    if rule is None or output is None:
+        return Settle(graph.effective_hash(node))
+    rivals = graph.claimants(output) - {node.facts.id}
+    if rivals:
+        return Fail(_contested(node, rivals))
+    made = node.facts.output == output and not forced
+    unchanged = made and node.facts.inputs_hash == graph.inputs_hash(node)
+    return Unchanged() if unchanged else Run(content_hash, rule, output)
+
+
+def edges_after(node: Node, outcome: Outcome) -> tuple[Dependency, ...]:
+    """A document's dependencies after a run: what was really read replaces what was scanned.
+
+    A renderer that can't tell all it read (a command) keeps what was scanned; one that did not get to its end, too.
+    """
+    reads = tuple(read.dependency for read in outcome.reads)
+    whole = isinstance(outcome, Rendered)
+    if whole and node.rule is not None and node.rule.judges_missing:
+        kept = tuple(each for each in node.dependencies if each.kind is Kind.DECLARED)
+    elif whole:
+        kept = tuple(each for each in node.dependencies if each.kind is not Kind.DISCOVERED)
+    else:
+        kept = node.dependencies
+    needs = (outcome.needs,) if isinstance(outcome, Unmet) else ()
+    return tuple(each for each in dict.fromkeys((*kept, *reads, *needs)) if _counts(each, node))
+
+
+def check(graph: Graph, node: Node, reads: Iterable[Read], unfinished: Container[DocumentId]) -> Accept | Again:
+    """Whether what a run read is what the graph says is there, and finished."""
+    stale = []
+    for read in reads:
+        target = read.dependency.target
+        if not read.dependency.kind.of_content and target in unfinished and target != node.facts.id:
+            return Again()
+        if _is_stale(graph, node, read):
+            stale.append(target)
+    return Again(tuple(stale)) if stale else Accept()
+
+
+def unfit(graph: Graph, reads: Iterable[Read]) -> Problem | None:
+    """Why a run that keeps reading something else than the graph knows will never be accepted."""
+    for read in reads:
+        if read.hash is not None and read.dependency.target not in graph:
+            return Problem(
+                f"{read.dependency.target} is not a document: it is ignored, or outside the project's sources",
+                line=read.dependency.line,
+                remedy="take it out of the ignore rules, or refer to another file",
+            )
+    return None
+
+
+def _is_stale(graph: Graph, node: Node, read: Read) -> bool:
+    kind, target = read.dependency.kind, graph.get(read.dependency.target)
+    if kind is Kind.COLLECTION:
+        return False
+    if read.hash is None:
+        judges = node.rule is not None and node.rule.judges_missing
+        return judges and kind not in {Kind.OUTPUT, Kind.DECLARED} and target is not None and target.exists
+    if target is None or not target.exists:
+        return True
+    return read.hash != (target.facts.output_hash if kind is Kind.OUTPUT else target.facts.content_hash)
+
+
+def _counts(dependency: Dependency, node: Node) -> bool:
+    """A run that found its own source changed names itself; that is no edge. A real self-dependency is scanned."""
+    return dependency.target != node.facts.id or dependency.kind is not Kind.DISCOVERED
+
+
+def _culprit(graph: Graph, node: Node) -> Block | None:
+    for each in node.dependencies:
+        target = graph.get(each.target)
+        if each.kind.of_content or target is None:
+            continue
+        if target.status in BROKEN:
+            culprit = target.facts.because or each.target
+            return Block(
+                culprit, Problem(f"needs {each.target}, which {_fate(target, culprit)}", node.facts.id, each.line)
+            )
+        if not target.exists and node.rule and (each.kind is Kind.DECLARED or not node.rule.judges_missing):
+            return Block(each.target, missing(node.facts.id, each))
+    return None
+
+
+def _fate(target: Node, culprit: DocumentId) -> str:
+    return "failed" if target.status is Status.FAILED else f"is blocked by {culprit}"
+
+
+def missing(document: DocumentId, dependency: Dependency) -> Problem:
+    """The words for a dependency that does not exist."""
+    return Problem(
+        f"needs {dependency.target}, which does not exist",
+        document,
+        dependency.line,
+        "create it, or correct the reference",
+    )
+
+
+def _contested(node: Node, rivals: Iterable[DocumentId]) -> Problem:
+    names = " and ".join(sorted((node.facts.id, *rivals)))
+    return Problem(f"{names} both render to {node.claim}", node.facts.id, remedy="give one of them another output")
