@@ -1,0 +1,1 @@
+"""The installed command and the running daemon, judged from outside."""

@@ -1,0 +1,373 @@
+"""Drives the installed command on real projects: files in, exit codes, JSON, outputs and the log out.
+
+Knows nothing of kahnd's insides. Waits on conditions; a deadline is only there to fail by.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self, TypeVar
+
+KAHND = str(Path(sys.executable).with_name("kahnd"))
+DEADLINE_S = 30.0
+POLL_S = 0.02
+TRACEBACK = "Traceback (most recent call last)"
+
+PAGES = """
+[[rules]]
+match = "docs/**/*.md"
+renderer = "page"
+output = "{dir}/{stem}.html"
+"""
+TEXTS = """
+[[rules]]
+match = "docs/**/*.txt"
+renderer = "template"
+output = "{dir}/{name}"
+"""
+SUMS = """
+[[rules]]
+match = "docs/**/*.sum"
+renderer = "command"
+command = ["cksum", "{source}", "{deps}"]
+scan = ['needs (\\S+)']
+stdout = true
+output = "{dir}/{stem}.cksum"
+"""
+FIRST_LINES = """
+[[rules]]
+match = "docs/**/*.head"
+renderer = "command"
+command = ["head", "-n", "1", "{source}"]
+stdout = true
+output = "{dir}/{stem}.line"
+"""
+SCRIPTS = """
+[[rules]]
+match = "docs/**/*.sh"
+renderer = "command"
+command = ["sh", "{source}", "{output}"]
+output = "{dir}/{stem}.out"
+"""
+COPIES = """
+[[rules]]
+match = "docs/**/*.bin"
+renderer = "copy"
+output = "{dir}/{name}"
+"""
+
+T = TypeVar("T")
+
+
+def toml(*rules: str, extra: str = "") -> str:
+    """A `kahnd.toml` with one source folder, two workers and these rules."""
+    head = '[project]\nname = "small"\nsources = ["docs"]\noutput = "site"\n'
+    pool = "" if "[pool]" in extra else "[pool]\nworkers = 2\n"
+    return f"{head}\n{pool}{extra}{''.join(rules)}"
+
+
+def eventually(condition: Callable[[], T], what: str, *, within_s: float = DEADLINE_S) -> T:
+    """The condition's first true answer; fails with `what` when there is none in time."""
+    deadline = time.monotonic() + within_s
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"not within {within_s:.0f} s: {what}"
+        time.sleep(POLL_S)
+    return answer
+
+
+def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment without settings that would change what kahnd does."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("KAHND_")}
+    return plain | {"NO_COLOR": "1"} | dict(changes or {})
+
+
+def below(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its path in it."""
+    return {str(each.relative_to(folder)): each.read_bytes() for each in folder.rglob("*") if each.is_file()}
+
+
+def living_in(folder: Path) -> set[int]:
+    """The processes whose current folder is this one: a daemon, its workers and their commands."""
+
+    def lives_here(process: Path) -> bool:
+        try:
+            return (process / "cwd").samefile(folder) and "Z" not in (process / "stat").read_text().rpartition(")")[2]
+        except OSError:
+            return False
+
+    return {int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and lives_here(each)}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A command that has ended."""
+
+    words: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def told(self) -> str:
+        """All it said."""
+        return self.stdout + self.stderr
+
+    @property
+    def json(self) -> Any:
+        """Its standard output, parsed."""
+        return json.loads(self.stdout)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Holds a command back until it is opened: lets a test act while something renders, for certain."""
+
+    folder: Path
+
+    def script(self, name: str = "it") -> str:
+        """A shell script that says it has begun, waits for the gate, and writes its output."""
+        wait = f"touch {self.folder}/begun-{name}\nwhile [ ! -e {self.folder}/open ]; do sleep 0.01; done\n"
+        return f'{wait}echo {name} > "$1"\n'
+
+    def reached(self, name: str = "it") -> None:
+        """Return once that script runs."""
+        eventually((self.folder / f"begun-{name}").exists, f"{name} begins to render")
+
+    def open(self) -> None:
+        """Let all go on."""
+        (self.folder / "open").touch()
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project folder, and the installed command at work on it."""
+
+    root: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.root.mkdir(parents=True, exist_ok=True)
+
+    # Files
+
+    def path(self, name: str) -> Path:
+        return self.root / name
+
+    def write(self, name: str, content: str | bytes = "") -> None:
+        """Save as editors do: a new file, renamed into place, so that no half of it is ever seen."""
+        path = self.path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.root.with_name(f"{self.root.name}.saving")
+        fresh.write_bytes(content if isinstance(content, bytes) else content.encode())
+        fresh.replace(path)
+
+    def write_all(self, files: Mapping[str, str | bytes]) -> None:
+        for name, content in files.items():
+            self.write(name, content)
+
+    def append(self, name: str, text: str) -> None:
+        self.write(name, self.read(name) + text)
+
+    def configure(self, *rules: str, extra: str = "") -> None:
+        self.write("kahnd.toml", toml(*rules, extra=extra))
+
+    def read(self, name: str) -> str:
+        return self.path(name).read_text()
+
+    def remove(self, name: str) -> None:
+        self.path(name).unlink()
+
+    def exists(self, name: str) -> bool:
+        return self.path(name).exists()
+
+    def gate(self) -> Gate:
+        folder = self.root.with_name(f"{self.root.name}.gate")
+        folder.mkdir(exist_ok=True)
+        return Gate(folder)
+
+    # Commands
+
+    def kahnd(self, *words: str, code: int = 0, within_s: float = 60, through: Sequence[str] = ()) -> Finished:
+        """Run `kahnd` in the project to its end, by way of another command if given; its exit code must be `code`."""
+        ended = subprocess.run(
+            [*through, KAHND, *words],
+            cwd=self.root,
+            env=environment(self.env),
+            capture_output=True,
+            text=True,
+            timeout=within_s,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        finished = Finished(words, ended.returncode, ended.stdout, ended.stderr)
+        assert finished.code == code, f"kahnd {' '.join(words)}: exit code {finished.code}, not {code}\n{finished.told}"
+        assert TRACEBACK not in finished.told, finished.told
+        return finished
+
+    def build(self, *words: str, code: int = 0, within_s: float = 60) -> Any:
+        """What `kahnd build --json` answers."""
+        return self.kahnd("build", "--json", *words, code=code, within_s=within_s).json
+
+    def status(self, code: int = 0) -> Any:
+        return self.kahnd("status", "--json", code=code).json
+
+    def wait(self, *words: str, code: int = 0, within_s: float = 60) -> Any:
+        """What `kahnd wait --json` answers."""
+        return self.kahnd("wait", "--json", *words, code=code, within_s=within_s).json
+
+    def graph(self, *words: str) -> Any:
+        return self.kahnd("graph", "--format", "json", *words).json
+
+    def daemon(self, *, settled: bool = True) -> Daemon:
+        return Daemon(self, settled=settled)
+
+    def begin(self, *words: str, stdout: int | IO[str] = subprocess.PIPE) -> subprocess.Popen[str]:
+        """Start a command and let it run; the caller ends it."""
+        return subprocess.Popen(
+            [KAHND, *words],
+            cwd=self.root,
+            env=environment(self.env),
+            stdout=stdout,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    # Outputs
+
+    def outputs(self) -> dict[str, bytes]:
+        """Every output, by its path in the output folder."""
+        return below(self.path("site"))
+
+    def output(self, name: str) -> str:
+        return self.read(f"site/{name}")
+
+    def fresh_outputs(self, code: int = 0) -> dict[str, bytes]:
+        """What a build of a copy of this tree in an empty folder gives."""
+        copy = Project(self.root.with_name(f"{self.root.name}.fresh"), self.env)
+        shutil.rmtree(copy.root)
+        shutil.copytree(self.root, copy.root, ignore=shutil.ignore_patterns(".kahnd", "site"))
+        copy.build(code=code, within_s=120)
+        return copy.outputs()
+
+    # The log
+
+    def log(self, event: str = "", since: int = 0) -> list[dict[str, Any]]:
+        """The log's entries after the first `since`; of one event, if named."""
+        path = self.path(".kahnd/log/kahnd.jsonl")
+        text = path.read_text() if path.exists() else ""
+        assert TRACEBACK not in text, text
+        whole = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        entries = [json.loads(line) for line in whole[since:]]
+        return [each for each in entries if event in ("", each["event"])]
+
+    def mark(self) -> int:
+        """A point in the log, for `since`."""
+        return len(self.log())
+
+    def rendered(self, since: int = 0) -> list[str]:
+        """The documents rendered after that point, in order of their names; one rendered twice stands there twice."""
+        return sorted(each["document"] for each in self.log("document.rendered", since))
+
+    @contextmanager
+    def renders(self, *documents: str) -> Iterator[None]:
+        """With a daemon running: what is done inside makes exactly these documents be rendered, once each."""
+        mark = self.mark()
+        yield
+        self.wait()
+        assert self.rendered(mark) == sorted(documents)
+
+
+class Daemon:
+    """`kahnd run` in a process of its own; leaving the block ends it and checks that it went well."""
+
+    def __init__(self, project: Project, *, settled: bool) -> None:
+        self.project = project
+        self._settled = settled
+        self._output = project.root.with_name(f"{project.root.name}.run")
+
+    def __enter__(self) -> Self:
+        with self._output.open("wb") as output:
+            self._process = subprocess.Popen(
+                [KAHND, "run"],
+                cwd=self.project.root,
+                env=environment(self.project.env),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._await_start()
+        except BaseException as error:
+            self._fail(error)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._fail(error)
+        elif self._process.returncode is None:
+            self.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def told(self) -> str:
+        """All it wrote to its standard output and error so far."""
+        return self._output.read_text()
+
+    def stop(self, how: signal.Signals = signal.SIGTERM, code: int = 0) -> None:
+        """End it by a signal; it must go with that exit code, without a traceback."""
+        self._process.send_signal(how)
+        try:
+            ended = self._process.wait(DEADLINE_S)
+            assert ended == code, f"the daemon ended with {ended}, not {code}"
+            assert TRACEBACK not in self.told
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    def kill(self) -> None:
+        """End it by kill -9, the daemon alone; returns when its workers are gone too."""
+        self._process.kill()
+        self._process.wait()
+        eventually(lambda: not living_in(self.project.root), "what the killed daemon left behind ends")
+
+    def _await_start(self) -> None:
+        states = {"idle", "degraded"} if self._settled else {"scanning", "rendering", "idle", "degraded"}
+        eventually(lambda: self._state() in states, f"the daemon's state is one of {states}", within_s=60)
+
+    def _state(self) -> str:
+        assert self._process.poll() is None, f"the daemon ended by itself with {self._process.returncode}"
+        answer = subprocess.run(
+            [KAHND, "status", "--json"],
+            cwd=self.project.root,
+            env=environment(self.project.env),
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        return str(json.loads(answer.stdout)["state"]) if answer.returncode == 0 else "stopped"
+
+    def _fail(self, error: BaseException) -> None:
+        self._process.kill()
+        self._process.wait()
+        error.add_note(f"--- the daemon said:\n{self.told[-6000:]}")

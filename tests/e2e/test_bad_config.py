@@ -1,0 +1,121 @@
+"""A `kahnd.toml` that can't be used: file, line and remedy, exit code 2, nothing done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.harness import SUMS, TEXTS, Daemon, Project, eventually, toml
+
+GOOD = toml(TEXTS)
+
+
+def _line(text: str, part: str) -> int:
+    return next(number for number, line in enumerate(text.splitlines(), 1) if part in line)
+
+
+CASES = {
+    "broken TOML": (GOOD.replace('output = "site"', "output = "), "output = ", ()),
+    "an unknown key": (GOOD.replace("workers", "wrokers"), "wrokers", ("wrokers", "workers")),
+    "an unknown table": (f"[wacth]\nsettle_ms = 1\n{GOOD}", "wacth", ("wacth", "watch")),
+    "an unknown key of a rule": (f'{GOOD}matsch = "x"\n', "matsch", ("matsch", "match")),
+    "a wrong type": (GOOD.replace("workers = 2", "workers = []"), "workers", ("workers",)),
+    "a number out of range": (GOOD.replace("workers = 2", "workers = -1"), "workers", ("workers",)),
+    "an unknown renderer": (GOOD.replace('"template"', '"tmeplate"'), "tmeplate", ("tmeplate", "template")),
+    "an unknown placeholder of an output": (GOOD.replace("{name}", "{nmae}"), "{nmae}", ("nmae", "name")),
+    "an unknown placeholder of a command": (toml(SUMS).replace("{deps}", "{dpes}"), "{dpes}", ("dpes", "deps")),
+    "a regular expression that is none": (toml(SUMS).replace("needs (", "needs (("), "scan", ("scan",)),
+    "an output out of the project": (GOOD.replace('"site"', '"../site"'), "../site", ("../site",)),
+    "a source folder that is missing": (GOOD.replace('["docs"]', '["docs", "dosc"]'), "dosc", ("dosc",)),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_told_with_its_line(tmp_path: Path, case: str) -> None:
+    text, place, words = CASES[case]
+    project = Project(tmp_path / "project")
+    project.write_all({"kahnd.toml": text, "docs/a.txt": "A"})
+    told = project.kahnd("build", code=2).told
+    assert f"kahnd.toml:{_line(text, place)}" in told
+    assert all(word in told for word in words), told
+    assert not project.exists("site")
+
+
+def test_no_sources_is_told_with_what_to_write(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    project.write("kahnd.toml", '[project]\nname = "empty"\n')
+    told = project.kahnd("build", code=2).told
+    assert "kahnd.toml" in told
+    assert "sources" in told
+
+
+def test_a_broken_setting_of_the_environment_is_named(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project", {"KAHND_POOL__WORKERS": "many"})
+    project.write_all({"kahnd.toml": GOOD, "docs/a.txt": "A"})
+    assert "KAHND_POOL__WORKERS" in project.kahnd("build", code=2).told
+
+
+def test_an_unreadable_configuration_is_told(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    project.write("kahnd.toml", b"[project]\nname = '\xff\xfe'\n")
+    assert "kahnd.toml" in project.kahnd("build", code=2).told
+
+
+# A change of it under a running daemon
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    project = Project(tmp_path / "project")
+    project.write_all({"kahnd.toml": GOOD, "docs/a.txt": "A", "docs/a.sum": "sum"})
+    with project.daemon() as daemon:
+        yield daemon
+
+
+def test_a_new_rule_takes_effect_at_once(daemon: Daemon) -> None:
+    project = daemon.project
+    with project.renders("docs/a.sum"):
+        project.write("kahnd.toml", toml(TEXTS, SUMS))
+    assert project.log("config.reloaded")
+    assert set(project.outputs()) == {"a.txt", "a.cksum"}
+    project.write("kahnd.toml", GOOD)
+    project.wait()
+    assert set(project.outputs()) == {"a.txt"}
+
+
+def test_a_broken_edit_is_reported_and_the_last_good_one_stays(daemon: Daemon) -> None:
+    project = daemon.project
+    broken = toml(TEXTS, SUMS).replace("stdout", "sdtout")
+    mark = project.mark()
+    project.write("kahnd.toml", broken)
+    (told,) = eventually(lambda: project.log("config.invalid", mark), "the broken edit is logged")
+    assert f"kahnd.toml:{_line(broken, 'sdtout')}" in str(told)
+    with project.renders("docs/b.txt"):
+        project.write("docs/b.txt", "B")
+    with project.renders("docs/a.sum"):
+        project.write("kahnd.toml", toml(TEXTS, SUMS))
+    assert set(project.outputs()) == {"a.txt", "b.txt", "a.cksum"}
+
+
+def test_a_configuration_that_is_gone_is_reported_and_the_last_good_one_stays(daemon: Daemon) -> None:
+    project = daemon.project
+    mark = project.mark()
+    project.remove("kahnd.toml")
+    eventually(lambda: project.log("config.invalid", mark), "the missing configuration is logged")
+    project.write("docs/b.txt", "B")
+    eventually(lambda: project.exists("site/b.txt"), "the daemon still renders")
+    project.write("kahnd.toml", toml(TEXTS, SUMS))
+    eventually(lambda: project.exists("site/a.cksum"), "the new configuration takes effect")
+
+
+def test_another_source_folder_takes_effect_at_once(daemon: Daemon) -> None:
+    project = daemon.project
+    project.write("more/c.txt", "C")
+    sources = GOOD.replace('["docs"]', '["docs", "more"]').replace("docs/**", "**")
+    project.write("kahnd.toml", sources)
+    project.wait()
+    assert project.output("c.txt") == "C"
+    with project.renders("more/d.txt"):
+        project.write("more/d.txt", "D")

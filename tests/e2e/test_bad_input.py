@@ -1,0 +1,248 @@
+"""Bad documents: told with file, line and remedy, never a traceback, and everything unaffected is rendered.
+
+Each case is shown to a build, then broken and mended under a running daemon.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from e2e.harness import COPIES, PAGES, SCRIPTS, SUMS, TEXTS, Daemon, Project, toml
+
+MISSING_PROGRAM = """
+[[rules]]
+match = "docs/**/*.gone"
+renderer = "command"
+command = ["no-such-program", "{source}"]
+stdout = true
+output = "{dir}/{stem}.out"
+"""
+WITHOUT_PRIVILEGE = (
+    "setpriv",
+    "--bounding-set=-dac_override,-dac_read_search",
+    "--inh-caps=-dac_override,-dac_read_search",
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A document that can't be rendered, what is said of it, and a way to mend it."""
+
+    document: str
+    bad: str | bytes
+    good: str
+    words: tuple[str, ...]
+    line: int = 0
+    told_of: str = ""
+    status: str = "failed"
+    code: int = 1
+    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """The file, and the line where there is one, that the message must name."""
+        file = f"docs/{self.told_of or self.document}"
+        return f"{file}:{self.line}" if self.line else file
+
+
+CASES = {
+    "a missing include": Case(
+        "page.md", '# A\n\n{% include "_nowhere.md" %}\n', "# A\n", ("docs/_nowhere.md",), line=3, status="blocked"
+    ),
+    "a missing data sheet": Case("a.txt", 'a\n{{ data("no.csv") }}', "A", ("docs/no.csv",), line=2, status="blocked"),
+    "an include out of the project": Case(
+        "a.txt", '\n{% include "../../../etc/passwd" %}', "A", ("out of the project",), line=2
+    ),
+    "an absolute path out of the project": Case(
+        "a.txt", '{% include "/../etc/passwd" %}', "A", ("out of the project",), line=1
+    ),
+    "an include that leads out by a link": Case("a.txt", '{% include "_link/passwd" %}', "A", ("_link",)),
+    "a template's syntax": Case("page.md", "# A\n\n{% if x %}\n", "# A\n", ("endif",), line=3),
+    "a syntax error in an included file": Case(
+        "a.txt",
+        '{% include "_b.txt" %}',
+        "A",
+        ("nonsense",),
+        line=2,
+        told_of="_b.txt",
+        files={"docs/_b.txt": "\n{% nonsense %}"},
+    ),
+    "a template's undefined name": Case("a.txt", "\n\n{{ undefnied.name }}", "A", ("undefnied",), line=3),
+    "a division by zero in a template": Case("a.txt", "\n{{ 1 // 0 }}", "A", ("zero",), line=2),
+    "a way out of the sandbox": Case("a.txt", "{{ ().__class__.__base__ }}", "A", ("__",), line=1),
+    "front matter that is no YAML": Case(
+        "page.md", "---\ntitle: A\nb: [\n---\n# A\n", "# A\n", ("front matter",), line=4
+    ),
+    "front matter that is no mapping": Case("page.md", "---\n- a\n- b\n---\n# A\n", "# A\n", ("front matter",)),
+    "front matter without an end": Case("page.md", "---\ntitle: A\n", "# A\n", ("front matter", "---")),
+    "front matter with a wrong type": Case("page.md", "---\ndepends_on: 7\n---\n", "# A\n", ("depends_on",), line=2),
+    "a page template that is missing": Case(
+        "page.md", "---\ntemplate: nowhere.html\n---\n", "# A\n", ("nowhere.html",), status="blocked"
+    ),
+    "data that is none": Case(
+        "a.txt", '{{ data("d.json").a }}', "A", (), line=2, told_of="d.json", files={"docs/d.json": '{"a": 1,\n"b"}'}
+    ),
+    "a page that is not UTF-8": Case("page.md", b"# A\n\nna\xefve\n", "# A\n", ("UTF-8",), line=3),
+    "a template that is not UTF-8": Case("a.txt", b"\xff", "A", ("UTF-8",), line=1),
+    "a command that is not found": Case("a.gone", "A", "", ("no-such-program",)),
+    "a command that fails": Case("a.sh", "echo why it failed >&2; exit 3", 'echo A > "$1"', ("why it failed", "3")),
+    "a command that is killed": Case("a.sh", "kill -9 $$", 'echo A > "$1"', ("9",)),
+    "a command that hangs": Case("a.sh", "sleep 1000", 'echo A > "$1"', ("timeout_s",)),
+    "a command that writes no output": Case("a.sh", "true", 'echo A > "$1"', ("output",)),
+    "a dependency of a command that is missing": Case(
+        "a.sum", "needs nowhere.sum", "A", ("docs/nowhere.sum",), status="blocked"
+    ),
+    "a document that depends on itself": Case(
+        "a.txt", '{% include "a.txt" %}', "A", ("docs/a.txt → docs/a.txt",), code=3
+    ),
+}
+
+
+def _configured(project: Project) -> Project:
+    rules = (PAGES, TEXTS, SUMS, SCRIPTS, COPIES, MISSING_PROGRAM)
+    project.write_all(
+        {"kahnd.toml": toml(*rules, extra="[pool]\nworkers = 2\ntimeout_s = 2\n"), "docs/well.txt": "well"}
+    )
+    return project
+
+
+def _break(project: Project, case: Case, folder: str = "docs") -> None:
+    for name, content in case.files.items():
+        project.write(name.replace("docs", folder, 1), content)
+    if "_link" in str(case.bad):
+        project.path(folder).mkdir(exist_ok=True)
+        project.path(f"{folder}/_link").symlink_to("/etc")
+    project.write(f"{folder}/{case.document}", case.bad)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_build_tells_it_and_renders_the_rest(tmp_path: Path, name: str) -> None:
+    case = CASES[name]
+    project = _configured(Project(tmp_path / "project"))
+    _break(project, case)
+    told = project.kahnd("build", code=case.code).told
+    assert case.place in told
+    assert all(word in told for word in case.words), told
+    assert project.outputs() == {"well.txt": b"well"}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    project = _configured(Project(tmp_path_factory.mktemp("bad") / "project"))
+    with project.daemon() as daemon:
+        yield daemon
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_daemon_reports_it_goes_on_and_sees_it_mended(running: Daemon, name: str) -> None:
+    case, project = CASES[name], running.project
+    folder = f"docs/{list(CASES).index(name)}"
+    document = f"{folder}/{case.document}"
+    _break(project, case, folder)
+    project.write(f"{folder}/beside.txt", "beside")
+    answer = project.wait(code=case.code)
+    assert [each["document"] for each in answer[case.status]] == [document]
+    if case.status == "failed":
+        (failure,) = project.status()["failures"]
+        assert failure["document"] == document
+        assert case.place.replace("docs", folder, 1) in failure["error"]
+    assert project.output(f"{folder[5:]}/beside.txt") == "beside"
+    if case.good:
+        project.write(document, case.good)
+    else:
+        project.remove(document)
+    project.wait()
+    assert project.status()["failures"] == []
+    assert project.exists(f"site/{folder[5:]}/{Path(case.document).stem}.txt") or "txt" not in case.document
+
+
+def test_two_documents_for_one_output_are_an_error_that_names_both(project: Project) -> None:
+    project.write("kahnd.toml", toml(PAGES, _ONE_PAGE))
+    project.write_all({"docs/a.md": "# A\n", "docs/a.one": "A", "docs/b.md": "# B\n"})
+    told = project.kahnd("build", code=1).told
+    assert all(word in told for word in ("docs/a.md", "docs/a.one", "site/a.html"))
+    assert "b.html" in project.outputs()
+    project.remove("docs/a.one")
+    project.build()
+    assert set(project.outputs()) == {"a.html", "b.html"}
+
+
+_ONE_PAGE = '\n[[rules]]\nmatch = "docs/**/*.one"\nrenderer = "copy"\noutput = "{dir}/{stem}.html"\n'
+
+
+def test_two_documents_for_one_output_in_a_daemon(running: Daemon) -> None:
+    project = running.project
+    project.write("docs/twice/a.bin", "first")
+    project.wait()
+    project.write("docs/twice/a.bin.copy", "second")
+    config = project.read("kahnd.toml")
+    extra = '\n[[rules]]\nmatch = "docs/**/*.copy"\nrenderer = "copy"\noutput = "{dir}/{stem}"\n'
+    project.write("kahnd.toml", config + extra)
+    answer = project.wait(code=1)
+    told = str(answer["failed"])
+    assert "docs/twice/a.bin.copy" in told
+    assert "site/twice/a.bin" in told
+    project.remove("docs/twice/a.bin.copy")
+    assert project.wait()["failed"] == []
+    assert project.output("twice/a.bin") == "first"
+
+
+def test_a_file_that_cannot_be_read_is_told_and_the_rest_rendered(project: Project) -> None:
+    project.write_all({"docs/secret.txt": "secret", "docs/well.txt": "well"})
+    with _unreadable(project.path("docs/secret.txt")) as through:
+        told = project.kahnd("build", code=1, through=through).told
+    assert "docs/secret.txt" in told
+    assert "ermission" in told
+    assert project.outputs() == {"well.txt": b"well"}
+    project.build()
+    assert project.outputs() == {"well.txt": b"well", "secret.txt": b"secret"}
+
+
+def test_a_folder_that_cannot_be_read_is_told_and_the_rest_rendered(project: Project) -> None:
+    project.write_all({"docs/locked/a.txt": "A", "docs/well.txt": "well"})
+    project.build()
+    with _unreadable(project.path("docs/locked")) as through:
+        finished = project.kahnd("build", code=1, through=through)
+    assert "docs/locked" in finished.told
+    assert project.outputs() == {"well.txt": b"well", "locked/a.txt": b"A"}
+
+
+class _unreadable:  # noqa: N801 - reads as a verb where it is used
+    """A file nobody may read, for a time; gives what a command must be run through, so that root may not either."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._mode = path.stat().st_mode
+
+    def __enter__(self) -> tuple[str, ...]:
+        if os.geteuid() == 0 and not shutil.which("setpriv"):
+            pytest.skip("root reads everything, and there is no setpriv to give that up")
+        self._path.chmod(0)
+        return WITHOUT_PRIVILEGE if os.geteuid() == 0 else ()
+
+    def __exit__(self, *_: object) -> None:
+        self._path.chmod(self._mode)
+
+
+def test_what_is_no_regular_file_is_no_document(project: Project) -> None:
+    os.mkfifo(project.path("docs/pipe.txt"))
+    project.path("docs/dangling.txt").symlink_to("nowhere")
+    project.path("docs/around").symlink_to(".")
+    project.write("docs/well.txt", "well")
+    project.build()
+    assert project.outputs() == {"well.txt": b"well"}
+
+
+def test_a_name_that_is_not_unicode_does_not_stop_the_rest(project: Project) -> None:
+    (project.path("docs") / os.fsdecode(b"b\xffd.txt")).write_text("odd")
+    project.write("docs/well.txt", "well")
+    with project.daemon():
+        project.write("docs/later.txt", "later")
+        project.wait()
+    assert {"well.txt", "later.txt"} <= set(project.outputs())

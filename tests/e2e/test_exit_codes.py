@@ -1,0 +1,124 @@
+"""Every exit code that scripts may rely on."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from e2e.harness import TRACEBACK, Daemon, Project, eventually, living_in
+
+
+def test_0_all_good(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    for words in (("build",), ("plan",), ("graph",), ("logs", "-n", "1"), ("--help",), ("--version",)):
+        project.kahnd(*words, code=0)
+
+
+@pytest.mark.parametrize("broken", ["exit 1", "true"])
+def test_1_a_document_failed(project: Project, broken: str) -> None:
+    project.write("docs/a.sh", broken)
+    project.build(code=1)
+
+
+def test_1_a_document_is_blocked(project: Project) -> None:
+    project.write("docs/a.sum", "needs nowhere")
+    project.build(code=1)
+
+
+def test_reports_exit_0_though_documents_failed(project: Project) -> None:
+    project.write("docs/a.sh", "exit 1")
+    project.build(code=1)
+    for words in (("plan",), ("graph",), ("logs", "-n", "1")):
+        project.kahnd(*words, code=0)
+
+
+@pytest.mark.parametrize("words", [("bild",), ("build", "--nonsense"), ("build", "docs/nowhere.txt"), ("wait", "-x")])
+def test_2_the_calls_words_are_wrong(project: Project, words: tuple[str, ...]) -> None:
+    assert project.kahnd(*words, code=2).stderr.strip()
+
+
+def test_2_an_unknown_target_is_named_with_the_nearest(project: Project) -> None:
+    project.write("docs/report.txt", "A")
+    told = project.kahnd("build", "docs/reprot.txt", code=2).told
+    assert "docs/reprot.txt" in told
+    assert "docs/report.txt" in told
+
+
+@pytest.mark.parametrize("command", ["build", "run", "plan", "status", "wait", "graph", "logs"])
+def test_2_there_is_no_project_here(tmp_path: Path, command: str) -> None:
+    told = Project(tmp_path / "nothing").kahnd(command, code=2).told
+    assert "kahnd.toml" in told
+    assert "kahnd init" in told
+
+
+def test_3_a_cycle_whatever_else_failed(project: Project) -> None:
+    project.write_all({"docs/a.sum": "needs b.sum", "docs/b.sum": "needs a.sum", "docs/c.sh": "exit 1"})
+    project.build(code=3)
+    with project.daemon():
+        project.wait(code=3)
+
+
+def test_4_there_is_no_daemon(project: Project) -> None:
+    status = project.status(code=4)
+    assert (status["pid"], status["state"]) == (None, "stopped")
+    assert "kahnd run" in project.kahnd("wait", code=4).told
+
+
+def test_4_a_daemon_that_was_killed_is_no_daemon(project: Project) -> None:
+    with project.daemon() as daemon:
+        daemon.kill()
+        assert project.status(code=4)["state"] == "stopped"
+
+
+def test_5_the_store_cannot_be_reached(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    away = Project(project.root, {"KAHND_STORE__URL": "ws://127.0.0.1:9/rpc"})
+    assert "127.0.0.1:9" in away.kahnd("build", code=5).told
+
+
+def test_5_the_store_url_makes_no_sense(project: Project) -> None:
+    """An unknown kind of store is a fault of the configuration, and is told as one."""
+    project.write("docs/a.txt", "A")
+    odd = Project(project.root, {"KAHND_STORE__URL": "gopher://db"})
+    assert "gopher" in odd.kahnd("build", code=2).told
+
+
+def test_130_a_build_is_interrupted(project: Project) -> None:
+    gate = project.gate()
+    project.write_all({"docs/a.sh": gate.script(), "docs/b.txt": "B"})
+    build = project.begin("build")
+    gate.reached()
+    build.send_signal(signal.SIGINT)
+    told, _ = build.communicate(timeout=30)
+    assert build.returncode == 130
+    assert TRACEBACK not in told
+    eventually(lambda: not living_in(project.root), "nothing of the build is left")
+    gate.open()
+    project.build()
+    assert project.outputs() == {"a.out": b"it\n", "b.txt": b"B"}
+
+
+def test_130_the_daemon_is_interrupted_and_0_it_is_asked_to_end(project: Project) -> None:
+    with project.daemon() as daemon:
+        daemon.stop(signal.SIGINT, code=130)
+    with project.daemon() as daemon:
+        daemon.stop(signal.SIGTERM, code=0)
+    assert [each["event"] for each in project.log() if each["event"].startswith("daemon.")] == [
+        "daemon.started",
+        "daemon.stopped",
+    ] * 2
+
+
+def test_a_build_through_a_daemon_has_the_same_codes(live: Daemon) -> None:
+    project = live.project
+    project.write("docs/codes/a.sh", "exit 1")
+    project.build(code=1)
+    project.write("docs/codes/a.sh", 'echo A > "$1"')
+    project.build()
+    project.write("docs/codes/b.sum", "needs b.sum")
+    project.build(code=3)
+    project.remove("docs/codes/b.sum")
+    project.build()
+    project.kahnd("build", "docs/nowhere", code=2)

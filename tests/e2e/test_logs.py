@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+from e2e.harness import Daemon, Project, eventually
+
+
+def test_every_entry_has_its_documented_keys(project: Project) -> None:
+    project.write_all({"docs/a.txt": "A", "docs/b.sh": "exit 1"})
+    project.build(code=1)
+    entries = project.log()
+    assert all({"timestamp", "level", "event"} <= set(each) for each in entries)
+    assert all(datetime.fromisoformat(each["timestamp"]).utcoffset() == timedelta(0) for each in entries)
+    (rendered,) = project.log("document.rendered")
+    (finished,) = project.log("build.finished")
+    assert rendered["document"] == "docs/a.txt"
+    assert rendered["duration_ms"] > 0
+    assert rendered["build"] == finished["build"]
+    assert project.log("scan.finished")
+    assert project.log("build.started")
+
+
+def test_a_save_is_told_from_the_batch_to_the_finished_build(live: Daemon) -> None:
+    project = live.project
+    project.write("docs/story.txt", "A")
+    project.wait()
+    mark = project.mark()
+    project.write("docs/story.txt", "B")
+    project.wait()
+    events = [each["event"] for each in project.log(since=mark)]
+    story = [each for each in ("watch.batch", "build.started", "document.rendered", "build.finished") if each in events]
+    assert story == ["watch.batch", "build.started", "document.rendered", "build.finished"]
+    assert [events.index(each) for each in story] == sorted(events.index(each) for each in story)
+
+
+def test_the_last_entries_are_shown(project: Project) -> None:
+    for text in "ABC":
+        project.write("docs/a.txt", text)
+        project.build()
+    lines = project.kahnd("logs", "-n", "3", "--json").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == project.log()[-3:]
+
+
+def test_entries_are_chosen_by_document_level_and_build(project: Project) -> None:
+    project.write_all({"docs/a.txt": "A", "docs/b.txt": "B", "docs/c.sh": "exit 1"})
+    project.build(code=1)
+
+    def shown(*words: str) -> list[dict[str, object]]:
+        return [json.loads(line) for line in project.kahnd("logs", "--json", *words).stdout.splitlines()]
+
+    assert {each["document"] for each in shown("--doc", "docs/a.txt")} == {"docs/a.txt"}
+    assert {each["event"] for each in shown("--level", "error")} == {"document.failed"}
+    build = project.log("build.finished")[0]["build"]
+    assert {each["build"] for each in shown("--build", build)} == {build}
+    assert shown("--build", "no-such-build") == []
+
+
+def test_following_shows_a_new_event(live: Daemon) -> None:
+    project = live.project
+    project.write("docs/followed/before.txt", "A")
+    project.wait()
+    seen = project.root.with_name("followed")
+    with seen.open("w") as file:
+        follower = project.begin("logs", "-f", "-n", "1", "--json", stdout=file)
+    try:
+        eventually(lambda: seen.read_text().strip(), "the last entry is shown")
+        project.write("docs/followed/new.txt", "N")
+        eventually(lambda: "docs/followed/new.txt" in seen.read_text(), "the new document is told")
+    finally:
+        follower.kill()
+        follower.wait()
+
+
+def test_without_a_terminal_a_daemon_writes_one_json_object_a_line(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    with project.daemon() as daemon:
+        daemon.stop()
+        events = [json.loads(line)["event"] for line in daemon.told.splitlines()]
+    assert events[0] == "daemon.started"
+    assert "document.rendered" in events
+    assert events[-1] == "daemon.stopped"
+
+
+def test_no_secret_is_logged(project: Project) -> None:
+    secret = "s3cr3t-pa55"  # noqa: S105 - a mark to look for
+    env = {"KAHND_STORE__URL": "ws://127.0.0.1:9/rpc", "KAHND_STORE__USER": "root", "KAHND_STORE__PASSWORD": secret}
+    project.write("docs/a.txt", "A")
+    told = Project(project.root, env).kahnd("build", code=5).told
+    assert secret not in told
+    assert secret not in str(project.log())

@@ -1,0 +1,215 @@
+"""Each renderer of the handbook of rules, by what its output holds."""
+
+from __future__ import annotations
+
+from e2e.harness import PAGES, TEXTS, Daemon, Project, toml
+
+LAYOUT = "<html><title>{{ title }}</title><body>{{ content }}</body></html>\n"
+
+PAGE = """---
+title: Named
+---
+# Head *line*
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+- [x] done
+
+Note[^1]
+
+[^1]: Foot.
+"""
+
+
+def _rule(renderer: str, match: str, output: str, more: str = "") -> str:
+    return f'\n[[rules]]\nmatch = "{match}"\nrenderer = "{renderer}"\noutput = "{output}"\n{more}'
+
+
+# page
+
+
+def test_a_page_is_markdown_laid_out(project: Project) -> None:
+    project.configure(PAGES + 'template = "docs/_layout.html"\n')
+    project.write_all(
+        {
+            "docs/_layout.html": LAYOUT,
+            "docs/a.md": PAGE,
+        }
+    )
+    project.build()
+    html = project.output("a.html")
+    assert "<title>Named</title>" in html
+    assert "<em>line</em>" in html
+    assert "<td>1</td>" in html
+    assert "checkbox" in html
+    assert "Foot." in html
+    assert '<h1 id="head-line"' in html
+
+
+def test_code_in_a_page_is_highlighted(project: Project) -> None:
+    project.write("docs/a.md", "```python\nimport os\n```\n")
+    project.build()
+    assert "<span" in project.output("a.html")
+
+
+def test_a_page_can_bring_its_own_layout_and_a_layout_can_extend(project: Project) -> None:
+    project.write_all(
+        {
+            "docs/_base.html": "<base>{% block inner %}{% endblock %}</base>",
+            "docs/_own.html": '{% extends "_base.html" %}{% block inner %}{{ content }}{% endblock %}',
+            "docs/a.md": "---\ntemplate: _own.html\n---\nText\n",
+        }
+    )
+    project.build()
+    assert "<base><p>Text</p>" in project.output("a.html")
+    project.write("docs/_base.html", "<new>{% block inner %}{% endblock %}</new>")
+    assert project.build()["rendered"] == ["docs/a.md"]
+    assert "<new><p>Text</p>" in project.output("a.html")
+
+
+def test_a_page_without_templating_keeps_its_braces(project: Project) -> None:
+    project.configure(PAGES + "templating = false\n")
+    project.write("docs/a.md", "---\ntitle: T\n---\n{{ braces }} {% include 'nowhere' %}\n")
+    project.build()
+    assert "{{ braces }}" in project.output("a.html")
+
+
+# template
+
+
+def test_data_of_every_kind_is_parsed(project: Project) -> None:
+    project.write_all(
+        {
+            "docs/data/rows.csv": "name,n\nx,1\ny,2\n",
+            "docs/data/o.json": '{"k": [1, 2]}',
+            "docs/data/o.toml": "k = 3\n",
+            "docs/data/o.yaml": "k: four\n",
+            "docs/a.txt": (
+                '{% for row in data("data/rows.csv") %}{{ row.name }}={{ row.n }} {% endfor %}'
+                '{{ data("data/o.json").k[1] }} {{ data("data/o.toml").k }} {{ data("/docs/data/o.yaml").k }}'
+            ),
+        }
+    )
+    project.build()
+    assert project.output("a.txt") == "x=1 y=2 2 3 four"
+    project.write("docs/data/rows.csv", "name,n\nz,9\n")
+    assert project.build()["rendered"] == ["docs/a.txt"]
+    assert project.output("a.txt") == "z=9 2 3 four"
+
+
+def test_imports_and_dependencies_that_only_rendering_finds(project: Project) -> None:
+    project.write_all(
+        {
+            "docs/_macros.txt": "{% macro loud(text) %}{{ text | upper }}!{% endmacro %}",
+            "docs/_one.txt": "one",
+            "docs/a.txt": (
+                '{% from "_macros.txt" import loud %}{{ loud("hey") }} '
+                '{% set n = "one" %}{% include "_" ~ n ~ ".txt" %}'
+            ),
+        }
+    )
+    project.build()
+    assert project.output("a.txt") == "HEY! one"
+    project.write("docs/_one.txt", "uno")
+    assert project.build()["rendered"] == ["docs/a.txt"]
+    project.write("docs/_macros.txt", "{% macro loud(text) %}{{ text }}?{% endmacro %}")
+    assert project.build()["rendered"] == ["docs/a.txt"]
+    assert project.output("a.txt") == "hey? uno"
+
+
+def test_an_include_that_may_be_missing_is_no_failure(project: Project) -> None:
+    project.write("docs/a.txt", 'A{% include "_b.txt" ignore missing %}')
+    project.build()
+    assert project.output("a.txt") == "A"
+    project.write("docs/_b.txt", "B")
+    assert project.build()["rendered"] == ["docs/a.txt"]
+    assert project.output("a.txt") == "AB"
+
+
+def test_the_output_of_another_is_its_url_or_its_text(project: Project) -> None:
+    project.write_all(
+        {"docs/deep/a.txt": '{{ output("../b.sum") }} {{ output("../b.sum").text }}', "docs/b.sum": "B\n"}
+    )
+    project.build()
+    url, first, *_ = project.output("deep/a.txt").split()
+    assert url == "../b.cksum"
+    assert first == project.output("b.cksum").split()[0]
+
+
+# command
+
+
+def test_a_commands_placeholders(project: Project) -> None:
+    words = '["echo", "{source}", "{dir}", "{stem}", "{deps}"]'
+    more = f"command = {words}\nstdout = true\nscan = ['needs (\\S+)']\n"
+    project.write("kahnd.toml", toml(_rule("command", "docs/**/*.e", "{dir}/{stem}.out", more), TEXTS))
+    project.write_all({"docs/deep/a.e": "needs data.csv\nneeds ../b.txt", "docs/deep/data.csv": "", "docs/b.txt": "B"})
+    project.build()
+    source, _, stem, *deps = project.output("deep/a.out").split()
+    assert (source, stem) == ("docs/deep/a.e", "a")
+    assert deps == ["docs/deep/data.csv", "site/b.txt"]
+
+
+def test_a_command_in_a_shell(project: Project) -> None:
+    more = "command = 'tr a-z A-Z < {source} > {output}'\nshell = true\n"
+    project.write("kahnd.toml", toml(_rule("command", "docs/*.up", "{stem}.out", more)))
+    project.write_all({"docs/a b;c.up": "loud"})
+    project.build()
+    assert project.outputs() == {"a b;c.out": b"LOUD"}
+
+
+def test_a_depfile_tells_what_a_command_read(project: Project) -> None:
+    script = 'cat docs/part.csv "$1" > "$2"; printf "%s: %s docs/part.csv\\n" "$2" "$1" > "$3"'
+    more = f"command = ['sh', '-c', '{script}', 'sh', '{{source}}', '{{output}}', '{{depfile}}']\n"
+    project.write("kahnd.toml", toml(_rule("command", "docs/*.in", "{stem}.out", more)))
+    project.write_all({"docs/a.in": "A", "docs/part.csv": "1"})
+    project.build()
+    assert project.output("a.out") == "1A"
+    project.write("docs/part.csv", "2")
+    assert project.build()["rendered"] == ["docs/a.in"]
+    assert project.output("a.out") == "2A"
+
+
+def test_a_command_needs_what_is_rendered_first(project: Project) -> None:
+    project.write_all({"docs/a.sum": "needs z.txt", "docs/z.txt": '{% include "_part.txt" %}', "docs/_part.txt": "1"})
+    project.build()
+    before = project.output("a.cksum")
+    project.write("docs/_part.txt", "2")
+    assert sorted(project.build()["rendered"]) == ["docs/a.sum", "docs/z.txt"]
+    assert project.output("a.cksum") != before
+
+
+# copy and python
+
+
+def test_a_copy_is_the_file_as_it_is(project: Project) -> None:
+    content = bytes(range(256)) * 4000
+    project.write("docs/deep/a.bin", content)
+    project.build()
+    assert project.outputs() == {"deep/a.bin": content}
+
+
+# each in a daemon
+
+
+def test_a_dependency_found_while_rendering_is_followed_by_a_daemon(live: Daemon) -> None:
+    project = live.project
+    project.write_all(
+        {
+            "docs/found/_one.txt": "1",
+            "docs/found/_two.txt": "2",
+            "docs/found/which.json": '{"n": "one"}',
+            "docs/found/a.txt": '{% set n = data("which.json").n %}{% include "_" ~ n ~ ".txt" %}',
+        }
+    )
+    project.wait()
+    assert project.output("found/a.txt") == "1"
+    with project.renders("docs/found/a.txt"):
+        project.write("docs/found/which.json", '{"n": "two"}')
+    with project.renders("docs/found/a.txt"):
+        project.write("docs/found/_two.txt", "zwei")
+    with project.renders():
+        project.write("docs/found/_one.txt", "eins")
+    assert project.output("found/a.txt") == "zwei"
