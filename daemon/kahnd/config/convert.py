@@ -21,14 +21,14 @@ _MORE_NAMES: Final = {"array": "a list", "object": "a table", "datetime": "a dat
 def to_struct(
     values: Mapping[str, Any], kind: type[S], path: KeyPath, faults: Faults, also: Collection[str] = ()
 ) -> S | None:
-    """The struct these values make; None, and the reasons among the faults, where they make none.
+    """The struct these values make, but for unknown keys; None where they make none. All reasons go to the faults.
 
     `also` are keys that are valid here too, for the nearest name.
     """
     fields = {each.encode_name: each for each in msgspec.structs.fields(kind)}
-    before = len(faults.problems)
     for key in values.keys() - fields.keys():
         faults.add((*path, key), f'unknown key "{key}"{_of(path)}', nearest(key, {*fields, *also}))
+    before = len(faults.problems)
     for key, each in fields.items():
         if key in values:
             check_value(values[key], each.type, (*path, key), faults)
@@ -37,7 +37,7 @@ def to_struct(
     if len(faults.problems) > before:
         return None
     try:
-        return msgspec.convert(values, kind)
+        return msgspec.convert({key: values[key] for key in fields.keys() & values.keys()}, kind)
     except msgspec.ValidationError as error:  # what the struct itself demands of its values together
         faults.add(path, str(error))
         return None

@@ -17,7 +17,7 @@ from kahnd.core.rules import OUTPUT_PLACEHOLDERS, Rule, glob_matcher
 
 _HEAD: Final = frozenset(each.encode_name for each in msgspec.structs.fields(RuleTable))
 _PLACEHOLDERS: Final = tuple(f"{{{name}}}" for name in OUTPUT_PLACEHOLDERS)
-_QUOTED: Final = re.compile(r"`([^`]+)`|'([^']+)'")
+_QUOTED: Final = re.compile(r"([`'])(?P<text>.+?)\1")
 _BRACES: Final = re.compile(r"\{([^{}]*)\}?|\}")
 
 
@@ -69,7 +69,7 @@ def _parameters(entry: Mapping[str, Any], path: KeyPath, schema: RendererSchema,
 
 def _quoted(objection: str, values: Mapping[str, Any]) -> KeyPath:
     """The key, or the element of one, that an objection speaks of: it quotes the key, or part of its value."""
-    quotes = _QUOTED.findall(objection)
+    quotes = [match["text"] for match in _QUOTED.finditer(objection)]
     named = next(((key,) for quote in quotes for key in values if quote == key), ())
     return next((place for quote in quotes for place in _holding(quote, values)), named)
 

@@ -1,0 +1,159 @@
+"""A client of a running daemon: HTTP over the control socket, by the standard library alone, to start fast."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from kahnd.core.model import Problem
+from kahnd.errors import KahndError, NoDaemonError, StoreError, UsageError
+from kahnd.service.paths import socket_path
+
+Json = dict[str, Any]
+
+ANSWER_TIMEOUT_S: Final = 10.0
+"""How long a daemon may take to begin an answer, before it counts as not there."""
+GRACE_S: Final = 5.0
+"""How much longer than a `wait`'s own limit its answer may take."""
+
+_ERRORS: Final[Mapping[int, type[KahndError]]] = {
+    UsageError.exit_code: UsageError,
+    NoDaemonError.exit_code: NoDaemonError,
+    StoreError.exit_code: StoreError,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a build is: documents done, of how many, and the one finished last."""
+
+    done: int
+    total: int
+    document: str
+
+
+Report = Callable[[Progress], None]
+
+
+class ControlClient:
+    """One project's daemon.
+
+    Every method raises NoDaemonError when nobody answers, and otherwise the KahndError that the daemon tells.
+    """
+
+    def __init__(self, root: Path, *, timeout: float = ANSWER_TIMEOUT_S) -> None:
+        self._address = socket_path(root)
+        self._timeout = timeout
+
+    def status(self) -> Json:
+        """The daemon's state, counts by status, the last build, failures."""
+        return self._get("/v1/status", {})
+
+    def plan(self, targets: Sequence[str] = ()) -> Json:
+        """The generations a build would render now, and why."""
+        return self._get("/v1/plan", {"target": targets})
+
+    def graph(self, target: str | None = None, *, reverse: bool = False) -> Json:
+        """Nodes and edges: all, or what the target needs, or (`reverse`) what needs it."""
+        query = {"target": [target] if target else [], "reverse": ["1"] if reverse else []}
+        return self._get("/v1/graph", query)
+
+    def build(self, targets: Sequence[str], *, force: bool, progress: Report) -> Json:
+        """Bring the targets (none: everything) up to date; the build's report."""
+        return self._stream("/v1/build", {"targets": list(targets), "force": force}, progress, None)
+
+    def wait(self, targets: Sequence[str], *, timeout: float | None, progress: Report) -> Json:
+        """Return the report when every change made before this call is rendered; `timeout` in seconds."""
+        patience = None if timeout is None else timeout + GRACE_S
+        return self._stream("/v1/wait", {"targets": list(targets), "timeout": timeout}, progress, patience)
+
+    def _get(self, path: str, query: Mapping[str, Sequence[str]]) -> Json:
+        with self._answer("GET", f"{path}?{urlencode(query, doseq=True)}".rstrip("?"), None) as (_, response):
+            return _decoded(response.read())
+
+    def _stream(self, path: str, body: Json, progress: Report, patience: float | None) -> Json:
+        for message in self._messages(path, body, patience):
+            if "report" in message:
+                return dict(message["report"])
+            if "error" in message:
+                raise _told(message["error"])
+            if "progress" in message:
+                told = message["progress"]
+                progress(Progress(told["done"], told["total"], told["document"]))
+        raise _nobody("the daemon stopped before it was done")
+
+    def _messages(self, path: str, body: Json, patience: float | None) -> Iterator[Json]:
+        with self._answer("POST", path, json.dumps(body).encode()) as (connection, response):
+            connection.settimeout(patience)
+            for line in response:
+                yield _decoded(line)
+
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, body: bytes | None
+    ) -> Iterator[tuple[socket.socket, http.client.HTTPResponse]]:
+        """An open answer of status 200, and its connection."""
+        connection = _UnixConnection(self._address, self._timeout)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+            stream = connection.sock
+            response = connection.getresponse()
+            if response.status != http.client.OK:
+                raise _refusal(response)
+            yield stream, response
+        except TimeoutError:
+            raise _nobody("the daemon does not answer") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise _nobody(f"no daemon answers ({_words(error)})") from None
+        finally:
+            connection.close()
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, address: Path, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._address = address
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._address))
+
+
+def _decoded(content: bytes) -> Json:
+    try:
+        return dict(json.loads(content))
+    except ValueError:
+        raise _nobody("what answers is no daemon of kahnd's") from None
+
+
+def _refusal(response: http.client.HTTPResponse) -> KahndError:
+    content = response.read()
+    try:
+        return _told(json.loads(content)["error"])
+    except (ValueError, KeyError, TypeError):
+        return _nobody(f"the daemon answers {response.status} {response.reason}")
+
+
+def _told(error: Json) -> KahndError:
+    """The exception that a daemon's `{"message", "remedy", "exit_code", "file", "line"}` stands for."""
+    kind = _ERRORS.get(error.get("exit_code", UsageError.exit_code), KahndError)
+    places = {key: error[key] for key in ("file", "line", "remedy") if error.get(key)}
+    return kind(Problem(error["message"], **places))
+
+
+def _nobody(message: str) -> NoDaemonError:
+    return NoDaemonError(Problem(message, remedy="start one with `kahnd run`"))
+
+
+def _words(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

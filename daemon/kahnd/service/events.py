@@ -1,0 +1,56 @@
+"""Every event that kahnd logs, with its level: the one place where they are named."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Final
+
+from structlog.typing import FilteringBoundLogger
+
+
+class Event(StrEnum):
+    """What is in a log line's `event`."""
+
+    DAEMON_STARTED = "daemon.started"
+    DAEMON_STOPPED = "daemon.stopped"
+    SCAN_FINISHED = "scan.finished"
+    WATCH_BATCH = "watch.batch"
+    WATCH_OVERFLOW = "watch.overflow"
+    BUILD_STARTED = "build.started"
+    BUILD_FINISHED = "build.finished"
+    DOCUMENT_DIRTY = "document.dirty"
+    DOCUMENT_RENDERED = "document.rendered"
+    DOCUMENT_SKIPPED = "document.skipped"
+    DOCUMENT_FAILED = "document.failed"
+    DOCUMENT_BLOCKED = "document.blocked"
+    DOCUMENT_REMOVED = "document.removed"
+    CYCLE_FOUND = "cycle.found"
+    CONFIG_RELOADED = "config.reloaded"
+    CONFIG_INVALID = "config.invalid"
+    SOURCE_MISSING = "source.missing"
+    STORE_LOST = "store.lost"
+    STORE_RESTORED = "store.restored"
+
+
+LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
+    dict.fromkeys(Event, logging.INFO)
+    | {
+        Event.DOCUMENT_DIRTY: logging.DEBUG,
+        Event.DOCUMENT_SKIPPED: logging.DEBUG,
+        Event.WATCH_OVERFLOW: logging.WARNING,
+        Event.DOCUMENT_BLOCKED: logging.WARNING,
+        Event.SOURCE_MISSING: logging.WARNING,
+        Event.DOCUMENT_FAILED: logging.ERROR,
+        Event.CYCLE_FOUND: logging.ERROR,
+        Event.CONFIG_INVALID: logging.ERROR,
+        Event.STORE_LOST: logging.ERROR,
+    }
+)
+
+
+def tell(log: FilteringBoundLogger, event: Event, **facts: Any) -> None:
+    """Log an event at its own level."""
+    log.log(LEVELS[event], event, **facts)

@@ -1,0 +1,157 @@
+"""structlog, set up as a value: JSON lines to a rotated file, and coloured text or JSON lines to a stream.
+
+A log that can't be written never stops the daemon.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterable, MutableMapping
+from contextlib import suppress
+from dataclasses import dataclass
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import msgspec
+import structlog
+from structlog.typing import FilteringBoundLogger, Processor
+
+from kahnd.config.values import LogConfig
+
+ROTATE_BYTES: Final = 5_000_000
+KEPT_FILES: Final = 3
+REDACTED: Final = "***"
+_FIRST: Final = ("timestamp", "level", "event")
+
+Event = MutableMapping[str, Any]
+Sink = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """A logger, and the file behind it."""
+
+    log: FilteringBoundLogger
+    _file: _LogFile
+
+    def close(self) -> None:
+        """Close the file; the logger is not used again."""
+        self._file.close()
+
+
+def configure(
+    config: LogConfig, root: Path, *, terminal: bool, stream: TextIO | None = sys.stderr, secrets: Iterable[str] = ()
+) -> Logging:
+    """A logger to be passed on, that writes to the file and to the stream (None: to the file alone).
+
+    The stream gets text where the format says so, or is `auto` and it is a `terminal`; else JSON lines.
+    None of the `secrets` ever reaches a line.
+    """
+    file = _LogFile(root / config.file)
+    sinks: list[Sink] = [file.write]
+    if stream is not None:
+        as_text = config.format == "console" or (config.format == "auto" and terminal)
+        sinks.append(_to_stream(stream, _console(colours=terminal) if as_text else as_json))
+    wrapper = structlog.make_filtering_bound_logger(config.level)
+    log = structlog.wrap_logger(_Tee(sinks), processors=_processors(secrets), wrapper_class=wrapper).bind()
+    return Logging(log, file)
+
+
+def _processors(secrets: Iterable[str]) -> list[Processor]:
+    hidden = tuple(sorted(filter(None, secrets), key=len, reverse=True))
+    redaction: list[Processor] = [lambda _logger, _name, event: _redacted(event, hidden)] if hidden else []
+    return [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _builtins,
+        *redaction,
+        lambda _logger, _name, event: ((event,), {}),
+    ]
+
+
+def _builtins(_logger: object, _name: str, event: Event) -> Event:
+    """Only what JSON has; the keys that every line has come first, and those with nothing to say not at all."""
+    ordered = {key: event[key] for key in _FIRST} | {key: value for key, value in event.items() if value is not None}
+    plain: Event = msgspec.to_builtins(ordered, enc_hook=str, str_keys=True)
+    return plain
+
+
+def _redacted(value: Any, secrets: tuple[str, ...]) -> Any:
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, REDACTED)
+        return value
+    if isinstance(value, dict):
+        return {_redacted(key, secrets): _redacted(each, secrets) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_redacted(each, secrets) for each in value]
+    return value
+
+
+def as_json(event: Event) -> str:
+    """One line, without its end."""
+    try:
+        return msgspec.json.encode(event).decode()
+    except UnicodeEncodeError:  # half a character, as in a file name that is no UTF-8
+        return json.dumps(event)
+
+
+def _console(*, colours: bool) -> Callable[[Event], str]:
+    shown = colours and not os.environ.get("NO_COLOR")
+    plain = structlog.dev.plain_traceback
+    renderer = structlog.dev.ConsoleRenderer(colors=shown, sort_keys=False, exception_formatter=plain)
+    return lambda event: str(renderer(None, "", dict(event)))
+
+
+def _to_stream(stream: TextIO, render: Callable[[Event], str]) -> Sink:
+    def sink(event: Event) -> None:
+        with suppress(OSError, ValueError):  # a terminal that has gone can't be told so, and the file has the line
+            stream.write(f"{render(event)}\n")
+            stream.flush()
+
+    return sink
+
+
+class _Tee:
+    """What structlog calls at the end of its chain: every line to every sink."""
+
+    def __init__(self, sinks: Iterable[Sink]) -> None:
+        self._sinks = tuple(sinks)
+
+    def msg(self, event: Event) -> None:
+        for sink in self._sinks:
+            sink(event)
+
+    debug = info = warning = error = critical = msg
+
+
+class _LogFile(RotatingFileHandler):
+    """The rotated file, for its owner's eyes. Tries again with every line; says once that it can't, until it can."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, maxBytes=ROTATE_BYTES, backupCount=KEPT_FILES, encoding="utf-8", delay=True)
+        self._told = False
+        self._failed = False
+
+    def write(self, event: Event) -> None:
+        self._failed = False
+        self.handle(logging.makeLogRecord({"msg": as_json(event)}))
+        self._told = self._failed
+
+    def handleError(self, _record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        self._failed = True
+        if not self._told:
+            with suppress(OSError, ValueError):
+                print(f"kahnd: can't write the log: {sys.exc_info()[1]}", file=sys.stderr)  # noqa: T201
+
+    def _open(self) -> TextIOWrapper:
+        path = Path(self.baseFilename)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        return os.fdopen(descriptor, self.mode, encoding=self.encoding)
