@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from e2e.harness import PAGES, TEXTS, Daemon, Project, toml
 
-LAYOUT = "<html><title>{{ title }}</title><body>{{ content }}</body></html>\n"
+LAYOUT = "<html><title>{{ page.title }}</title><body>{{ content }}</body></html>\n"
 
 PAGE = """---
 title: Named
@@ -189,6 +191,52 @@ def test_a_copy_is_the_file_as_it_is(project: Project) -> None:
     project.write("docs/deep/a.bin", content)
     project.build()
     assert project.outputs() == {"deep/a.bin": content}
+
+
+MODULE = """
+def render(document):
+    rows = document.data("rows.csv")
+    return f"{document.text.strip()} {len(rows)} rows"
+"""
+
+
+@pytest.fixture
+def scripted(project: Project) -> Project:
+    """A document that a function of the project renders, with a data sheet that only the function knows of."""
+    rule = _rule("python", "docs/*.py.in", "{stem}.out", 'function = "tools.make:render"\n')
+    project.write("kahnd.toml", toml(rule, TEXTS))
+    project.write_all(
+        {"tools/make.py": MODULE, "docs/a.py.in": "A has", "docs/rows.csv": "n\n1\n2\n", "docs/b.txt": "B"}
+    )
+    return project
+
+
+def test_a_function_of_the_project_renders_and_what_it_reads_is_a_dependency(scripted: Project) -> None:
+    scripted.build()
+    assert scripted.output("a.py.out") == "A has 2 rows"
+    scripted.write("docs/rows.csv", "n\n1\n")
+    assert scripted.build()["rendered"] == ["docs/a.py.in"]
+    assert scripted.output("a.py.out") == "A has 1 rows"
+
+
+def test_a_functions_source_is_part_of_the_recipe(scripted: Project) -> None:
+    scripted.build()
+    scripted.write("tools/make.py", MODULE + "\n# a comment\n")
+    assert scripted.build()["rendered"] == ["docs/a.py.in"]
+
+
+def test_a_daemon_renders_with_a_functions_new_source(scripted: Project) -> None:
+    with scripted.daemon(), scripted.renders("docs/a.py.in"):
+        scripted.write("tools/make.py", MODULE.replace("rows", "lines").replace("lines.csv", "rows.csv"))
+    assert scripted.output("a.py.out") == "A has 2 lines"
+
+
+def test_a_function_that_raises_is_told_by_its_own_line(scripted: Project) -> None:
+    scripted.write("tools/make.py", "def render(document):\n    raise LookupError('not in the shelf')\n")
+    told = scripted.kahnd("build", code=1).told
+    assert "tools/make.py:2" in told
+    assert "not in the shelf" in told
+    assert scripted.outputs() == {"b.txt": b"B"}
 
 
 # each in a daemon
