@@ -1,0 +1,70 @@
+"""Turns what happens in a rendering into its outcome: no exception leaves a renderer, and each names its place."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import Final
+
+from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
+from jinja2.exceptions import SecurityError
+
+from kahnd.core.model import Failed, Outcome, Problem, Rendered, Unmet
+from kahnd.render.environment import ProjectLoader
+from kahnd.render.files import ProblemError
+from kahnd.render.rendering import UnmetError
+
+_DEFINE: Final = "give it a value, or write `| default(...)` after it"
+
+
+def attempt(loader: ProjectLoader, produce: Callable[[], Rendered]) -> Outcome:
+    """The outcome of a rendering by templates."""
+    rendering = loader.rendering
+    try:
+        return produce()
+    except UnmetError as error:
+        return Unmet(error.needs, error.problem, rendering.reads)
+    except TemplateNotFound as error:
+        return _not_found(loader, error)
+    except Exception as error:  # noqa: BLE001 - a template can raise whatever its expressions do
+        return Failed(_problem(loader, error), rendering.reads)
+
+
+def _not_found(loader: ProjectLoader, error: TemplateNotFound) -> Outcome:
+    reads = loader.rendering.reads
+    if loader.missing is None:
+        return Failed(_problem(loader, error), reads)
+    file, line = innermost(error, loader.loaded) or (loader.rendering.job.document, 0)
+    problem = replace(loader.missing.problem, file=file, line=line)
+    return Unmet(replace(loader.missing.needs, line=line), problem, reads)
+
+
+def _problem(loader: ProjectLoader, error: Exception) -> Problem:
+    document = loader.rendering.job.document
+    if isinstance(error, TemplateSyntaxError):
+        return Problem(error.message or "", error.name or document, error.lineno, "correct the template")
+    file, line = innermost(error, loader.loaded) or (document, 0)
+    if isinstance(error, ProblemError):
+        return _placed(error.problem, file, line)
+    return Problem(
+        _message(error), file, line, _DEFINE if isinstance(error, UndefinedError) else "correct the template"
+    )
+
+
+def _placed(problem: Problem, file: str, line: int) -> Problem:
+    fits = not problem.line and problem.file in {"", file}
+    return replace(problem, file=file, line=line) if fits else problem
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "goes round without end: it includes or calls itself"
+    own = isinstance(error, UndefinedError | SecurityError)
+    return str(error) if own else f"{type(error).__name__}: {error}"
+
+
+def innermost(error: BaseException, files: Collection[str]) -> tuple[str, int] | None:
+    """The file and line, of those given, in which an exception arose deepest."""
+    frames = [(frame.f_code.co_filename, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    return next(((file, line) for file, line in reversed(frames) if file in files), None)

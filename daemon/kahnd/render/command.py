@@ -1,0 +1,218 @@
+"""The `command` renderer: a program of the user's makes the output.
+
+It runs in the worker's process group, so that what cancels the worker ends it, too.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Rendered, Unmet
+from kahnd.core.rules import Layout, resolve
+from kahnd.render.depfile import dependencies
+from kahnd.render.files import ProblemError, digest_of, is_regular
+from kahnd.render.parameters import PLACEHOLDER, CommandParameters
+from kahnd.render.rendering import Rendering, UnmetError
+
+MAX_DETAIL: Final = 8 * 1024
+_NOT_FOUND: Final = 127
+_SHELL: Final = "/bin/sh"
+
+
+class CommandRenderer:
+    """Keeps nothing between renderings."""
+
+    name = "command"
+    version = "1"
+    judges_missing = False
+    parameters = CommandParameters
+
+    def __init__(self, root: Path, layout: Layout) -> None:
+        self._root = root
+        self._layout = layout
+
+    def fingerprint(self, parameters: CommandParameters) -> str:
+        """Whether the fallback is used: once the program is installed, its documents are rendered again."""
+        return "fallback" if parameters.fallback and not self._program(parameters) else ""
+
+    def scan(self, document: DocumentId, content: bytes, parameters: CommandParameters) -> tuple[Dependency, ...]:
+        """What the rule's expressions find."""
+        text = content.decode(errors="replace")
+        found = (each for expression in parameters.scan for each in re.finditer(expression, text, re.MULTILINE))
+        placed = [(match.start(1), match[1]) for match in found if match[1]]
+        lines = [(text.count("\n", 0, start) + 1, path) for start, path in sorted(placed)]
+        scanned = (self._dependency(document, path, line) for line, path in lines)
+        return tuple(dict.fromkeys(each for each in scanned if each))
+
+    def _dependency(self, document: DocumentId, path: str, line: int) -> Dependency | None:
+        target = resolve(path, document)
+        if target is None or self._layout.source_of(target) is None:
+            return None
+        rendered = self._layout.rule_of(DocumentId(target)) is not None
+        return Dependency(DocumentId(target), Kind.OUTPUT if rendered else Kind.INCLUDE, line)
+
+    def render(self, job: Job, parameters: CommandParameters) -> Outcome:
+        """Run the command, or use the fallback where there is one and the program is not installed."""
+        rendering = Rendering(self._root, self._layout, job)
+        for dependency in job.dependencies:
+            if dependency.kind is not Kind.DISCOVERED:
+                rendering.note(dependency)
+        try:
+            return self._produce(rendering, parameters)
+        except UnmetError as error:
+            return Unmet(error.needs, error.problem, rendering.reads)
+        except ProblemError as error:
+            return Failed(error.problem, rendering.reads)
+
+    def _produce(self, rendering: Rendering, parameters: CommandParameters) -> Rendered:
+        if not self._program(parameters):
+            return self._without_program(rendering, parameters)
+        run = Run(rendering, parameters)
+        try:
+            run.execute()
+            read = run.discovered()
+        finally:
+            (self._root / run.depfile).unlink(missing_ok=True)
+        for target in read:
+            rendering.note(Dependency(target, Kind.DISCOVERED))
+        return Rendered(digest_of(self._root / rendering.job.stage), rendering.reads)
+
+    def _program(self, parameters: CommandParameters) -> str | None:
+        program = _SHELL if parameters.shell else parameters.words[0]
+        return shutil.which(self._root / program if "/" in program else program)
+
+    def _without_program(self, rendering: Rendering, parameters: CommandParameters) -> Rendered:
+        place = rendering.rule_place
+        message = f"the program {parameters.words[0]!r} is not installed"
+        if not parameters.fallback:
+            raise ProblemError(Problem(message, place.file, place.line, "install it, or correct the rule's `command`"))
+        fallback = rendering.locate("/" + parameters.fallback, place)
+        content, _ = rendering.read(fallback, Kind.INCLUDE, place)
+        warning = Problem(f"{message}: {fallback} stands in", rendering.job.document, 0, "install it")
+        return rendering.finish(content, warning)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a command."""
+
+    rendering: Rendering
+    parameters: CommandParameters
+
+    @property
+    def depfile(self) -> str:
+        """Where the command is to list what it read, if asked to."""
+        return self.rendering.job.stage + ".d"
+
+    def argv(self) -> list[str]:
+        """The program and its arguments."""
+        values = self._values()
+        if self.parameters.shell:
+            line = _fill(self.parameters.words[0], lambda name: " ".join(map(shlex.quote, values[name])))
+            return [_SHELL, "-c", line]
+        return [argument for word in self.parameters.words for argument in _arguments(word, values)]
+
+    def _values(self) -> dict[str, tuple[str, ...]]:
+        job = self.rendering.job
+        folder, name = posixpath.split(job.document)
+        return {
+            "source": (job.document,),
+            "output": (job.stage,),
+            "deps": job.deps,
+            "dir": (folder or ".",),
+            "stem": (posixpath.splitext(name)[0],),
+            "root": (str(self.rendering.root),),
+            "depfile": (self.depfile,),
+        }
+
+    def execute(self) -> None:
+        """Run it to its end. Raises ProblemError where it can't be started, fails, or writes no output."""
+        try:
+            code, said = self._run()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise self._failure(f"{self._program} can't be run: {reason}", "correct the rule's `command`") from error
+        if code:
+            raise self._failure(_exit_message(self._program, code), _exit_remedy(code), said)
+        if not is_regular(self.rendering.root / self.rendering.job.stage):
+            remedy = "write the file that `{output}` names, or set `stdout = true` in the rule"
+            raise self._failure(f"{self._program} ended well but wrote no output", remedy, said)
+
+    def _run(self) -> tuple[int, str]:
+        if not self.parameters.stdout:
+            return self._spawn(subprocess.PIPE, subprocess.STDOUT)
+        with (self.rendering.root / self.rendering.job.stage).open("wb") as output:
+            return self._spawn(output, subprocess.PIPE)
+
+    def _spawn(self, stdout: int | IO[bytes], stderr: int) -> tuple[int, str]:
+        with subprocess.Popen(  # noqa: S603 - running the user's command is what this is for
+            self.argv(), cwd=self.rendering.root, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
+        ) as process:
+            said = _tail(process.stdout or process.stderr)
+        return process.returncode, said
+
+    @property
+    def _program(self) -> str:
+        return "the shell's command" if self.parameters.shell else self.parameters.words[0]
+
+    def _failure(self, message: str, remedy: str, detail: str = "") -> ProblemError:
+        return ProblemError(Problem(message, self.rendering.job.document, 0, remedy, detail))
+
+    def discovered(self) -> tuple[DocumentId, ...]:
+        """The documents in the list of what was read; what lies outside of the sources is left out."""
+        if not self.parameters.writes_depfile:
+            return ()
+        try:
+            text = (self.rendering.root / self.depfile).read_text(errors="surrogateescape")
+        except FileNotFoundError:
+            message = f"{self._program} did not write its list of dependencies"
+            raise self._failure(message, "write the file that `{depfile}` names, or leave it out") from None
+        return tuple(dict.fromkeys(self._documents(dependencies(text))))
+
+    def _documents(self, paths: list[str]) -> Iterator[DocumentId]:
+        job, layout = self.rendering.job, self.rendering.layout
+        rendered = {str(layout.output_of(each.target)): each.target for each in job.dependencies}
+        known = {each.target for each in job.dependencies if each.kind is not Kind.DISCOVERED} | {job.document}
+        for path in paths:
+            inner = self._inside(path)
+            target = rendered.get(inner, inner)
+            if target not in known and not target.startswith("../") and layout.source_of(target) is not None:
+                yield DocumentId(target)
+
+    def _inside(self, path: str) -> str:
+        """The path relative to the project; one outside of it begins with `..`, and so is in no source."""
+        root = str(self.rendering.root)
+        return posixpath.relpath(path, root) if path.startswith("/") else posixpath.normpath(path)
+
+
+def _arguments(word: str, values: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """One word of the rule's command as arguments: `{deps}` alone is as many as there are."""
+    return values["deps"] if word == "{deps}" else (_fill(word, lambda name: " ".join(values[name])),)
+
+
+def _fill(word: str, value: Callable[[str], str]) -> str:
+    return PLACEHOLDER.sub(lambda match: value(match[1]), word)
+
+
+def _tail(pipe: IO[bytes] | None) -> str:
+    """The end of what a program says, of bounded size however much it says."""
+    kept = b""
+    while pipe and (chunk := pipe.read(MAX_DETAIL)):
+        kept = (kept + chunk)[-MAX_DETAIL:]
+    return kept.decode(errors="replace").strip()
+
+
+def _exit_message(program: str, code: int) -> str:
+    return f"{program} was ended by signal {-code}" if code < 0 else f"{program} failed with exit code {code}"
+
+
+def _exit_remedy(code: int) -> str:
+    return "a program in it was not found: install it" if code == _NOT_FOUND else "see what it said"

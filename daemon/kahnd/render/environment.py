@@ -1,0 +1,144 @@
+"""Jinja2 as the project uses it: sandboxed, strict about names, paths relative to the file they stand in.
+
+Values are escaped in templates whose name ends in .html, .htm, .xhtml, .xml or .svg (with or without .j2 or .jinja
+after it). A page's own text is Markdown, where nothing is escaped; its HTML comes to the layout as safe `content`.
+A line that holds only a `{% block %}` leaves no blank line, so that loops can make table rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any, Final
+
+from jinja2 import BaseLoader, Environment, StrictUndefined, Template, TemplateNotFound, nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from kahnd.core.model import Digest, DocumentId, Kind
+from kahnd.core.rules import Layout
+from kahnd.render.cache import Cache
+from kahnd.render.files import decode
+from kahnd.render.frontmatter import body_in_place
+from kahnd.render.rendering import Place, Rendering, UnmetError
+
+FUNCTIONS: Final[Mapping[str, Kind]] = {
+    "data": Kind.DATA,
+    "page": Kind.PAGE,
+    "output": Kind.OUTPUT,
+    "pages": Kind.COLLECTION,
+}
+PLACE_ARGUMENT: Final = "_place"
+_ESCAPED: Final = tuple(
+    f".{kind}{end}" for kind in ("html", "htm", "xhtml", "xml", "svg") for end in ("", ".j2", ".jinja")
+)
+
+CodeCache = Cache[tuple[str, Digest], CodeType]
+
+
+class ProjectEnvironment(ImmutableSandboxedEnvironment):
+    """Parses as the project does; renders only with a rendering's loader and functions."""
+
+    def __init__(self, loader: BaseLoader | None = None, functions: Mapping[str, Any] | None = None) -> None:
+        super().__init__(
+            loader=loader,
+            undefined=StrictUndefined,
+            autoescape=_is_escaped,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            auto_reload=False,
+        )
+        # What gives something else each time would make an output differ from a fresh build's.
+        self.globals.pop("lipsum")
+        self.filters.pop("random")
+        self.globals.update(functions or {})
+
+    def join_path(self, template: str, parent: str) -> str:
+        """A name in a template, as a project path."""
+        if isinstance(self.loader, ProjectLoader):
+            return self.loader.rendering.locate(template, Place(parent))
+        return template
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree = super()._parse(source, name, filename)
+        for call in project_calls(tree):
+            place = nodes.Const((name, call.lineno), lineno=call.lineno, environment=self)
+            call.kwargs.append(nodes.Keyword(PLACE_ARGUMENT, place, lineno=call.lineno, environment=self))
+        return tree
+
+
+def project_calls(tree: nodes.Template) -> list[nodes.Call]:
+    """The calls of the project's functions: not those of a template's own names that hide them."""
+    own = _own_names(tree)
+    return [
+        call
+        for call in tree.find_all(nodes.Call)
+        if isinstance(call.node, nodes.Name) and call.node.name in FUNCTIONS and call.node.name not in own
+    ]
+
+
+def _own_names(tree: nodes.Template) -> set[str]:
+    assigned = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
+    return assigned | {macro.name for macro in tree.find_all(nodes.Macro)}
+
+
+def _is_escaped(name: str | None) -> bool:
+    return name is not None and name.lower().endswith(_ESCAPED)
+
+
+def is_page(layout: Layout, path: str) -> bool:
+    """Whether a file is written as pages are: with front matter."""
+    rule = layout.scanned_as(DocumentId(path))
+    return rule is not None and rule.renderer == "page"
+
+
+@dataclass
+class ProjectLoader(BaseLoader):
+    """Loads templates through a rendering's account; compiled code is kept by its source's hash.
+
+    `loaded` are the names of all that was loaded; `missing` is what was looked for last and not there.
+    """
+
+    rendering: Rendering
+    codes: CodeCache
+    loaded: set[str] = field(default_factory=set)
+    missing: UnmetError | None = None
+
+    def load(
+        self,
+        environment: Environment,
+        name: str,
+        globals: MutableMapping[str, Any] | None = None,  # noqa: A002
+    ) -> Template:
+        """The template of a project path. Raises TemplateNotFound, so that `ignore missing` works."""
+        # Jinja does not say where the name stands: the traceback does, later.
+        return self.load_as(environment, DocumentId(name), Kind.INCLUDE, Place(""), globals)
+
+    def load_as(
+        self,
+        environment: Environment,
+        name: DocumentId,
+        kind: Kind,
+        place: Place,
+        variables: MutableMapping[str, Any] | None = None,
+    ) -> Template:
+        """As `load`, and told why and where it is asked for."""
+        try:
+            content, digest = self.rendering.read(name, kind, place)
+        except UnmetError as error:
+            self.missing = error
+            raise TemplateNotFound(name) from error
+        self.loaded.add(name)
+        code = self.codes.get((name, digest), lambda: environment.compile(self._source(content, name), name, name))
+        return Template.from_code(environment, code, variables or environment.make_globals(None))
+
+    def own(self, environment: Environment, source: str) -> Template:
+        """The document itself as a template; it is rendered once, so its code is not kept."""
+        name = self.rendering.job.document
+        self.loaded.add(name)
+        return Template.from_code(environment, environment.compile(source, name, name), environment.make_globals(None))
+
+    def _source(self, content: bytes, name: str) -> str:
+        text = decode(content, name)
+        return body_in_place(text, name) if is_page(self.rendering.layout, name) else text

@@ -1,0 +1,79 @@
+"""Files of the project as renderers read and write them: regular ones only, inside the project, of bounded size."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+import xxhash
+
+from kahnd.core.model import Digest, Problem
+
+MAX_BYTES: Final = 256 * 1024 * 1024
+
+
+class OutsideError(Exception):
+    """A path leads out of the project through a link."""
+
+
+class UnfitError(Exception):
+    """A path is there and can't be read as a text's or data's source; the message says why."""
+
+
+class ProblemError(Exception):
+    """A rendering can't go on; carries what the user is told."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+def read_inside(root: Path, path: str) -> bytes:
+    """The bytes of a project's file; `root` is the project's real path.
+
+    Raises FileNotFoundError, OutsideError (a link out of the project), UnfitError (no regular file, or too large),
+    or another OSError.
+    """
+    real = os.path.realpath(root / path)
+    if not real.startswith(os.path.join(root, "")):  # noqa: PTH118 - on the path of every file that is read
+        raise OutsideError(path)
+    # Without blocking: a named pipe must not hold a worker until its time limit.
+    descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        _check_fit(file.fileno(), path)
+        return file.read()
+
+
+def _check_fit(descriptor: int, path: str) -> None:
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise UnfitError(f"{path} is no regular file")
+    if status.st_size > MAX_BYTES:
+        raise UnfitError(f"{path} is larger than {MAX_BYTES // 2**20} MiB")
+
+
+def is_regular(path: Path) -> bool:
+    """Whether a regular file stands here, links not followed."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def digest_of(path: Path) -> Digest:
+    """The hash of a file's bytes, read in pieces."""
+    with path.open("rb") as file:
+        return Digest(hashlib.file_digest(file, xxhash.xxh3_128).hexdigest())
+
+
+def decode(content: bytes, path: str) -> str:
+    """The bytes as text, a byte order mark left out. Raises ProblemError where they are not UTF-8."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = f"not UTF-8: byte {error.start} is 0x{content[error.start]:02x}"
+        raise ProblemError(Problem(message, path, line, "save it as UTF-8")) from error

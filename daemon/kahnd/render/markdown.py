@@ -1,0 +1,119 @@
+"""Markdown to HTML: pyromark (pulldown-cmark in Rust), with heading ids and code coloured by Pygments.
+
+Ids are GitHub's: lower case, letters, digits, `-` and `_`, blanks to `-`, and `-1`, `-2`, … where one is taken.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import pyromark
+from pygments import highlight
+from pygments.formatters.html import HtmlFormatter
+from pygments.lexer import Lexer
+from pygments.lexers import get_lexer_by_name
+from pygments.util import ClassNotFound
+
+from kahnd.render.cache import Cache
+
+_Options = pyromark.Options
+_OPTIONS: Final = (
+    _Options.ENABLE_TABLES
+    | _Options.ENABLE_FOOTNOTES
+    | _Options.ENABLE_TASKLISTS
+    | _Options.ENABLE_STRIKETHROUGH
+    | _Options.ENABLE_HEADING_ATTRIBUTES
+    | _Options.ENABLE_GFM
+)
+_HEADING: Final = re.compile(r"<h([1-6])([^>]*)>(.*?)</h\1>", re.DOTALL)
+_ID: Final = re.compile(r"\bid=\"([^\"]*)\"")
+_TAG: Final = re.compile(r"<[^>]*>")
+_PLAIN: Final = pyromark.Markdown(options=_OPTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading as a table of contents shows it; `title` is plain text."""
+
+    level: int
+    id: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Html:
+    """A text's HTML and its headings, in order."""
+
+    content: str
+    headings: tuple[Heading, ...]
+
+
+def first_heading(markdown: str) -> str | None:
+    """The first heading's plain text."""
+    found = _HEADING.search(_PLAIN.html(markdown))
+    return _text_of(found[3]) if found else None
+
+
+class Markdown:
+    """Converts; keeps the lexers it has found."""
+
+    def __init__(self) -> None:
+        self._lexers: Cache[str, Lexer | None] = Cache(64)
+        self._formatter = HtmlFormatter[str](cssclass="highlight", wrapcode=True)
+        self._markdown = pyromark.Markdown(options=_OPTIONS, highlight=self._highlight)
+
+    def convert(self, text: str) -> Html:
+        """The text's HTML; never fails, since every text is Markdown."""
+        return _with_ids(self._markdown.html(text))
+
+    def _highlight(self, language: str | None, code: str) -> str | None:
+        lexer = self._lexers.get(language, lambda: _lexer(language)) if language else None
+        return highlight(code, lexer, self._formatter) if lexer else None
+
+
+def _lexer(language: str) -> Lexer | None:
+    try:
+        return get_lexer_by_name(language)
+    except ClassNotFound:
+        return None
+
+
+class _Ids:
+    """Gives each heading an id that nothing else in the text has."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self._taken = taken
+        self._last: dict[str, int] = {}
+        self.headings: list[Heading] = []
+
+    def put(self, match: re.Match[str]) -> str:
+        """The heading with its id."""
+        level, attributes, inner = match.groups()
+        given = _ID.search(attributes)
+        heading = Heading(int(level), given[1] if given else self._free(_slug(inner)), _text_of(inner))
+        self.headings.append(heading)
+        return match[0] if given else f'<h{level} id="{heading.id}"{attributes}>{inner}</h{level}>'
+
+    def _free(self, slug: str) -> str:
+        name = slug
+        while name in self._taken:
+            self._last[slug] = self._last.get(slug, 0) + 1
+            name = f"{slug}-{self._last[slug]}"
+        self._taken.add(name)
+        return name
+
+
+def _with_ids(content: str) -> Html:
+    ids = _Ids(set(_ID.findall(content)))
+    return Html(_HEADING.sub(ids.put, content), tuple(ids.headings))
+
+
+def _text_of(inner: str) -> str:
+    return html.unescape(_TAG.sub("", inner)).strip()
+
+
+def _slug(inner: str) -> str:
+    return re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", _text_of(inner).lower())) or "section"

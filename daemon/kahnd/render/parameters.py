@@ -1,0 +1,141 @@
+"""The rule keys of each built-in renderer, and what of them can be checked before anything runs.
+
+Loading a config needs these and nothing else of this package: no template engine is imported here.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from typing import Final
+
+import msgspec
+
+COMMAND_PLACEHOLDERS: Final = ("source", "output", "deps", "dir", "stem", "root", "depfile")
+PLACEHOLDER: Final = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
+"""A placeholder in a command; a shell's `${NAME}` is none."""
+
+
+class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What every renderer's rule keys have in common."""
+
+    @property
+    def scans(self) -> bool:
+        """Whether a document's bytes can tell dependencies."""
+        return False
+
+    def check(self) -> list[str]:
+        """What is wrong with the values beyond their types: one sentence each."""
+        return []
+
+
+class PageParameters(Parameters, frozen=True, forbid_unknown_fields=True):
+    """`template`: the layout, a project path (without: a small built-in one).
+
+    `templating`: whether the text is a Jinja template too.
+    """
+
+    template: str = ""
+    templating: bool = True
+
+    @property
+    def scans(self) -> bool:
+        """Front matter always counts."""
+        return True
+
+
+class TemplateParameters(Parameters, frozen=True, forbid_unknown_fields=True):
+    """Nothing to set."""
+
+    @property
+    def scans(self) -> bool:
+        """Includes and calls."""
+        return True
+
+
+class CommandParameters(Parameters, frozen=True, forbid_unknown_fields=True):
+    """`command`: an argv, or one line of shell with `shell = true`. `stdout`: standard output is the output.
+
+    `scan`: regular expressions whose first group is a path. `fallback`: a project path, the file to use as output
+    where the program is not installed. A `{depfile}` in the command asks for a Makefile-style list of what it read.
+    """
+
+    command: tuple[str, ...] | str
+    shell: bool = False
+    stdout: bool = False
+    scan: tuple[str, ...] = ()
+    fallback: str = ""
+
+    @property
+    def scans(self) -> bool:
+        """Only by the rule's own expressions."""
+        return bool(self.scan)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The argv, or the shell's line alone."""
+        return (self.command,) if isinstance(self.command, str) else self.command
+
+    @property
+    def writes_depfile(self) -> bool:
+        """Whether the command is asked to tell what it read."""
+        return any("{depfile}" in word for word in self.words)
+
+    def check(self) -> list[str]:
+        """Form of the command, placeholders, expressions."""
+        return [*self._form(), *self._placeholders(), *self._expressions()]
+
+    def _form(self) -> list[str]:
+        if not any(word.strip() for word in self.words):
+            return ["`command` is empty"]
+        if self.shell != isinstance(self.command, str):
+            return ["`command` is one string with `shell = true`, and a list of strings without"]
+        if not self.stdout and not any("{output}" in word for word in self.words):
+            return ["`command` must write `{output}`, or set `stdout = true`"]
+        return []
+
+    def _placeholders(self) -> list[str]:
+        found = dict.fromkeys(name for word in self.words for name in PLACEHOLDER.findall(word))
+        return [f"`{{{name}}}` is no placeholder{_nearest(name)}" for name in found if name not in COMMAND_PLACEHOLDERS]
+
+    def _expressions(self) -> list[str]:
+        return [f"`scan`: {wrong}" for expression in self.scan if (wrong := _wrong_expression(expression))]
+
+
+class CopyParameters(Parameters, frozen=True, forbid_unknown_fields=True):
+    """Nothing to set."""
+
+
+class PythonParameters(Parameters, frozen=True, forbid_unknown_fields=True):
+    """`function`: `module:function`, the module a file of the project (`plugins.tables` is `plugins/tables.py`)."""
+
+    function: str
+
+    @property
+    def module_file(self) -> str:
+        """The module's project path."""
+        return self.function.partition(":")[0].replace(".", "/") + ".py"
+
+    @property
+    def attribute(self) -> str:
+        """The function's name in its module."""
+        return self.function.partition(":")[2]
+
+    def check(self) -> list[str]:
+        """Two parts, each a Python name."""
+        module, _, name = self.function.partition(":")
+        fits = name.isidentifier() and all(part.isidentifier() for part in module.split("."))
+        return [] if fits else [f"`function` is `module:function`, not {self.function!r}"]
+
+
+def _nearest(name: str) -> str:
+    close = get_close_matches(name, COMMAND_PLACEHOLDERS, n=1)
+    return f"; did you mean `{{{close[0]}}}`?" if close else f"; there are {', '.join(COMMAND_PLACEHOLDERS)}"
+
+
+def _wrong_expression(expression: str) -> str | None:
+    try:
+        compiled = re.compile(expression)
+    except re.error as error:
+        return f"{expression!r} is no regular expression: {error}"
+    return None if compiled.groups else f"{expression!r} has no group; its first group is the path"

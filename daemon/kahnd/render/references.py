@@ -1,0 +1,229 @@
+"""What templates can refer to: `data()`, `page()`, `output()`, `pages()`, and the objects these give."""
+
+from __future__ import annotations
+
+import datetime as dt
+import posixpath
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from kahnd.core.digest import of_members
+from kahnd.core.model import Dependency, Digest, DocumentId, Kind, OutputPath, Problem
+from kahnd.core.rules import collection_id
+from kahnd.render.cache import Cache
+from kahnd.render.data import parse
+from kahnd.render.files import ProblemError, decode, is_regular
+from kahnd.render.frontmatter import Parts, split
+from kahnd.render.markdown import first_heading
+from kahnd.render.rendering import Place, Rendering
+
+_NO_PLACE: Final = ("", 0)
+
+
+@dataclass(frozen=True)
+class Caches:
+    """What a worker remembers from one rendering to the next, by the bytes it was made of. No texts: they are large."""
+
+    metas: Cache[tuple[str, Digest], Mapping[str, Any]] = field(default_factory=lambda: Cache(20_000))
+    titles: Cache[tuple[str, Digest], str] = field(default_factory=lambda: Cache(20_000))
+    data: Cache[tuple[str, Digest], Any] = field(default_factory=lambda: Cache(64))
+
+
+@dataclass(frozen=True)
+class Lazily:
+    """What of a page is found out only when it is asked for."""
+
+    title: Callable[[], str]
+    url: Callable[[], str]
+    text: Callable[[], str]
+
+
+class Page:
+    """A page as templates see it: `title`, `url`, `path`, `text`, and its front matter by name or key."""
+
+    def __init__(self, path: DocumentId, meta: Mapping[str, Any], lazily: Lazily) -> None:
+        self.path = path
+        self._meta = meta
+        self._lazily = lazily
+
+    @property
+    def title(self) -> str:
+        """The front matter's, else the first heading, else the file's name."""
+        return self._lazily.title()
+
+    @property
+    def url(self) -> str:
+        """Its output's address, relative to the page that asks. Raises ProblemError for a plain document."""
+        return self._lazily.url()
+
+    @property
+    def text(self) -> str:
+        """Its source after the front matter."""
+        return self._lazily.text()
+
+    def get(self, key: str, default: object = None) -> Any:
+        """A front matter value, or the default."""
+        return self._meta.get(key, default)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._meta[key]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class CurrentPage(Page):
+    """The page being rendered; called, it gives another."""
+
+    def __init__(self, path: DocumentId, meta: Mapping[str, Any], lazily: Lazily, other: Callable[..., Page]) -> None:
+        super().__init__(path, meta, lazily)
+        self._other = other
+
+    def __call__(self, reference: str, _place: tuple[str, int] = _NO_PLACE) -> Page:
+        """The page at a path."""
+        return self._other(reference, _place)
+
+
+class Output:
+    """What another document renders to: its address (also as text), and its content."""
+
+    def __init__(self, url: str, text: Callable[[], str]) -> None:
+        self.url = url
+        self._text = text
+
+    @property
+    def text(self) -> str:
+        """The output's content. Raises ProblemError where it is not UTF-8."""
+        return self._text()
+
+    def __str__(self) -> str:
+        return self.url
+
+
+class References:
+    """The functions, bound to one rendering."""
+
+    def __init__(self, rendering: Rendering, caches: Caches) -> None:
+        self._rendering = rendering
+        self._caches = caches
+
+    def functions(self, parts: Parts) -> Mapping[str, Any]:
+        """The names templates get, for the document with these parts."""
+        document = self._rendering.job.document
+        lazily = self._lazily(document, self._rendering.job.content_hash, lambda: parts, Place(document))
+        return {
+            "data": self.data,
+            "page": CurrentPage(document, parts.meta, lazily, self.page),
+            "output": self.output,
+            "pages": self.pages,
+            "root": self._rendering.url_of_top,
+        }
+
+    def data(self, reference: str, _place: tuple[str, int] = _NO_PLACE) -> Any:
+        """A data file's value."""
+        place = self._place(_place)
+        target = self._rendering.locate(reference, place)
+        content, digest = self._rendering.read(target, Kind.DATA, place)
+        return self._caches.data.get((target, digest), lambda: parse(content, target))
+
+    def page(self, reference: str, _place: tuple[str, int] = _NO_PLACE) -> Page:
+        """Another page, or this one, from its own bytes."""
+        place = self._place(_place)
+        return self._read_page(self._rendering.locate(reference, place), place)
+
+    def pages(self, pattern: str, sort: str = "path", _place: tuple[str, int] = _NO_PLACE) -> list[Page]:
+        """The pages that match, sorted by a front matter key, `title` or `path`; a leading `-` turns the order."""
+        place = self._place(_place)
+        collection = collection_id(self._rendering.locate(pattern, place))
+        members = sorted(self._rendering.members(collection, place))
+        self._rendering.note(Dependency(collection, Kind.COLLECTION, place.line), of_members(members))
+        return by_key([self._read_page(member, place) for member in members], sort)
+
+    def output(self, reference: str, _place: tuple[str, int] = _NO_PLACE) -> Output:
+        """What another document renders to, which must be there."""
+        place = self._place(_place)
+        target = self._rendering.locate(reference, place)
+        dependency = Dependency(target, Kind.OUTPUT, place.line)
+        path = self._rendering.output_of(target, place)
+        if not is_regular(self._rendering.root / path):
+            raise self._rendering.missing(dependency, place)
+        self._rendering.note(dependency)
+        return Output(self._rendering.url_to(path), lambda: self._output_text(dependency, path, place))
+
+    def _output_text(self, dependency: Dependency, path: OutputPath, place: Place) -> str:
+        content, digest = self._rendering.read_output(dependency, path, place)
+        self._rendering.note(dependency, digest)
+        return decode(content, path)
+
+    def _place(self, given: tuple[str, int]) -> Place:
+        return Place(given[0] or self._rendering.job.document, given[1])
+
+    def _read_page(self, target: DocumentId, place: Place) -> Page:
+        content, digest = self._rendering.read(target, Kind.PAGE, place)
+
+        def parts() -> Parts:
+            return split(decode(content, target), target)
+
+        meta = self._caches.metas.get((target, digest), lambda: parts().meta)
+        return Page(target, meta, self._lazily(target, digest, parts, place))
+
+    def _lazily(self, target: DocumentId, digest: Digest, parts: Callable[[], Parts], place: Place) -> Lazily:
+        return Lazily(
+            title=lambda: self._caches.titles.get((target, digest), lambda: title_of(target, parts())),
+            url=lambda: self._rendering.url_to(self._rendering.output_of(target, place)),
+            text=lambda: parts().body,
+        )
+
+
+def title_of(path: str, parts: Parts) -> str:
+    """A page's title, from its source: a heading that a template makes does not count."""
+    given = parts.meta.get("title")
+    if given is not None:
+        return str(given)
+    heading = first_heading(parts.body) or ""
+    templated = "{{" in heading or "{%" in heading
+    return posixpath.splitext(posixpath.basename(path))[0] if templated or not heading else heading
+
+
+def by_key(pages: list[Page], sort: str) -> list[Page]:
+    """The pages sorted; those without the key come last, in either direction, and equal ones stay as they were."""
+    key, backwards = sort.removeprefix("-"), sort.startswith("-")
+    values = {id(page): _sort_value(page, key) for page in pages}
+    having = [page for page in pages if values[id(page)] is not None]
+    lacking = [page for page in pages if values[id(page)] is None]
+    return sorted(having, key=lambda page: _comparable(values[id(page)]), reverse=backwards) + lacking
+
+
+def _sort_value(page: Page, key: str) -> Any:
+    if key in {"title", "path"}:
+        return getattr(page, key)
+    return page.get(key)
+
+
+def _comparable(value: Any) -> tuple[int, float, str]:
+    """Values of any types in one order: numbers, dates, the rest as text."""
+    if isinstance(value, int | float):
+        return (0, value, "")
+    if isinstance(value, dt.date):
+        return (1, 0, value.isoformat())
+    return (2, 0, str(value).casefold())
+
+
+def check_declared(rendering: Rendering, parts: Parts) -> None:
+    """Put the front matter's `depends_on` into the account. Raises UnmetError where one is not there."""
+    place = Place(rendering.job.document, parts.line_of("depends_on"))
+    for reference in declared(parts, place):
+        rendering.declare(rendering.locate(reference, place), place)
+
+
+def declared(parts: Parts, place: Place) -> list[object]:
+    """What `depends_on` lists. Raises ProblemError where it is no list."""
+    given = parts.meta.get("depends_on", [])
+    if isinstance(given, str):
+        return [given]
+    if not isinstance(given, list):
+        raise ProblemError(
+            Problem("`depends_on` is no list of paths", place.file, place.line, 'write ["a.md", "b.md"]')
+        )
+    return given

@@ -1,0 +1,181 @@
+"""One run of one document: reads files for it, resolves what it refers to, and keeps the account of what it read."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from kahnd.core.digest import of_bytes
+from kahnd.core.model import Dependency, Digest, DocumentId, Job, Kind, OutputPath, Problem, Read, Rendered
+from kahnd.core.rules import Layout, Rule, resolve
+from kahnd.render.files import OutsideError, ProblemError, UnfitError, read_inside
+
+CONFIG_FILE: Final = "kahnd.toml"
+
+
+class UnmetError(Exception):
+    """A rendering needs something that is not there now."""
+
+    def __init__(self, needs: Dependency, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.needs = needs
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a reference stands: a project path, which it is relative to, and a line."""
+
+    file: str
+    line: int = 0
+
+
+class Rendering:
+    """What a renderer knows of the run it is in. Every byte it gets is in the account, also when it fails."""
+
+    def __init__(self, root: Path, layout: Layout, job: Job) -> None:
+        self.root = root
+        self.layout = layout
+        self.job = job
+        self._reads: dict[Dependency, Read] = {}
+        self._contents: dict[str, tuple[bytes, Digest]] = {}
+
+    @property
+    def reads(self) -> tuple[Read, ...]:
+        """All that was read so far, in order."""
+        return tuple(self._reads.values())
+
+    @property
+    def rule(self) -> Rule:
+        """The rule this run is by."""
+        return next(rule for rule in self.layout.rules if rule.index == self.job.rule)
+
+    @property
+    def rule_place(self) -> Place:
+        """Where that rule stands."""
+        return Place(CONFIG_FILE, self.rule.line)
+
+    def note(self, dependency: Dependency, digest: Digest | None = None) -> None:
+        """Put into the account; a hash once known stays."""
+        known = self._reads.get(dependency)
+        if known is None:
+            self._reads[dependency] = Read(dependency, digest)
+        elif known.hash is None:
+            self._reads[dependency] = replace(known, hash=digest)
+
+    def own_bytes(self) -> bytes:
+        """The document's bytes, those the job speaks of. Raises UnmetError where they are others by now."""
+        try:
+            content = read_inside(self.root, self.job.document)
+        except FileNotFoundError:
+            raise self.changed() from None
+        except (OSError, OutsideError, UnfitError) as error:
+            raise ProblemError(_unreadable(self.job.document, error, Place(self.job.document))) from error
+        if of_bytes(content) != self.job.content_hash:
+            raise self.changed()
+        return content
+
+    def changed(self) -> UnmetError:
+        """What to raise where the document is not the one the job speaks of."""
+        problem = Problem("changed while it was rendered", self.job.document, 0, "it is rendered again")
+        return UnmetError(Dependency(self.job.document, Kind.DISCOVERED), problem)
+
+    def locate(self, reference: object, place: Place) -> DocumentId:
+        """The document a reference means. Raises ProblemError where it can be none of the project's."""
+        if not isinstance(reference, str) or not reference:
+            raise ProblemError(Problem(f"{reference!r} is no path", place.file, place.line, "give a path as text"))
+        target = resolve(reference, place.file)
+        if target is None:
+            raise ProblemError(_outside(reference, place))
+        if self.layout.source_of(target) is None:
+            folder = target.partition("/")[0]
+            remedy = f"add {folder!r} to `sources` in {CONFIG_FILE}"
+            raise ProblemError(Problem(f"{target} is in none of the project's sources", place.file, place.line, remedy))
+        return DocumentId(target)
+
+    def read(self, target: DocumentId, kind: Kind, place: Place) -> tuple[bytes, Digest]:
+        """A file's bytes and their hash, the same throughout this run.
+
+        Raises UnmetError where it is not there, ProblemError where it can't be read.
+        """
+        dependency = Dependency(target, kind, place.line)
+        if target not in self._contents:
+            self._contents[target] = self._load(target, dependency, place)
+        content, digest = self._contents[target]
+        self.note(dependency, digest)
+        return content, digest
+
+    def read_output(self, dependency: Dependency, output: OutputPath, place: Place) -> tuple[bytes, Digest]:
+        """The bytes a dependency was rendered to, and their hash. Raises as `read` does."""
+        if output not in self._contents:
+            self._contents[output] = self._load(output, dependency, place)
+        return self._contents[output]
+
+    def _load(self, path: str, dependency: Dependency, place: Place) -> tuple[bytes, Digest]:
+        try:
+            content = read_inside(self.root, path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise self.missing(dependency, place) from None
+        except OutsideError:
+            raise ProblemError(_outside(path, place)) from None
+        except (OSError, UnfitError) as error:
+            raise ProblemError(_unreadable(path, error, place)) from error
+        return content, of_bytes(content)
+
+    def missing(self, dependency: Dependency, place: Place) -> UnmetError:
+        """What to raise for a document that is not there; its absence is in the account."""
+        self.note(dependency)
+        problem = Problem(
+            f"needs {dependency.target}, which is not there", place.file, place.line, "create it, or correct the path"
+        )
+        return UnmetError(dependency, problem)
+
+    def declare(self, target: DocumentId, place: Place) -> None:
+        """Put a dependency that is only named into the account. Raises UnmetError where it is not there."""
+        dependency = Dependency(target, Kind.DECLARED, place.line)
+        if not (self.root / target).is_file():
+            raise self.missing(dependency, place)
+        self.note(dependency)
+
+    def output_of(self, target: DocumentId, place: Place) -> OutputPath:
+        """Where a document is rendered to. Raises ProblemError for a plain one."""
+        output = self.layout.output_of(target)
+        if output is None:
+            message = f"{target} is rendered by no rule, so it has no output"
+            raise ProblemError(Problem(message, place.file, place.line, f"add a rule for it to {CONFIG_FILE}"))
+        return output
+
+    def url_to(self, output: OutputPath) -> str:
+        """An output's address as seen from this document's output: relative, percent-encoded."""
+        return quote(posixpath.relpath(output, posixpath.dirname(self.job.output) or "."))
+
+    @property
+    def url_of_top(self) -> str:
+        """The output folder as seen from this document's output, without a slash at the end."""
+        return posixpath.relpath(self.layout.output, posixpath.dirname(self.job.output) or ".")
+
+    def finish(self, content: bytes, warning: Problem | None = None) -> Rendered:
+        """Write the output to the stage."""
+        (self.root / self.job.stage).write_bytes(content)
+        return Rendered(of_bytes(content), self.reads, warning)
+
+    def members(self, collection: DocumentId, place: Place) -> Iterable[DocumentId]:
+        """A collection's documents. Raises UnmetError where the job was not given them."""
+        for given, members in self.job.collections:
+            if given == collection:
+                return members
+        problem = Problem(f"needs the documents that match {collection}", place.file, place.line)
+        raise UnmetError(Dependency(collection, Kind.COLLECTION, place.line), problem)
+
+
+def _outside(reference: str, place: Place) -> Problem:
+    return Problem(f"{reference} leads out of the project", place.file, place.line, "move it into the project")
+
+
+def _unreadable(target: str, error: Exception, place: Place) -> Problem:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return Problem(f"can't read {target}: {reason}", place.file, place.line, "check the file and its permissions")

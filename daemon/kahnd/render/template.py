@@ -1,0 +1,64 @@
+"""The `template` renderer: any text file as a Jinja2 template."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from kahnd.core.model import Dependency, DocumentId, Job, Outcome, Rendered
+from kahnd.core.rules import Layout
+from kahnd.render.attempt import attempt
+from kahnd.render.cache import Cache
+from kahnd.render.environment import CodeCache, ProjectEnvironment, ProjectLoader
+from kahnd.render.files import ProblemError, decode
+from kahnd.render.frontmatter import Parts
+from kahnd.render.parameters import TemplateParameters
+from kahnd.render.references import Caches, References
+from kahnd.render.rendering import Rendering
+from kahnd.render.static import StaticScan
+
+
+class TemplateRenderer:
+    """What it keeps between renderings is keyed by the bytes it was made of."""
+
+    name = "template"
+    version = "1"
+    judges_missing = True
+    parameters = TemplateParameters
+
+    def __init__(self, root: Path, layout: Layout) -> None:
+        self._root = root
+        self._layout = layout
+        self._scan = StaticScan(layout)
+        self._codes: CodeCache = Cache(256)
+        self._caches = Caches()
+
+    def fingerprint(self, parameters: TemplateParameters) -> str:
+        """The engine's version, and the project's names: addresses of other outputs hang on them."""
+        return f"jinja2 {version('jinja2')} {names_of(self._layout)}"
+
+    def scan(self, document: DocumentId, content: bytes, parameters: TemplateParameters) -> tuple[Dependency, ...]:
+        """Includes and calls whose path is a constant."""
+        try:
+            return self._scan.of_template(document, decode(content, document))
+        except ProblemError:
+            return ()
+
+    def render(self, job: Job, parameters: TemplateParameters) -> Outcome:
+        """The text that the template gives."""
+        loader = ProjectLoader(Rendering(self._root, self._layout, job), self._codes)
+        return attempt(loader, lambda: self._produce(loader))
+
+    def _produce(self, loader: ProjectLoader) -> Rendered:
+        rendering = loader.rendering
+        text = decode(rendering.own_bytes(), rendering.job.document)
+        functions: dict[str, Any] = dict(References(rendering, self._caches).functions(Parts(text)))
+        rendered = loader.own(ProjectEnvironment(loader, functions), text).render()
+        return rendering.finish(rendered.encode())
+
+
+def names_of(layout: Layout) -> str:
+    """What decides every output's path."""
+    rules = [(rule.match, rule.output) for rule in layout.rules]
+    return repr((layout.sources, layout.output, rules))
