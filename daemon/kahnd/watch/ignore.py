@@ -1,0 +1,190 @@
+"""Which paths can be documents: names that never are, the project's own files, `.gitignore` and the config's patterns.
+
+Decided folder by folder, from a source downwards, so that whole ignored folders are left out at their top.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from pathspec.patterns.gitignore import GitIgnorePatternError
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+from kahnd.core.rules import Layout, is_below
+from kahnd.watch.hashing import read_file
+
+CONFIG_FILE: Final = "kahnd.toml"
+GITIGNORE: Final = ".gitignore"
+OWN_FOLDER: Final = ".kahnd"
+
+_NEVER: Final = re.compile(
+    r"""
+      .*~ | \.\#.* | \#.*\# | 4913                    # Emacs and Vim: backups, locks, auto-saves, Vim's probe
+    | .*\.sw[opx]                                     # Vim: swap files
+    | .*___jb_(?:tmp|old)___                          # JetBrains: safe write
+    | \.goutputstream-.*                              # GNOME: atomic save
+    | sed(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6}             # sed -i: six random characters, hardly ever all lower case
+    | \.~lock\..*\#                                   # LibreOffice
+    | \.DS_Store
+    | \.git | \.hg | \.svn | \.kahnd
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def never_document(name: str) -> bool:
+    """Whether a file or folder of this name is no document anywhere: an editor's, version control's, kahnd's own."""
+    return _NEVER.fullmatch(name) is not None or not is_utf8(name)
+
+
+def is_utf8(name: str) -> bool:
+    """Whether a name from the file system is UTF-8; one that is not must never be opened: it would end the watcher."""
+    return name.isascii() or not any("\udc80" <= each <= "\udcff" for each in name)
+
+
+class Patterns:
+    """One list of `.gitignore` patterns and the folder it counts from."""
+
+    def __init__(self, folder: str, lines: Iterable[str]) -> None:
+        self._start = len(folder) + 1 if folder else 0
+        self._patterns = tuple(_compiled(lines))[::-1]
+
+    def __bool__(self) -> bool:
+        return bool(self._patterns)
+
+    def verdict(self, path: str, *, folder: bool) -> bool | None:
+        """Whether this very path is ignored; None where no pattern fits. The last that fits counts."""
+        inner = path[self._start :]
+        return next((ignored for ignored, regex in self._patterns if _fits(regex, inner, folder=folder)), None)
+
+
+def _compiled(lines: Iterable[str]) -> Iterator[tuple[bool, re.Pattern[str]]]:
+    for line in lines:
+        try:
+            pattern = GitIgnoreSpecPattern(line)
+        except GitIgnorePatternError:
+            continue  # git, too, passes over a line it can't read
+        if pattern.include is not None and pattern.regex is not None:
+            yield pattern.include, pattern.regex
+
+
+def _fits(regex: re.Pattern[str], path: str, *, folder: bool) -> bool:
+    """Whether the pattern means this very path.
+
+    The one group in pathspec's expression is the slash after a matched folder: if that is not the path's last, a
+    folder further up was meant, which was judged on the way down.
+    """
+    if not regex.groups:
+        return regex.search(path) is not None
+    path = f"{path}/" if folder else path
+    last = None
+    for last in regex.finditer(path):  # noqa: B007  the last match is the deepest
+        pass
+    return last is not None and last.start(1) in {-1, len(path) - 1}
+
+
+class FolderRules:
+    """What is ignored directly in one folder; remembers each answer."""
+
+    def __init__(self, folder: str, own: bytes, above: FolderRules | None, first: Patterns) -> None:
+        self.own = own
+        self.above = above
+        self._prefix = f"{folder}/" if folder else ""
+        self._first = first
+        patterns = Patterns(folder, own.decode("utf-8-sig", "surrogateescape").splitlines())
+        inherited = above.nearest_first if above else ()
+        self.nearest_first: tuple[Patterns, ...] = (patterns, *inherited) if patterns else inherited
+        self._answers: dict[str, bool] = {}
+
+    def ignores(self, name: str, *, folder: bool) -> bool:
+        """Whether the file or folder of this name, directly in here, is ignored."""
+        key = f"{name}/" if folder else name
+        if (answer := self._answers.get(key)) is None:
+            answer = self._answers[key] = self._judge(name, folder=folder)
+        return answer
+
+    def _judge(self, name: str, *, folder: bool) -> bool:
+        if never_document(name) or (name == GITIGNORE and not folder):
+            return True
+        path = self._prefix + name
+        verdicts = (each.verdict(path, folder=folder) for each in (self._first, *self.nearest_first))
+        return next((verdict for verdict in verdicts if verdict is not None), False)
+
+
+class Ignore:
+    """The project's ignore rules. The config's patterns come first, then the `.gitignore` files from the nearest up.
+
+    A source folder is looked into even where a pattern would ignore it: it was named.
+    """
+
+    def __init__(self, root: str, layout: Layout, patterns: Iterable[str]) -> None:
+        self._root = root
+        self._layout = layout
+        self._configured = Patterns("", patterns)
+        self._folders: dict[str, FolderRules] = {}
+
+    def rules(self, folder: str) -> FolderRules:
+        """A folder's rules as last read ("" is the project)."""
+        return self._folders.get(folder) or self.reread(folder)
+
+    def reread(self, folder: str) -> FolderRules:
+        """A folder's rules after reading its `.gitignore` again; the same object if nothing changed."""
+        above = self.rules(posixpath.dirname(folder)) if folder else None
+        own = self._gitignore(folder)
+        known = self._folders.get(folder)
+        if known is None or known.own != own or known.above is not above:
+            known = self._folders[folder] = FolderRules(folder, own, above, self._configured)
+        return known
+
+    def reread_above(self, folder: str) -> None:
+        """Read the `.gitignore` files of all folders above this one again."""
+        for above in reversed([*upwards(posixpath.dirname(folder))]):
+            self.reread(above)
+
+    def _gitignore(self, folder: str) -> bytes:
+        try:
+            return read_file(posixpath.join(self._root, folder, GITIGNORE)) or b""
+        except OSError:
+            return b""  # unreadable: git goes on without it as well
+
+    def keep_only(self, folders: Iterable[str]) -> None:
+        """Forget the rules of all folders but these and those above them."""
+        kept = {above for folder in folders for above in upwards(folder)}
+        self._folders = {folder: rules for folder, rules in self._folders.items() if folder in kept}
+
+    def ignores(self, path: str, *, folder: bool) -> bool:
+        """Whether this path is ignored by its own name, the folders above it apart."""
+        if self.is_own(path):
+            return True
+        above, name = posixpath.split(path)
+        return self.rules(above).ignores(name, folder=folder)
+
+    def is_own(self, path: str) -> bool:
+        """Whether kahnd itself made or reads this path: the output folder, or the config."""
+        return path in {self._layout.output, CONFIG_FILE}
+
+    def excludes(self, path: str) -> bool:
+        """Whether this path is outside all sources, or ignored together with a folder between it and its source."""
+        source = self._layout.source_of(path)
+        return source is None or any(self.ignores(each, folder=True) for each in _between(source, path))
+
+    def is_derived(self, path: str) -> bool:
+        """Whether this path lies in the output folder or among kahnd's own state."""
+        return is_below(path, self._layout.output) or OWN_FOLDER in path.split("/")
+
+
+def _between(source: str, path: str) -> list[str]:
+    """The folders below the source and above the path, from the top."""
+    above = [*upwards(posixpath.dirname(path))]
+    return [each for each in reversed(above) if each not in {"", source} and is_below(each, source)]
+
+
+def upwards(folder: str) -> Iterator[str]:
+    """The folder, those above it, and the project ("")."""
+    while folder:
+        yield folder
+        folder = posixpath.dirname(folder)
+    yield ""

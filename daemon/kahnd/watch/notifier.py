@@ -1,0 +1,100 @@
+"""One life of watchfiles' kernel watcher: raw changes in the order of the kernel's queue, batch by batch."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import anyio
+import anyio.to_thread
+from watchfiles._rust_notify import RustNotify
+
+Changes = frozenset[tuple[int, str]]
+"""What kind of change (a watchfiles.Change), and the absolute path."""
+
+_STEP_MS: Final = 5
+"""How often new events are asked for: half of a save's latency, against the daemon's idle load."""
+
+
+class _Deadline(Exception):  # noqa: N818  not an error: it is how time runs out
+    """Raised through watchfiles out of `_Stop.is_set`."""
+
+
+class _Stop:
+    """A stop event that can also end a wait at a deadline.
+
+    watchfiles' own time-out, and stopping, throw away what has been gathered; an exception leaves it for the next call.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+        self._stopped = threading.Event()
+
+    def set(self) -> None:
+        """End the wait for good."""
+        self._stopped.set()
+
+    def is_set(self) -> bool:
+        """Whether to stop; asked at every step. Raises _Deadline when time is up."""
+        if not self._stopped.is_set() and time.monotonic() >= self._deadline:
+            raise _Deadline
+        return self._stopped.is_set()
+
+
+class Notifier:
+    """Watches folders with all below them."""
+
+    def __init__(self, notify: RustNotify, settle_ms: int) -> None:
+        self._notify = notify
+        self._settle_ms = settle_ms
+        self._step_ms = min(_STEP_MS, max(1, settle_ms))
+        self._limiter = anyio.CapacityLimiter(1)  # not one of the threads that others share
+
+    async def changes(self, deadline: float) -> Changes:
+        """The next batch, empty if none came by then (monotonic seconds). Raises WatchfilesRustInternalError."""
+        stop = _Stop(deadline)
+        async with anyio.create_task_group() as group:
+            group.start_soon(_stop_when_cancelled, stop)
+            changes = await anyio.to_thread.run_sync(self._wait, stop, limiter=self._limiter)
+            group.cancel_scope.cancel()
+        return changes
+
+    def close(self) -> None:
+        """Watch nothing any more."""
+        self._notify.close()
+
+    def _wait(self, stop: _Stop) -> Changes:
+        try:
+            changes = self._notify.watch(self._settle_ms, self._step_ms, 0, stop)
+        except _Deadline:
+            return frozenset()
+        return frozenset() if isinstance(changes, str) else frozenset(changes)
+
+
+async def watch_folders(folders: Sequence[str], settle_ms: int) -> Notifier:
+    """Begin to watch.
+
+    Raises FileNotFoundError where a folder is not there, and OSError or WatchfilesRustInternalError where the kernel
+    refuses (its limits are reached) or a folder can't be read.
+    """
+    notify = await anyio.to_thread.run_sync(
+        lambda: RustNotify(
+            list(folders),
+            debug=False,
+            force_polling=False,
+            poll_delay_ms=0,
+            recursive=True,
+            ignore_permission_denied=False,
+        )
+    )
+    return Notifier(notify, settle_ms)
+
+
+async def _stop_when_cancelled(stop: _Stop) -> None:
+    """The thread that waits can't be cancelled; it is told to stop."""
+    try:
+        await anyio.sleep_forever()
+    finally:
+        stop.set()

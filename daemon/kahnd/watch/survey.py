@@ -1,0 +1,130 @@
+"""What stands in the source folders right now: listings of folders with a stat of every document, nothing read."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat as modes
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from kahnd.core.model import Problem
+from kahnd.watch.hashing import is_missing, unreadable
+from kahnd.watch.ignore import FolderRules, Ignore, is_utf8
+
+
+@dataclass(slots=True)
+class Listing:
+    """The documents directly in one folder ("" is the project), by name.
+
+    `targets` are the real files that symbolic links stand for; `problems` what can't be looked at, and for the
+    folder itself `denied`: why it can't be listed.
+    """
+
+    folder: str
+    files: dict[str, os.stat_result] = field(default_factory=dict)
+    targets: dict[str, str] = field(default_factory=dict)
+    problems: dict[str, Problem] = field(default_factory=dict)
+    denied: Problem | None = None
+
+
+class Survey:
+    """Looks at folders and files below the sources.
+
+    Links to files inside the project are read through; links to folders are not followed, and links out of the
+    project or into what kahnd itself makes are no documents.
+    """
+
+    def __init__(self, root: str, sources: Iterable[str], ignore: Ignore) -> None:
+        self._root = root
+        self._real_root = os.path.realpath(root)
+        self._ignore = ignore
+        self._sources = frozenset(sources)
+
+    def full(self, path: str) -> str:
+        """A project path as the operating system takes it."""
+        return posixpath.join(self._root, path)
+
+    def subtree(self, top: str) -> Iterator[Listing]:
+        """A folder and the folders below it. Other sources below are left out: they are looked at on their own."""
+        pending = [top]
+        while pending:
+            listing, folders = self._list(pending.pop())
+            yield listing
+            pending += [folder for folder in folders if folder not in self._sources]
+
+    def stat(self, path: str) -> os.stat_result | None:
+        """What stands at a path, links not followed; None if nothing does. Raises OSError where it can't be told."""
+        try:
+            return os.lstat(self.full(path))
+        except OSError as error:
+            if is_missing(error):
+                return None
+            raise
+
+    def unlinked(self, path: str) -> str | None:
+        """The path without symbolic links among the folders above it; None if it then leads out of the project."""
+        above, name = posixpath.split(path)
+        return self._inside(posixpath.join(os.path.realpath(self.full(above)), name))
+
+    def target(self, path: str) -> str | None:
+        """The project path of the regular file that a link stands for, if it may be a document's content."""
+        real = os.path.realpath(self.full(path))
+        inner = self._inside(real)
+        if inner is None or not is_utf8(inner) or self._ignore.is_derived(inner):
+            return None
+        return inner if _is_regular(real) else None
+
+    def _inside(self, real: str) -> str | None:
+        prefix = self._real_root.rstrip("/") + "/"
+        return real[len(prefix) :] if real.startswith(prefix) else "" if real == self._real_root else None
+
+    def _list(self, folder: str) -> tuple[Listing, list[str]]:
+        listing = Listing(folder)
+        folders: list[str] = []
+        try:
+            with os.scandir(self.full(folder)) as entries:
+                rules = self._ignore.reread(folder)
+                for entry in entries:
+                    self._take(entry, rules, listing, folders)
+        except OSError as error:
+            if not is_missing(error):
+                listing.denied = unreadable(folder or ".", error)
+        return listing, folders
+
+    def _take(self, entry: os.DirEntry[str], rules: FolderRules, listing: Listing, folders: list[str]) -> None:
+        name = entry.name
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if rules.ignores(name, folder=is_folder):
+            return
+        path = f"{listing.folder}/{name}" if listing.folder else name
+        if self._ignore.is_own(path):
+            return
+        if is_folder:
+            folders.append(path)
+        elif entry.is_file(follow_symlinks=False):
+            self._take_file(entry, path, listing)
+        elif entry.is_symlink():
+            self._take_link(name, path, listing)
+
+    def _take_file(self, entry: os.DirEntry[str], path: str, listing: Listing) -> None:
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except OSError as error:
+            if not is_missing(error):
+                listing.problems[entry.name] = unreadable(path, error)
+        else:
+            if modes.S_ISREG(found.st_mode):
+                listing.files[entry.name] = found
+
+    def _take_link(self, name: str, path: str, listing: Listing) -> None:
+        if (target := self.target(path)) is not None and (found := self.stat(target)) is not None:
+            listing.files[name] = found
+            listing.targets[name] = target
+
+
+def _is_regular(path: str) -> bool:
+    try:
+        return modes.S_ISREG(os.lstat(path).st_mode)
+    except OSError:
+        return False  # a link that leads nowhere, or to where kahnd may not look

@@ -1,0 +1,260 @@
+"""The source folders as they are now: what changed against the stat cache, told as sightings.
+
+Only bytes decide: a stat that differs leads to hashing, and equal bytes change nothing. An event means "go and look".
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat as modes
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.to_thread
+
+from kahnd.core.model import DocumentId, Facts, Problem, Sighting, Snapshot, Stat, Status
+from kahnd.core.rules import Layout, is_below, is_collection
+from kahnd.ports import Scanner
+from kahnd.watch.cache import Entry, StatCache
+from kahnd.watch.hashing import Hashed, hash_file, unreadable
+from kahnd.watch.ignore import Ignore, is_utf8, upwards
+from kahnd.watch.survey import Listing, Survey
+
+_THREADS: Final = 4
+_FEW: Final = 32
+"""Up to this many files, one thread hashes them sooner than several can be started."""
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What one pass found before anything is hashed.
+
+    `suspects` with the file to read; `swept`: paths below which whatever is known and was not `visited` is gone.
+    """
+
+    suspects: dict[DocumentId, str] = field(default_factory=dict)
+    denied: dict[DocumentId, Problem] = field(default_factory=dict)
+    gone: set[DocumentId] = field(default_factory=set)
+    visited: set[str] = field(default_factory=set)
+    swept: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What came of one suspect: what to know of it from now on (None: nothing), and what to tell, if anything."""
+
+    document: DocumentId
+    entry: Entry | None
+    sighting: Sighting | None
+
+
+class SourceTree:
+    """Fulfils ports.Tree. Looks in worker threads, one call at a time.
+
+    A symbolic link to a file inside the project is a document with that file's bytes; links to folders are not
+    followed, and links that lead out of the project are no documents. A folder that can't be listed stands as one
+    document with a problem, and everything known below it has that problem too.
+    """
+
+    def __init__(self, root: Path, layout: Layout, ignore: Iterable[str], scanner: Scanner) -> None:
+        base = os.path.abspath(root)  # noqa: PTH100  a link at the project's own place stays as it was given
+        self._layout = layout
+        self._sources = tuple(sorted({_normal(source) for source in layout.sources}))
+        self._scanner = scanner
+        self._ignore = Ignore(base, layout, ignore)
+        self._survey = Survey(base, self._sources, self._ignore)
+        self._cache = StatCache()
+        self._links: dict[DocumentId, str] = {}
+        self._one_at_a_time = anyio.Lock()
+
+    def known(self, snapshot: Snapshot) -> None:
+        """Take over the stat cache of an earlier life."""
+        for facts in snapshot.documents:
+            if not is_collection(facts.id) and facts.status is not Status.MISSING:
+                self._cache.put(facts.id, _remembered(facts))
+
+    async def crawl(self) -> tuple[Sighting, ...]:
+        """Look at everything: what changed against the stat cache, and what is gone."""
+        async with self._one_at_a_time:
+            return await anyio.to_thread.run_sync(self._crawl)
+
+    async def look(self, paths: Iterable[str]) -> tuple[Sighting, ...]:
+        """Look at these paths (a folder: at all below it): what changed against the stat cache, and what is gone."""
+        wanted = frozenset(paths)
+        async with self._one_at_a_time:
+            return await anyio.to_thread.run_sync(self._look, wanted)
+
+    def _crawl(self) -> tuple[Sighting, ...]:
+        findings = _Findings()
+        for source in self._sources:
+            self._ignore.reread_above(source)
+        self._examine("", findings)
+        self._ignore.keep_only(findings.visited)
+        return self._settle(findings)
+
+    def _look(self, paths: frozenset[str]) -> tuple[Sighting, ...]:
+        findings = _Findings()
+        for path in self._real(filter(is_utf8, paths)):
+            self._examine(path, findings)
+        return self._settle(findings)
+
+    def _real(self, paths: Iterable[str]) -> set[str]:
+        """The paths with no link among the folders above them, and every link that stands for one of them."""
+        unlinked = {self._survey.unlinked(_normal(path)) for path in paths}
+        real = {path for path in unlinked if path is not None}
+        return real | {link for link, target in self._links.items() if not real.isdisjoint(upwards(target))}
+
+    def _examine(self, path: str, findings: _Findings) -> None:
+        """Look at a path and at every source below it."""
+        if self._layout.source_of(path) is not None:
+            self._examine_top(path, findings)
+        else:
+            findings.swept.add(path)
+        for source in self._sources:
+            if source != path and is_below(source, path or "."):
+                self._examine_top(source, findings)
+
+    def _examine_top(self, path: str, findings: _Findings) -> None:
+        document = DocumentId(path)
+        try:
+            is_folder = self._examine_kind(document, findings)
+        except OSError as error:
+            findings.denied[document] = unreadable(path, error)
+            return
+        entry = self._cache.get(path)
+        if is_folder or entry is None:
+            findings.swept.add(path)
+        if entry is not None and document not in findings.suspects:
+            findings.gone.add(document)
+
+    def _examine_kind(self, document: DocumentId, findings: _Findings) -> bool:
+        """Find out what stands here, and whether it is a folder. Raises OSError where that can't be told."""
+        found = self._survey.stat(document)
+        is_folder = found is not None and modes.S_ISDIR(found.st_mode)
+        if found is None or self._is_ignored(document, folder=is_folder):
+            return is_folder
+        if is_folder:
+            self._examine_folders(document, findings)
+        elif modes.S_ISREG(found.st_mode):
+            self._suspect(document, None, findings)
+        elif modes.S_ISLNK(found.st_mode) and (target := self._survey.target(document)) is not None:
+            self._suspect(document, target, findings)
+        return is_folder
+
+    def _is_ignored(self, path: str, *, folder: bool) -> bool:
+        if path in self._sources:
+            return self._survey.unlinked(path) != path
+        return self._ignore.excludes(path) or self._ignore.ignores(path, folder=folder)
+
+    def _examine_folders(self, top: str, findings: _Findings) -> None:
+        for listing in self._survey.subtree(top):
+            findings.visited.add(listing.folder)
+            if listing.denied is None:
+                self._compare(listing, findings)
+            else:
+                findings.denied[DocumentId(listing.folder or ".")] = listing.denied
+
+    def _compare(self, listing: Listing, findings: _Findings) -> None:
+        known = self._cache.within(listing.folder)
+        prefix = f"{listing.folder}/" if listing.folder else ""
+        for name, found in listing.files.items():
+            entry = known.get(name)
+            if entry is None or not entry.agrees(found):
+                self._suspect(DocumentId(prefix + name), listing.targets.get(name), findings)
+        self._links.update({DocumentId(prefix + name): target for name, target in listing.targets.items()})
+        findings.denied.update({DocumentId(prefix + name): problem for name, problem in listing.problems.items()})
+        findings.gone.update(DocumentId(prefix + name) for name in known if name not in listing.files)
+
+    def _suspect(self, document: DocumentId, target: str | None, findings: _Findings) -> None:
+        findings.suspects[document] = self._survey.full(document if target is None else target)
+        if target is None:
+            self._links.pop(document, None)
+        else:
+            self._links[document] = target
+
+    def _settle(self, findings: _Findings) -> tuple[Sighting, ...]:
+        """Read the suspects, and bring the cache up to date with all that was found."""
+        denied = self._with_all_below(findings.denied)
+        gone = (findings.gone | self._unvisited(findings)) - denied.keys() - findings.suspects.keys()
+        looks = [
+            *self._read_all(findings.suspects),
+            *(self._troubled(document, problem) for document, problem in sorted(denied.items())),
+            *(_Look(document, None, Sighting(document)) for document in sorted(gone)),
+        ]
+        for look in looks:
+            self._remember(look)
+        return tuple(look.sighting for look in looks if look.sighting is not None)
+
+    def _with_all_below(self, denied: dict[DocumentId, Problem]) -> dict[DocumentId, Problem]:
+        below = {known: problem for path, problem in denied.items() for known in self._cache.below(path)}
+        return below | denied
+
+    def _unvisited(self, findings: _Findings) -> set[DocumentId]:
+        """Everything known below a swept path in a folder that was not visited."""
+        if not findings.swept:
+            return set()
+        folders = [
+            folder
+            for folder in self._cache.folders()
+            if folder not in findings.visited and not findings.swept.isdisjoint(upwards(folder))
+        ]
+        return {DocumentId(posixpath.join(folder, name)) for folder in folders for name in self._cache.within(folder)}
+
+    def _read_all(self, suspects: dict[DocumentId, str]) -> Iterable[_Look]:
+        if len(suspects) <= _FEW:
+            return map(self._read, suspects.keys(), suspects.values())
+        with ThreadPoolExecutor(_THREADS, "kahnd-hash") as threads:
+            return list(threads.map(self._read, suspects.keys(), suspects.values()))
+
+    def _read(self, document: DocumentId, file: str) -> _Look:
+        wanted = self._scanner.wants(document)
+        try:
+            hashed = hash_file(file, keep=wanted)
+        except OSError as error:
+            return self._troubled(document, unreadable(document, error))
+        if hashed is None:
+            known = self._cache.get(document) is not None
+            return _Look(document, None, Sighting(document) if known else None)
+        return _Look(document, Entry(hashed.digest, hashed.stat), self._sighting(document, hashed))
+
+    def _sighting(self, document: DocumentId, hashed: Hashed) -> Sighting | None:
+        entry = self._cache.get(document)
+        if entry is None or entry.content_hash != hashed.digest:
+            found = () if hashed.content is None else self._scanner.scan(document, hashed.content)
+            return Sighting(document, hashed.digest, hashed.stat, found)
+        if _same_file(entry.stat, hashed.stat):
+            return None
+        return Sighting(document, hashed.digest, hashed.stat)
+
+    def _troubled(self, document: DocumentId, problem: Problem) -> _Look:
+        entry = self._cache.get(document)
+        told = entry is not None and entry.problem == problem
+        return _Look(document, Entry(problem=problem), None if told else Sighting(document, problem=problem))
+
+    def _remember(self, look: _Look) -> None:
+        if look.entry is None:
+            self._cache.drop(look.document)
+            self._links.pop(look.document, None)
+        else:
+            self._cache.put(look.document, look.entry)
+
+
+def _normal(path: str) -> str:
+    """The path as it stands in the cache: the project itself is ""."""
+    normal = posixpath.normpath(path)
+    return "" if normal == "." else normal
+
+
+def _remembered(facts: Facts) -> Entry:
+    unread = facts.content_hash is None
+    return Entry(facts.content_hash, None if unread else facts.stat, facts.problem if unread else None)
+
+
+def _same_file(before: Stat | None, after: Stat) -> bool:
+    """Whether two stats differ in nothing but the moment of hashing, which alone is not worth telling."""
+    return before is not None and replace(before, hashed_ns=after.hashed_ns) == after

@@ -1,0 +1,99 @@
+"""What the tests of watching share: a scanner, a tree over a folder, and a watcher that runs beside the test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+
+from kahnd.core.model import Dependency, DocumentId, Kind, Sighting
+from kahnd.core.rules import Layout
+from kahnd.ports import Batch
+from kahnd.watch.tree import SourceTree
+from kahnd.watch.watcher import FileWatcher
+
+
+@dataclass
+class IncludeScanner:
+    """Every line `include X` of a `.md` file is a dependency on X."""
+
+    scanned: list[DocumentId] = field(default_factory=list)
+
+    def wants(self, document: DocumentId) -> bool:
+        return document.endswith(".md")
+
+    def scan(self, document: DocumentId, content: bytes) -> tuple[Dependency, ...]:
+        self.scanned.append(document)
+        words = (line.split() for line in content.decode().splitlines())
+        return tuple(Dependency(DocumentId(each[1]), Kind.INCLUDE) for each in words if each[:1] == ["include"])
+
+
+def tree_over(root: Path, *sources: str, ignore: Iterable[str] = (), output: str = "site") -> SourceTree:
+    return SourceTree(root, Layout(sources or ("docs",), output), ignore, IncludeScanner())
+
+
+def by_document(sightings: Iterable[Sighting]) -> dict[str, Sighting]:
+    listed = list(sightings)
+    found = {str(sighting.document): sighting for sighting in listed}
+    assert len(found) == len(listed), "a document was told twice"
+    return found
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    for path, text in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+
+
+@dataclass
+class Watching:
+    """The batches so far, and a way to wait for what they should come to hold."""
+
+    watcher: FileWatcher
+    batches: list[Batch] = field(default_factory=list)
+    news: anyio.Event = field(default_factory=anyio.Event)
+    flushes: int = 0
+
+    def take(self, batch: Batch) -> None:
+        self.batches.append(batch)
+        self.news.set()
+        self.news = anyio.Event()
+
+    async def until(self, holds: Callable[[list[Batch]], bool]) -> list[Batch]:
+        while not holds(self.batches):
+            await self.news.wait()
+        return self.batches
+
+    async def path(self, path: str) -> None:
+        await self.until(lambda batches: any(path in batch.paths for batch in batches))
+
+    async def flushed(self) -> list[Batch]:
+        """All batches up to the one that answers a flush called now; they are taken out."""
+        token = f"token-{self.flushes}"
+        self.flushes += 1
+        self.watcher.flush(token)
+        await self.until(lambda batches: any(token in batch.flushed for batch in batches))
+        last = next(index for index, batch in enumerate(self.batches) if token in batch.flushed)
+        before, self.batches[:] = self.batches[: last + 1], self.batches[last + 1 :]
+        return before
+
+
+@asynccontextmanager
+async def watching(watcher: FileWatcher) -> AsyncIterator[Watching]:
+    async def follow() -> None:
+        async for batch in watcher.batches():
+            state.take(batch)
+
+    state = Watching(watcher)
+    async with anyio.create_task_group() as group:
+        group.start_soon(follow)
+        await watcher.ready()
+        yield state
+        group.cancel_scope.cancel()
+
+
+def hinted(batches: Iterable[Batch]) -> set[str]:
+    return {path for batch in batches for path in batch.paths}
