@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from kahnd.core.graph import Graph, Node
@@ -39,7 +40,7 @@ class _Build:
 @dataclass(slots=True)
 class _Waiter:
     asked: Asked
-    tally: Tally = field(default_factory=Tally)
+    tally: Tally
 
 
 class Builds:
@@ -62,9 +63,10 @@ class Builds:
         self._current = _Build(next(self._ids), cause)
         return self.current
 
-    def ask(self, asked: Asked) -> None:
-        """Open a ticket."""
-        self._waiters.append(_Waiter(asked))
+    def ask(self, asked: Asked, *, from_start: bool = False) -> None:
+        """Open a ticket; `from_start`: what the build under way has already done counts for it."""
+        tally = deepcopy(self._current.tally) if from_start and self._current else Tally()
+        self._waiters.append(_Waiter(asked, tally))
 
     def place(self, document: DocumentId, status: str, generation: int = 0) -> None:
         """Count what a document came to: "rendered", "skipped", "failed" or "blocked"."""

@@ -25,7 +25,6 @@ from kahnd.core.messages import (
     Command,
     Commit,
     CycleFound,
-    Discard,
     EndBuild,
     Event,
     FindCycle,
@@ -60,6 +59,7 @@ from kahnd.core.model import (
     Problem,
     Rendered,
     Result,
+    Sighting,
     Snapshot,
     Status,
     Unmet,
@@ -80,8 +80,17 @@ class Machine:
         self.schedule = Schedule()
         self.builds = Builds(build_ids)
         self.reasons: dict[DocumentId, str] = {}
+        self.untrusted = frozenset(
+            node.facts.id
+            for node in self.graph
+            if node.exists
+            and not is_collection(node.facts.id)
+            and node.facts.recipe_hash != self.graph.recipe_of(node.facts.id)
+        )
+        """Documents whose rule has changed since they were last looked at: their bytes must be scanned anew."""
         self._intake = Intake(self.graph)
         self._runs = Runs(self.graph, self._intake.members, slots)
+        self.asked: Asked | None = None
         self._open = False
         self._scope: frozenset[DocumentId] | None = None
         self._asked_of_store = 0
@@ -94,6 +103,10 @@ class Machine:
     def quiet(self) -> bool:
         """Whether nothing is left to do, and nothing is waited for."""
         return self._open and not self.schedule and not self._asked_of_store
+
+    def is_forced(self, document: DocumentId) -> bool:
+        """Whether it is to be rendered even if its inputs are those of its last render."""
+        return document in self._forced
 
     def handle(self, event: Event) -> list[Command]:
         """What is to be done about an event, in this order."""
@@ -126,7 +139,10 @@ class Machine:
     # What changed
 
     def _start(self, event: Started) -> Iterable[Command]:
-        noticed = self._notice(event)
+        self.asked = event.asked
+        seen = {sighting.document for sighting in event.sightings}
+        lost = tuple(Sighting(document) for document in sorted(self.untrusted - seen))
+        noticed = self._notice(replace(event, sightings=event.sightings + lost))
         yield from self._begin(event.cause)
         yield from self._take_in(noticed, event.cause)
         yield from self._query(Resume())
@@ -143,14 +159,18 @@ class Machine:
 
     def _ask(self, event: Asked) -> Iterable[Command]:
         self.builds.ask(event)
+        return self._demand(event)
+
+    def _demand(self, asked: Asked) -> Iterable[Command]:
+        """Make dirty what is asked for although nothing in it changed."""
         noticed = Noticed()
-        concerned = [node for node in self.graph if not event.targets or node.facts.id in event.targets]
-        if event.force:
+        concerned = [node for node in self.graph if not asked.targets or node.facts.id in asked.targets]
+        if asked.force:
             self._force([node for node in concerned if node.claim], "forced", noticed)
         for node in concerned:
-            if event.retry and node.status is Status.FAILED and node.facts.id not in noticed.changes:
+            if asked.retry and node.status is Status.FAILED and node.facts.id not in noticed.changes:
                 noticed.note(Change(node.facts, content=False), "failed before")
-        yield from self._take_in(noticed, event.cause)
+        yield from self._take_in(noticed, asked.cause)
 
     def _force(self, nodes: Iterable[Node], reason: str, noticed: Noticed) -> None:
         for node in nodes:
@@ -190,9 +210,12 @@ class Machine:
     def _resume(self, event: Resumed) -> Iterable[Command]:
         self._asked_of_store -= 1
         self._open, self._scope = True, event.scope
+        if self.asked:
+            asked = replace(self.asked, targets=event.scope or frozenset())
+            self.builds.ask(asked, from_start=True)
+            yield from self._demand(asked)
         dirty = [node for node in self.graph if node.status is Status.DIRTY]
         self._enter((node for node in dirty if event.scope is None or node.facts.id in event.scope), event.frontier)
-        return ()
 
     def _enter(self, nodes: Iterable[Node], free: Container[DocumentId] = ()) -> None:
         """Into the schedule, with all that is needed and DIRTY but not in it yet (a scope can leave such out)."""
@@ -270,7 +293,6 @@ class Machine:
         job = self._runs.end(document)
         if job:
             yield Cancel(job.run)
-            yield Discard(job.stage)
 
     def _end(self) -> Iterable[Command]:
         record = self.builds.end()

@@ -24,12 +24,30 @@ from kahnd.core.model import (
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody wants the targets (none: everything) up to date, and to be told when they are.
+
+    `retry`: failed documents are tried again. `force`: all of them are rendered, whatever their inputs.
+    """
+
+    ticket: Ticket
+    cause: str
+    targets: frozenset[DocumentId] = frozenset()
+    retry: bool = False
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
-    """A session's first look at everything: what differs from the snapshot, and which outputs are not there."""
+    """A session's first look at everything: what differs from the snapshot, and which outputs are not there.
+
+    `asked`: what the session was begun for, if it was for something.
+    """
 
     sightings: tuple[Sighting, ...]
     absent: frozenset[OutputPath]
     cause: str
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,20 +107,6 @@ class CycleFound:
     path: tuple[DocumentId, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Somebody wants the targets (none: everything) up to date, and to be told when they are.
-
-    `retry`: failed documents are tried again. `force`: all of them are rendered, whatever their inputs.
-    """
-
-    ticket: Ticket
-    cause: str
-    targets: frozenset[DocumentId] = frozenset()
-    retry: bool = False
-    force: bool = False
-
-
 Event = Started | Observed | Propagated | Resumed | Looked | Finished | Published | CycleFound | Asked
 
 # Commands
@@ -149,13 +153,6 @@ class Publish:
     run: RunId
     stage: str
     output: OutputPath
-
-
-@dataclass(frozen=True, slots=True)
-class Discard:
-    """Throw away what a run left in its stage."""
-
-    stage: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +227,6 @@ Command = (
     | Render
     | Cancel
     | Publish
-    | Discard
     | Remove
     | Commit
     | FindCycle

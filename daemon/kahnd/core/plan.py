@@ -75,6 +75,10 @@ class Schedule:
         """How many renderings, one needing the other, went before it since the schedule was last empty."""
         return self._generation.get(document, 0)
 
+    def needs(self) -> dict[DocumentId, frozenset[DocumentId]]:
+        """Every unfinished document with what it waits for."""
+        return {document: frozenset(needs) for document, needs in self._needs.items()}
+
     def stuck(self) -> list[frozenset[DocumentId]]:
         """With nothing ready and nothing out for work: the cycles' members, one set for each knot of cycles."""
         return cyclic(self._needs)

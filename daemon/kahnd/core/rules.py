@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 from wcmatch import glob
@@ -18,6 +18,7 @@ OUTPUT_PLACEHOLDERS: Final = ("dir", "stem", "name", "ext")
 GLOB_FLAGS: Final = glob.GLOBSTAR | glob.BRACE | glob.FORCEUNIX | glob.CASE
 
 
+@lru_cache(maxsize=1024)
 def glob_matcher(pattern: str) -> Callable[[str], bool]:
     """A test of paths against a pattern: `**` crosses folders, a leading dot must be matched by a dot."""
     included, _ = glob.translate(pattern, flags=GLOB_FLAGS)
@@ -45,16 +46,12 @@ class Rule:
     line: int = 0
 
     @cached_property
-    def _matches(self) -> Callable[[str], bool]:
-        return glob_matcher(self.match)
-
-    @cached_property
     def _underscored(self) -> tuple[str, ...]:
         return tuple(part for part in self.match.split("/") if part.startswith("_"))
 
     def fits(self, path: str) -> bool:
         """Whether `match` fits, underscores or not."""
-        return self._matches(path)
+        return glob_matcher(self.match)(path)
 
     def names_underscores_of(self, path: str) -> bool:
         """Whether every `_` name in the path is matched by a part of the pattern that has the underscore itself."""

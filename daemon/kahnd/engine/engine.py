@@ -1,0 +1,321 @@
+"""One session of the engine, from its first look to its end.
+
+An event at a time: the machine decides, its commands are performed in order, what they bring is the next event.
+Renderings and looks go on beside it and send their events to the inbox.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+
+from kahnd.core.machine import Machine
+from kahnd.core.messages import (
+    Answer,
+    Asked,
+    BeginBuild,
+    Cancel,
+    Command,
+    Commit,
+    CycleFound,
+    EndBuild,
+    Event,
+    FindCycle,
+    Finished,
+    Look,
+    Observed,
+    Propagate,
+    Propagated,
+    Publish,
+    Published,
+    Remove,
+    Render,
+    Report,
+    Resume,
+    Resumed,
+    Started,
+    Tell,
+)
+from kahnd.core.model import BuildId, BuildRecord, DocumentId, Job, OutputPath, RunId, Snapshot, Ticket
+from kahnd.core.runs import STAGES
+from kahnd.engine.eyes import Eyes
+from kahnd.engine.keeper import Keeper
+from kahnd.engine.targets import resolve
+from kahnd.ports import Clock, Outputs, Pool, Store, Tree, Watcher
+
+Say = Callable[..., None]
+OnProgress = Callable[[int, int], None]
+COUNTED: Final = ("rendered", "skipped", "failed", "blocked", "removed", "generations")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A report and how long it took, in milliseconds."""
+
+    report: Report
+    duration_ms: float
+
+
+@dataclass(slots=True)
+class _Ticket:
+    done: anyio.Event
+    on_progress: OnProgress | None
+    report: Report | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Now:
+    build: BuildId
+    started_at: str
+    began: float
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the engine works with. `say` writes a log line: event, then fields; `on_config`: see Eyes."""
+
+    store: Store
+    tree: Tree
+    outputs: Outputs
+    pool: Pool
+    clock: Clock
+    say: Say
+    on_config: Callable[[bool], None] = lambda _: None
+
+
+class Engine:
+    """Performs what the machine decides. `patient`: a lost database is waited for, and is no error."""
+
+    def __init__(
+        self, machine: Machine, world: World, *, last_build: BuildRecord | None = None, patient: bool = True
+    ) -> None:
+        self.machine = machine
+        self.keeper = Keeper(world.store, world.say, patient=patient)
+        self._send, self._inbox = anyio.create_memory_object_stream[Event](inf)
+        self.eyes = Eyes(world.tree, self._send.send_nowait, world.on_config)
+        self._outputs = world.outputs
+        self._pool = world.pool
+        self._clock = world.clock
+        self._say = world.say
+        self._scopes: dict[RunId, anyio.CancelScope] = {}
+        self._tickets: dict[Ticket, _Ticket] = {}
+        self._last_ticket = 0
+        self._now: _Now | None = None
+        self._wakeup = anyio.Event()
+        self.last_build = last_build
+        self.started = anyio.Event()
+        self.watcher: Watcher | None = None
+
+    # Faces
+
+    async def run(
+        self,
+        snapshot: Snapshot,
+        *,
+        cause: str,
+        watcher: Watcher | None = None,
+        rescan_s: float = 0,
+        asked: Asked | None = None,
+    ) -> None:
+        """Run until cancelled; `asked` is what the session is for, where it is for something."""
+        with self._send, self._inbox:
+            async with anyio.create_task_group() as tasks:
+                self.watcher = watcher
+                tasks.start_soon(self._commit_behind)
+                if watcher:
+                    tasks.start_soon(self.eyes.follow, watcher, self._say)
+                    await watcher.ready()
+                await self._begin(tasks, snapshot, cause, asked)
+                if rescan_s:
+                    tasks.start_soon(self.eyes.rescan, rescan_s)
+                async for event in self._inbox:
+                    await self._handle(tasks, event)
+
+    async def ask(
+        self,
+        cause: str,
+        targets: Collection[str] = (),
+        *,
+        retry: bool = False,
+        force: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Answered:
+        """Wait until everything that happened before is seen, and the targets (none: all) are up to date.
+
+        `retry`: failed documents are tried again, and outputs that are gone made again. Raises UsageError for a
+        target that is not there.
+        """
+        began = self._clock.monotonic()
+        await self.started.wait()
+        if self.watcher:
+            await self.eyes.flush(self.watcher)
+        if retry:
+            await self._look_at_outputs()
+        wanted = await self._closure(targets)
+        ticket = self._open_ticket(on_progress)
+        self._send.send_nowait(Asked(ticket, cause, wanted, retry=retry, force=force))
+        return await self.answered(ticket, began)
+
+    def open(self, cause: str, targets: Collection[str], *, force: bool, on_progress: OnProgress | None) -> Asked:
+        """A question for a session to begin with: see `run`; its answer comes from `answered`."""
+        names = frozenset(map(DocumentId, targets))
+        return Asked(self._open_ticket(on_progress), cause, names, retry=True, force=force)
+
+    async def answered(self, ticket: Ticket, began: float) -> Answered:
+        """Wait for a ticket's answer."""
+        waiting = self._tickets[ticket]
+        try:
+            await waiting.done.wait()
+        finally:
+            del self._tickets[ticket]
+        assert waiting.report is not None  # noqa: S101 - set before `done`
+        return Answered(waiting.report, self._elapsed_ms(began))
+
+    # The loop
+
+    async def _begin(self, tasks: TaskGroup, snapshot: Snapshot, cause: str, asked: Asked | None) -> None:
+        trusted = tuple(each for each in snapshot.documents if each.id not in self.machine.untrusted)
+        sightings = await self.eyes.first(Snapshot(trusted))
+        absent = await self._absent_outputs()
+        await self._handle(tasks, Started(sightings, absent, cause, asked))
+        self._say("scan.finished", documents=sum(self.machine.graph.counts.values()), changed=len(sightings))
+        self.started.set()
+
+    async def _handle(self, tasks: TaskGroup, event: Event) -> None:
+        commands = deque(self.machine.handle(event))
+        while commands:
+            answer = await self._perform(tasks, commands.popleft())
+            if answer is not None:
+                commands.extend(self.machine.handle(answer))
+        if isinstance(event, Finished):
+            self._outputs.discard(_stage_of(event.run))
+        self._show_progress()
+        if self.keeper.behind:
+            self._wakeup.set()
+
+    async def _perform(self, tasks: TaskGroup, command: Command) -> Event | None:  # noqa: C901, PLR0912 - a line a command
+        match command:
+            case Propagate():
+                return Propagated(await self.keeper.propagate(command))
+            case Resume():
+                return await self._resume()
+            case FindCycle(members):
+                return CycleFound(members, await self.keeper.cycle(members))
+            case Publish(run, stage, output):
+                return Published(run, self._outputs.publish(stage, output))
+            case Commit():
+                self.keeper.keep(command)
+            case Render(job):
+                scope = self._scopes[job.run] = anyio.CancelScope()
+                tasks.start_soon(self._render, job, scope)
+            case Cancel(run):
+                self._cancel(run)
+            case Look(paths, document):
+                tasks.start_soon(self._look, paths, document)
+            case Remove(output, document):
+                self._remove(output, document)
+            case Tell(event, fields):
+                self._say(event, **fields)
+            case Answer(ticket, report):
+                await self._answer(ticket, report)
+            case BeginBuild(build, cause):
+                self._now = _Now(build, self._clock.now(), self._clock.monotonic())
+                self._say("build.started", build=build, cause=cause)
+            case EndBuild():
+                await self._end(command)
+        return None
+
+    async def _resume(self) -> Resumed:
+        asked = self.machine.asked
+        scope = await self._closure(asked.targets) if asked and asked.targets else None
+        return Resumed(await self.keeper.next_batch(), scope)
+
+    async def _closure(self, targets: Collection[str]) -> frozenset[DocumentId]:
+        found = resolve(self.machine.graph, targets)
+        return await self.keeper.subgraph(found) if found else found
+
+    async def _render(self, job: Job, scope: anyio.CancelScope) -> None:
+        started_at, began = self._clock.now(), self._clock.monotonic()
+        with scope:
+            outcome = await self._pool.render(job)
+            self._send.send_nowait(Finished(job.run, outcome, started_at, self._elapsed_ms(began)))
+        self._scopes.pop(job.run, None)
+        if scope.cancelled_caught:
+            self._outputs.discard(_stage_of(job.run))
+
+    def _cancel(self, run: RunId) -> None:
+        scope = self._scopes.pop(run, None)
+        if scope:
+            scope.cancel()
+
+    async def _look(self, paths: tuple[DocumentId, ...], document: DocumentId) -> None:
+        nodes = [node for each in paths if (node := self.machine.graph.get(each))]
+        outputs = [node.facts.output for node in nodes if node.facts.output]
+        absent = await anyio.to_thread.run_sync(self._outputs.absent, outputs) if outputs else frozenset()
+        await self.eyes.look(paths, absent, document)
+
+    def _remove(self, output: OutputPath, document: DocumentId) -> None:
+        problem = self._outputs.remove(output)
+        if problem:
+            self._say("document.removed", document=document, output=output, error=str(problem))
+
+    async def _absent_outputs(self) -> frozenset[OutputPath]:
+        outputs = [node.facts.output for node in self.machine.graph if node.facts.output]
+        return await anyio.to_thread.run_sync(self._outputs.absent, outputs)
+
+    async def _look_at_outputs(self) -> None:
+        """Notice outputs that somebody removed."""
+        absent = await self._absent_outputs()
+        if absent:
+            self._send.send_nowait(Observed((), "outputs removed", absent))
+
+    async def _answer(self, ticket: Ticket, report: Report) -> None:
+        await self.keeper.flush()
+        waiting = self._tickets.get(ticket)
+        if waiting:
+            waiting.report = report
+            waiting.done.set()
+
+    async def _end(self, command: EndBuild) -> None:
+        assert self._now is not None  # noqa: S101 - a build that ends has begun
+        elapsed = self._elapsed_ms(self._now.began)
+        self.last_build = await self.keeper.end(command, self._now.started_at, elapsed)
+        counts = {name: getattr(self.last_build, name) for name in COUNTED}
+        self._say(
+            "build.finished",
+            build=self.last_build.id,
+            cause=self.last_build.cause,
+            duration_ms=round(elapsed, 2),
+            **counts,
+        )
+
+    async def _commit_behind(self) -> None:
+        while True:
+            await self._wakeup.wait()
+            self._wakeup = anyio.Event()
+            await self.keeper.flush()
+
+    def _open_ticket(self, on_progress: OnProgress | None) -> Ticket:
+        self._last_ticket += 1
+        ticket = Ticket(str(self._last_ticket))
+        self._tickets[ticket] = _Ticket(anyio.Event(), on_progress)
+        return ticket
+
+    def _show_progress(self) -> None:
+        done = self.machine.builds.progress()
+        for ticket in self._tickets.values():
+            if ticket.on_progress:
+                ticket.on_progress(done, done + len(self.machine.schedule))
+
+    def _elapsed_ms(self, began: float) -> float:
+        return (self._clock.monotonic() - began) * 1000
+
+
+def _stage_of(run: RunId) -> str:
+    return f"{STAGES}/{run}"

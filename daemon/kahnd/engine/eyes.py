@@ -1,0 +1,95 @@
+"""Looking: batches of hints become sightings, in the order in which the looks were made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import anyio
+
+from kahnd.core.messages import Event, Looked, Observed
+from kahnd.core.model import DocumentId, OutputPath, Sighting, Snapshot
+from kahnd.ports import Batch, Tree, Watcher
+
+Send = Callable[[Event], None]
+
+
+class Eyes:
+    """Owns the tree. What one look saw is sent before the next look begins, so that no older word overtakes a newer.
+
+    `on_config` hears of changes to what the session is built on; True where they are to the ignore rules.
+    """
+
+    def __init__(self, tree: Tree, send: Send, on_config: Callable[[bool], None]) -> None:
+        self._on_config = on_config
+        self._tree = tree
+        self._send = send
+        self._lock = anyio.Lock()
+        self._flushed: dict[str, anyio.Event] = {}
+        self._tokens = 0
+        self._looked = anyio.Event()
+        self.rescans = 0
+
+    async def first(self, known: Snapshot) -> tuple[Sighting, ...]:
+        """Look at everything, against what an earlier life knew."""
+        async with self._lock:
+            self._tree.known(known)
+            sightings = await self._tree.crawl()
+        self._looked.set()
+        return sightings
+
+    async def follow(self, watcher: Watcher, say: Callable[..., None]) -> None:
+        """Look wherever the watcher says something may have happened; returns when it has no more to say."""
+        async for batch in watcher.batches():
+            if batch.paths or batch.everything:
+                say("watch.batch", paths=len(batch.paths), everything=batch.everything)
+                await self._look_at(batch)
+            if batch.config:
+                self._on_config(batch.everything)
+            for token in batch.flushed:
+                self._flushed.pop(token, anyio.Event()).set()
+
+    async def rescan(self, every_s: float) -> None:
+        """A full look every so often, as a safety net."""
+        while True:
+            await anyio.sleep(every_s)
+            await self.everything()
+
+    async def everything(self) -> None:
+        """Look at all there is."""
+        self.rescans += 1
+        async with self._lock:
+            self._report(await self._tree.crawl())
+
+    async def look(self, paths: Iterable[DocumentId], absent: frozenset[OutputPath], document: DocumentId) -> None:
+        """Look at some documents, because a rendering found them other than expected."""
+        async with self._lock:
+            sightings = await self._tree.look(paths)
+            self._send(Observed(sightings, cause_of(sightings), absent))
+            self._send(Looked(document))
+
+    async def flush(self, watcher: Watcher) -> None:
+        """Return when all that happened before the call has been seen and sent."""
+        self._tokens += 1
+        token = f"{self._tokens}"
+        seen = self._flushed[token] = anyio.Event()
+        watcher.flush(token)
+        await seen.wait()
+
+    async def _look_at(self, batch: Batch) -> None:
+        await self._looked.wait()
+        async with self._lock:
+            self._report(await (self._tree.crawl() if batch.everything else self._tree.look(sorted(batch.paths))))
+
+    def _report(self, sightings: tuple[Sighting, ...]) -> None:
+        if sightings:
+            self._send(Observed(sightings, cause_of(sightings)))
+
+
+def cause_of(sightings: tuple[Sighting, ...]) -> str:
+    """The words for a build that these began: "docs/a.md saved", "docs/a.md removed and 3 more"."""
+    if not sightings:
+        return "a look"
+    first = min(sightings, key=lambda each: each.document)
+    gone = first.content_hash is None and first.problem is None
+    more = f" and {len(sightings) - 1} more" if len(sightings) > 1 else ""
+    return f"{first.document} {'removed' if gone else 'saved'}{more}"

@@ -1,0 +1,105 @@
+"""The engine's way to the database: one call at a time, results in batches, patience when it is away."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from itertools import count
+from typing import Final, TypeVar
+
+import anyio
+
+from kahnd.core.messages import Commit, EndBuild, Propagate
+from kahnd.core.model import BuildRecord, DocumentId, Result
+from kahnd.errors import StoreLostError
+from kahnd.ports import Store
+
+T = TypeVar("T")
+Say = Callable[..., None]
+RETRY_S: Final = (0.1, 0.3, 1.0, 3.0, 5.0)
+"""Pauses between tries while the database is away; the last one goes on."""
+
+
+class Keeper:
+    """Collects results and commits them behind the renders; everything earlier is written before anything is asked.
+
+    `patient`: wait for a lost database as long as it takes (a daemon); otherwise StoreLostError is raised.
+    """
+
+    def __init__(self, store: Store, say: Say, *, patient: bool) -> None:
+        self._store = store
+        self._say = say
+        self._patient = patient
+        self._lock = anyio.Lock()
+        self._pending: list[Result] = []
+        self.lost = False
+
+    @property
+    def behind(self) -> bool:
+        """Whether results wait to be committed."""
+        return bool(self._pending)
+
+    def keep(self, commit: Commit) -> None:
+        """Take results to be committed with the next batch."""
+        self._pending.extend(commit.results)
+
+    async def flush(self) -> None:
+        """Commit all results taken so far."""
+        async with self._lock:
+            await self._flush()
+
+    async def propagate(self, command: Propagate) -> tuple[DocumentId, ...]:
+        """Write the changes; the affected set."""
+        return await self._ask(lambda: self._store.propagate(command.changes))
+
+    async def next_batch(self) -> frozenset[DocumentId]:
+        """The documents that need no other unfinished document."""
+        return frozenset(await self._ask(self._store.frontier))
+
+    async def subgraph(self, targets: frozenset[DocumentId]) -> frozenset[DocumentId]:
+        """The targets and all they need."""
+        return await self._ask(lambda: self._store.subgraph(targets))
+
+    async def cycle(self, members: frozenset[DocumentId]) -> tuple[DocumentId, ...]:
+        """A shortest way from one of the members back to itself."""
+        return await self._ask(lambda: self._store.cycle(min(members)))
+
+    async def end(self, command: EndBuild, started_at: str, duration_ms: float) -> BuildRecord:
+        """Keep a finished build's record."""
+        record = replace(command.build, started_at=started_at, duration_ms=duration_ms)
+        await self._ask(lambda: self._store.record_build(record))
+        return record
+
+    async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
+        async with self._lock:
+            await self._flush()
+            return await self._try(call)
+
+    async def _flush(self) -> None:
+        while self._pending:
+            batch, self._pending = self._pending, []
+            await self._try(lambda batch=batch: self._store.commit(batch))  # type: ignore[misc]
+
+    async def _try(self, call: Callable[[], Awaitable[T]]) -> T:
+        for attempt in count():
+            try:
+                answer = await call()
+            except StoreLostError as error:
+                if not self._patient:
+                    raise
+                self._away(error)
+                await anyio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+            else:
+                self._back()
+                return answer
+        raise AssertionError("count() has no end")
+
+    def _away(self, error: StoreLostError) -> None:
+        if not self.lost:
+            self._say("store.lost", error=str(error))
+        self.lost = True
+
+    def _back(self) -> None:
+        if self.lost:
+            self._say("store.restored")
+        self.lost = False

@@ -1,0 +1,162 @@
+"""The daemon's side: spawned worker processes, one job each at a time, killed by their process group."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import anyio
+from anyio.abc import ByteSendStream, Process, TaskGroup
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from kahnd.core.model import Failed, Job, Outcome, Problem
+from kahnd.pool import frames
+
+SPARE: Final = 1
+"""Workers beyond those that can be busy: whoever is killed is replaced at once."""
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: Process
+    to: ByteSendStream
+    of: BufferedByteReceiveStream
+    greeting: bytes
+
+    async def greet(self) -> None:
+        """The first thing it is told, once."""
+        greeting, self.greeting = self.greeting, b""
+        if greeting:
+            await self.to.send(greeting)
+
+    async def render(self, job: Job) -> Outcome:
+        await self.greet()
+        await self.to.send(frames.pack(job))
+        outcome = await frames.receive(self.of)
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"a worker answered with {type(outcome).__name__}")
+        return outcome
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    async def gone(self) -> int:
+        """Kill it, wait until it is gone, and say how it went."""
+        self.kill()
+        with anyio.CancelScope(shield=True):
+            status = await self.process.wait()
+            await self.process.aclose()
+        return status
+
+
+class WorkerPool:
+    """Up to `workers` renderings at once, each for `timeout_s` seconds at the most.
+
+    `command` starts a worker, `greeting` is the first thing it is told (what its renderers are made from).
+    """
+
+    def __init__(self, command: Sequence[str], greeting: object, *, root: Path, workers: int, timeout_s: float) -> None:
+        self._command = tuple(command)
+        self._greeting = frames.pack(greeting)
+        self._root = root
+        self._workers = workers
+        self._timeout_s = timeout_s
+        self._idle: list[_Worker] = []
+        self._all = 0
+        self._stack = AsyncExitStack()
+        self._tasks: TaskGroup | None = None
+
+    @property
+    def workers(self) -> int:
+        """How many run at once."""
+        return self._workers
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        self._tasks.start_soon(self._fill)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        if self._tasks:
+            self._tasks.cancel_scope.cancel()
+        with anyio.CancelScope(shield=True):
+            for worker in self._idle:
+                await worker.gone()
+        return await self._stack.__aexit__(kind, error, trace)
+
+    async def render(self, job: Job) -> Outcome:
+        """Render in a worker. Cancelled, or past its time, the worker and all its child processes are killed.
+
+        A worker that dies may have been killed for what it did before, so its document gets a second one.
+        """
+        first = await self._once(job)
+        outcome = await self._once(job) if isinstance(first, _Died) else first
+        return Failed(outcome.problem(job)) if isinstance(outcome, _Died) else outcome
+
+    async def _once(self, job: Job) -> Outcome | _Died:
+        (self._root / job.stage).parent.mkdir(parents=True, exist_ok=True)
+        worker = self._idle.pop() if self._idle else await self._spawn()
+        try:
+            with anyio.fail_after(self._timeout_s):
+                outcome = await worker.render(job)
+        except TimeoutError:
+            await self._replace(worker)
+            return Failed(self._too_long(job))
+        except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError):
+            return _Died(await self._replace(worker))
+        except BaseException:
+            await self._replace(worker)
+            raise
+        self._idle.append(worker)
+        return outcome
+
+    async def _spawn(self) -> _Worker:
+        self._all += 1
+        try:
+            process = await anyio.open_process(self._command, stderr=None, cwd=self._root, start_new_session=True)
+        except BaseException:
+            self._all -= 1
+            raise
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("a worker is started with pipes")
+        return _Worker(process, process.stdin, BufferedByteReceiveStream(process.stdout), self._greeting)
+
+    async def _fill(self) -> None:
+        while self._all < self._workers + SPARE:
+            worker = await self._spawn()
+            self._idle.insert(0, worker)
+            await worker.greet()
+
+    async def _replace(self, worker: _Worker) -> int:
+        self._all -= 1
+        status = await worker.gone()
+        if self._tasks:
+            self._tasks.start_soon(self._fill)
+        return status
+
+    def _too_long(self, job: Job) -> Problem:
+        return Problem(
+            f"took longer than {self._timeout_s:g} s and was stopped",
+            job.document,
+            remedy="make it faster, or give it more time with timeout_s in [pool]",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Died:
+    """A worker's end, as its exit status."""
+
+    status: int
+
+    def problem(self, job: Job) -> Problem:
+        how = f"was killed by {signal.Signals(-self.status).name}" if self.status < 0 else f"exited with {self.status}"
+        return Problem(f"its worker process {how}", job.document, remedy="see whether the machine is short of memory")
