@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kahnd.config.locate import KeyPath
+from kahnd.config.places import CONFIG_FILE
 from kahnd.core.model import Problem
 from kahnd.errors import ConfigError
-
-FILE = "kahnd.toml"
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,11 @@ class Faults:
         if variable is not None:
             self.problems.append(Problem(f"{variable}: {message}", remedy=remedy))
         else:
-            self.problems.append(Problem(message, FILE, self.line(path), remedy))
+            self.problems.append(Problem(message, CONFIG_FILE, self.line(path), remedy))
+
+    def origin_line(self, path: KeyPath) -> int:
+        """As `line`, but 0 for what the environment has set."""
+        return 0 if any(each in self.variables for each in _upwards(path)) else self.line(path)
 
     def line(self, path: KeyPath) -> int:
         """The line of this path, or of the innermost table of it that is there; 1 where there is none."""
@@ -43,13 +46,14 @@ def _upwards(path: KeyPath) -> Iterable[KeyPath]:
     return (path[:length] for length in range(len(path), 0, -1))
 
 
-def nearest(word: str, names: Iterable[str]) -> str:
-    """A remedy for a wrong name: the valid one that comes nearest, or else all of them."""
+def nearest(word: str, names: Iterable[str], otherwise: str | None = None) -> str:
+    """A remedy for a wrong name: the valid one that comes nearest, or else all of them (or what `otherwise` says)."""
     known = {name.lower(): name for name in sorted(names)}
     close = difflib.get_close_matches(word.lower(), known, n=1)
     if close:
         return f'did you mean "{known[close[0]]}"?'
-    return f"known are {', '.join(known.values())}" if known else ""
+    every = f"known are {', '.join(known.values())}" if known else ""
+    return every if otherwise is None else otherwise
 
 
 def label(path: KeyPath) -> str:

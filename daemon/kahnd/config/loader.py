@@ -14,8 +14,9 @@ import msgspec
 from kahnd.config.convert import to_struct
 from kahnd.config.environment import PASSWORD, USER, Overrides, overrides
 from kahnd.config.faults import Faults, nearest
+from kahnd.config.folders import check_output, check_sources
 from kahnd.config.locate import locate
-from kahnd.config.places import CONFIG_FILE, check_output, check_sources, inside
+from kahnd.config.places import CONFIG_FILE, inside
 from kahnd.config.rules import read_rules
 from kahnd.config.schema import RendererSchema
 from kahnd.config.tables import TABLES, LogTable, ProjectTable, StoreTable, Tables
@@ -25,6 +26,7 @@ from kahnd.core.rules import Layout, Rule
 from kahnd.errors import ConfigError
 
 _PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_SCHEME: Final = re.compile(r"[a-z0-9+.-]{1,20}")
 _SCHEMES: Final = ("surrealkv", "ws", "wss")
 
 
@@ -41,7 +43,9 @@ def load(root: Path, renderers: Mapping[str, RendererSchema], environ: Mapping[s
     _check_tables(given, faults)
     rules = read_rules(document.get("rules", []), renderers, faults)
     faults.raise_any()
-    return _config(root, msgspec.convert(given, Tables), rules, environ)
+    tables = msgspec.convert(given, Tables)
+    lines = tuple(faults.origin_line(("project", "sources", index)) for index in range(len(tables.project.sources)))
+    return _config(root, tables, rules, environ, lines)
 
 
 def log_config(root: Path, environ: Mapping[str, str]) -> LogTable:
@@ -117,13 +121,17 @@ def _check_tables(given: Mapping[str, dict[str, Any]], faults: Faults) -> None:
 def _check_url(url: str, faults: Faults) -> None:
     """Never tells the URL itself: it may hold a password."""
     scheme, found, rest = url.partition("://")
-    if not found or scheme not in _SCHEMES or not rest:
+    if found and _SCHEME.fullmatch(scheme) and scheme not in _SCHEMES:
+        faults.add(("store", "url"), f'store.url: unknown kind of store "{scheme}"', nearest(scheme, _SCHEMES))
+    elif not found or scheme not in _SCHEMES or not rest:
         faults.add(("store", "url"), "store.url must be surrealkv://PATH, ws://HOST or wss://HOST")
     elif "@" in rest.partition("/")[0] and scheme != "surrealkv":
         faults.add(("store", "url"), "store.url must not hold a user or password", f"set {USER} and {PASSWORD} instead")
 
 
-def _config(root: Path, tables: Tables, rules: tuple[Rule, ...], environ: Mapping[str, str]) -> Config:
+def _config(
+    root: Path, tables: Tables, rules: tuple[Rule, ...], environ: Mapping[str, str], source_lines: tuple[int, ...]
+) -> Config:
     project, store, pool = tables.project, tables.store, tables.pool
     name = project.name or root.name or "project"
     sources = tuple(folder for each in project.sources if (folder := inside(each)) is not None)
@@ -143,4 +151,5 @@ def _config(root: Path, tables: Tables, rules: tuple[Rule, ...], environ: Mappin
         watch=tables.watch,
         pool=PoolConfig(os.cpu_count() or 1 if pool.workers == "auto" else pool.workers, pool.timeout_s),
         log=tables.log,
+        source_lines=source_lines,
     )

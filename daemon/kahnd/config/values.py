@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kahnd.config.faults import nearest
+from kahnd.config.places import CONFIG_FILE
 from kahnd.config.tables import LogTable, WatchTable
+from kahnd.core.model import Problem
 from kahnd.core.rules import Layout
 
 LogConfig = LogTable
@@ -53,6 +56,19 @@ class Config:
     pool: PoolConfig
     log: LogConfig
 
-    def missing_sources(self) -> tuple[str, ...]:
-        """The source folders that are not there now: worth a warning, no error, since they may still come."""
-        return tuple(source for source in self.layout.sources if not (self.root / source).is_dir())
+    source_lines: tuple[int, ...]
+
+    def missing_sources(self) -> tuple[Problem, ...]:
+        """The source folders that are not there now, with their lines (0: set by the environment).
+
+        A daemon goes on with a warning, since they may still come.
+        """
+        placed = zip(self.layout.sources, self.source_lines, strict=True)
+        return tuple(_missing(self.root, source, line) for source, line in placed if not (self.root / source).is_dir())
+
+
+def _missing(root: Path, source: str, line: int) -> Problem:
+    beside = (root / source).parent
+    folders = [each.name for each in beside.iterdir() if each.is_dir()] if beside.is_dir() else []
+    remedy = nearest(Path(source).name, folders, otherwise="make the folder, or take it out of project.sources")
+    return Problem(f'the source folder "{source}" is missing', CONFIG_FILE, line, remedy)

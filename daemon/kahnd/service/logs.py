@@ -152,6 +152,13 @@ class _LogFile(RotatingFileHandler):
 
     def _open(self) -> TextIOWrapper:
         path = Path(self.baseFilename)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_private(path.parent)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        return os.fdopen(descriptor, self.mode, encoding=self.encoding)
+        return os.fdopen(descriptor, "a", encoding=self.encoding)
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folder and those above it, for their owner alone where they were not there."""
+    if not folder.is_dir():
+        _make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,0 +1,38 @@
+"""`kahnd graph`: what depends on what."""
+
+from __future__ import annotations
+
+import click
+
+from kahnd.cli.drawing import FORMATS
+from kahnd.cli.options import json_option
+from kahnd.cli.place import Place
+from kahnd.cli.terminal import show_json
+from kahnd.errors import NoDaemonError
+from kahnd.service.client import ControlClient, Json
+
+
+@click.command()
+@click.argument("target", required=False, metavar="[TARGET]")
+@click.option("--format", "kind", type=click.Choice([*FORMATS, "json"]), default="dot", show_default=True)
+@click.option("--reverse", is_flag=True, help="What depends on the target, not what it depends on.")
+@json_option
+@click.pass_obj
+def command(place: Place, target: str | None, kind: str, *, reverse: bool, in_json: bool) -> None:
+    """Draw the whole graph, or what the target depends on; an arrow points to what is needed."""
+    if reverse and target is None:
+        raise click.UsageError("--reverse needs a target", click.get_current_context())
+    answer = _graph(place, None if target is None else place.target(target), reverse=reverse)
+    if in_json or kind == "json":
+        show_json(answer)
+    else:
+        click.echo(FORMATS[kind](answer))
+
+
+def _graph(place: Place, target: str | None, *, reverse: bool) -> Json:
+    try:
+        return ControlClient(place.root).graph(target, reverse=reverse)
+    except NoDaemonError:
+        from kahnd.service import oneshot  # noqa: PLC0415 (the whole engine: only where no daemon runs)
+
+        return oneshot.graph(place.root, target, reverse=reverse)

@@ -1,0 +1,61 @@
+"""`kahnd init`: a small project that renders, with every concept in it once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import click
+
+from kahnd.cli.place import Place
+from kahnd.config.places import CONFIG_FILE
+from kahnd.core.model import Problem
+from kahnd.errors import UsageError
+
+
+@click.command()
+@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
+@click.pass_obj
+def command(place: Place, folder: Path) -> None:
+    """Make a small project that renders, with every concept in it once."""
+    target = place.start / folder
+    starter = dict(_walk(files("kahnd.cli") / "starter"))
+    _check_free(target, starter)
+    for name, origin in starter.items():
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(origin.read_bytes())
+    click.echo(_next_steps(folder, len(starter)))
+
+
+def _walk(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
+    for each in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        name = f"{prefix}{each.name}"
+        if each.is_dir():
+            yield from _walk(each, f"{name}/")
+        else:
+            yield name, each
+
+
+def _check_free(target: Path, names: dict[str, Traversable]) -> None:
+    """Nothing of the user's is ever written over. Raises UsageError."""
+    if (target / CONFIG_FILE).exists():
+        raise UsageError(Problem(f"{target} is a project already: it has a {CONFIG_FILE}", remedy="see `kahnd status`"))
+    taken = [name for name in names if (target / name).exists()]
+    if taken:
+        message = f"{target} already has {', '.join(taken)}"
+        raise UsageError(Problem(message, remedy="choose an empty folder: kahnd init DIR"))
+
+
+def _next_steps(folder: Path, count: int) -> str:
+    here = "" if folder == Path() else f"  cd {folder}\n"
+    return f"""\
+{count} files made. Next:
+
+{here}  kahnd build    renders everything once, into site/
+  kahnd run      keeps it up to date while you edit docs/
+  kahnd graph    shows what depends on what
+
+Look at site/index.html, and at {CONFIG_FILE} for how it comes about."""

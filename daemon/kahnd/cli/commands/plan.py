@@ -1,0 +1,34 @@
+"""`kahnd plan`: what a build would render now, and why."""
+
+from __future__ import annotations
+
+import click
+
+from kahnd.cli import report
+from kahnd.cli.options import json_option, targets_argument
+from kahnd.cli.place import Place
+from kahnd.cli.terminal import show_json
+from kahnd.errors import NoDaemonError
+from kahnd.service.client import ControlClient, Json
+
+
+@click.command()
+@targets_argument
+@json_option
+@click.pass_obj
+def command(place: Place, targets: tuple[str, ...], *, in_json: bool) -> None:
+    """Show the generations that a build would render now, and the reason for each; changes nothing."""
+    answer = _plan(place, place.targets(targets))
+    if in_json:
+        show_json(answer)
+    else:
+        click.echo("\n".join(report.plan(answer)))
+
+
+def _plan(place: Place, targets: tuple[str, ...]) -> Json:
+    try:
+        return ControlClient(place.root).plan(targets)
+    except NoDaemonError:
+        from kahnd.service import oneshot  # noqa: PLC0415 (the whole engine: only where no daemon runs)
+
+        return oneshot.plan(place.root, targets)

@@ -1,0 +1,81 @@
+"""The `kahnd` command: finds the sub-command, runs it, and turns what went wrong into words and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Final, NoReturn
+
+import click
+
+from kahnd import __version__
+from kahnd.cli.complaints import tell
+from kahnd.cli.place import Place
+from kahnd.core.model import Problem
+from kahnd.errors import KahndError, UsageError
+
+COMMANDS: Final = ("init", "run", "build", "plan", "status", "wait", "graph", "logs")
+"""In the order of the help; each is `command` in a module of its own, imported when it is asked for."""
+INTERRUPTED: Final = 130
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module only when that command is called: the rest of the program stays out of the way."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's)
+        """All names, for the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (click's)
+        """The command of that name, if there is one."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"kahnd.cli.commands.{cmd_name}").command
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-C",
+    "folder",
+    metavar="DIR",
+    default=".",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Run as if started in this folder.",
+)
+@click.version_option(__version__, "--version", prog_name="kahnd", message="%(prog)s %(version)s")
+@click.pass_context
+def kahnd(context: click.Context, folder: Path) -> None:
+    """Keep rendered documents up to date with their sources while you write."""
+    context.obj = Place(Path(os.path.abspath(folder)))  # noqa: PTH100 (the way the user came, links and all)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line to its end; the exit code."""
+    in_json = "--json" in arguments  # also where the rest of the line is wrong
+    try:
+        code = kahnd.main(list(arguments), prog_name="kahnd", standalone_mode=False)
+    except click.ClickException as error:
+        return tell(_usage(error), in_json=in_json)
+    except KahndError as error:
+        return tell(error, in_json=in_json)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: click.ClickException) -> UsageError:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    where = context.command_path if context else "kahnd"
+    message = error.format_message()
+    return UsageError(Problem(message[:1].lower() + message[1:].rstrip("."), remedy=f"see `{where} --help`"))
+
+
+def main() -> NoReturn:
+    """Where the installed script begins."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name may be no UTF-8
+    sys.exit(run(sys.argv[1:]))

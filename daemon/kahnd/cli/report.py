@@ -1,0 +1,102 @@
+"""Facts in words: short, aligned, plain. From the JSON shapes that the service gives to lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from kahnd.cli.terminal import columns, paint
+
+Json = dict[str, Any]
+
+_FAILED: Final = 1
+_CYCLE: Final = 3
+_STATUSES: Final = (("done", "green"), ("dirty", "yellow"), ("failed", "red"), ("blocked", "red"), ("missing", "red"))
+_SECOND_MS: Final = 1000
+
+
+def exit_code(report: Json) -> int:
+    """What a build that came to this ends with."""
+    return _CYCLE if report["cycles"] else _FAILED if report["failed"] or report["blocked"] else 0
+
+
+def build(report: Json) -> list[str]:
+    """A line for everything that is not well, and a summary."""
+    return [*_troubles(report), _summary(report)]
+
+
+def _troubles(report: Json) -> Iterator[str]:
+    on_cycles = {member for cycle in report["cycles"] for member in cycle}
+    for cycle in report["cycles"]:
+        yield f"{paint('cycle', 'red')}    {path(cycle)}"
+    for each in report["failed"]:
+        if each["document"] not in on_cycles:
+            yield f"{paint('failed', 'red')}   {failure(each)}"
+    for each in report["blocked"]:
+        yield f"{paint('blocked', 'yellow')}  {each['document']}: waits for {each['because']}"
+
+
+def _summary(report: Json) -> str:
+    names = (("rendered", "rendered"), ("skipped", "unchanged"), ("removed", "removed"))
+    counts = [f"{len(report[key])} {word}" for key, word in names if report[key]]
+    counts += [f"{len(report[key])} {key}" for key in ("failed", "blocked") if report[key]]
+    return f"{', '.join(counts) or 'everything is up to date'} ({duration(report['duration_ms'])})"
+
+
+def failure(entry: Json) -> str:
+    """`FILE:LINE: MESSAGE`: the document comes first where the message does not begin with a place in it."""
+    document, error = str(entry["document"]), str(entry["error"] or "failed")
+    first, *rest = error.splitlines()
+    named = first if first.startswith(f"{document}:") else f"{document}: {first}"
+    return "\n".join([named, *(f"         {line}" for line in rest)])
+
+
+def plan(answer: Json) -> list[str]:
+    """Generation by generation, each document with the reason for it."""
+    lines = []
+    for number, generation in enumerate(answer["generations"]):
+        lines.append(paint(f"generation {number}", "cyan"))
+        lines += columns((f"  {document}", answer["reasons"].get(document, "")) for document in generation)
+    lines += [f"{paint('cycle', 'red')}  {path(cycle)}" for cycle in answer["cycles"]]
+    count = sum(map(len, answer["generations"]))
+    return [*lines, f"{count} to render, in {len(answer['generations'])} generations" if count else "nothing to render"]
+
+
+def status(answer: Json) -> list[str]:
+    """What runs, how the documents stand, what the last build did, what failed."""
+    failures = [f"{paint('failed', 'red')}  {failure(each)}" for each in answer.get("failures", ())]
+    return [*columns(_rows(answer)), *failures]
+
+
+def _rows(answer: Json) -> Iterator[tuple[str, str]]:
+    yield "project", f"{answer['project']} ({answer['root']})"
+    pid = answer["pid"]
+    yield "daemon", "stopped (start it with `kahnd run`)" if pid is None else f"{answer['state']} (process {pid})"
+    yield "documents", _documents(answer["documents"])
+    if answer.get("last_build"):
+        yield "last build", _last_build(answer["last_build"])
+    if answer.get("watch"):
+        watch = answer["watch"]
+        yield "watch", f"{watch['backend']}, {watch['overflows']} overflows, {watch['rescans']} rescans"
+    yield "store", answer["store"]["url"]
+
+
+def _documents(counts: dict[str, int]) -> str:
+    listed = [paint(f"{counts[name]} {name}", colour) for name, colour in _STATUSES if counts[name]]
+    return f"{counts['total']}: {', '.join(listed)}" if listed else str(counts["total"])
+
+
+def _last_build(build: Json) -> str:
+    names = ("rendered", "skipped", "failed", "blocked", "removed")
+    counts = ", ".join(f"{build[name]} {name}" for name in names if build[name]) or "nothing to do"
+    return f"{build['cause']}: {counts} ({duration(build['duration_ms'])})"
+
+
+def path(cycle: Sequence[str]) -> str:
+    """A cycle as it is told everywhere."""
+    return " → ".join(cycle)
+
+
+def duration(milliseconds: float) -> str:
+    """In the unit that reads best."""
+    return f"{milliseconds:.0f} ms" if milliseconds < _SECOND_MS else f"{milliseconds / _SECOND_MS:.1f} s"

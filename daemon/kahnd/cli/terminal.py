@@ -1,0 +1,34 @@
+"""Colours where there is a terminal to show them, and JSON where it is asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, TextIO
+
+import click
+
+
+def paint(text: str, colour: str, stream: TextIO | None = None) -> str:
+    """The text in a colour, if the stream (standard output by default) is a terminal that wants colours."""
+    shown = has_colours(sys.stdout if stream is None else stream)
+    return click.style(text, fg=colour) if shown else text
+
+
+def has_colours(stream: TextIO) -> bool:
+    """Whether colours are welcome there: see no-color.org."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def show_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, indent=2 if sys.stdout.isatty() else None))
+
+
+def columns(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Rows of cells as aligned lines; the last cell of a row is as long as it likes."""
+    listed = [list(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*(row[:-1] for row in listed), strict=True)]
+    return ["  ".join([*map(str.ljust, row[:-1], widths), row[-1]]).rstrip() for row in listed]
