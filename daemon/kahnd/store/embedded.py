@@ -1,0 +1,194 @@
+"""The embedded engine: one folder, one process, and the traps the engine has.
+
+Durability: `sync=1s`. An acknowledged commit survives the death of the process in every mode, since the engine hands
+it to the kernel; syncing every commit would save it from a power cut too, at more than twice the price (0.8 ms
+against 0.3). What a power cut can take is the last second, as a whole suffix: those facts are derived again by the
+start scan, and those documents rendered again, to the same bytes. A url with options of its own keeps them.
+
+The engine neither flushes nor compacts while it is open, and after some GiB its writes hang for ever. So it is closed
+and opened again whenever its folder has grown by the budget, and once more when a call does not return.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+from anyio.to_thread import run_sync
+
+from kahnd.core.model import Problem
+from kahnd.errors import StoreCorruptError, StoreError
+from kahnd.store.connection import Limits, Place, Refused, apply_schema, ask, is_deeper
+
+if TYPE_CHECKING:
+    from surrealdb import AsyncEmbeddedSurrealConnection
+
+SETTLE_S: Final = 0.1
+"""Exiting right after close() aborts the process now and then, while the engine's threads still end. Nothing tells
+when they have, so this wait has no condition to wait for."""
+
+CLOSE_LIMIT_S: Final = 10.0
+"""An engine that hangs may not close either."""
+
+OPTIONS: Final = "?sync=1s"
+
+_SURROUNDINGS: Final = re.compile(r"os error (12|13|23|24|28|30|122)\b|no space left|permission denied", re.IGNORECASE)
+"""Memory, access, open files, space, read-only, quota: the machine's fault and not the data's."""
+
+_DAMAGE: Final = re.compile(r"sstable error|checksum|corrupt|magic number|decompress|failed to load", re.IGNORECASE)
+
+
+class EmbeddedConnection:
+    """A database in a folder. Its calls wait for one another: only so does the engine lose no update."""
+
+    def __init__(self, place: Place, root: Path, report: Callable[[Problem], None], limits: Limits) -> None:
+        self._place = place
+        self._folder, options = folder_of(place.url, root)
+        self._url = f"surrealkv://{self._folder}{options}"
+        self._report = report
+        self._limits = limits
+        self._lock = anyio.Lock()
+        self._size_at_opening = 0
+        self._client: AsyncEmbeddedSurrealConnection | None = None
+
+    async def open(self) -> None:
+        """Open the folder, made where it is not there; one that can't be read is moved aside, and `report` told.
+
+        Raises StoreError where another process has it open, or the folder can't be used.
+        """
+        await self._opened()
+
+    async def run(self, query: str, payload: bytes = b"") -> Any:
+        """Run a query; one that does not return is run once more, on an engine opened anew."""
+        async with self._lock:
+            try:
+                return await self._timed(await self._opened(), query, payload)
+            except TimeoutError:
+                await self._shut()
+            try:
+                return await self._timed(await self._opened(), query, payload)
+            except TimeoutError:
+                await self._shut()
+                raise self._error("the database does not answer", "restart kahnd") from None
+
+    async def rebuild(self, why: StoreError) -> None:
+        """Move the folder aside and begin with an empty one."""
+        async with self._lock:
+            await self._begin_again(why)
+
+    async def close(self) -> None:
+        """Close the engine, and wait until it is safe to exit."""
+        async with self._lock:
+            await self._shut()
+
+    async def _timed(self, client: AsyncEmbeddedSurrealConnection, query: str, payload: bytes) -> Any:
+        from surrealdb.errors import SurrealError  # noqa: PLC0415  it takes a second to import
+
+        with anyio.fail_after(self._limits.of_call(payload)):
+            try:
+                return await ask(client, query, payload)
+            except (Refused, SurrealError) as error:
+                raise self._failure(error) from error
+
+    async def _opened(self) -> AsyncEmbeddedSurrealConnection:
+        """The engine; opened again where it is not, or has written as much as it should."""
+        if self._client and _size(self._folder) - self._size_at_opening > self._limits.budget:
+            await self._shut()
+        if self._client:
+            return self._client
+        try:
+            return await self._open()
+        except StoreCorruptError as error:
+            return await self._begin_again(error)
+
+    async def _shut(self) -> None:
+        client, self._client = self._client, None
+        if client is None:
+            return
+        with anyio.move_on_after(CLOSE_LIMIT_S, shield=True):
+            await client.close()
+            await anyio.sleep(SETTLE_S)
+
+    async def _begin_again(self, why: StoreError) -> AsyncEmbeddedSurrealConnection:
+        await self._shut()
+        aside = self._folder.with_name(f"{self._folder.name}.unusable-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+        self._folder.rename(aside)
+        message = "the database was unusable: it is moved aside, and built anew from the sources"
+        self._report(Problem(message, file=str(aside), detail=str(why)))
+        return await self._open()
+
+    async def _open(self) -> AsyncEmbeddedSurrealConnection:
+        from surrealdb import AsyncEmbeddedSurrealConnection  # noqa: PLC0415  it takes a second to import
+        from surrealdb.errors import SurrealError  # noqa: PLC0415  likewise
+
+        self._make_folder()
+        try:
+            client = self._client = await run_sync(AsyncEmbeddedSurrealConnection, self._url)
+            await client.connect()
+            await client.use(self._place.namespace, self._place.database)
+            await apply_schema(client, StoreCorruptError, str(self._folder))
+        except (Refused, SurrealError) as error:
+            raise self._failure(error, opening=True) from error
+        self._size_at_opening = _size(self._folder)
+        return client
+
+    def _make_folder(self) -> None:
+        try:
+            self._folder.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                self._folder.mkdir(mode=0o700)
+        except OSError as error:
+            raise self._error(f"the database's folder can't be made: {error.strerror}", "check store.url") from error
+
+    def _failure(self, error: Exception, *, opening: bool = False) -> Exception:
+        """The engine's words as the error they mean; queries.DEEPER is the store's to understand."""
+        text = str(error)
+        if is_deeper(error):
+            return error
+        if opening and self._is_locked():
+            return self._error("another process has the database open", "stop it, or wait for it")
+        if _SURROUNDINGS.search(text):
+            return self._error(f"the database can't be used: {text}", "check space and permissions")
+        if opening or _DAMAGE.search(text):
+            return StoreCorruptError(Problem(f"the database can't be read: {text}", str(self._folder)))
+        return self._error(f"the database refused: {text}", "")
+
+    def _error(self, message: str, remedy: str) -> StoreError:
+        return StoreError(Problem(message, file=str(self._folder), remedy=remedy))
+
+    def _is_locked(self) -> bool:
+        """Whether somebody else holds the engine's own lock."""
+        try:
+            with (self._folder / "LOCK").open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # no lock, no holder
+            return False
+        return False
+
+
+def folder_of(url: str, root: Path) -> tuple[Path, str]:
+    """The folder that a surrealkv:// url means, and the options behind it."""
+    path, mark, options = url.removeprefix("surrealkv://").partition("?")
+    folder = root / path
+    if "?" in str(folder):
+        message = "the embedded database can't be in a folder with a question mark in its name"
+        raise StoreError(Problem(message, file=str(folder), remedy="set store.url to another folder"))
+    return folder, mark + options or OPTIONS
+
+
+def _size(folder: Path) -> int:
+    """Bytes in the files of the folder's folders: the engine's log and tables. 50 µs."""
+    total = 0
+    for entry in os.scandir(folder):
+        if entry.is_dir():
+            total += sum(each.stat().st_size for each in os.scandir(entry.path))
+    return total

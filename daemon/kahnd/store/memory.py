@@ -1,0 +1,172 @@
+"""A store in memory: what every store does, said plainly. For scratch copies, and for tests of what is above it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+
+from kahnd.core.model import (
+    BuildRecord,
+    Change,
+    Dependency,
+    DocumentId,
+    Edges,
+    Facts,
+    HistoryEntry,
+    Kind,
+    Result,
+    Snapshot,
+    Status,
+)
+
+
+class MemoryStore:
+    """ports.Store without a database; work is proportional to what is affected here too."""
+
+    def __init__(self) -> None:
+        self._facts: dict[DocumentId, Facts] = {}
+        self._needs: dict[DocumentId, dict[tuple[DocumentId, Kind], Dependency]] = {}
+        self._needed_by: dict[DocumentId, dict[tuple[DocumentId, Kind], None]] = {}
+        self._history: dict[tuple[str, str, str], HistoryEntry] = {}
+        self._builds: dict[tuple[str, str], BuildRecord] = {}
+
+    @classmethod
+    def of(cls, snapshot: Snapshot) -> MemoryStore:
+        """A copy of what another store knows; the original is not touched by what happens to it."""
+        store = cls()
+        store._facts = {facts.id: facts for facts in snapshot.documents}
+        for document, dependencies in snapshot.dependencies.items():
+            store._connect(document, Edges(add=dependencies))
+        if snapshot.last_build:
+            store._keep(snapshot.last_build)
+        return store
+
+    async def load(self) -> Snapshot:
+        """Everything known, documents by id, dependencies in the order they were added."""
+        documents = tuple(self._facts[document] for document in sorted(self._facts))
+        dependencies = {document: tuple(needs.values()) for document, needs in self._needs.items() if needs}
+        return Snapshot(documents, dependencies, self._builds[max(self._builds)] if self._builds else None)
+
+    async def propagate(self, changes: Sequence[Change]) -> tuple[DocumentId, ...]:
+        """Write the changes, mark what they reach DIRTY, and return that."""
+        for change in changes:
+            if not change.forget:
+                self._facts[change.facts.id] = change.facts
+                self._connect(change.facts.id, change.edges)
+        reached = self._reached_by(changes)
+        for change in changes:
+            if change.forget:
+                self._forget(change.facts.id)
+        affected = [each for each in reached if each in self._facts and not self._has(each, Status.MISSING)]
+        for document in affected:
+            self._facts[document] = replace(self._facts[document], status=Status.DIRTY)
+        return tuple(affected)
+
+    async def frontier(self) -> tuple[DocumentId, ...]:
+        """The DIRTY documents that no other DIRTY one has to be finished for first."""
+        dirty = [document for document in self._facts if self._has(document, Status.DIRTY)]
+        waiting = {dependent for document in dirty for dependent in self._ordered_dependents(document)}
+        return tuple(document for document in dirty if document not in waiting)
+
+    async def subgraph(self, targets: Collection[DocumentId]) -> frozenset[DocumentId]:
+        """The targets and everything they need."""
+        return frozenset(_closure(targets, lambda document: (target for target, _ in self._needs.get(document, ()))))
+
+    async def cycle(self, member: DocumentId) -> tuple[DocumentId, ...]:
+        """A shortest cycle through this document."""
+        paths: deque[tuple[DocumentId, ...]] = deque([(member,)])
+        seen: set[DocumentId] = set()
+        while paths:
+            path = paths.popleft()
+            for target in self._ordered_dependencies(path[-1]):
+                if target == member:
+                    return (*path, member)
+                if target not in seen:
+                    seen.add(target)
+                    paths.append((*path, target))
+        return ()
+
+    async def commit(self, results: Sequence[Result]) -> None:
+        """Write results, their edges and the job history."""
+        for result in results:
+            self._facts[result.facts.id] = result.facts
+            self._connect(result.facts.id, result.edges)
+            self._remember(result)
+
+    async def record_build(self, build: BuildRecord) -> None:
+        """Keep a finished build."""
+        self._keep(build)
+
+    async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
+        """Past renders, newest first."""
+        newest_first = (self._history[key] for key in sorted(self._history, reverse=True))
+        return tuple(entry for entry in newest_first if document in {None, entry.document})[:limit]
+
+    async def close(self) -> None:
+        """Nothing to give up."""
+
+    def _reached_by(self, changes: Sequence[Change]) -> Iterable[DocumentId]:
+        """The changed, the content dependents of those whose content changed, and all above them by other edges."""
+        changed = [change.facts.id for change in changes]
+        of_content = [
+            dependent
+            for change in changes
+            if change.content
+            for dependent, kind in self._needed_by.get(change.facts.id, ())
+            if kind.of_content
+        ]
+        return _closure([*changed, *of_content], self._ordered_dependents)
+
+    def _ordered_dependents(self, document: DocumentId) -> Iterable[DocumentId]:
+        return (dependent for dependent, kind in self._needed_by.get(document, ()) if not kind.of_content)
+
+    def _ordered_dependencies(self, document: DocumentId) -> Iterable[DocumentId]:
+        return (target for target, kind in self._needs.get(document, ()) if not kind.of_content)
+
+    def _connect(self, document: DocumentId, edges: Edges) -> None:
+        dropped = frozenset(edges.drop)
+        for target, kind in [edge for edge in self._needs.get(document, ()) if edge[0] in dropped]:
+            self._disconnect(document, target, kind)
+        for each in edges.add:
+            self._needs.setdefault(document, {})[each.target, each.kind] = each
+            self._needed_by.setdefault(each.target, {})[document, each.kind] = None
+
+    def _disconnect(self, document: DocumentId, target: DocumentId, kind: Kind) -> None:
+        del self._needs[document][target, kind]
+        del self._needed_by[target][document, kind]
+
+    def _forget(self, document: DocumentId) -> None:
+        for target, kind in tuple(self._needs.get(document, ())):
+            self._disconnect(document, target, kind)
+        for dependent, kind in tuple(self._needed_by.get(document, ())):
+            self._disconnect(dependent, document, kind)
+        self._facts.pop(document, None)
+
+    def _remember(self, result: Result) -> None:
+        attempt, facts = result.attempt, result.facts
+        if attempt is None:
+            return
+        error = str(facts.problem) if facts.problem else None
+        key = (attempt.started_at, attempt.build, facts.id)
+        entry = HistoryEntry(
+            facts.id, attempt.build, attempt.cause, facts.status, attempt.started_at, attempt.duration_ms, error
+        )
+        self._history.setdefault(key, entry)
+
+    def _keep(self, build: BuildRecord) -> None:
+        self._builds[build.started_at, build.id] = build
+
+    def _has(self, document: DocumentId, status: Status) -> bool:
+        return self._facts[document].status is status
+
+
+def _closure(start: Iterable[DocumentId], step: Callable[[DocumentId], Iterable[DocumentId]]) -> dict[DocumentId, None]:
+    """The start and all that `step` leads to from it, each once, nearest first."""
+    found = dict.fromkeys(start)
+    queue = deque(found)
+    while queue:
+        new = [each for each in dict.fromkeys(step(queue.popleft())) if each not in found]
+        found |= dict.fromkeys(new)
+        queue.extend(new)
+    return found

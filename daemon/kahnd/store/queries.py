@@ -1,0 +1,201 @@
+"""The SurrealQL of kahnd: all of it but the tables, which are in schema.surql.
+
+Every query is one statement, and so one transaction. Its only parameter is `$payload`, JSON text, and it answers in
+JSON text: the engine writes and reads JSON several times as fast as the SDK its own encoding. `$in.workspace` is
+always there.
+
+Edges are walked from the changed towards their dependents: every dependent of a dirty document is dirty, so work is
+proportional to what is affected. A dirty document is never asked for its dependencies; an index over 10,000
+documents has 10,000.
+"""
+
+# ruff: noqa: S608  what these strings are put together from is all in this file
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from kahnd.core.model import CONTENT_KINDS, Facts
+
+RECURSION_LIMIT: Final = 256
+"""Levels the engine follows in one recursion; `{..256+collect}` stops there without a word."""
+
+ROUNDS: Final = (1, 4, 16, 64, 256)
+"""How many recursions a closure may be made of, tried in turn: graphs of 256, 1,024 … 65,536 levels."""
+
+DEEPER: Final = "kahnd: deeper"
+"""Thrown, and so everything undone, where the rounds given were too few."""
+
+FACTS: Final = tuple(name for name in Facts.__dataclass_fields__ if name != "id")
+"""A document's fields, in the order rows have them."""
+
+_CONTENT: Final = sorted(kind.value for kind in CONTENT_KINDS)
+_DEPENDENTS: Final = f"<-(depends_on WHERE kind NOT IN {_CONTENT})<-document"
+_CONTENT_DEPENDENTS: Final = f"<-(depends_on WHERE kind IN {_CONTENT})<-document"
+_ORDERED_DEPENDENCIES: Final = f"->(depends_on WHERE kind NOT IN {_CONTENT})->document"
+_DEPENDENCIES: Final = "->depends_on->document"
+_IN: Final = "LET $in = encoding::json::decode($payload); LET $w = $in.workspace;"
+
+
+def _records(paths: str) -> str:
+    return f"{paths}.map(|$path| document:[$w, $path])"
+
+
+def _paths(records: str) -> str:
+    return f"encoding::json::encode({records}.map(|$record| $record.id()[1]))"
+
+
+def _union(left: str, right: str) -> str:
+    """Not array::concat, which fails above 1 MiB (some 10,000 record ids)."""
+    return f"array::distinct(array::flatten([{left}, {right}]))"
+
+
+def _closure(name: str, start: str, step: str, rounds: int) -> str:
+    """Define `$name`: the distinct records of `$start`, and all that `step` leads to from them.
+
+    Each round continues from what the last one found. A round that finds fewer records than a recursion has levels
+    can't have been cut off: one that is, finds a new record on each level, since all within reach of earlier ones
+    was found before. The rounds are written out because the engine recurses from an array as a whole only outside
+    of closures and functions: inside, from each element anew.
+    """
+    collect = f".{{..{RECURSION_LIMIT}+collect}}{step}"
+    written = [f"LET $all0 = {start}; LET $last0 = {start};"]
+    written += [
+        f"""
+    LET $new{n} = array::complement(array::distinct($last{n - 1}{collect}), $all{n - 1});
+    LET $all{n} = array::flatten([$all{n - 1}, $new{n}]);
+    LET $last{n} = IF array::len($new{n}) < {RECURSION_LIMIT} {{ [] }} ELSE {{ $new{n} }};"""
+        for n in range(1, rounds + 1)
+    ]
+    return (
+        "".join(written)
+        + f"""
+    IF array::len($last{rounds}) > 0 {{ THROW '{DEEPER}' }};
+    LET ${name} = $all{rounds};"""
+    )
+
+
+_WRITE: Final = """
+    FOR $row IN $in.rows { UPSERT document:[$w, $row.path] CONTENT $row.facts RETURN NONE };
+    INSERT IGNORE INTO document $in.expected.map(|$path| {
+        id: [$w, $path], workspace: $w, status: 'MISSING'
+    }) RETURN NONE;
+    FOR $edge IN $in.drop {
+        DELETE depends_on:[$w, $edge[0], $edge[1], NONE]..[$w, $edge[0], $edge[1], ..] RETURN NONE
+    };
+    INSERT RELATION INTO depends_on $in.add.map(|$edge| {
+        id: [$w, $edge[0], $edge[1], $edge[2]],
+        in: document:[$w, $edge[0]], out: document:[$w, $edge[1]],
+        kind: $edge[2], line: $edge[3], position: $edge[4]
+    }) ON DUPLICATE KEY UPDATE line = $input.line RETURN NONE;"""
+
+
+@cache
+def propagate(rounds: int) -> str:
+    """Facts, edges, and every transitive dependent DIRTY. Answers with the affected set's paths.
+
+    Changed rows come with their status set, so they are not written twice. Edges go before the closure is made: who
+    lost one is itself changed. Forgotten records go after it: their dependents are affected. A deleted record takes
+    its edges with it.
+    """
+    return f"""{{
+    {_IN}{_WRITE}
+    LET $changed = {_records("$in.changed")};
+    LET $content = {_records("$in.content")};
+    LET $seeds = {_union("$changed", f"array::flatten($content{_CONTENT_DEPENDENTS})")};
+    {_closure("reached", "$seeds", _DEPENDENTS, rounds)}
+    UPDATE $reached SET status = 'DIRTY' WHERE status NOT IN ['DIRTY', 'MISSING'] RETURN NONE;
+    DELETE {_records("$in.forget")} RETURN NONE;
+    RETURN encoding::json::encode((SELECT VALUE id.id()[1] FROM $reached WHERE status = 'DIRTY'));
+}}"""
+
+
+COMMIT: Final = f"""{{
+    {_IN}{_WRITE}
+    INSERT IGNORE INTO render $in.renders.map(|$each| $each.extend({{
+        id: [$w, $each.started_at, $each.build, $each.document]
+    }})) RETURN NONE;
+}}"""
+"""Results, their edges, and the job history."""
+
+FRONTIER: Final = f"""{{
+    {_IN}
+    LET $dirty = SELECT VALUE id FROM document WHERE workspace = $w AND status = 'DIRTY';
+    LET $waiting = array::distinct(array::flatten($dirty{_DEPENDENTS}));
+    RETURN {_paths("array::complement($dirty, $waiting)")};
+}}"""
+"""The next batch: the DIRTY documents that are nobody's ordered dependent among the DIRTY."""
+
+
+@cache
+def subgraph(rounds: int) -> str:
+    """The targets and all they need, content dependencies included."""
+    return f"""{{
+    {_IN}
+    LET $targets = {_records("$in.targets")};
+    {_closure("needed", "$targets", _DEPENDENCIES, rounds)}
+    RETURN {_paths("$needed")};
+}}"""
+
+
+@cache
+def cycle(rounds: int) -> str:
+    """A shortest cycle's path, without its first member; or, where that may be too deep, the graph to search."""
+    return f"""{{
+    {_IN}
+    LET $member = document:[$w, $in.member];
+    LET $members = [$member];
+    {_closure("needed", "$members", _ORDERED_DEPENDENCIES, rounds)}
+    RETURN encoding::json::encode(IF array::len($needed) < {RECURSION_LIMIT} {{
+        {{ path: ($member.{{..+shortest=$member}}{_ORDERED_DEPENDENCIES} ?? []).map(|$each| $each.id()[1]) }}
+    }} ELSE {{
+        {{ edges: (SELECT VALUE [id.id()[1], {_ORDERED_DEPENDENCIES}.map(|$each| $each.id()[1])] FROM $needed) }}
+    }});
+}}"""
+
+
+DOCUMENTS: Final = f"""{{
+    {_IN}
+    RETURN encoding::json::encode((SELECT VALUE [id.id()[1], {", ".join(FACTS)}]
+        FROM document:[$w, $in.after]>..[$w, ..] LIMIT $in.limit));
+}}"""
+"""A page of rows, by path, beyond `after` (null for the first)."""
+
+EDGES: Final = f"""{{
+    {_IN}
+    LET $after = $in.after;
+    RETURN encoding::json::encode((SELECT VALUE [id.id()[1], id.id()[2], kind, line, position]
+        FROM depends_on:[$w, $after[0], $after[1], $after[2]]>..[$w, ..] LIMIT $in.limit));
+}}"""
+"""A page of edges, by (from, to, kind), beyond `after` (three nulls for the first)."""
+
+RECORD_BUILD: Final = f"""{{
+    {_IN}
+    UPSERT build:[$w, $in.build.started_at, $in.id] CONTENT $in.build RETURN NONE;
+}}"""
+
+LAST_BUILD: Final = f"""{{
+    {_IN}
+    RETURN encoding::json::encode((SELECT *, id.id()[2] AS id FROM build
+        WHERE workspace = $w ORDER BY started_at DESC LIMIT 1));
+}}"""
+
+_HISTORY: Final = (
+    "SELECT document, build, cause, status, started_at, duration_ms, error FROM render WHERE workspace = $w"
+)
+
+HISTORY: Final = f"""{{
+    {_IN}
+    RETURN encoding::json::encode(({_HISTORY} ORDER BY started_at DESC LIMIT $in.limit));
+}}"""
+"""Past renders, newest first."""
+
+HISTORY_OF: Final = f"""{{
+    {_IN}
+    RETURN encoding::json::encode(({_HISTORY} AND document = $in.document ORDER BY started_at DESC LIMIT $in.limit));
+}}"""
+"""One document's past renders, newest first."""
+
+SCHEMA_VERSION: Final = "RETURN $kahnd_schema"
+"""None where the schema was never applied."""

@@ -1,0 +1,112 @@
+"""A SurrealDB server over a websocket.
+
+The SDK connects again by itself after a drop, but without signin and use. So a connection is used only while its
+socket is the one that was signed in on; otherwise a new one is made. Every method works again by itself once the
+server is back; when to try again is the caller's to decide.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import anyio
+
+from kahnd.core.model import Problem
+from kahnd.errors import StoreError, StoreLostError
+from kahnd.store.connection import Limits, Place, Refused, apply_schema, ask, is_deeper
+
+if TYPE_CHECKING:
+    from surrealdb import AsyncWsSurrealConnection
+
+CLOSE_LIMIT_S: Final = 5.0
+CONFLICT: Final = "can be retried"
+ATTEMPTS: Final = 5
+"""At a transaction that met another workspace's."""
+
+
+class RemoteConnection:
+    """A session at a server, opened by the first call and again by the first after it was lost."""
+
+    def __init__(self, place: Place, credentials: tuple[str, str] | None, limits: Limits) -> None:
+        self._place = place
+        self._credentials = credentials
+        self._limits = limits
+        self._lock = anyio.Lock()
+        self._client: AsyncWsSurrealConnection | None = None
+        self._socket: object = None
+
+    async def run(self, query: str, payload: bytes = b"") -> Any:
+        """Run a query, on a new session where the last was lost. Raises StoreLostError where there is no server."""
+        from surrealdb.errors import SurrealError, TransportError  # noqa: PLC0415  it takes a second to import
+
+        async with self._lock:
+            try:
+                with anyio.fail_after(self._limits.of_call(payload)):
+                    return await self._attempts(query, payload)
+            except Refused as refused:
+                raise refused if is_deeper(refused) else self._error(f"the database refused: {refused}") from refused
+            except (TransportError, TimeoutError, OSError) as error:
+                await self._drop()
+                raise StoreLostError(self._problem("the database can't be reached", "is its server up?")) from error
+            except SurrealError as error:
+                await self._drop()
+                raise self._error(f"the database refused: {error}") from error
+
+    async def rebuild(self, why: StoreError) -> None:
+        """A server's data is not ours to throw away."""
+        raise why
+
+    async def close(self) -> None:
+        """End the session."""
+        async with self._lock:
+            await self._drop()
+
+    async def _attempts(self, query: str, payload: bytes) -> Any:
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await ask(await self._session(), query, payload)
+            except Refused as refused:
+                if CONFLICT not in str(refused):
+                    raise
+        return await ask(await self._session(), query, payload)
+
+    async def _session(self) -> AsyncWsSurrealConnection:
+        client = self._client
+        alive = client and client.socket is self._socket and client.recv_task and not client.recv_task.done()
+        if client is None or not alive:
+            await self._drop()
+            client = await self._sign_in()
+        return client
+
+    async def _sign_in(self) -> AsyncWsSurrealConnection:
+        from surrealdb import AsyncWsSurrealConnection  # noqa: PLC0415  it takes a second to import
+
+        client = self._client = AsyncWsSurrealConnection(self._place.url, streaming=False)
+        await client.connect()
+        self._socket = client.socket
+        if self._credentials:
+            username, password = self._credentials
+            await client.signin({"username": username, "password": password})
+        await client.use(self._place.namespace, self._place.database)
+        remedy = "set store.database to another name, or run the kahnd that made it"
+        await apply_schema(client, StoreError, self._name, remedy)
+        return client
+
+    async def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with anyio.move_on_after(CLOSE_LIMIT_S, shield=True):
+                await client.close()
+
+    @property
+    def _name(self) -> str:
+        """The server's address, without the user and password a url may hold."""
+        parts = urlsplit(self._place.url)
+        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+    def _problem(self, message: str, remedy: str = "") -> Problem:
+        return Problem(message, file=self._name, remedy=remedy)
+
+    def _error(self, message: str) -> StoreError:
+        return StoreError(self._problem(message))

@@ -1,0 +1,164 @@
+"""Documents, edges and history between the frozen values and the JSON that goes in and out of the database.
+
+Everything is JSON text on the way, because the engine and msgspec both read it fast; a missing value is left out on
+the way in, and null on the way out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import count
+from typing import Any, Final
+
+import msgspec
+
+from kahnd.core.model import (
+    BuildRecord,
+    Change,
+    Dependency,
+    Digest,
+    DocumentId,
+    Edges,
+    Facts,
+    Kind,
+    OutputPath,
+    Problem,
+    Result,
+    Stat,
+    Status,
+)
+from kahnd.store.queries import FACTS
+
+DETAIL_LIMIT: Final = 3000
+"""Characters kept of a renderer's own output: values above 4 KB are never reclaimed by the embedded engine."""
+
+_PLAIN: Final = tuple(name for name in FACTS if name not in {"problem", "stat"})
+_SIGN: Final = 1 << 63
+_WRAP: Final = 1 << 64
+
+
+class FactsRow(msgspec.Struct, array_like=True, frozen=True):
+    """A document as `queries.DOCUMENTS` answers it: its path, then its fields in the order of `queries.FACTS`."""
+
+    id: DocumentId
+    status: Status
+    content_hash: Digest | None
+    last_rendered_hash: Digest | None
+    inputs_hash: Digest | None
+    output_hash: Digest | None
+    effective_hash: Digest | None
+    recipe_hash: Digest | None
+    output: OutputPath | None
+    problem: tuple[str, str, int, str, str] | None
+    because: DocumentId | None
+    stat: tuple[int, int, int, int, int] | None
+
+    @property
+    def key(self) -> str:
+        """Its place in the order of record ids."""
+        return self.id
+
+    def facts(self) -> Facts:
+        """The document's facts."""
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        problem = Problem(*self.problem) if self.problem else None
+        return Facts(self.id, **plain, problem=problem, stat=_stat_of(self.stat) if self.stat else None)
+
+
+class EdgeRow(msgspec.Struct, array_like=True, frozen=True):
+    """An edge as `queries.EDGES` answers it."""
+
+    origin: DocumentId
+    target: DocumentId
+    kind: Kind
+    line: int
+    position: int
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Its place in the order of record ids."""
+        return self.origin, self.target, self.kind
+
+
+def facts_row(workspace: str, facts: Facts, status: Status) -> dict[str, object]:
+    """A document's record, with this status."""
+    row = {name: value for name in _PLAIN if (value := getattr(facts, name)) is not None}
+    row |= {"workspace": workspace, "status": status}
+    if facts.problem:
+        row["problem"] = _problem_row(facts.problem)
+    if facts.stat:
+        row["stat"] = _stat_row(facts.stat)
+    return {"path": facts.id, "facts": row}
+
+
+def changed_row(workspace: str, change: Change) -> dict[str, object]:
+    """A changed document's record: DIRTY, as everything propagation reaches, unless it is MISSING."""
+    missing = change.facts.status is Status.MISSING
+    return facts_row(workspace, change.facts, Status.MISSING if missing else Status.DIRTY)
+
+
+def edge_rows(changed: Iterable[tuple[DocumentId, Edges]], positions: Iterator[int]) -> dict[str, object]:
+    """What to drop and what to add, an edge once; positions only ever grow, so they keep the order of adding."""
+    drop: list[tuple[str, str]] = []
+    add: dict[tuple[str, str, str], tuple[str, str, str, int, int]] = {}
+    for document, edges in changed:
+        drop += [(document, target) for target in dict.fromkeys(edges.drop)]
+        for each in edges.add:
+            place = (document, each.target, each.kind)
+            position = add[place][-1] if place in add else next(positions)
+            add[place] = (*place, each.line, position)
+    return {"drop": drop, "add": list(add.values())}
+
+
+def render_row(workspace: str, result: Result) -> dict[str, object] | None:
+    """A line of the job history; None where nothing was rendered."""
+    attempt, facts = result.attempt, result.facts
+    if attempt is None:
+        return None
+    row = {
+        "workspace": workspace,
+        "document": facts.id,
+        "build": attempt.build,
+        "cause": attempt.cause,
+        "status": facts.status,
+        "started_at": attempt.started_at,
+        "duration_ms": attempt.duration_ms,
+        "error": str(facts.problem)[:DETAIL_LIMIT] if facts.problem else None,
+        "inputs_hash": facts.inputs_hash,
+        "output_hash": facts.output_hash,
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def build_row(workspace: str, build: BuildRecord) -> dict[str, Any]:
+    """A finished build's record; its id is part of the record's."""
+    fields: dict[str, Any] = msgspec.to_builtins(build)
+    return {"workspace": workspace} | {name: value for name, value in fields.items() if name != "id"}
+
+
+def dependencies_of(edges: Sequence[EdgeRow]) -> dict[DocumentId, tuple[Dependency, ...]]:
+    """Each document's dependencies, in the order they were added."""
+    found: dict[DocumentId, list[Dependency]] = {}
+    for edge in sorted(edges, key=lambda edge: edge.position):
+        found.setdefault(edge.origin, []).append(Dependency(edge.target, edge.kind, edge.line))
+    return {document: tuple(dependencies) for document, dependencies in found.items()}
+
+
+def positions_from(start: int) -> Iterator[int]:
+    """Growing numbers. Started at the wall clock's nanoseconds, they are above those of every earlier process."""
+    return count(start)
+
+
+def _problem_row(problem: Problem) -> tuple[str, str, int, str, str]:
+    return problem.message, problem.file, problem.line, problem.remedy, problem.detail[-DETAIL_LIMIT:]
+
+
+def _stat_row(stat: Stat) -> tuple[int, int, int, int, int]:
+    """Inode numbers are unsigned; the database's whole numbers are not."""
+    inode = stat.inode - _WRAP if stat.inode >= _SIGN else stat.inode
+    return stat.size, stat.mtime_ns, stat.ctime_ns, inode, stat.hashed_ns
+
+
+def _stat_of(row: tuple[int, int, int, int, int]) -> Stat:
+    size, mtime_ns, ctime_ns, inode, hashed_ns = row
+    return Stat(size, mtime_ns, ctime_ns, inode % _WRAP, hashed_ns)

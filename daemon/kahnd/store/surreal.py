@@ -1,0 +1,217 @@
+"""The store in SurrealDB: changes, results and questions, as the queries of `queries` over one connection."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from kahnd.core.model import (
+    BuildRecord,
+    Change,
+    DocumentId,
+    HistoryEntry,
+    Problem,
+    Result,
+    Snapshot,
+    Status,
+)
+from kahnd.errors import StoreCorruptError, StoreError
+from kahnd.store import queries, rows
+from kahnd.store.connection import DEFAULT_LIMITS, Connection, Limits, Place, Refused, is_deeper
+from kahnd.store.embedded import EmbeddedConnection
+from kahnd.store.remote import RemoteConnection
+
+PAGE: Final = 2000
+"""Rows of one answer when everything is loaded: a few milliseconds to decode, and the loop runs in between."""
+
+CHUNK: Final = 10_000
+"""Rows and edges that one transaction may write; only a first scan has more. Takes about a second."""
+
+T = TypeVar("T")
+R = TypeVar("R", rows.FactsRow, rows.EdgeRow)
+C = TypeVar("C", Change, Result)
+
+
+class _CycleAnswer(msgspec.Struct):
+    path: list[DocumentId] | None = None
+    edges: list[tuple[DocumentId, list[DocumentId]]] | None = None
+
+
+async def open_store(
+    place: Place,
+    *,
+    root: Path,
+    credentials: tuple[str, str] | None = None,
+    report: Callable[[Problem], None] = lambda _: None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> SurrealStore:
+    """The store at `place`; an embedded one's folder is relative to `root`, and this process has it alone.
+
+    `report` is told when an embedded database was unusable and moved aside. Raises StoreLostError where a server
+    can't be reached, StoreError where the database can't be used.
+    """
+    if place.url.startswith("surrealkv://"):
+        embedded = EmbeddedConnection(place, root, report, limits)
+        await embedded.open()
+        return SurrealStore(embedded, place.workspace)
+    if place.url.startswith(("ws://", "wss://")):
+        remote = RemoteConnection(place, credentials, limits)
+        await remote.run(queries.SCHEMA_VERSION)
+        return SurrealStore(remote, place.workspace)
+    raise StoreError(Problem("store.url is none of surrealkv://, ws:// and wss://"))
+
+
+class SurrealStore:
+    """ports.Store for one workspace of a database."""
+
+    def __init__(self, connection: Connection, workspace: str) -> None:
+        self._connection = connection
+        self._workspace = workspace
+        self._positions = rows.positions_from(time.time_ns())
+
+    async def load(self) -> Snapshot:
+        """Everything known. An embedded database that turns out to be damaged is begun again, and so is empty."""
+        try:
+            return await self._load()
+        except StoreCorruptError as error:
+            await self._connection.rebuild(error)
+            return await self._load()
+
+    async def propagate(self, changes: Sequence[Change]) -> tuple[DocumentId, ...]:
+        """The affected set of these changes; see `queries.propagate`.
+
+        More changes than one transaction bears are several, and each leaves the database true: in one that is cut
+        short, every document has either its old facts, and so is found to have changed again, or the new ones with
+        all their edges, and what they reach is DIRTY.
+        """
+        affected: dict[DocumentId, None] = {}
+        later = {change.facts.id for change in changes if not change.forget}
+        for chunk in _chunks(changes):
+            later -= {change.facts.id for change in chunk}
+            affected |= dict.fromkeys(await self._propagate(chunk, later))
+        gone = {change.facts.id for change in changes if change.forget or change.facts.status is Status.MISSING}
+        return tuple(each for each in affected if each not in gone)
+
+    async def frontier(self) -> tuple[DocumentId, ...]:
+        """The next batch."""
+        return tuple(await self._ask(queries.FRONTIER, list[DocumentId]))
+
+    async def subgraph(self, targets: Collection[DocumentId]) -> frozenset[DocumentId]:
+        """The targets and everything they need."""
+        wanted = list(dict.fromkeys(targets))
+        return frozenset(await self._ask_deep(queries.subgraph, list[DocumentId], targets=wanted))
+
+    async def cycle(self, member: DocumentId) -> tuple[DocumentId, ...]:
+        """A shortest cycle through this document; searched here where the engine can't recurse as deep."""
+        answer = await self._ask_deep(queries.cycle, _CycleAnswer, member=member)
+        path = answer.path if answer.edges is None else _shortest_cycle(member, dict(answer.edges))
+        return (member, *path) if path else ()
+
+    async def commit(self, results: Sequence[Result]) -> None:
+        """Write results. More than one transaction bears are several: each result stands for itself."""
+        for chunk in _chunks(results):
+            renders = [row for each in chunk if (row := rows.render_row(self._workspace, each))]
+            written = [rows.facts_row(self._workspace, each.facts, each.facts.status) for each in chunk]
+            edges = rows.edge_rows(((each.facts.id, each.edges) for each in chunk), self._positions)
+            await self._run(queries.COMMIT, rows=written, expected=(), renders=renders, **edges)
+
+    async def record_build(self, build: BuildRecord) -> None:
+        """Keep a finished build."""
+        await self._run(queries.RECORD_BUILD, id=build.id, build=rows.build_row(self._workspace, build))
+
+    async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
+        """Past renders, newest first."""
+        query = queries.HISTORY if document is None else queries.HISTORY_OF
+        return tuple(await self._ask(query, list[HistoryEntry], document=document, limit=limit))
+
+    async def close(self) -> None:
+        """Give the database up."""
+        await self._connection.close()
+
+    async def _load(self) -> Snapshot:
+        builds = await self._ask(queries.LAST_BUILD, list[BuildRecord])
+        documents = self._pages(queries.DOCUMENTS, list[rows.FactsRow], None)
+        edges = self._pages(queries.EDGES, list[rows.EdgeRow], (None, None, None))
+        return Snapshot(
+            tuple([row.facts() async for page in documents for row in page]),
+            rows.dependencies_of([row async for page in edges for row in page]),
+            builds[0] if builds else None,
+        )
+
+    async def _pages(self, query: str, kind: type[list[R]], after: object) -> AsyncIterator[list[R]]:
+        while page := await self._ask(query, kind, after=after, limit=PAGE):
+            yield page
+            after = page[-1].key
+
+    async def _propagate(self, changes: Sequence[Change], later: Collection[DocumentId]) -> list[DocumentId]:
+        kept = [change for change in changes if not change.forget]
+        edges = rows.edge_rows(((change.facts.id, change.edges) for change in kept), self._positions)
+        targets = {each.target for change in kept for each in change.edges.add}
+        return await self._ask_deep(
+            queries.propagate,
+            list[DocumentId],
+            rows=[rows.changed_row(self._workspace, change) for change in kept],
+            expected=list(targets.intersection(later)),
+            changed=list(dict.fromkeys(change.facts.id for change in changes)),
+            content=[change.facts.id for change in changes if change.content],
+            forget=[change.facts.id for change in changes if change.forget],
+            **edges,
+        )
+
+    async def _ask_deep(self, query: Callable[[int], str], kind: type[T], **payload: object) -> T:
+        """Ask with as many rounds of recursion as the graph turns out to be deep."""
+        for rounds in queries.ROUNDS:
+            try:
+                return await self._ask(query(rounds), kind, **payload)
+            except Refused as refused:
+                if not is_deeper(refused):
+                    raise
+        levels = queries.ROUNDS[-1] * queries.RECURSION_LIMIT
+        raise StoreError(Problem(f"a chain of dependencies is more than {levels} documents long"))
+
+    async def _ask(self, query: str, kind: type[T], **payload: object) -> T:
+        return msgspec.json.decode(await self._run(query, **payload), type=kind)
+
+    async def _run(self, query: str, **payload: object) -> Any:
+        encoded = msgspec.json.encode({"workspace": self._workspace, **payload})
+        return await self._connection.run(query, encoded)
+
+
+def _chunks(items: Sequence[C]) -> Iterator[Sequence[C]]:
+    """The items in order, each time as many as one transaction bears, at least one."""
+    start = weight = 0
+    for index, each in enumerate(items):
+        cost = 1 + len(each.edges.add) + len(each.edges.drop)
+        if weight and weight + cost > CHUNK:
+            yield items[start:index]
+            start, weight = index, 0
+        weight += cost
+    if weight:
+        yield items[start:]
+
+
+def _shortest_cycle(member: DocumentId, needs: dict[DocumentId, list[DocumentId]]) -> list[DocumentId]:
+    """A shortest way from a document back to itself, without its start; breadth first."""
+    came_from: dict[DocumentId, DocumentId] = {}
+    queue = deque([member])
+    while queue and member not in came_from:
+        document = queue.popleft()
+        for target in needs.get(document, ()):
+            if target not in came_from:
+                came_from[target] = document
+                queue.append(target)
+    return _way_back(member, came_from)
+
+
+def _way_back(member: DocumentId, came_from: dict[DocumentId, DocumentId]) -> list[DocumentId]:
+    path: list[DocumentId] = []
+    at = member
+    while member in came_from and (not path or at != member):
+        path.append(at)
+        at = came_from[at]
+    return path[::-1]

@@ -1,0 +1,286 @@
+"""What every store does, shown on each of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kahnd.core.model import (
+    Attempt,
+    BuildId,
+    BuildRecord,
+    Change,
+    Dependency,
+    Digest,
+    DocumentId,
+    Edges,
+    Facts,
+    Kind,
+    OutputPath,
+    Problem,
+    Result,
+    Snapshot,
+    Stat,
+    Status,
+)
+from kahnd.ports import Store
+from store.graphs import changed, done, facts, forgotten, ids, missing, needs
+
+EVERYTHING = Facts(
+    id=DocumentId("docs/ünï code's `x`.md"),
+    status=Status.FAILED,
+    content_hash=Digest("1" * 32),
+    last_rendered_hash=Digest("2" * 32),
+    inputs_hash=Digest("3" * 32),
+    output_hash=Digest("4" * 32),
+    effective_hash=Digest("5" * 32),
+    recipe_hash=Digest("6" * 32),
+    output=OutputPath("site/x.html"),
+    problem=Problem("no such partial", "docs/x.md", 7, "make it", "a renderer's\nown words"),
+    because=DocumentId("docs/y.md"),
+    stat=Stat(12, 1_700_000_000_000_000_001, 1_700_000_000_000_000_002, 2**64 - 5, 1_700_000_000_000_000_003),
+)
+
+
+def build(number: int) -> BuildRecord:
+    return BuildRecord(BuildId(str(number)), "save", f"2026-11-23T10:00:0{number}Z", 12.5, 4, 3, 2, 1, 0, 2)
+
+
+def attempt(document: str, second: int, status: Status = Status.DONE) -> Result:
+    problem = Problem("broken", "a.md", 3) if status is Status.FAILED else None
+    history = Attempt(BuildId("7"), "save", f"2026-11-23T10:00:0{second}Z", 1.5)
+    return Result(replace(facts(document, status), problem=problem), attempt=history)
+
+
+async def chain(store: Store, *documents: str) -> None:
+    """Each document includes the next; all DONE."""
+    pairs = zip(documents, (*documents[1:], ""), strict=True)
+    await store.propagate([changed(document, add=target) for document, target in pairs])
+    await store.commit([done(document) for document in documents])
+
+
+async def statuses(store: Store) -> dict[str, Status]:
+    return {each.id: each.status for each in (await store.load()).documents}
+
+
+async def test_a_new_store_knows_nothing(store: Store) -> None:
+    assert await store.load() == Snapshot()
+    assert await store.frontier() == ()
+    assert await store.history(None, 10) == ()
+
+
+async def test_every_fact_survives(store: Store) -> None:
+    await store.commit([Result(EVERYTHING)])
+    assert (await store.load()).documents == (EVERYTHING,)
+
+
+async def test_facts_replace_all_earlier_ones(store: Store) -> None:
+    await store.commit([Result(EVERYTHING)])
+    bare = Facts(EVERYTHING.id, Status.DONE)
+    await store.commit([Result(bare)])
+    assert (await store.load()).documents == (bare,)
+
+
+async def test_changes_are_written_as_they_are_but_dirty(store: Store) -> None:
+    await store.propagate([Change(EVERYTHING)])
+    assert (await store.load()).documents == (replace(EVERYTHING, status=Status.DIRTY),)
+
+
+async def test_dependencies_keep_the_order_they_were_added_in(store: Store) -> None:
+    await store.propagate([changed(each) for each in ("z", "m", "b")])
+    await store.propagate([changed("page", add="z b:data b")])
+    await store.commit([done("page", add="m z")])
+    assert (await store.load()).dependencies == {"page": needs("z b:data b m")}
+
+
+async def test_an_edge_added_again_takes_the_new_line(store: Store) -> None:
+    for line in (3, 8):
+        await store.propagate([Change(facts("a"), Edges((Dependency(DocumentId("a"), Kind.PAGE, line),)))])
+    assert (await store.load()).dependencies[DocumentId("a")][0].line == 8
+
+
+async def test_dropping_a_target_drops_all_its_kinds_before_anything_is_added(store: Store) -> None:
+    await store.propagate([changed("b"), changed("c"), changed("a", add="b b:data c")])
+    await store.propagate([changed("a", add="b:page", drop="b")])
+    assert (await store.load()).dependencies == {"a": needs("c b:page")}
+
+
+async def test_a_change_reaches_every_transitive_dependent(store: Store) -> None:
+    await chain(store, "d", "c", "b", "a")
+    await chain(store, "aside")
+    assert set(await store.propagate([changed("b")])) == set(ids("b c d"))
+    assert [document for document, status in (await statuses(store)).items() if status is Status.DONE] == ["a", "aside"]
+
+
+async def test_new_edges_carry_at_once(store: Store) -> None:
+    await chain(store, "b", "a")
+    await chain(store, "d", "c")
+    assert set(await store.propagate([changed("c", add="b"), changed("a")])) == set(ids("a b c d"))
+
+
+async def test_a_content_dependent_is_reached_and_what_orders_itself_after_it(store: Store) -> None:
+    await store.propagate([changed("a"), changed("b", add="a:page"), changed("c", add="b"), changed("d", add="b:page")])
+    await store.commit([done(each) for each in "abcd"])
+    assert set(await store.propagate([changed("a")])) == set(ids("a b c"))
+
+
+async def test_content_dependents_sleep_through_what_is_no_change_of_content(store: Store) -> None:
+    await store.propagate([changed("a"), changed("b", add="a:page a:collection"), changed("c", add="a:data")])
+    await store.commit([done(each) for each in "abc"])
+    assert set(await store.propagate([changed("a", content=False)])) == set(ids("a c"))
+
+
+async def test_content_dependents_sleep_through_changes_below_their_target(store: Store) -> None:
+    await store.propagate([changed("a"), changed("b", add="a"), changed("c", add="b:page")])
+    await store.commit([done(each) for each in "abc"])
+    assert set(await store.propagate([changed("a")])) == set(ids("a b"))
+
+
+async def test_a_document_gone_missing_reaches_its_dependents_but_not_itself(store: Store) -> None:
+    await store.propagate([changed("a"), changed("b", add="a"), changed("c", add="a:page")])
+    await store.commit([done(each) for each in "abc"])
+    assert set(await store.propagate([missing("a")])) == set(ids("b c"))
+    assert await statuses(store) == {"a": Status.MISSING, "b": Status.DIRTY, "c": Status.DIRTY}
+
+
+async def test_a_missing_document_is_never_made_dirty(store: Store) -> None:
+    await store.propagate([changed("a"), Change(Facts(DocumentId("b"), Status.MISSING), Edges(needs("a")))])
+    await store.propagate([changed("c", add="b")])
+    await store.commit([done("a"), done("c")])
+    assert set(await store.propagate([changed("a")])) == set(ids("a c"))
+    assert (await statuses(store))["b"] is Status.MISSING
+
+
+async def test_what_is_forgotten_goes_with_its_edges_and_reaches_who_had_it(store: Store) -> None:
+    await store.propagate([changed("a"), changed("b", add="a"), changed("c", add="b:page")])
+    await store.commit([done(each) for each in "abc"])
+    assert set(await store.propagate([forgotten("b")])) == set(ids("c"))
+    snapshot = await store.load()
+    assert [each.id for each in snapshot.documents] == ["a", "c"]
+    assert snapshot.dependencies == {}
+
+
+async def test_propagating_twice_is_as_good_as_once(store: Store) -> None:
+    await chain(store, "c", "b", "a")
+    changes = [changed("a", add="x"), missing("x"), changed("b", add="a:data", drop="a"), forgotten("gone")]
+    first = await store.propagate(changes)
+    before = await store.load()
+    assert set(await store.propagate(changes)) == set(first)
+    assert await store.load() == before
+
+
+async def test_nothing_changed_nothing_affected(store: Store) -> None:
+    assert await store.propagate([]) == ()
+
+
+async def test_the_frontier_needs_nothing_dirty(store: Store) -> None:
+    await chain(store, "d", "c", "b", "a")
+    await chain(store, "y", "x")
+    await store.propagate([changed("b"), changed("x")])
+    assert set(await store.frontier()) == set(ids("b x"))
+    await store.commit([done("b")])
+    assert set(await store.frontier()) == set(ids("c x"))
+
+
+async def test_content_dependencies_ask_for_no_order(store: Store) -> None:
+    await store.propagate([changed("a", add="b:page"), changed("b", add="a:page a:collection")])
+    assert set(await store.frontier()) == set(ids("a b"))
+
+
+async def test_members_of_a_cycle_are_never_in_the_frontier(store: Store) -> None:
+    await store.propagate([changed("a", add="b"), changed("b", add="a"), changed("self", add="self"), changed("c")])
+    assert set(await store.frontier()) == set(ids("c"))
+
+
+async def test_a_subgraph_is_the_targets_and_all_they_need(store: Store) -> None:
+    await chain(store, "d", "c", "b", "a")
+    await chain(store, "other")
+    await store.propagate([changed("c", add="data:page"), missing("data")])
+    assert await store.subgraph(ids("c")) == set(ids("c b a data"))
+    assert await store.subgraph(ids("a other")) == set(ids("a other"))
+    assert await store.subgraph([]) == frozenset()
+
+
+async def test_the_shortest_cycle_is_told_along_its_dependencies(store: Store) -> None:
+    await store.propagate(
+        [changed("a", add="b c"), changed("b", add="x"), changed("x", add="a"), changed("c", add="a")]
+    )
+    assert await store.cycle(DocumentId("a")) == ids("a c a")
+    assert await store.cycle(DocumentId("x")) == ids("x a b x")
+
+
+async def test_a_document_may_depend_on_itself(store: Store) -> None:
+    await store.propagate([changed("a", add="a")])
+    assert await store.cycle(DocumentId("a")) == ids("a a")
+
+
+async def test_pages_that_name_each_other_are_no_cycle(store: Store) -> None:
+    await store.propagate([changed("a", add="b:page"), changed("b", add="a")])
+    assert await store.cycle(DocumentId("a")) == ()
+
+
+async def test_who_only_depends_on_a_cycle_is_not_on_one(store: Store) -> None:
+    await store.propagate([changed("a", add="b"), changed("b", add="a"), changed("c", add="a")])
+    assert await store.cycle(DocumentId("c")) == ()
+    assert await store.cycle(DocumentId("unknown")) == ()
+
+
+async def test_chains_of_a_thousand_have_no_limit(store: Store) -> None:
+    documents = [f"{number:04}" for number in range(1000, 0, -1)]
+    await chain(store, *documents)
+    assert len(await store.propagate([changed("0001")])) == 1000
+    assert len(await store.subgraph(ids("1000"))) == 1000
+    assert await store.frontier() == ids("0001")
+
+
+async def test_cycles_of_three_hundred_have_no_limit(store: Store) -> None:
+    documents = [f"{number:03}" for number in range(300)]
+    await chain(store, *documents)
+    assert len(await store.propagate([changed("299", add="000")])) == 300
+    assert await store.cycle(DocumentId("000")) == ids(" ".join([*documents, "000"]))
+    assert len(await store.subgraph(ids("150"))) == 300
+    assert await store.frontier() == ()
+
+
+async def test_history_is_told_newest_first(store: Store) -> None:
+    await store.commit([attempt("a", 1), attempt("b", 2), done("c")])
+    await store.commit([attempt("a", 3, Status.FAILED)])
+    newest, *others = await store.history(None, 2)
+    assert (newest.document, newest.status, newest.error) == ("a", Status.FAILED, "a.md:3: broken")
+    assert [(each.document, each.build, each.cause, each.duration_ms, each.error) for each in others] == [
+        ("b", "7", "save", 1.5, None)
+    ]
+    assert [each.started_at[-3:] for each in await store.history(DocumentId("a"), 10)] == ["03Z", "01Z"]
+
+
+async def test_committing_twice_is_as_good_as_once(store: Store) -> None:
+    for _ in range(2):
+        await store.commit([attempt("a", 1), done("b", add="a", drop="x")])
+    assert len(await store.history(None, 10)) == 1
+    assert (await store.load()).dependencies == {"b": needs("a")}
+
+
+async def test_the_last_build_is_the_one_started_last(store: Store) -> None:
+    for number in (2, 3, 1, 3):
+        await store.record_build(build(number))
+    assert (await store.load()).last_build == build(3)
+
+
+@pytest.mark.parametrize("many", [4500])
+async def test_large_stores_are_loaded_whole(store: Store, many: int) -> None:
+    names = [f"{number:05}" for number in range(many)]
+    await store.propagate([changed(name, add="00000") for name in names])
+    snapshot = await store.load()
+    assert [each.id for each in snapshot.documents] == names
+    assert len(snapshot.dependencies) == many
+
+
+async def test_a_first_scan_of_any_size_propagates(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In several transactions where one would be too large; documents are expected by those that come before them."""
+    monkeypatch.setattr("kahnd.store.surreal.CHUNK", 7)
+    names = [f"{number:02}" for number in range(30)]
+    changes = [changed(name, add=f"{other} x") for name, other in zip(names, [*names[1:], "00"], strict=True)]
+    assert set(await store.propagate([*changes, missing("x")])) == set(names)
+    assert await statuses(store) == dict.fromkeys(names, Status.DIRTY) | {"x": Status.MISSING}
+    assert len(await store.subgraph(ids("00"))) == 31
