@@ -40,6 +40,10 @@ class Anchors:
         self._signature = signature
         self._seen: Mapping[str, Signature] = {path: signature(path) for path in paths}
 
+    def differ(self) -> bool:
+        """Whether there is anything for `changed` to tell."""
+        return any(self._signature(path) != signature for path, signature in self._seen.items())
+
     def changed(self) -> frozenset[str]:
         """The paths whose signature is another than when last asked."""
         before, self._seen = self._seen, {path: self._signature(path) for path in self._seen}

@@ -23,7 +23,7 @@ RACY_NS: Final = 2_000_000_000
 STREAMED: Final = 1 << 20
 """Above this size (bytes) a file is hashed piece by piece, unless its bytes are wanted."""
 
-_PAUSES_S: Final = (0.0, 0.001, 0.004, 0.016, 0.064, 0.2)
+_PAUSES_S: Final = (0.001, 0.004, 0.016, 0.064, 0.2)
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
 _NOT_A_FILE: Final = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.ENAMETOOLONG}
@@ -50,12 +50,12 @@ def hash_file(path: str, *, keep: bool) -> Hashed | None:
     A file that changes while it is read is read again, a bounded number of times; then the last reading stands, racy.
     Raises OSError where the file is there but can't be read.
     """
-    reading = None
+    reading, steady = _read_once(path, keep=keep)
     for pause in _PAUSES_S:
-        time.sleep(pause)
-        reading, steady = _read_once(path, keep=keep)
         if steady:
             break
+        time.sleep(pause)
+        reading, steady = _read_once(path, keep=keep)
     return reading
 
 

@@ -51,6 +51,7 @@ class Patterns:
     def __init__(self, folder: str, lines: Iterable[str]) -> None:
         self._start = len(folder) + 1 if folder else 0
         self._patterns = tuple(_compiled(lines))[::-1]
+        self._any = re.compile("|".join(_ungrouped(regex) for _, regex in self._patterns) or r"(?!)")
 
     def __bool__(self) -> bool:
         return bool(self._patterns)
@@ -58,6 +59,8 @@ class Patterns:
     def verdict(self, path: str, *, folder: bool) -> bool | None:
         """Whether this very path is ignored; None where no pattern fits. The last that fits counts."""
         inner = path[self._start :]
+        if not self._any.search(f"{inner}/" if folder else inner):
+            return None
         return next((ignored for ignored, regex in self._patterns if _fits(regex, inner, folder=folder)), None)
 
 
@@ -69,6 +72,11 @@ def _compiled(lines: Iterable[str]) -> Iterator[tuple[bool, re.Pattern[str]]]:
             continue  # git, too, passes over a line it can't read
         if pattern.include is not None and pattern.regex is not None:
             yield pattern.include, pattern.regex
+
+
+def _ungrouped(regex: re.Pattern[str]) -> str:
+    """The expression with nothing captured, so that many can be tried as one."""
+    return f"(?:{re.sub(r'[(][?]P<[^>]+>', '(?:', regex.pattern)})"
 
 
 def _fits(regex: re.Pattern[str], path: str, *, folder: bool) -> bool:

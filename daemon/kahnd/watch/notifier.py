@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import anyio
@@ -16,31 +15,36 @@ Changes = frozenset[tuple[int, str]]
 
 _STEP_MS: Final = 5
 """How often new events are asked for: half of a save's latency, against the daemon's idle load."""
+_ASK_S: Final = 0.05
 
 
-class _Deadline(Exception):  # noqa: N818  not an error: it is how time runs out
+class _Enough(Exception):  # noqa: N818  not an error: it is how a wait ends early
     """Raised through watchfiles out of `_Stop.is_set`."""
 
 
 class _Stop:
-    """A stop event that can also end a wait at a deadline.
+    """A stop event that can also end a wait early, once something else is worth the loop's attention.
 
     watchfiles' own time-out, and stopping, throw away what has been gathered; an exception leaves it for the next call.
     """
 
-    def __init__(self, deadline: float) -> None:
-        self._deadline = deadline
-        self._stopped = threading.Event()
+    def __init__(self, enough: Callable[[], bool]) -> None:
+        self._enough = enough
+        self._asked = time.monotonic()
+        self._stopped = False
 
     def set(self) -> None:
         """End the wait for good."""
-        self._stopped.set()
+        self._stopped = True
 
     def is_set(self) -> bool:
-        """Whether to stop; asked at every step. Raises _Deadline when time is up."""
-        if not self._stopped.is_set() and time.monotonic() >= self._deadline:
-            raise _Deadline
-        return self._stopped.is_set()
+        """Whether to stop; asked at every step. Raises _Enough."""
+        now = time.monotonic()
+        if now - self._asked >= _ASK_S and not self._stopped:
+            self._asked = now
+            if self._enough():
+                raise _Enough
+        return self._stopped
 
 
 class Notifier:
@@ -52,9 +56,12 @@ class Notifier:
         self._step_ms = min(_STEP_MS, max(1, settle_ms))
         self._limiter = anyio.CapacityLimiter(1)  # not one of the threads that others share
 
-    async def changes(self, deadline: float) -> Changes:
-        """The next batch, empty if none came by then (monotonic seconds). Raises WatchfilesRustInternalError."""
-        stop = _Stop(deadline)
+    async def changes(self, enough: Callable[[], bool]) -> Changes:
+        """The next batch, or none once `enough`, which is asked 20 times a second in a worker thread.
+
+        Raises WatchfilesRustInternalError.
+        """
+        stop = _Stop(enough)
         async with anyio.create_task_group() as group:
             group.start_soon(_stop_when_cancelled, stop)
             changes = await anyio.to_thread.run_sync(self._wait, stop, limiter=self._limiter)
@@ -68,7 +75,7 @@ class Notifier:
     def _wait(self, stop: _Stop) -> Changes:
         try:
             changes = self._notify.watch(self._settle_ms, self._step_ms, 0, stop)
-        except _Deadline:
+        except _Enough:
             return frozenset()
         return frozenset() if isinstance(changes, str) else frozenset(changes)
 

@@ -9,10 +9,8 @@ import os
 import posixpath
 import stat as modes
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -24,10 +22,6 @@ from kahnd.watch.cache import Entry, StatCache
 from kahnd.watch.hashing import Hashed, hash_file, unreadable
 from kahnd.watch.ignore import Ignore, is_utf8, upwards
 from kahnd.watch.survey import Listing, Survey
-
-_THREADS: Final = 4
-_FEW: Final = 32
-"""Up to this many files, one thread hashes them sooner than several can be started."""
 
 
 @dataclass(slots=True)
@@ -54,7 +48,10 @@ class _Look:
 
 
 class SourceTree:
-    """Fulfils ports.Tree. Looks in worker threads, one call at a time.
+    """Fulfils ports.Tree. Looks in one worker thread, one call at a time.
+
+    More threads would hash small files more slowly (the interpreter's lock goes to and fro), and large ones hardly
+    sooner than the disk gives them.
 
     A symbolic link to a file inside the project is a document with that file's bytes; links to folders are not
     followed, and links that lead out of the project are no documents. A folder that can't be listed stands as one
@@ -182,7 +179,7 @@ class SourceTree:
         denied = self._with_all_below(findings.denied)
         gone = (findings.gone | self._unvisited(findings)) - denied.keys() - findings.suspects.keys()
         looks = [
-            *self._read_all(findings.suspects),
+            *map(self._read, findings.suspects.keys(), findings.suspects.values()),
             *(self._troubled(document, problem) for document, problem in sorted(denied.items())),
             *(_Look(document, None, Sighting(document)) for document in sorted(gone)),
         ]
@@ -204,12 +201,6 @@ class SourceTree:
             if folder not in findings.visited and not findings.swept.isdisjoint(upwards(folder))
         ]
         return {DocumentId(posixpath.join(folder, name)) for folder in folders for name in self._cache.within(folder)}
-
-    def _read_all(self, suspects: dict[DocumentId, str]) -> Iterable[_Look]:
-        if len(suspects) <= _FEW:
-            return map(self._read, suspects.keys(), suspects.values())
-        with ThreadPoolExecutor(_THREADS, "kahnd-hash") as threads:
-            return list(threads.map(self._read, suspects.keys(), suspects.values()))
 
     def _read(self, document: DocumentId, file: str) -> _Look:
         wanted = self._scanner.wants(document)

@@ -36,9 +36,8 @@ COOKIES: Final = f"{OWN_FOLDER}/cookies"
 FLOOD: Final = 2_000
 """Above this many paths in a batch, looking at everything is cheaper, and events may well have been lost."""
 
-_ANCHORS_S: Final = 0.1
 _POLL_S: Final = 1.0
-_FRESH_S: Final = 0.12
+_FRESH_S: Final = 0.1
 """A new folder is looked at again after this: what was put into it before its watch stood made no event."""
 _SHORTEST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 5.0
@@ -129,11 +128,16 @@ class FileWatcher:
             await self._rest(_POLL_S)
             return self._everything()
         try:
-            changes = await self._notifier.changes(min([time.monotonic() + _ANCHORS_S, *self._fresh.values()]))
+            changes = await self._notifier.changes(self._has_news)
         except WatchfilesRustInternalError as error:
             self._doubt(str(error))
             return Batch()
         return self._batch(changes)
+
+    def _has_news(self) -> bool:
+        """Whether there is something to do although no event came."""
+        due = min(self._fresh.values(), default=math.inf) <= time.monotonic()
+        return due or self._unwritten or self._folders.differ() or self._files.differ()
 
     # The watch itself
 
