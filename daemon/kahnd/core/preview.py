@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from graphlib import TopologicalSorter
@@ -22,6 +22,15 @@ class Preview:
     generations: tuple[tuple[DocumentId, ...], ...]
     reasons: Mapping[DocumentId, str]
     cycles: tuple[tuple[DocumentId, ...], ...]
+
+    def within(self, scope: Container[DocumentId]) -> Preview:
+        """The part of it that some targets need."""
+        kept = (tuple(each for each in generation if each in scope) for generation in self.generations)
+        return Preview(
+            tuple(filter(None, kept)),
+            {document: reason for document, reason in self.reasons.items() if document in scope},
+            tuple(cycle for cycle in self.cycles if any(each in scope for each in cycle)),
+        )
 
 
 class _Fate(Enum):

@@ -110,8 +110,10 @@ class ControlClient:
             yield stream, response
         except TimeoutError:
             raise _nobody("the daemon does not answer") from None
+        except (FileNotFoundError, ConnectionRefusedError):
+            raise _nobody("no daemon runs for this project") from None
         except (OSError, http.client.HTTPException) as error:
-            raise _nobody(f"no daemon answers ({_words(error)})") from None
+            raise _nobody(f"the daemon is gone ({_words(error)})") from None
         finally:
             connection.close()
 

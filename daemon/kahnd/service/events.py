@@ -33,6 +33,7 @@ class Event(StrEnum):
     SOURCE_MISSING = "source.missing"
     STORE_LOST = "store.lost"
     STORE_RESTORED = "store.restored"
+    STORE_REBUILT = "store.rebuilt"
 
 
 LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
@@ -43,6 +44,7 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.WATCH_OVERFLOW: logging.WARNING,
         Event.DOCUMENT_BLOCKED: logging.WARNING,
         Event.SOURCE_MISSING: logging.WARNING,
+        Event.STORE_REBUILT: logging.WARNING,
         Event.DOCUMENT_FAILED: logging.ERROR,
         Event.CYCLE_FOUND: logging.ERROR,
         Event.CONFIG_INVALID: logging.ERROR,

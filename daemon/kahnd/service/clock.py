@@ -1,0 +1,28 @@
+"""The system's clocks, and build ids made from them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+
+from kahnd.core.model import BuildId
+
+
+class SystemClock:
+    """Fulfils ports.Clock."""
+
+    def now(self) -> str:
+        """The wall clock, ISO 8601 in UTC."""
+        return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def monotonic(self) -> float:
+        """Seconds since some moment."""
+        return time.monotonic()
+
+
+def build_ids() -> Iterator[BuildId]:
+    """Ids that sort by time and are not given twice: the session's second, and a number."""
+    session = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    return (BuildId(f"{session}-{number}") for number in count(1))

@@ -1,0 +1,173 @@
+"""The control socket's server: HTTP over a Unix socket that only its owner can open."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import anyio
+import msgspec
+from aiohttp import web
+
+from kahnd.core.model import Problem
+from kahnd.errors import KahndError, NoDaemonError, UsageError
+from kahnd.service import present
+from kahnd.service.paths import socket_path
+
+PROGRESS_EVERY_S: Final = 0.05
+Json = dict[str, Any]
+OnProgress = Callable[[int, int], None]
+
+
+class Desk(Protocol):
+    """What can be asked of a daemon."""
+
+    def status(self) -> Json:
+        """The daemon's state."""
+        ...
+
+    async def plan(self, targets: tuple[str, ...]) -> Json:
+        """What a build would render."""
+        ...
+
+    async def graph(self, targets: tuple[str, ...], *, reverse: bool) -> Json:
+        """Nodes and edges."""
+        ...
+
+    async def build(self, targets: tuple[str, ...], *, force: bool, on_progress: OnProgress) -> Json:
+        """Bring up to date."""
+        ...
+
+    async def wait(self, targets: tuple[str, ...], *, on_progress: OnProgress) -> Json:
+        """Wait until up to date."""
+        ...
+
+
+class _Build(msgspec.Struct, forbid_unknown_fields=True):
+    targets: tuple[str, ...] = ()
+    force: bool = False
+
+
+class _Wait(msgspec.Struct, forbid_unknown_fields=True):
+    targets: tuple[str, ...] = ()
+    timeout: float | None = None
+
+
+@asynccontextmanager
+async def serving(root: Path, desk: Desk) -> AsyncIterator[None]:
+    """Answer on the project's socket; a stale one is taken over (the project's lock is held)."""
+    path = socket_path(root)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    runner = web.AppRunner(_application(desk), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
+    await runner.setup()
+    mask = os.umask(0o177)
+    try:
+        await web.UnixSite(runner, str(path)).start()
+    finally:
+        os.umask(mask)
+    try:
+        yield
+    finally:
+        with anyio.CancelScope(shield=True):
+            await runner.cleanup()
+        path.unlink(missing_ok=True)
+
+
+def _application(desk: Desk) -> web.Application:
+    async def status(_: web.Request) -> web.StreamResponse:
+        return web.json_response(desk.status())
+
+    async def plan(request: web.Request) -> web.StreamResponse:
+        return web.json_response(await desk.plan(_targets(request)))
+
+    async def graph(request: web.Request) -> web.StreamResponse:
+        return web.json_response(await desk.graph(_targets(request), reverse="reverse" in request.query))
+
+    async def build(request: web.Request) -> web.StreamResponse:
+        body = msgspec.json.decode(await request.read(), type=_Build)
+        return await _stream(
+            request, lambda on_progress: desk.build(body.targets, force=body.force, on_progress=on_progress)
+        )
+
+    async def wait(request: web.Request) -> web.StreamResponse:
+        body = msgspec.json.decode(await request.read(), type=_Wait)
+        ask: _Ask = lambda on_progress: desk.wait(body.targets, on_progress=on_progress)  # noqa: E731
+        return await _stream(request, ask, body.timeout)
+
+    application = web.Application(middlewares=[_errors])
+    application.add_routes(
+        [
+            web.get("/v1/status", status),
+            web.get("/v1/plan", plan),
+            web.get("/v1/graph", graph),
+            web.post("/v1/build", build),
+            web.post("/v1/wait", wait),
+        ]
+    )
+    return application
+
+
+_Ask = Callable[[OnProgress], Awaitable[Json]]
+
+
+@web.middleware
+async def _errors(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except KahndError as error:
+        return web.json_response(present.error(error.problems[0], error.exit_code), status=400)
+    except msgspec.MsgspecError as error:
+        return web.json_response(
+            present.error(Problem(f"the request's body: {error}"), UsageError.exit_code), status=400
+        )
+
+
+async def _stream(request: web.Request, ask: _Ask, timeout_s: float | None = None) -> web.StreamResponse:
+    """Progress as it comes, at a pace a reader can follow, and the report (or an error) as the last line."""
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    await response.prepare(request)
+    send, receive = anyio.create_memory_object_stream[tuple[int, int]](1)
+    last_sent = 0.0
+
+    def on_progress(done: int, total: int) -> None:
+        nonlocal last_sent
+        if time.monotonic() - last_sent >= PROGRESS_EVERY_S and not send.statistics().current_buffer_used:
+            last_sent = time.monotonic()
+            send.send_nowait((done, total))
+
+    async def pass_on() -> None:
+        async for done, total in receive:
+            await response.write(_line({"progress": {"done": done, "total": total, "document": ""}}))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pass_on)
+        with send:
+            last = await _outcome(ask, on_progress, timeout_s)
+    await response.write(_line(last))
+    return response
+
+
+async def _outcome(ask: _Ask, on_progress: OnProgress, timeout_s: float | None) -> Json:
+    try:
+        with anyio.fail_after(timeout_s):
+            return {"report": await ask(on_progress)}
+    except TimeoutError:
+        late = Problem(f"not everything is up to date after {timeout_s:g} s", remedy="give it a longer --timeout")
+        return present.error(late, NoDaemonError.exit_code)
+    except KahndError as error:
+        return present.error(error.problems[0], error.exit_code)
+
+
+def _targets(request: web.Request) -> tuple[str, ...]:
+    return tuple(request.query.getall("target", []))
+
+
+def _line(message: Json) -> bytes:
+    return msgspec.json.encode(message) + b"\n"

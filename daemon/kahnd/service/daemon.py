@@ -1,0 +1,217 @@
+"""The daemon: one session after another, until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from kahnd.config.loader import log_config
+from kahnd.core.graph import Graph
+from kahnd.core.model import Snapshot
+from kahnd.core.preview import preview
+from kahnd.engine import Engine, resolve
+from kahnd.errors import ConfigError, KahndError
+from kahnd.service import present
+from kahnd.service.control import OnProgress, serving
+from kahnd.service.events import Event, tell
+from kahnd.service.groups import unwrapped
+from kahnd.service.lock import project_lock
+from kahnd.service.logs import configure
+from kahnd.service.session import Project, Say, Session, open_session, read_project
+
+T = TypeVar("T")
+Json = dict[str, Any]
+INTERRUPTED: Final = 130
+
+
+def run(root: Path) -> int:
+    """Run the daemon in the foreground; its exit code. Raises KahndError for what keeps it from running."""
+    project = read_project(root)
+    secrets = project.config.store.secrets
+    with project_lock(root):
+        logging = configure(log_config(root, os.environ), root, terminal=sys.stderr.isatty(), secrets=secrets)
+
+        def say(event: str, **fields: Any) -> None:
+            tell(logging.log, Event(event), **fields)
+
+        try:
+            with unwrapped():
+                return anyio.run(Daemon(project, say).run)
+        finally:
+            logging.close()
+
+
+class Daemon:
+    """Holds the session of the moment, and answers for it on the control socket."""
+
+    def __init__(self, project: Project, say: Say) -> None:
+        self._project = project
+        self._say = say
+        self._session: Session | None = None
+        self._opened = anyio.Event()
+        self._ended = anyio.Event()
+        self._reload, self._reloads = anyio.create_memory_object_stream[bool](1)
+        self._stopped_by: int | None = None
+        self._rescans = 0
+
+    async def run(self) -> int:
+        """Run sessions until a signal; 0, or 130 after an interrupt."""
+        async with serving(self._project.root, self), anyio.create_task_group() as tasks:
+            tasks.start_soon(self._heed_signals, tasks)
+            self._say(Event.DAEMON_STARTED, pid=os.getpid(), project=self._project.config.name)
+            cause = "start"
+            while True:
+                await self._run_session(cause)
+                cause = "kahnd.toml changed"
+        self._say(Event.DAEMON_STOPPED, signal=signal.Signals(self._stopped_by or signal.SIGTERM).name)
+        return INTERRUPTED if self._stopped_by == signal.SIGINT else 0
+
+    # What can be asked
+
+    def status(self) -> Json:
+        """The answer to `status`, from what is in memory."""
+        config, session = self._project.config, self._session
+        engine = session.engine if session else None
+        now = {
+            "pid": os.getpid(),
+            "state": _state(engine),
+            "watch": {
+                "backend": session.watcher.backend if session else config.watch.polling,
+                "overflows": 0,
+                "rescans": self._rescans + (engine.eyes.rescans if engine else 0),
+            },
+            "store": {"url": config.store.url},
+        }
+        graph = engine.machine.graph if engine else Graph(self._project.layout, Snapshot())
+        return present.status(config.name, str(config.root), graph, engine.last_build if engine else None, **now)
+
+    async def plan(self, targets: tuple[str, ...]) -> Json:
+        """The answer to `plan`."""
+
+        async def ask(engine: Engine) -> Json:
+            found = preview(engine.machine)
+            if targets:
+                within = await engine.keeper.subgraph(resolve(engine.machine.graph, targets))
+                found = found.within(within)
+            return present.plan(found)
+
+        return await self._of_session(ask)
+
+    async def graph(self, targets: tuple[str, ...], *, reverse: bool) -> Json:
+        """The answer to `graph`."""
+
+        async def ask(engine: Engine) -> Json:
+            graph = engine.machine.graph
+            if not targets:
+                return present.graph_of(graph, None)
+            found = resolve(graph, targets)
+            within = present.dependents(graph, found) if reverse else await engine.keeper.subgraph(found)
+            return present.graph_of(graph, within)
+
+        return await self._of_session(ask)
+
+    async def build(self, targets: tuple[str, ...], *, force: bool, on_progress: OnProgress) -> Json:
+        """The answer to `build`."""
+
+        async def ask(engine: Engine) -> Json:
+            return present.answered(
+                await engine.ask("build", targets, retry=True, force=force, on_progress=on_progress)
+            )
+
+        return await self._of_session(ask)
+
+    async def wait(self, targets: tuple[str, ...], *, on_progress: OnProgress) -> Json:
+        """The answer to `wait`."""
+
+        async def ask(engine: Engine) -> Json:
+            return present.answered(await engine.ask("wait", targets, on_progress=on_progress))
+
+        return await self._of_session(ask)
+
+    async def _of_session(self, ask: Callable[[Engine], Awaitable[T]]) -> T:
+        """Ask the session of the moment; should it end before it has answered, ask the next one."""
+        while True:
+            await self._opened.wait()
+            session = self._session
+            answers: list[T | KahndError] = []
+            if session:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(_cancel_after, self._ended, tasks)
+                    await session.engine.started.wait()
+                    try:
+                        answers.append(await ask(session.engine))
+                    except KahndError as error:
+                        answers.append(error)
+                    tasks.cancel_scope.cancel()
+            for answer in answers:
+                if isinstance(answer, KahndError):
+                    raise answer
+                return answer
+
+    # Sessions
+
+    async def _run_session(self, cause: str) -> None:
+        project = self._project
+        for problem in project.config.missing_sources():
+            self._say(Event.SOURCE_MISSING, error=str(problem))
+        async with open_session(project, self._say, self._on_config, patient=True) as session:
+            self._session, self._ended = session, anyio.Event()
+            self._opened.set()
+            try:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._await_reload, tasks)
+                    rescan_s = project.config.watch.rescan_s
+                    await session.engine.run(session.snapshot, cause=cause, watcher=session.watcher, rescan_s=rescan_s)
+            finally:
+                self._rescans += session.engine.eyes.rescans
+                self._session, self._opened = None, anyio.Event()
+                self._ended.set()
+
+    def _on_config(self, ignores: bool) -> None:  # noqa: FBT001 - a callback
+        if not self._reloads.statistics().current_buffer_used:
+            self._reload.send_nowait(ignores)
+
+    async def _await_reload(self, tasks: TaskGroup) -> None:
+        """End the session once what it is built on has changed, and can be used."""
+        async for ignores in self._reloads:
+            try:
+                project = await anyio.to_thread.run_sync(read_project, self._project.root)
+            except ConfigError as error:
+                for problem in error.problems:
+                    self._say(Event.CONFIG_INVALID, error=str(problem), remedy="the last good configuration stays")
+                continue
+            if ignores or project != self._project:
+                self._project = project
+                self._say(Event.CONFIG_RELOADED, rules=len(project.layout.rules))
+                tasks.cancel_scope.cancel()
+                return
+
+    async def _heed_signals(self, tasks: TaskGroup) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    self._on_config(ignores=False)
+                    continue
+                self._stopped_by = number
+                tasks.cancel_scope.cancel()
+                return
+
+
+async def _cancel_after(event: anyio.Event, tasks: TaskGroup) -> None:
+    await event.wait()
+    tasks.cancel_scope.cancel()
+
+
+def _state(engine: Engine | None) -> str:
+    if engine is None or not engine.started.is_set():
+        return "scanning"
+    if engine.keeper.lost:
+        return "degraded"
+    return "idle" if engine.machine.quiet else "rendering"

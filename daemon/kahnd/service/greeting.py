@@ -1,0 +1,32 @@
+"""A worker's composition root: from the daemon's greeting to the renderers of a project."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from kahnd.core.model import Job, Outcome
+from kahnd.core.rules import Layout
+from kahnd.pool.worker import Render
+from kahnd.render import registry
+
+
+@dataclass(frozen=True)
+class Greeting:
+    """What a worker makes its renderers from; `root` is absolute."""
+
+    root: Path
+    layout: Layout
+
+
+def prepare(greeting: object) -> Render:
+    """How this project's jobs are rendered."""
+    if not isinstance(greeting, Greeting):
+        raise TypeError("a worker is greeted with a Greeting")
+    layout, renderers = greeting.layout, registry.create(greeting.root, greeting.layout)
+
+    def render(job: Job) -> Outcome:
+        rule = layout.rules[job.rule]
+        return renderers[rule.renderer].render(job, rule.parameters)
+
+    return render

@@ -1,0 +1,173 @@
+"""What the command line does without a daemon: the same engine, without a watcher, until it is quiet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from kahnd.core.graph import Graph
+from kahnd.core.machine import Machine
+from kahnd.core.model import Failed, Job, Outcome, OutputPath, Problem, Snapshot
+from kahnd.core.preview import preview
+from kahnd.engine import Answered, Engine, World, resolve
+from kahnd.render.outputs import FileOutputs
+from kahnd.service import present
+from kahnd.service.client import Progress
+from kahnd.service.clock import SystemClock, build_ids
+from kahnd.service.events import Event, tell
+from kahnd.service.groups import unwrapped
+from kahnd.service.lock import project_lock
+from kahnd.service.logs import configure
+from kahnd.service.session import Project, Say, is_stored, open_session, read_project, stored, tree_of
+from kahnd.store.memory import MemoryStore
+
+Json = dict[str, Any]
+
+
+def build(root: Path, targets: tuple[str, ...], *, force: bool, progress: Callable[[Progress], None]) -> Json:
+    """Bring the targets (none: everything) up to date; the report. Raises KahndError."""
+    project = read_project(root)
+    with project_lock(root), unwrapped():
+        logging = configure(project.config.log, root, terminal=False, stream=None, secrets=project.config.store.secrets)
+
+        def say(event: str, **fields: Any) -> None:
+            tell(logging.log, Event(event), **fields)
+
+        def on_progress(done: int, total: int) -> None:
+            progress(Progress(done, total, ""))
+
+        try:
+            return present.answered(anyio.run(_build, project, targets, force, on_progress, say))
+        finally:
+            logging.close()
+
+
+async def _build(
+    project: Project,
+    targets: tuple[str, ...],
+    force: bool,  # noqa: FBT001 - anyio.run passes by position
+    on_progress: Callable[[int, int], None],
+    say: Say,
+) -> Answered:
+    began = SystemClock().monotonic()
+    for problem in project.config.missing_sources():
+        say(Event.SOURCE_MISSING, error=str(problem))
+    async with open_session(project, say, patient=False) as session, anyio.create_task_group() as tasks:
+        engine = session.engine
+        asked = engine.open("build", targets, force=force, on_progress=on_progress)
+
+        async def run() -> None:
+            await engine.run(session.snapshot, cause="build", asked=asked)
+
+        tasks.start_soon(run)
+        answer = await engine.answered(asked.ticket, began)
+        tasks.cancel_scope.cancel()
+    return answer
+
+
+def plan(root: Path, targets: tuple[str, ...]) -> Json:
+    """The generations that a build would render now, and why; nothing is changed."""
+    project = read_project(root)
+    with _at_rest(project), unwrapped():
+        return anyio.run(_plan, project, targets)
+
+
+def status(root: Path) -> Json:
+    """What the database says while no daemon runs."""
+    project = read_project(root)
+    with _at_rest(project), unwrapped():
+        snapshot = anyio.run(_snapshot, project)
+    config = project.config
+    now = {
+        "pid": None,
+        "state": "stopped",
+        "watch": {"backend": None, "overflows": 0, "rescans": 0},
+        "store": {"url": config.store.url},
+    }
+    return present.status(config.name, str(root), Graph(project.layout, snapshot), snapshot.last_build, **now)
+
+
+def graph(root: Path, target: str | None, *, reverse: bool) -> Json:
+    """Nodes and edges as the source files are now."""
+    project = read_project(root)
+    with _at_rest(project), unwrapped():
+        return anyio.run(_graph, project, target, reverse)
+
+
+def _at_rest(project: Project) -> AbstractContextManager[None]:
+    """Keep others out while the database is read; a project without one is not given any."""
+    return project_lock(project.root) if is_stored(project.config) else nullcontext()
+
+
+async def _snapshot(project: Project) -> Snapshot:
+    if not is_stored(project.config):
+        return Snapshot()
+    async with stored(project.config, _silent) as store:
+        return await store.load()
+
+
+async def _plan(project: Project, targets: tuple[str, ...]) -> Json:
+    found = preview((await _rehearsed(project, targets)).machine)
+    return present.plan(found)
+
+
+async def _graph(project: Project, target: str | None, reverse: bool) -> Json:  # noqa: FBT001 - anyio.run passes by position
+    engine = await _rehearsed(project, ())
+    graph = engine.machine.graph
+    if target is None:
+        return present.graph_of(graph, None)
+    found = resolve(graph, (target,))
+    return present.graph_of(graph, present.dependents(graph, found) if reverse else await engine.keeper.subgraph(found))
+
+
+async def _rehearsed(project: Project, targets: tuple[str, ...]) -> Engine:
+    """An engine over a copy of the database, brought to where it would begin to render."""
+    snapshot = await _snapshot(project)
+    machine = Machine(project.layout, snapshot, slots=0, build_ids=build_ids())
+    world = World(
+        MemoryStore.of(snapshot),
+        tree_of(project),
+        _Untouched(project.root, project.layout.output),
+        _NoPool(),
+        SystemClock(),
+        _silent,
+    )
+    engine = Engine(machine, world, patient=False)
+    asked = engine.open("plan", targets, force=False, on_progress=None)
+    async with anyio.create_task_group() as tasks:
+
+        async def run() -> None:
+            await engine.run(snapshot, cause="plan", asked=asked)
+
+        tasks.start_soon(run)
+        await engine.started.wait()
+        tasks.cancel_scope.cancel()
+    return engine
+
+
+class _Untouched(FileOutputs):
+    """The output folder, to be looked at only."""
+
+    def remove(self, output: OutputPath) -> Problem | None:
+        """Leave it."""
+
+    def discard(self, stage: str) -> None:
+        """Leave it."""
+
+
+class _NoPool:
+    """Where nothing is rendered."""
+
+    workers = 0
+
+    async def render(self, job: Job) -> Outcome:
+        """Nothing asks for this where there are no workers."""
+        return Failed(Problem("there are no workers", job.document))
+
+
+def _silent(_event: str, **_fields: Any) -> None:
+    """A rehearsal is not logged."""

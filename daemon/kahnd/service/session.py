@@ -1,0 +1,151 @@
+"""The composition root: from a config to an engine with its world around it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kahnd.config.loader import load
+from kahnd.config.schema import RendererSchema
+from kahnd.config.values import Config
+from kahnd.core.machine import Machine
+from kahnd.core.model import Problem, Snapshot
+from kahnd.core.rules import Layout
+from kahnd.engine import Engine, World
+from kahnd.pool.local import WorkerPool
+from kahnd.ports import Store
+from kahnd.render import registry
+from kahnd.render.outputs import FileOutputs
+from kahnd.render.scan import DocumentScanner
+from kahnd.service.clock import SystemClock, build_ids
+from kahnd.service.events import Event
+from kahnd.service.greeting import Greeting
+from kahnd.service.lock import STATE_FOLDER
+from kahnd.store.connection import Place
+from kahnd.store.surreal import open_store
+from kahnd.watch.tree import SourceTree
+from kahnd.watch.watcher import FileWatcher
+
+WORKER: Final = (sys.executable, "-m", "kahnd.service.worker")
+Say = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Project:
+    """A config, and the layout with the recipes that its renderers tell."""
+
+    config: Config
+    layout: Layout
+
+    @property
+    def root(self) -> Path:
+        """Where the project is."""
+        return self.config.root
+
+
+@dataclass(frozen=True)
+class Session:
+    """An engine ready to run, what it begins from, and how it watches."""
+
+    project: Project
+    engine: Engine
+    snapshot: Snapshot
+    watcher: FileWatcher
+
+
+def read_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project:
+    """Read the config and ask the renderers for their recipes. Raises ConfigError."""
+    config = load(root, schemas(), environ)
+    return Project(config, registry.with_recipes(config.layout, root))
+
+
+def schemas() -> Mapping[str, RendererSchema]:
+    """What config/ must know of every renderer there is."""
+    return {name: _schema(name) for name in registry.names()}
+
+
+def _schema(name: str) -> RendererSchema:
+    parameters = registry.parameters_type(name)
+    if parameters is None:
+        raise AssertionError(f"{name} is registered and has no parameters")
+    return RendererSchema(parameters, output="{dir}/{name}" if name == "copy" else "", check=registry.check)
+
+
+@asynccontextmanager
+async def open_session(
+    project: Project, say: Say, on_config: Callable[[bool], None] = lambda _: None, *, patient: bool
+) -> AsyncIterator[Session]:
+    """Workers are started while the database opens; both are gone when the session is left."""
+    config, layout = project.config, project.layout
+    greeting = Greeting(config.root, layout)
+    workers, timeout_s = config.pool.workers, config.pool.timeout_s
+    async with (
+        WorkerPool(WORKER, greeting, root=config.root, workers=workers, timeout_s=timeout_s) as pool,
+        stored(config, say) as store,
+    ):
+        snapshot = await store.load()
+        machine = Machine(layout, snapshot, slots=workers, build_ids=build_ids())
+        world = World(
+            store, tree_of(project), FileOutputs(config.root, layout.output), pool, SystemClock(), say, on_config
+        )
+        yield Session(
+            project,
+            Engine(machine, world, last_build=snapshot.last_build, patient=patient),
+            snapshot,
+            _watcher(project),
+        )
+
+
+@asynccontextmanager
+async def stored(config: Config, say: Say) -> AsyncIterator[Store]:
+    """The project's database, open."""
+
+    def moved_aside(problem: Problem) -> None:
+        say(Event.STORE_REBUILT, error=str(problem))
+
+    credentials = (config.store.user, config.store.password or "") if config.store.user else None
+    store = await open_store(place_of(config), root=config.root, credentials=credentials, report=moved_aside)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def place_of(config: Config) -> Place:
+    """Where the project's facts are. A shared database must tell two checkouts of one project apart."""
+    shared = not config.store.url.startswith("surrealkv://")
+    here = hashlib.blake2b(f"{platform.node()}\0{config.root}".encode(), digest_size=6).hexdigest()
+    workspace = f"{config.name}@{here}" if shared else config.name
+    return Place(config.store.url, config.store.namespace, config.store.database, workspace)
+
+
+def is_stored(config: Config) -> bool:
+    """Whether there is a database to ask: an embedded one is only there after a first build."""
+    embedded = config.store.url.startswith("surrealkv://")
+    return not embedded or (config.root / STATE_FOLDER).is_dir()
+
+
+def tree_of(project: Project) -> SourceTree:
+    """The project's source folders."""
+    layout = project.layout
+    scanner = DocumentScanner(layout, registry.create(project.root, layout))
+    return SourceTree(project.root, layout, project.config.ignore, scanner)
+
+
+def _watcher(project: Project) -> FileWatcher:
+    config = project.config
+    return FileWatcher(
+        config.root,
+        config.layout.sources,
+        registry.session_files(config.layout.rules),
+        config.watch.settle_ms,
+        config.watch.polling,
+        unwatched=(config.layout.output,),
+    )
