@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import click
+from click.exceptions import NoSuchCommand
 
 from kahnd import __version__
 from kahnd.cli.complaints import tell
@@ -35,6 +36,15 @@ class LazyGroup(click.Group):
             return None
         command: click.Command = import_module(f"kahnd.cli.commands.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does it, but with the nearest name."""
+        try:
+            return super().resolve_command(ctx, args)
+        except NoSuchCommand as error:
+            raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -60,7 +60,7 @@ def log_config(root: Path, environ: Mapping[str, str]) -> LogTable:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        return file.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         remedy = "`kahnd init` makes a small project to start from"
         raise ConfigError(Problem(f"there is no {CONFIG_FILE} in {file.parent}", remedy=remedy)) from None

@@ -12,7 +12,7 @@ from kahnd.errors import NoDaemonError
 from kahnd.service.client import ControlClient, Json
 
 
-@click.command()
+@click.command(short_help="Bring all, or the targets, up to date")
 @targets_argument
 @click.option("--force", is_flag=True, help="Render even what is up to date.")
 @json_option

@@ -12,7 +12,7 @@ from kahnd.errors import NoDaemonError
 from kahnd.service.client import ControlClient, Json
 
 
-@click.command()
+@click.command(short_help="What depends on what")
 @click.argument("target", required=False, metavar="[TARGET]")
 @click.option("--format", "kind", type=click.Choice([*FORMATS, "json"]), default="dot", show_default=True)
 @click.option("--reverse", is_flag=True, help="What depends on the target, not what it depends on.")

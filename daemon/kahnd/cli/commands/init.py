@@ -15,7 +15,7 @@ from kahnd.core.model import Problem
 from kahnd.errors import UsageError
 
 
-@click.command()
+@click.command(short_help="A small project that renders")
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
 @click.pass_obj
 def command(place: Place, folder: Path) -> None:

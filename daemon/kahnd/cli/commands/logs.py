@@ -38,7 +38,7 @@ class Moment(click.ParamType[datetime]):
             self.fail(f'"{value}" is no time: write 30s, 10m, 2h, 1d or 2026-01-31T12:00', param, ctx)
 
 
-@click.command()
+@click.command(short_help="The log")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is logged from now.")
 @click.option("-n", "count", type=click.IntRange(min=0), metavar="N", help="Show the last N entries (20; 0 for all).")
 @click.option("--level", type=click.Choice(LEVELS), help="This level and above.")

@@ -12,7 +12,7 @@ from kahnd.errors import NoDaemonError
 from kahnd.service.client import ControlClient, Json
 
 
-@click.command()
+@click.command(short_help="What a build would render now, and why")
 @targets_argument
 @json_option
 @click.pass_obj

@@ -7,7 +7,7 @@ import click
 from kahnd.cli.place import Place
 
 
-@click.command()
+@click.command(short_help="The daemon, in the foreground")
 @click.pass_obj
 def command(place: Place) -> int:
     """Run the daemon, in the foreground."""

@@ -12,7 +12,7 @@ from kahnd.errors import NoDaemonError
 from kahnd.service.client import ControlClient, Json
 
 
-@click.command()
+@click.command(short_help="The daemon, documents by status, failures")
 @json_option
 @click.pass_obj
 def command(place: Place, *, in_json: bool) -> int:

@@ -11,7 +11,7 @@ from kahnd.cli.terminal import show_json
 from kahnd.service.client import ControlClient
 
 
-@click.command()
+@click.command(short_help="Return when all changes are rendered")
 @targets_argument
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Give up after this many seconds.")
 @json_option

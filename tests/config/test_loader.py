@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+import os
+from dataclasses import FrozenInstanceError
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from config.helpers import Loader, schemas
+from kahnd.config.loader import load, log_config
+from kahnd.config.schema import RendererSchema
+from kahnd.config.tables import LogTable, WatchTable
+from kahnd.config.values import PoolConfig
+from kahnd.core.model import DocumentId, Problem
+from kahnd.errors import ConfigError
+from kahnd.render.parameters import CommandParameters, PageParameters
+
+SMALL = '[project]\nsources = ["docs"]\n'
+PAGES = '[[rules]]\nmatch = "docs/**/*.md"\nrenderer = "page"\n'
+COMMAND = '[[rules]]\nmatch = "docs/*.dot"\nrenderer = "command"\noutput = "{stem}.svg"\n'
+
+
+def _problems(loaded: Loader, text: str | bytes, **environ: str) -> tuple[Problem, ...]:
+    with pytest.raises(ConfigError) as raised:
+        loaded(text, **environ)
+    return raised.value.problems
+
+
+def _problem(loaded: Loader, text: str | bytes, **environ: str) -> Problem:
+    (problem,) = _problems(loaded, text, **environ)
+    return problem
+
+
+# What is right
+
+
+def test_only_sources_are_needed(loaded: Loader, tmp_path: Path) -> None:
+    config = loaded(SMALL)
+    assert (config.root, config.file, config.name) == (tmp_path, tmp_path / "kahnd.toml", tmp_path.name)
+    assert (config.layout.sources, config.layout.output, config.layout.rules) == (("docs",), "site", ())
+    assert config.ignore == ()
+    assert (config.store.url, config.store.namespace, config.store.database) == (
+        "surrealkv://.kahnd/db",
+        "kahnd",
+        tmp_path.name,
+    )
+    assert config.watch == WatchTable(settle_ms=10, rescan_s=300, polling="auto")
+    assert config.pool == PoolConfig(workers=os.cpu_count() or 1, timeout_s=60)
+    assert config.log == LogTable(level="info", format="auto", file=".kahnd/log/kahnd.jsonl")
+
+
+def test_everything_that_is_said_counts(loaded: Loader) -> None:
+    config = loaded("""
+[project]
+name = "handbook"
+sources = ["docs/", "./data"]
+output = "out/../public"
+ignore = ["drafts/**"]
+[store]
+url = "ws://db:8000/rpc"
+namespace = "n"
+database = "d"
+[watch]
+settle_ms = 0
+rescan_s = 0
+polling = "never"
+[pool]
+workers = 3
+timeout_s = 0.5
+[log]
+level = "debug"
+format = "json"
+file = "log/k.jsonl"
+""")
+    assert (config.name, config.ignore, config.layout.output) == ("handbook", ("drafts/**",), "public")
+    assert config.layout.sources == ("docs", "data")
+    assert (config.store.url, config.store.namespace, config.store.database) == ("ws://db:8000/rpc", "n", "d")
+    assert config.watch == WatchTable(settle_ms=0, rescan_s=0, polling="never")
+    assert config.pool == PoolConfig(workers=3, timeout_s=0.5)
+    assert config.log == LogTable(level="debug", format="json", file="log/k.jsonl")
+
+
+def test_rules_have_their_renderers_parameters_and_their_lines(loaded: Loader) -> None:
+    rules = loaded(
+        f'{SMALL}{PAGES}template = "t.html"\n{COMMAND}command = ["dot", "{{source}}", "{{output}}"]\n'
+    ).layout.rules
+    assert [(rule.index, rule.renderer, rule.line) for rule in rules] == [(0, "page", 3), (1, "command", 7)]
+    assert rules[0].parameters == PageParameters(template="t.html")
+    assert rules[1].parameters == CommandParameters(command=("dot", "{source}", "{output}"))
+    assert all(rule.recipe is None for rule in rules)
+
+
+def test_a_rule_without_output_has_its_renderers(loaded: Loader) -> None:
+    layout = loaded(SMALL + PAGES).layout
+    assert layout.output_of(DocumentId("docs/a/b.md")) == "site/a/b.html"
+
+
+def test_the_database_is_named_after_the_project(loaded: Loader) -> None:
+    assert loaded(f'{SMALL}name = "book"\n').store.database == "book"
+
+
+def test_an_output_folder_may_lie_in_a_source(loaded: Loader) -> None:
+    assert loaded('[project]\nsources = ["."]\n').layout.output == "site"
+
+
+def test_sources_may_lie_in_one_another(loaded: Loader) -> None:
+    assert loaded('[project]\nsources = ["docs", "docs/api"]\n').layout.sources == ("docs", "docs/api")
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_no_mistake(loaded: Loader) -> None:
+    assert loaded(b'\xef\xbb\xbf[project]\r\nsources = ["docs"]\r\n').layout.sources == ("docs",)
+    assert _problem(loaded, b'\xef\xbb\xbf[project]\r\nsources = ["docs"]\r\nx = 1\r\n').line == 3
+
+
+def test_it_is_frozen(loaded: Loader) -> None:
+    config = loaded(SMALL)
+    with pytest.raises(FrozenInstanceError):
+        config.name = "other"  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        config.watch.settle_ms = 1  # type: ignore[misc]
+
+
+def test_missing_sources_are_told_apart_from_mistakes(loaded: Loader, tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    missing = loaded('[project]\nsources = [\n  "docs",\n  "dosc",\n]\n').missing_sources()
+    assert missing == (Problem('the source folder "dosc" is missing', "kahnd.toml", 4, 'did you mean "docs"?'),)
+
+
+def test_a_missing_source_of_the_environment_has_no_line(loaded: Loader) -> None:
+    (missing,) = loaded(SMALL, KAHND_PROJECT__SOURCES='["other"]').missing_sources()
+    assert missing.line == 0
+
+
+# What is wrong
+
+WRONG: dict[str, tuple[str, int, str, str]] = {
+    "an unknown key": (f"{SMALL}[pool]\nwrokers = 2\n", 4, 'unknown key "wrokers" in [pool]', '"workers"'),
+    "a key of a later version": (f'{SMALL}[pool]\nbackend = "dask"\n', 4, 'unknown key "backend"', "known are"),
+    "an unknown table": (f"{SMALL}[wacth]\nx = 1\n", 3, 'unknown table "wacth"', '"watch"'),
+    "a table of a later version": (f"{SMALL}[serve]\nport = 1\n", 3, 'unknown table "serve"', ""),
+    "a key above all tables": (f"output = 1\n{SMALL}", 1, 'unknown key "output"', "known are"),
+    "a table that is a value": (f"watch = 1\n{SMALL}", 1, '"watch" must be a table', "[watch]"),
+    "a wrong type": (f'{SMALL}[watch]\nsettle_ms = "10"\n', 4, "watch.settle_ms: expected an integer, got text", ""),
+    "a truth that is a number": (f"{SMALL}{PAGES}templating = 1\n", 6, "templating: expected true or false", ""),
+    "a wrong type in a list": ('[project]\nsources = [\n"a",\n1]\n', 4, "project.sources[2]: expected text", ""),
+    "a number too small": (f"{SMALL}[pool]\nworkers = 0\n", 4, "pool.workers: expected an integer >= 1", ""),
+    "a time-out of nothing": (f"{SMALL}[pool]\ntimeout_s = 0\n", 4, "pool.timeout_s: expected a number > 0", ""),
+    "a time-out that never ends": (f"{SMALL}[pool]\ntimeout_s = inf\n", 4, "pool.timeout_s", ""),
+    "a time-out that is no number": (f"{SMALL}[pool]\ntimeout_s = nan\n", 4, "pool.timeout_s", ""),
+    "a word that is no choice": (f'{SMALL}[watch]\npolling = "alwys"\n', 4, '"alwys"', '"always"'),
+    "a word for a number": (f'{SMALL}[pool]\nworkers = "atuo"\n', 4, '"atuo"', '"auto"'),
+    "no sources": ('[project]\nname = "x"\n', 1, '"sources" is missing in [project]', ""),
+    "no project": ("[pool]\nworkers = 1\n", 1, '"sources" is missing in [project]', ""),
+    "an empty list of sources": ("[project]\nsources = []\n", 2, "project.sources is empty", "docs"),
+    "a source outside": ('[project]\nsources = ["a", "a/../../b"]\n', 2, "outside the project", "relative"),
+    "an absolute source": ('[project]\nsources = ["/etc"]\n', 2, 'source "/etc" is outside', "relative"),
+    "a source twice": ('[project]\nsources = ["a",\n"./a/"]\n', 3, "is there twice", '"a"'),
+    "kahnd's own folder": ('[project]\nsources = [".kahnd/log"]\n', 2, "is kahnd's own", ""),
+    "an output outside": (f'{SMALL}output = "../site"\n', 3, 'output "../site" is outside', "relative"),
+    "an output that is a source": (f'{SMALL}output = "docs"\n', 3, "holds the source", "site"),
+    "an output that holds a source": (f'{SMALL}output = "."\n', 3, "holds the source", "site"),
+    "an output in kahnd's own folder": (f'{SMALL}output = ".kahnd"\n', 3, "is kahnd's own", ""),
+    "an unknown kind of store": (f'{SMALL}[store]\nurl = "gopher://x"\n', 4, '"gopher"', "known are"),
+    "a store that is nowhere": (f'{SMALL}[store]\nurl = "db"\n', 4, "store.url must be", ""),
+    "one rule instead of a list": (f'{SMALL}[rules]\nmatch = "x"\n', 3, "rules must be a list", "[[rules]]"),
+    "a rule without a match": (f'{SMALL}[[rules]]\nrenderer = "page"\n', 3, '"match" is missing', ""),
+    "a rule without a renderer": (f'{SMALL}[[rules]]\nmatch = "*"\n', 3, '"renderer" is missing', ""),
+    "an unknown renderer": (f"{SMALL}{PAGES}".replace('"page"', '"pgae"'), 5, '"pgae"', '"page"'),
+    "an unknown key of a rule": (f'{SMALL}{PAGES}tmplate = "x"\n', 6, '"tmplate" of the rule', '"template"'),
+    "a misspelt key of every rule": (f'{SMALL}{PAGES}outptu = "x"\n', 6, '"outptu"', '"output"'),
+    "a pattern that leads out": (f"{SMALL}{PAGES}".replace('"docs/', '"../docs/'), 4, "can match nothing", ""),
+    "a pattern of too many braces": (f"{SMALL}{PAGES}".replace("*.md", "{1..99999}"), 4, "no valid pattern", ""),
+    "an unknown placeholder": (f'{SMALL}{PAGES}output = "{{dri}}/x"\n', 6, "unknown placeholder {dri}", "{dir}"),
+    "an empty placeholder": (f'{SMALL}{PAGES}output = "{{}}/x"\n', 6, "unknown placeholder {}", "{dir}"),
+    "a brace left open": (f'{SMALL}{PAGES}output = "{{dir/x"\n', 6, "placeholder {dir/x", ""),
+    "a closing brace alone": (f'{SMALL}{PAGES}output = "dir}}"\n', 6, "placeholder }", ""),
+    "an output that leads out": (f'{SMALL}{PAGES}output = "{{dir}}/../x"\n', 6, "out of the output folder", ""),
+    "an absolute output": (f'{SMALL}{PAGES}output = "/{{stem}}"\n', 6, "out of the output folder", ""),
+    "an output without a name": (f'{SMALL}{PAGES}output = "{{dir}}/"\n', 6, "names no file", ""),
+    "a command without output": (
+        f'{SMALL}{COMMAND}command = ["x", "{{output}}"]\n'.replace('output = "{stem}.svg"\n', ""),
+        3,
+        '"output" is missing; command',
+        "output =",
+    ),
+    "a command without command": (SMALL + COMMAND, 3, '"command" is missing', ""),
+    "an unknown placeholder of a command": (
+        f'{SMALL}{COMMAND}command = ["x",\n"{{output}}",\n"{{sorce}}"]\n',
+        9,
+        "{sorce}",
+        "",
+    ),
+    "a broken expression": (
+        f'{SMALL}{COMMAND}command = ["x", "{{output}}"]\nscan = ["(a)",\n"(b"]\n',
+        9,
+        "no regular expression",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_mistake_is_told_with_its_line_and_a_remedy(loaded: Loader, case: str) -> None:
+    text, line, message, remedy = WRONG[case]
+    problem = _problem(loaded, text)
+    assert (problem.file, problem.line) == ("kahnd.toml", line)
+    assert message in problem.message
+    assert remedy in problem.remedy
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines(loaded: Loader) -> None:
+    text = f'{SMALL}outptu = "x"\noutput = "docs"\n[pool]\nwrokers = 1\nworkers = 0\n{PAGES}x = 1\noutput = "{{y}}"\n'
+    assert [problem.line for problem in _problems(loaded, text)] == [3, 4, 6, 7, 11, 12]
+
+
+BROKEN: dict[str, tuple[str | bytes, int]] = {
+    "an unclosed list": ("[project]\nsources = [\n", 2),
+    "a missing value": ("[project]\nname =\nsources = []\n", 2),
+    "a key twice": ("[project]\nname = 'a'\nname = 'b'\n", 3),
+    "an open string": ('[project]\nname = "a\n', 2),
+    "no UTF-8": (b"[project]\n# \xff\n", 2),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_is_no_toml_is_told_with_its_line(loaded: Loader, case: str) -> None:
+    text, line = BROKEN[case]
+    problem = _problem(loaded, text)
+    assert (problem.file, problem.line) == ("kahnd.toml", line)
+
+
+def test_a_column_is_told_where_it_is_known(loaded: Loader) -> None:
+    assert "at column 7" in _problem(loaded, "[a]\nx = 1 2\n").message
+
+
+@pytest.mark.parametrize("text", [f"x = {'[' * 5000}", f"x = {'9' * 5000}"])
+def test_absurd_toml_is_told_and_no_crash(loaded: Loader, text: str) -> None:
+    assert _problem(loaded, text).file == "kahnd.toml"
+
+
+def test_no_file_is_told_with_the_way_to_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="kahnd init"):
+        load(tmp_path, schemas(), {})
+
+
+# Secrets
+
+
+def test_user_and_password_come_from_the_environment_and_are_never_shown(loaded: Loader) -> None:
+    config = loaded(SMALL, KAHND_STORE__USER="root", KAHND_STORE__PASSWORD="hush-hush")  # noqa: S106 (no real one)
+    assert (config.store.user, config.store.password) == ("root", "hush-hush")
+    assert config.store.secrets == ("hush-hush",)
+    assert "hush-hush" not in repr(config)
+
+
+@pytest.mark.parametrize("key", ["user", "password"])
+def test_the_file_may_not_hold_them(loaded: Loader, key: str) -> None:
+    problem = _problem(loaded, f'{SMALL}[store]\n{key} = "hush-hush"\n')
+    assert problem.line == 4
+    assert "hush-hush" not in str(problem)
+
+
+def test_the_url_may_not_hold_them(loaded: Loader) -> None:
+    problem = _problem(loaded, f'{SMALL}[store]\nurl = "wss://root:hush-hush@db/rpc"\n')
+    assert "KAHND_STORE__PASSWORD" in problem.remedy
+    assert "hush-hush" not in str(problem)
+
+
+# The log's table alone
+
+
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [
+        ('[log]\nfile = "other.jsonl"\n', "other.jsonl"),
+        ('nonsense = 1\n[log]\nfile = "other.jsonl"\n', "other.jsonl"),
+        ('[log]\nfile = "other.jsonl"\nfile = 1\n', ".kahnd/log/kahnd.jsonl"),
+        ("[log]\nfile = 1\n", ".kahnd/log/kahnd.jsonl"),
+    ],
+)
+def test_a_broken_project_still_has_a_log(tmp_path: Path, text: str, file: str) -> None:
+    (tmp_path / "kahnd.toml").write_text(text)
+    assert log_config(tmp_path, {}).file == file
+
+
+def test_the_logs_place_can_come_from_the_environment(tmp_path: Path) -> None:
+    assert log_config(tmp_path, {"KAHND_LOG__FILE": "there.jsonl"}).file == "there.jsonl"
+
+
+class Odd(msgspec.Struct, frozen=True):
+    low: int
+    high: int
+
+    def __post_init__(self) -> None:
+        if self.low > self.high:
+            raise ValueError("low is above high")
+
+
+def test_a_struct_says_itself_what_its_values_must_be_together(tmp_path: Path) -> None:
+    """A renderer's parameters may object in their own `__post_init__`."""
+    text = f'{SMALL}[[rules]]\nmatch = "*"\nrenderer = "odd"\noutput = "x"\nlow = 2\nhigh = 1\n'
+    (tmp_path / "kahnd.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"kahnd\.toml:3: low is above high"):
+        load(tmp_path, {"odd": RendererSchema(Odd)}, {})
