@@ -7,12 +7,13 @@ Renderings and looks go on beside it and send their events to the inbox.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from math import inf
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from kahnd.core.machine import Machine
@@ -78,7 +79,10 @@ class _Now:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the engine works with. `say` writes a log line: event, then fields; `on_config`: see Eyes."""
+    """What the engine works with. `say` writes a log line: event, then fields; `on_config`: see Eyes.
+
+    `config_settled` returns when no such change is waiting to be dealt with: the session goes on as it is.
+    """
 
     store: Store
     tree: Tree
@@ -87,6 +91,7 @@ class World:
     clock: Clock
     say: Say
     on_config: Callable[[bool], None] = lambda _: None
+    config_settled: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
 
 
 class Engine:
@@ -103,6 +108,7 @@ class Engine:
         self._pool = world.pool
         self._clock = world.clock
         self._say = world.say
+        self._config_settled = world.config_settled
         self._scopes: dict[RunId, anyio.CancelScope] = {}
         self._tickets: dict[Ticket, _Ticket] = {}
         self._last_ticket = 0
@@ -155,6 +161,7 @@ class Engine:
         await self.started.wait()
         if self.watcher:
             await self.eyes.flush(self.watcher)
+            await self._config_settled()
         if retry:
             await self._look_at_outputs()
         wanted = await self._closure(targets)
@@ -183,8 +190,8 @@ class Engine:
         trusted = tuple(each for each in snapshot.documents if each.id not in self.machine.untrusted)
         sightings = await self.eyes.first(Snapshot(trusted))
         absent = await self._absent_outputs()
+        self._say("scan.finished", cause=cause, changed=len(sightings))
         await self._handle(tasks, Started(sightings, absent, cause, asked))
-        self._say("scan.finished", documents=sum(self.machine.graph.counts.values()), changed=len(sightings))
         self.started.set()
 
     async def _handle(self, tasks: TaskGroup, event: Event) -> None:

@@ -57,7 +57,9 @@ class Daemon:
         self._session: Session | None = None
         self._opened = anyio.Event()
         self._ended = anyio.Event()
-        self._reload, self._reloads = anyio.create_memory_object_stream[bool](1)
+        self._changes, self._dealt_with = 0, 0
+        self._changed, self._settled = anyio.Event(), anyio.Event()
+        self._ignores_changed = False
         self._stopped_by: int | None = None
         self._rescans = 0
 
@@ -161,7 +163,7 @@ class Daemon:
         project = self._project
         for problem in project.config.missing_sources():
             self._say(Event.SOURCE_MISSING, error=str(problem))
-        async with open_session(project, self._say, self._on_config, patient=True) as session:
+        async with open_session(project, self._say, self, patient=True) as session:
             self._session, self._ended = session, anyio.Event()
             self._opened.set()
             try:
@@ -174,30 +176,48 @@ class Daemon:
                 self._session, self._opened = None, anyio.Event()
                 self._ended.set()
 
-    def _on_config(self, ignores: bool) -> None:  # noqa: FBT001 - a callback
-        if not self._reloads.statistics().current_buffer_used:
-            self._reload.send_nowait(ignores)
+    def on_config(self, ignores: bool) -> None:  # noqa: FBT001 - a callback
+        """Remember that what the session is built on may have changed."""
+        self._changes += 1
+        self._ignores_changed |= ignores
+        self._changed.set()
+
+    async def config_settled(self) -> None:
+        """Return once all changes so far are dealt with; where one ends the session, whoever waits is asked again."""
+        changes = self._changes
+        while self._dealt_with < changes:
+            await self._settled.wait()
 
     async def _await_reload(self, tasks: TaskGroup) -> None:
         """End the session once what it is built on has changed, and can be used."""
-        async for ignores in self._reloads:
-            try:
-                project = await anyio.to_thread.run_sync(read_project, self._project.root)
-            except ConfigError as error:
-                for problem in error.problems:
-                    self._say(Event.CONFIG_INVALID, error=str(problem), remedy="the last good configuration stays")
-                continue
-            if ignores or project != self._project:
-                self._project = project
+        while True:
+            await self._changed.wait()
+            self._changed, changes = anyio.Event(), self._changes
+            project = await self._read_again()
+            reload = project is not None and (self._ignores_changed or project != self._project)
+            if project and reload:
+                self._project, self._ignores_changed = project, False
                 self._say(Event.CONFIG_RELOADED, rules=len(project.layout.rules))
                 tasks.cancel_scope.cancel()
+            self._dealt_with = changes
+            settled, self._settled = self._settled, anyio.Event()
+            settled.set()
+            if reload:
                 return
+
+    async def _read_again(self) -> Project | None:
+        try:
+            return await anyio.to_thread.run_sync(read_project, self._project.root)
+        except ConfigError as error:
+            for problem in error.problems:
+                self._say(Event.CONFIG_INVALID, error=str(problem), remedy="the last good configuration stays")
+            return None
 
     async def _heed_signals(self, tasks: TaskGroup) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             async for number in signals:
                 if number == signal.SIGHUP:
-                    self._on_config(ignores=False)
+                    self.on_config(ignores=False)
                     continue
                 self._stopped_by = number
                 tasks.cancel_scope.cancel()

@@ -8,9 +8,9 @@ import platform
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from kahnd.config.loader import load
 from kahnd.config.schema import RendererSchema
@@ -18,6 +18,7 @@ from kahnd.config.values import Config
 from kahnd.core.machine import Machine
 from kahnd.core.model import Problem, Snapshot
 from kahnd.core.rules import Layout
+from kahnd.core.runs import STAGES
 from kahnd.engine import Engine, World
 from kahnd.pool.local import WorkerPool
 from kahnd.ports import Store
@@ -78,11 +79,26 @@ def _schema(name: str) -> RendererSchema:
     return RendererSchema(parameters, output="{dir}/{name}" if name == "copy" else "", check=registry.check)
 
 
+class ConfigDesk(Protocol):
+    """Deals with changes to kahnd.toml, ignore files and plug-ins."""
+
+    def on_config(self, ignores: bool) -> None:  # noqa: FBT001 - a callback
+        """Something changed (True: the ignore rules)."""
+        ...
+
+    async def config_settled(self) -> None:
+        """Return when no such change is waiting to be dealt with."""
+        ...
+
+
 @asynccontextmanager
 async def open_session(
-    project: Project, say: Say, on_config: Callable[[bool], None] = lambda _: None, *, patient: bool
+    project: Project, say: Say, desk: ConfigDesk | None = None, *, patient: bool
 ) -> AsyncIterator[Session]:
-    """Workers are started while the database opens; both are gone when the session is left."""
+    """Workers are started while the database opens; both are gone when the session is left.
+
+    `desk` is where changes to what the session is built on are dealt with, if it is watched at all.
+    """
     config, layout = project.config, project.layout
     greeting = Greeting(config.root, layout)
     workers, timeout_s = config.pool.workers, config.pool.timeout_s
@@ -90,11 +106,13 @@ async def open_session(
         WorkerPool(WORKER, greeting, root=config.root, workers=workers, timeout_s=timeout_s) as pool,
         stored(config, say) as store,
     ):
+        outputs = FileOutputs(config.root, layout.output)
+        outputs.discard(STAGES)
         snapshot = await store.load()
         machine = Machine(layout, snapshot, slots=workers, build_ids=build_ids())
-        world = World(
-            store, tree_of(project), FileOutputs(config.root, layout.output), pool, SystemClock(), say, on_config
-        )
+        world = World(store, tree_of(project), outputs, pool, SystemClock(), say)
+        if desk:
+            world = replace(world, on_config=desk.on_config, config_settled=desk.config_settled)
         yield Session(
             project,
             Engine(machine, world, last_build=snapshot.last_build, patient=patient),
