@@ -48,14 +48,17 @@ DEFAULT_LIMITS: Final = Limits()
 
 
 class Connection(Protocol):
-    """One database. Raises StoreError, StoreLostError or StoreCorruptError; and Refused with queries.DEEPER."""
+    """One database. Raises StoreError, StoreLostError or StoreCorruptError; and Refused with queries.DEEPER.
+
+    StoreCorruptError means that what was known is known no more: nothing but loading makes sense then.
+    """
 
     async def run(self, query: str, payload: bytes = b"") -> Any:
         """Run a query of `queries`, alone and within its time limit, and return its last statement's answer."""
         ...
 
     async def rebuild(self, why: StoreError) -> None:
-        """Begin again with an empty database; raises `why` where that is not ours to do."""
+        """Begin again with an empty database, after a StoreCorruptError."""
         ...
 
     async def close(self) -> None:
@@ -88,11 +91,12 @@ async def ask(client: Client, query: str, payload: bytes = b"") -> Any:
     return answers[-1]["result"]
 
 
-async def apply_schema(client: Client, mismatch: type[StoreError], name: str, remedy: str = "") -> None:
-    """Make the tables where there are none yet; raises `mismatch` where they are another version's."""
+async def apply_schema(client: Client, mismatch: type[StoreError], name: str, remedy: str = "") -> bool:
+    """Make the tables where there are none yet, and say whether so; raises `mismatch` for another version's."""
     version = await ask(client, queries.SCHEMA_VERSION)
     if version is None:
         await ask(client, resources.files(__package__).joinpath("schema.surql").read_text("utf-8"))
     elif version != VERSION:
         message = f"the database has schema version {version}, this kahnd needs {VERSION}"
         raise mismatch(Problem(message, file=name, remedy=remedy))
+    return version is None

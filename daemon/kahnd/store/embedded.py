@@ -63,7 +63,10 @@ class EmbeddedConnection:
 
         Raises StoreError where another process has it open, or the folder can't be used.
         """
-        await self._opened()
+        try:
+            await self._open()
+        except StoreCorruptError as error:
+            await self._begin_again(error)
 
     async def run(self, query: str, payload: bytes = b"") -> Any:
         """Run a query; one that does not return is run once more, on an engine opened anew."""
@@ -99,14 +102,15 @@ class EmbeddedConnection:
 
     async def _opened(self) -> AsyncEmbeddedSurrealConnection:
         """The engine; opened again where it is not, or has written as much as it should."""
-        if self._client and _size(self._folder) - self._size_at_opening > self._limits.budget:
+        if self._client and self._grown() > self._limits.budget:
             await self._shut()
-        if self._client:
-            return self._client
+        return self._client or await self._open()
+
+    def _grown(self) -> int:
         try:
-            return await self._open()
-        except StoreCorruptError as error:
-            return await self._begin_again(error)
+            return _size(self._folder) - self._size_at_opening
+        except FileNotFoundError as error:
+            raise StoreCorruptError(Problem("the database's folder is gone", str(self._folder))) from error
 
     async def _shut(self) -> None:
         client, self._client = self._client, None
@@ -116,13 +120,22 @@ class EmbeddedConnection:
             await client.close()
             await anyio.sleep(SETTLE_S)
 
-    async def _begin_again(self, why: StoreError) -> AsyncEmbeddedSurrealConnection:
+    async def _begin_again(self, why: StoreError) -> None:
         await self._shut()
+        message = "the database was unusable: it is built anew from the sources"
+        self._report(Problem(message, file=str(self._move_aside()), detail=str(why)))
+        await self._open()
+
+    def _move_aside(self) -> Path:
         aside = self._folder.with_name(f"{self._folder.name}.unusable-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
-        self._folder.rename(aside)
-        message = "the database was unusable: it is moved aside, and built anew from the sources"
-        self._report(Problem(message, file=str(aside), detail=str(why)))
-        return await self._open()
+        try:
+            self._folder.rename(aside)
+        except FileNotFoundError:
+            return self._folder
+        except OSError as error:
+            message = f"the database is unusable and can't be moved aside: {error.strerror}"
+            raise self._error(message, "move it away") from error
+        return aside
 
     async def _open(self) -> AsyncEmbeddedSurrealConnection:
         from surrealdb import AsyncEmbeddedSurrealConnection  # noqa: PLC0415  it takes a second to import

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from kahnd.core.model import Problem
-from kahnd.errors import StoreError, StoreLostError
+from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
 from kahnd.store.connection import Limits, Place, Refused, apply_schema, ask, is_deeper
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class RemoteConnection:
         self._lock = anyio.Lock()
         self._client: AsyncWsSurrealConnection | None = None
         self._socket: object = None
+        self._known = False
 
     async def run(self, query: str, payload: bytes = b"") -> Any:
         """Run a query, on a new session where the last was lost. Raises StoreLostError where there is no server."""
@@ -54,8 +55,7 @@ class RemoteConnection:
                 raise self._error(f"the database refused: {error}") from error
 
     async def rebuild(self, why: StoreError) -> None:
-        """A server's data is not ours to throw away."""
-        raise why
+        """Nothing to do: the server came back empty, and the tables were made."""
 
     async def close(self) -> None:
         """End the session."""
@@ -90,7 +90,10 @@ class RemoteConnection:
             await client.signin({"username": username, "password": password})
         await client.use(self._place.namespace, self._place.database)
         remedy = "set store.database to another name, or run the kahnd that made it"
-        await apply_schema(client, StoreError, self._name, remedy)
+        empty = await apply_schema(client, StoreError, self._name, remedy)
+        known, self._known = self._known, True
+        if empty and known:
+            raise StoreCorruptError(self._problem("the server came back without the database"))
         return client
 
     async def _drop(self) -> None:

@@ -1,0 +1,207 @@
+"""The embedded engine's traps, and what the adapter does about each."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kahnd.core.model import DocumentId, Problem
+from kahnd.errors import StoreCorruptError, StoreError
+from kahnd.store import connection, queries
+from kahnd.store.connection import Limits, Place
+from kahnd.store.embedded import EmbeddedConnection
+from kahnd.store.surreal import SurrealStore, open_store
+from store.conftest import EMBEDDED
+from store.graphs import changed, done, ids
+
+OPEN_ELSEWHERE = """
+import sys
+from pathlib import Path
+import anyio
+from kahnd.core.model import Change, DocumentId, Facts
+from kahnd.errors import StoreCorruptError, StoreError
+from kahnd.store.connection import Place
+from kahnd.store.surreal import SurrealStore, open_store
+
+async def main():
+    try:
+        store = await open_store(Place("surrealkv://.kahnd/db", "kahnd", "tests", "main"), root=Path(sys.argv[1]))
+    except StoreError as error:
+        sys.exit(str(error))
+    await store.propagate([Change(Facts(DocumentId(sys.argv[2])))])
+    await store.close()
+
+anyio.run(main)
+"""
+
+
+def folder(root: Path) -> Path:
+    return root / ".kahnd/db"
+
+
+def elsewhere(root: Path, document: str) -> subprocess.CompletedProcess[str]:
+    """Another process opens the store, writes one document, and exits."""
+    command = [sys.executable, "-c", OPEN_ELSEWHERE, str(root), document]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def moved_aside(root: Path) -> list[Path]:
+    return list((root / ".kahnd").glob("db.unusable-*"))
+
+
+async def documents(root: Path, place: Place = EMBEDDED, report: Callable[[Problem], None] = print) -> list[DocumentId]:
+    store = await open_store(place, root=root, report=report)
+    found = [each.id for each in (await store.load()).documents]
+    await store.close()
+    return found
+
+
+async def test_facts_outlive_the_process_in_a_private_folder_below_the_root(tmp_path: Path) -> None:
+    assert elsewhere(tmp_path, "a").returncode == 0
+    assert stat.S_IMODE(folder(tmp_path).stat().st_mode) == 0o700
+    assert await documents(tmp_path) == ["a"]
+
+
+async def test_a_root_may_have_any_name_but_one_with_a_question_mark(tmp_path: Path) -> None:
+    odd = tmp_path / "100% ünï #1"
+    odd.mkdir()
+    await documents(odd)
+    assert folder(odd).is_dir()
+    with pytest.raises(StoreError, match="question mark"):
+        await documents(tmp_path / "what?")
+
+
+async def test_another_process_is_refused_while_this_one_has_it_open(tmp_path: Path) -> None:
+    store = await open_store(EMBEDDED, root=tmp_path)
+    refused = elsewhere(tmp_path, "a")
+    assert refused.returncode == 1
+    assert "another process has the database open" in refused.stderr
+    assert moved_aside(tmp_path) == []
+    await store.close()
+
+
+def test_twenty_processes_that_exit_right_after_closing_exit_cleanly(tmp_path: Path) -> None:
+    """An engine whose threads still run would abort some of them."""
+    roots = [tmp_path / f"{number:02}" for number in range(20)]
+    with ThreadPoolExecutor(4) as threads:
+        exits = list(threads.map(lambda root: elsewhere(root, "a"), roots))
+    assert [(each.returncode, each.stderr) for each in exits] == [(0, "")] * 20
+
+
+async def test_it_is_opened_anew_each_time_it_has_written_its_budget(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    original = EmbeddedConnection._make_folder
+    monkeypatch.setattr(EmbeddedConnection, "_make_folder", lambda self: (opened.append(1), original(self)))
+    store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(budget=5_000))
+    for number in range(10):
+        await store.propagate([changed(f"{number}-{each:02}") for each in range(20)])
+    assert 4 < len(opened) <= 11
+    assert len((await store.load()).documents) == 200
+    await store.close()
+
+
+@pytest.mark.parametrize("what", ["manifest", "sstables"])
+async def test_a_store_that_cannot_be_opened_is_moved_aside_and_made_anew(tmp_path: Path, what: str) -> None:
+    assert elsewhere(tmp_path, "a").returncode == 0
+    for file in (folder(tmp_path) / what).iterdir():
+        file.write_bytes(b"\xaa" * file.stat().st_size)
+    told: list[Problem] = []
+    assert await documents(tmp_path, report=told.append) == []
+    (aside,) = moved_aside(tmp_path)
+    assert [(each.file, "built anew" in each.message) for each in told] == [(str(aside), True)]
+    assert elsewhere(tmp_path, "b").returncode == 0
+    assert await documents(tmp_path) == ["b"]
+
+
+async def test_damage_that_opening_does_not_notice_is_found_by_loading(tmp_path: Path) -> None:
+    store = await open_store(EMBEDDED, root=tmp_path)
+    await store.propagate([changed(f"{number:05}") for number in range(3000)])
+    await store.close()
+    (table,) = (folder(tmp_path) / "sstables").iterdir()
+    content = bytearray(table.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    table.write_bytes(content)
+    told: list[Problem] = []
+    assert await documents(tmp_path, report=told.append) == []
+    assert len(told) == len(moved_aside(tmp_path)) == 1
+
+
+async def test_another_schema_version_is_moved_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert elsewhere(tmp_path, "a").returncode == 0
+    monkeypatch.setattr(connection, "VERSION", 2)
+    told: list[Problem] = []
+    assert await documents(tmp_path, report=told.append) == []
+    assert "schema version 1, this kahnd needs 2" in told[0].detail
+
+
+async def test_a_folder_that_cannot_be_made_is_an_error_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / ".kahnd").write_text("in the way")
+    with pytest.raises(StoreError, match="can't be made"):
+        await documents(tmp_path)
+
+
+async def test_a_call_that_does_not_return_is_tried_once_more_and_then_an_error(tmp_path: Path) -> None:
+    store = await open_store(EMBEDDED, root=tmp_path)
+    await store.propagate([changed("a")])
+    embedded = store._connection
+    assert isinstance(embedded, EmbeddedConnection)
+    embedded._limits = Limits(call=-1.0)
+    with pytest.raises(StoreError, match="does not answer"):
+        await store.propagate([changed("b")])
+    embedded._limits = Limits()
+    assert "a" in [each.id for each in (await store.load()).documents]
+    await store.close()
+
+
+async def test_the_schema_says_the_version_that_is_looked_for(embedded: SurrealStore) -> None:
+    assert await embedded._connection.run(queries.SCHEMA_VERSION) == connection.VERSION
+
+
+async def test_a_folder_that_vanishes_is_noticed_and_loading_begins_anew(tmp_path: Path) -> None:
+    """Going on with an empty database would find no dependents of anything."""
+    told: list[Problem] = []
+    store = await open_store(EMBEDDED, root=tmp_path, report=told.append)
+    await store.propagate([changed("a")])
+    shutil.rmtree(folder(tmp_path))
+    with pytest.raises(StoreCorruptError, match="gone"):
+        await store.propagate([changed("a")])
+    assert (await store.load()).documents == ()
+    assert await store.propagate([changed("a")]) == ("a",)
+    assert len(told) == 1
+    await store.close()
+
+
+async def test_two_workspaces_in_one_database_do_not_touch_each_other(tmp_path: Path) -> None:
+    ours = await open_store(EMBEDDED, root=tmp_path)
+    theirs = type(ours)(ours._connection, "theirs")
+    for store in (ours, theirs):
+        await store.propagate([changed("a"), changed("b", add="a")])
+        await store.commit([done("a"), done("b")])
+    before = await theirs.load()
+    assert set(await ours.propagate([changed("a")])) == set(ids("a b"))
+    await ours.commit([done("a", add="a")])
+    assert await theirs.load() == before
+    assert await theirs.frontier() == ()
+    assert await theirs.cycle(DocumentId("a")) == ()
+    await ours.close()
+
+
+async def test_an_unknown_kind_of_url_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="none of surrealkv"):
+        await documents(tmp_path, replace(EMBEDDED, url="postgres://user:secret@host/db"))
+
+
+def test_importing_the_store_does_not_import_the_sdk() -> None:
+    """It takes a second, which the command line does not have."""
+    code = "import sys, kahnd.store.surreal, kahnd.store.memory; sys.exit('surrealdb' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,122 @@
+"""A server that drops its clients, restarts, refuses them or is not there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
+from kahnd.store import connection
+from kahnd.store.connection import Place
+from kahnd.store.surreal import SurrealStore, open_store
+from store.graphs import changed
+from store.surreal_server import PASSWORD, USER, SurrealServer
+
+
+def place(url: str) -> Place:
+    return Place(url, "kahnd", "tests", "main")
+
+
+async def connect(url: str, password: str = PASSWORD) -> SurrealStore:
+    return await open_store(place(url), root=Path(), credentials=(USER, password))
+
+
+@pytest.fixture
+async def remote(server: SurrealServer) -> AsyncIterator[SurrealStore]:
+    store = await connect(server.url)
+    yield store
+    await store.close()
+
+
+async def test_after_a_dropped_connection_it_signs_in_again(server: SurrealServer, remote: SurrealStore) -> None:
+    await remote.propagate([changed("a")])
+    server.drop_connections()
+    server.methods.clear()
+    try:
+        await remote.propagate([changed("b")])
+    except StoreLostError:  # the drop was noticed only when it sent
+        await remote.propagate([changed("b")])
+    assert server.methods[:2] == ["signin", "use"]
+    assert [each.id for each in (await remote.load()).documents] == ["a", "b"]
+
+
+async def test_while_the_server_is_away_the_store_is_lost_and_then_it_works_again(
+    server: SurrealServer, remote: SurrealStore
+) -> None:
+    await remote.propagate([changed("a")])
+    await server.stop_serving()
+    for _ in range(2):
+        with pytest.raises(StoreLostError, match="can't be reached"):
+            await remote.load()
+    await server.start()
+    assert [each.id for each in (await remote.load()).documents] == ["a"]
+
+
+async def test_a_server_that_comes_back_empty_is_noticed_and_loading_begins_anew(
+    server: SurrealServer, remote: SurrealStore
+) -> None:
+    await remote.propagate([changed("a")])
+    await server.stop_serving()
+    await server.query("USE NS kahnd; REMOVE DATABASE tests")
+    await server.start()
+    with pytest.raises(StoreCorruptError, match="without the database"):
+        await remote.propagate([changed("a")])
+    assert (await remote.load()).documents == ()
+    assert await remote.propagate([changed("a")]) == ("a",)
+
+
+async def test_no_server_at_all_is_a_lost_store(server: SurrealServer) -> None:
+    url = server.url
+    await server.stop_serving()
+    with pytest.raises(StoreLostError):
+        await connect(url)
+    await server.start()
+
+
+async def test_a_wrong_password_is_an_error_that_does_not_tell_it(server: SurrealServer) -> None:
+    with pytest.raises(StoreError) as caught:
+        await connect(server.url, password="hunter2 and more")  # noqa: S106  a test's
+    assert not isinstance(caught.value, StoreLostError)
+    assert "authentication" in str(caught.value)
+    assert "hunter2" not in f"{caught.value!r} {caught.value.problems}"
+
+
+async def test_a_password_in_the_url_is_in_no_message(server: SurrealServer) -> None:
+    url = server.url.replace("ws://", "ws://someone:hunter2@")
+    await server.stop_serving()
+    with pytest.raises(StoreLostError) as caught:
+        await connect(url)
+    assert "hunter2" not in f"{caught.value!r} {caught.value.problems}"
+    assert "127.0.0.1" in str(caught.value)
+    await server.start()
+
+
+async def test_another_schema_version_is_left_alone_and_said(
+    server: SurrealServer, remote: SurrealStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await remote.propagate([changed("a")])
+    monkeypatch.setattr(connection, "VERSION", 2)
+    with pytest.raises(StoreError, match="schema version 1, this kahnd needs 2") as caught:
+        await connect(server.url)
+    assert "store.database" in caught.value.problems[0].remedy
+    assert len((await remote.load()).documents) == 1
+
+
+async def test_two_workspaces_write_at_once(server: SurrealServer) -> None:
+    """Their transactions may conflict, and are tried again."""
+    stores = [
+        await open_store(Place(server.url, "kahnd", "tests", str(number)), root=Path(), credentials=(USER, PASSWORD))
+        for number in range(4)
+    ]
+
+    async def write(store: SurrealStore) -> int:
+        for number in range(10):
+            await store.propagate([changed(f"{number}"), changed("hub", add=f"{number}")])
+        return len((await store.load()).documents)
+
+    assert await asyncio.gather(*map(write, stores)) == [11] * 4
+    for store in stores:
+        await store.close()
