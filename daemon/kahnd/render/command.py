@@ -91,12 +91,13 @@ class CommandRenderer:
 
     def _without_program(self, rendering: Rendering, parameters: CommandParameters) -> Rendered:
         place = rendering.rule_place
-        message = f"the program {parameters.words[0]!r} is not installed"
+        program, document = parameters.words[0], rendering.job.document
         if not parameters.fallback:
+            message = f"{document} needs the program {program!r}, which is not installed"
             raise ProblemError(Problem(message, place.file, place.line, "install it, or correct the rule's `command`"))
         fallback = rendering.locate("/" + parameters.fallback, place)
         content, _ = rendering.read(fallback, Kind.INCLUDE, place)
-        warning = Problem(f"{message}: {fallback} stands in", rendering.job.document, 0, "install it")
+        warning = Problem(f"the program {program!r} is not installed: {fallback} stands in", document, 0, "install it")
         return rendering.finish(content, warning)
 
 

@@ -93,7 +93,7 @@ def is_page(layout: Layout, path: str) -> bool:
     return rule is not None and rule.renderer == "page"
 
 
-@dataclass
+@dataclass(eq=False)
 class ProjectLoader(BaseLoader):
     """Loads templates through a rendering's account; compiled code is kept by its source's hash.
 

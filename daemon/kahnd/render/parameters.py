@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from difflib import get_close_matches
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -17,7 +17,9 @@ PLACEHOLDER: Final = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What every renderer's rule keys have in common."""
+    """What every renderer's rule keys have in common. `default_output` is the pattern of a rule that gives none."""
+
+    default_output: ClassVar[str] = ""
 
     @property
     def scans(self) -> bool:
@@ -35,6 +37,8 @@ class PageParameters(Parameters, frozen=True, forbid_unknown_fields=True):
     `templating`: whether the text is a Jinja template too.
     """
 
+    default_output: ClassVar[str] = "{dir}/{stem}.html"
+
     template: str = ""
     templating: bool = True
 
@@ -46,6 +50,8 @@ class PageParameters(Parameters, frozen=True, forbid_unknown_fields=True):
 
 class TemplateParameters(Parameters, frozen=True, forbid_unknown_fields=True):
     """Nothing to set."""
+
+    default_output: ClassVar[str] = "{dir}/{name}"
 
     @property
     def scans(self) -> bool:
@@ -104,6 +110,8 @@ class CommandParameters(Parameters, frozen=True, forbid_unknown_fields=True):
 
 class CopyParameters(Parameters, frozen=True, forbid_unknown_fields=True):
     """Nothing to set."""
+
+    default_output: ClassVar[str] = "{dir}/{name}"
 
 
 class PythonParameters(Parameters, frozen=True, forbid_unknown_fields=True):

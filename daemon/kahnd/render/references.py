@@ -138,7 +138,7 @@ class References:
         collection = collection_id(self._rendering.locate(pattern, place))
         members = sorted(self._rendering.members(collection, place))
         self._rendering.note(Dependency(collection, Kind.COLLECTION, place.line), of_members(members))
-        return by_key([self._read_page(member, place) for member in members], sort)
+        return by_key([self._read_page(member, place) for member in members if not self._is_partial(member)], sort)
 
     def output(self, reference: str, _place: tuple[str, int] = _NO_PLACE) -> Output:
         """What another document renders to, which must be there."""
@@ -155,6 +155,11 @@ class References:
         content, digest = self._rendering.read_output(dependency, path, place)
         self._rendering.note(dependency, digest)
         return decode(content, path)
+
+    def _is_partial(self, document: DocumentId) -> bool:
+        """Whether a rule would fit but for the underscore: a partial or a draft is no page of the collection."""
+        layout = self._rendering.layout
+        return layout.rule_of(document) is None and layout.scanned_as(document) is not None
 
     def _place(self, given: tuple[str, int]) -> Place:
         return Place(given[0] or self._rendering.job.document, given[1])

@@ -1,0 +1,144 @@
+"""A project in a temporary folder whose documents are rendered directly, without the engine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from kahnd.core.digest import of_bytes
+from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, OutputPath, Problem, RunId, Unmet
+from kahnd.core.rules import Layout, Rule, collection_id, glob_matcher
+from kahnd.ports import Renderers
+from kahnd.render.parameters import (
+    CommandParameters,
+    CopyParameters,
+    PageParameters,
+    Parameters,
+    PythonParameters,
+    TemplateParameters,
+)
+from kahnd.render.registry import create
+
+NAMES: dict[type[Parameters], str] = {
+    PageParameters: "page",
+    TemplateParameters: "template",
+    CommandParameters: "command",
+    CopyParameters: "copy",
+    PythonParameters: "python",
+}
+SOURCES = ("docs", "data", "templates")
+
+
+def rule(index: int, match: str, parameters: Parameters, output: str = "") -> Rule:
+    pattern = output or parameters.default_output or "{dir}/{stem}.out"
+    return Rule(index, match, NAMES[type(parameters)], pattern, parameters, line=10 + index)
+
+
+def rules(*each: tuple[str, Parameters] | tuple[str, Parameters, str]) -> tuple[Rule, ...]:
+    return tuple(rule(index, *given) for index, given in enumerate(each))
+
+
+USUAL = rules(
+    ("docs/**/*.md", PageParameters()),
+    ("docs/**/*.txt", TemplateParameters()),
+    ("docs/**/*.css", CopyParameters()),
+)
+
+
+class Workshop:
+    """Writes files and renders documents by rules, as the engine would ask for it."""
+
+    def __init__(self, root: Path, by: tuple[Rule, ...] = USUAL, sources: tuple[str, ...] = SOURCES) -> None:
+        self.root = root.resolve()
+        self.layout = Layout(sources, "site", by)
+        self._renderers: Renderers | None = None
+        self._runs = 0
+
+    @property
+    def renderers(self) -> Renderers:
+        """The ones a worker would have, for as long as the rules stay."""
+        if self._renderers is None:
+            self._renderers = create(self.root, self.layout)
+        return self._renderers
+
+    def by(self, *each: tuple[str, Parameters] | tuple[str, Parameters, str]) -> Workshop:
+        self.layout, self._renderers = replace(self.layout, rules=rules(*each)), None
+        return self
+
+    def write(self, path: str, content: str | bytes) -> Path:
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+        return file
+
+    def write_all(self, files: dict[str, str]) -> None:
+        for path, content in files.items():
+            self.write(path, content)
+
+    def files(self, pattern: str) -> tuple[DocumentId, ...]:
+        fits = glob_matcher(pattern)
+        paths = (str(path.relative_to(self.root)) for path in sorted(self.root.rglob("*")) if path.is_file())
+        return tuple(DocumentId(path) for path in paths if fits(path))
+
+    def job(self, document: str, *collections: str, dependencies: tuple[Dependency, ...] = ()) -> Job:
+        own = DocumentId(document)
+        rendered_by = self.layout.rule_of(own)
+        assert rendered_by is not None, document
+        self._runs += 1
+        stage = f".kahnd/stage/{self._runs}/{Path(document).name}"
+        (self.root / stage).parent.mkdir(parents=True)
+        return Job(
+            run=RunId(self._runs),
+            document=own,
+            content_hash=of_bytes((self.root / document).read_bytes()),
+            rule=rendered_by.index,
+            output=self.layout.output_by(rendered_by, own),
+            stage=stage,
+            deps=tuple(self.layout.output_of(each.target) or each.target for each in dependencies),
+            dependencies=dependencies,
+            collections=tuple((collection_id(pattern), self.files(pattern)) for pattern in collections),
+        )
+
+    def run(self, job: Job) -> Outcome:
+        rendered_by = self.layout.rules[job.rule]
+        return self.renderers[rendered_by.renderer].render(job, rendered_by.parameters)
+
+    def outcome(self, document: str, *collections: str) -> Outcome:
+        return self.run(self.job(document, *collections))
+
+    def text(self, document: str, *collections: str) -> str:
+        """What a document renders to."""
+        job = self.job(document, *collections)
+        outcome = self.run(job)
+        assert not isinstance(outcome, Failed | Unmet), outcome.problem
+        content = (self.root / job.stage).read_bytes()
+        assert outcome.output_hash == of_bytes(content)
+        return content.decode()
+
+    def publish(self, document: str, *collections: str) -> OutputPath:
+        """Render a document and put its output where others find it."""
+        content, output = self.text(document, *collections), self.layout.output_of(DocumentId(document))
+        assert output is not None
+        self.write(output, content)
+        return output
+
+    def problem(self, document: str, *collections: str) -> Problem:
+        """What a document fails with."""
+        outcome = self.outcome(document, *collections)
+        assert isinstance(outcome, Failed), outcome
+        return outcome.problem
+
+    def unmet(self, document: str, *collections: str) -> Unmet:
+        outcome = self.outcome(document, *collections)
+        assert isinstance(outcome, Unmet), outcome
+        return outcome
+
+    def reads(self, document: str, *collections: str) -> list[tuple[str, Kind]]:
+        return [(each.dependency.target, each.dependency.kind) for each in self.outcome(document, *collections).reads]
+
+    def scan(self, document: str) -> list[tuple[str, Kind, int]]:
+        own = DocumentId(document)
+        by = self.layout.scanned_as(own)
+        assert by is not None
+        found = self.renderers[by.renderer].scan(own, (self.root / document).read_bytes(), by.parameters)
+        return [(each.target, each.kind, each.line) for each in found]
