@@ -290,7 +290,7 @@ class Machine:
     def _stop(self, document: DocumentId) -> Iterable[Command]:
         """Whatever runs for this document is not wanted any more."""
         self._held.discard(document)
-        job = self._runs.end(document)
+        job = self._runs.cancel(document)
         if job:
             yield Cancel(job.run)
 
@@ -311,12 +311,12 @@ class Machine:
         check = verdict.check(self.graph, node, event.outcome.reads, self.schedule)
         match check, event.outcome:
             case verdict.Again(look), _:
-                yield from self._again(node, event, look)
+                yield from self._again(node, job, event, look)
             case _, Rendered():
-                self._runs.finish(event)
+                self._runs.publish(event)
                 yield Publish(event.run, job.stage, job.output)
             case _, Failed(problem):
-                yield from self._stop(node.facts.id)
+                self._runs.end(job)
                 yield from self._fail(node, problem, attempt=self._attempt(event))
             case _, Unmet(needs):
                 yield from self._unmet(node, job, event, needs)
@@ -334,20 +334,20 @@ class Machine:
         """A run found something not there: a new collection, a missing document, an output, its own old bytes."""
         target = self.graph[needs.target]
         if is_collection(needs.target) and needs.target not in dict(job.collections):
-            yield from self._again(node, event, ())
+            yield from self._again(node, job, event, ())
         elif not target.exists or (target.status in verdict.BROKEN and not needs.kind.of_content):
-            yield from self._stop(node.facts.id)
+            self._runs.end(job)
             problem = event.outcome.problem if isinstance(event.outcome, Unmet) else None
             yield from self._fail(
                 node, problem or verdict.missing(job.document, needs), target.facts.because or needs.target
             )
         else:
-            yield from self._again(node, event, (needs.target,))
+            yield from self._again(node, job, event, (needs.target,))
 
-    def _again(self, node: Node, event: Finished, look: tuple[DocumentId, ...]) -> Iterable[Command]:
+    def _again(self, node: Node, job: Job, event: Finished, look: tuple[DocumentId, ...]) -> Iterable[Command]:
         """Drop a result made from what is not so (any more); run again once that is finished, or was looked at."""
         document = node.facts.id
-        yield from self._stop(document)
+        self._runs.end(job)
         if document in self._edges:
             yield self._keep(node.facts)
         if not look:
@@ -369,11 +369,11 @@ class Machine:
         return ()
 
     def _published(self, event: Published) -> Iterable[Command]:
-        finished, job = self._runs.finished(event.run), self._runs.job(event.run)
+        finished, job = self._runs.published(event.run), self._runs.job(event.run)
         if job is None or not isinstance(finished.outcome, Rendered):
             raise AssertionError(f"run {event.run} was published but not rendered")
         node = self.graph[job.document]
-        yield from self._stop(job.document)
+        self._runs.end(job)
         if event.problem:
             yield from self._fail(node, event.problem, attempt=self._attempt(finished))
             return

@@ -22,8 +22,10 @@ class Runs:
         self._members = members
         self._slots = slots
         self._last = 0
+        self._stages: list[str] = []
+        self._made = 0
         self._jobs: dict[RunId, Job] = {}
-        self._finished: dict[RunId, Finished] = {}
+        self._published: dict[RunId, Finished] = {}
         self._of: dict[DocumentId, RunId] = {}
 
     def __len__(self) -> int:
@@ -45,7 +47,7 @@ class Runs:
             content_hash,
             rule,
             output,
-            stage=f"{STAGES}/{run}/{posixpath.basename(output)}",
+            stage=f"{self._stage()}/{posixpath.basename(output)}",
             deps=self._files(node),
             dependencies=node.dependencies,
             collections=tuple((each, self._members(each)) for each in collections),
@@ -57,21 +59,35 @@ class Runs:
         """The job of a run, unless that is over or was stopped."""
         return self._jobs.get(run)
 
-    def finish(self, event: Finished) -> None:
+    def publish(self, event: Finished) -> None:
         """A run's result is good, and on its way into place."""
-        self._finished[event.run] = event
+        self._published[event.run] = event
 
-    def finished(self, run: RunId) -> Finished:
+    def published(self, run: RunId) -> Finished:
         """The result on its way into place."""
-        return self._finished[run]
+        return self._published[run]
 
-    def end(self, document: DocumentId) -> Job | None:
-        """No run for this document any more; the job that was out."""
+    def end(self, job: Job) -> None:
+        """A run is over; its stage is used again."""
+        self._forget(job.document)
+        self._stages.append(posixpath.dirname(job.stage))
+
+    def cancel(self, document: DocumentId) -> Job | None:
+        """The job out for this document, now to be cancelled. Its stage is not used again: it may yet write there."""
+        return self._forget(document)
+
+    def _forget(self, document: DocumentId) -> Job | None:
         run = self._of.pop(document, None)
         if run is None:
             return None
-        self._finished.pop(run, None)
+        self._published.pop(run, None)
         return self._jobs.pop(run)
+
+    def _stage(self) -> str:
+        if not self._stages:
+            self._made += 1
+            self._stages.append(f"{STAGES}/{self._made}")
+        return self._stages.pop()
 
     def _files(self, node: Node) -> tuple[str, ...]:
         """The direct dependencies in the order found, each as the file it renders to, or the file it is."""

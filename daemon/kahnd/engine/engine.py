@@ -6,6 +6,7 @@ Renderings and looks go on beside it and send their events to the inbox.
 
 from __future__ import annotations
 
+import posixpath
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
@@ -44,13 +45,14 @@ from kahnd.core.messages import (
     Tell,
 )
 from kahnd.core.model import BuildId, BuildRecord, DocumentId, Job, OutputPath, RunId, Snapshot, Ticket
-from kahnd.core.runs import STAGES
 from kahnd.engine.eyes import Eyes
 from kahnd.engine.keeper import Keeper
 from kahnd.engine.targets import resolve
 from kahnd.ports import Clock, Outputs, Pool, Store, Tree, Watcher
 
 Say = Callable[..., None]
+LINGER_S: Final = 0.02
+"""Results are gathered this long before they are committed: a batch of many costs little more than one."""
 OnProgress = Callable[[int, int], None]
 COUNTED: Final = ("rendered", "skipped", "failed", "blocked", "removed", "generations")
 
@@ -200,8 +202,6 @@ class Engine:
             answer = await self._perform(tasks, commands.popleft())
             if answer is not None:
                 commands.extend(self.machine.handle(answer))
-        if isinstance(event, Finished):
-            self._outputs.discard(_stage_of(event.run))
         self._show_progress()
         if self.keeper.behind:
             self._wakeup.set()
@@ -254,7 +254,7 @@ class Engine:
             self._send.send_nowait(Finished(job.run, outcome, started_at, self._elapsed_ms(began)))
         self._scopes.pop(job.run, None)
         if scope.cancelled_caught:
-            self._outputs.discard(_stage_of(job.run))
+            self._outputs.discard(posixpath.dirname(job.stage))
 
     def _cancel(self, run: RunId) -> None:
         scope = self._scopes.pop(run, None)
@@ -305,6 +305,7 @@ class Engine:
     async def _commit_behind(self) -> None:
         while True:
             await self._wakeup.wait()
+            await anyio.sleep(LINGER_S)
             self._wakeup = anyio.Event()
             await self.keeper.flush()
 
@@ -322,7 +323,3 @@ class Engine:
 
     def _elapsed_ms(self, began: float) -> float:
         return (self._clock.monotonic() - began) * 1000
-
-
-def _stage_of(run: RunId) -> str:
-    return f"{STAGES}/{run}"

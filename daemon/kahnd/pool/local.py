@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
@@ -19,7 +20,7 @@ from kahnd.core.model import Failed, Job, Outcome, Problem
 from kahnd.pool import frames
 
 SPARE: Final = 1
-"""Workers beyond those that can be busy: whoever is killed is replaced at once."""
+"""Workers beyond those that can be busy, where they are kept ready: whoever is killed is replaced at once."""
 
 
 @dataclass(slots=True)
@@ -56,18 +57,31 @@ class _Worker:
         return status
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """So many renderings at once, each for so many seconds at the most.
+
+    `ready`: workers are started before they are needed; otherwise when they are.
+    """
+
+    workers: int
+    timeout_s: float
+    ready: bool
+
+
 class WorkerPool:
-    """Up to `workers` renderings at once, each for `timeout_s` seconds at the most.
+    """Fulfils ports.Pool.
 
     `command` starts a worker, `greeting` is the first thing it is told (what its renderers are made from).
     """
 
-    def __init__(self, command: Sequence[str], greeting: object, *, root: Path, workers: int, timeout_s: float) -> None:
+    def __init__(self, command: Sequence[str], greeting: object, root: Path, bounds: Bounds) -> None:
         self._command = tuple(command)
         self._greeting = frames.pack(greeting)
         self._root = root
-        self._workers = workers
-        self._timeout_s = timeout_s
+        self._workers = bounds.workers
+        self._timeout_s = bounds.timeout_s
+        self._kept = bounds.workers + SPARE if bounds.ready else 0
         self._idle: list[_Worker] = []
         self._all = 0
         self._stack = AsyncExitStack()
@@ -103,7 +117,7 @@ class WorkerPool:
         return Failed(outcome.problem(job)) if isinstance(outcome, _Died) else outcome
 
     async def _once(self, job: Job) -> Outcome | _Died:
-        (self._root / job.stage).parent.mkdir(parents=True, exist_ok=True)
+        _empty((self._root / job.stage).parent)
         worker = self._idle.pop() if self._idle else await self._spawn()
         try:
             with anyio.fail_after(self._timeout_s):
@@ -131,7 +145,7 @@ class WorkerPool:
         return _Worker(process, process.stdin, BufferedByteReceiveStream(process.stdout), self._greeting)
 
     async def _fill(self) -> None:
-        while self._all < self._workers + SPARE:
+        while self._all < self._kept:
             worker = await self._spawn()
             self._idle.insert(0, worker)
             await worker.greet()
@@ -149,6 +163,17 @@ class WorkerPool:
             job.document,
             remedy="make it faster, or give it more time with timeout_s in [pool]",
         )
+
+
+def _empty(stage: Path) -> None:
+    """Make a folder, or what an earlier run left in it go away."""
+    try:
+        left = list(stage.iterdir())
+    except FileNotFoundError:
+        stage.mkdir(parents=True, exist_ok=True)
+        return
+    for each in left:
+        shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
 
 
 @dataclass(frozen=True, slots=True)

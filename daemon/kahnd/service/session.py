@@ -20,7 +20,7 @@ from kahnd.core.model import Problem, Snapshot
 from kahnd.core.rules import Layout
 from kahnd.core.runs import STAGES
 from kahnd.engine import Engine, World
-from kahnd.pool.local import WorkerPool
+from kahnd.pool.local import Bounds, WorkerPool
 from kahnd.ports import Store
 from kahnd.render import registry
 from kahnd.render.outputs import FileOutputs
@@ -101,15 +101,15 @@ async def open_session(
     """
     config, layout = project.config, project.layout
     greeting = Greeting(config.root, layout)
-    workers, timeout_s = config.pool.workers, config.pool.timeout_s
+    bounds = Bounds(config.pool.workers, config.pool.timeout_s, ready=desk is not None)
     async with (
-        WorkerPool(WORKER, greeting, root=config.root, workers=workers, timeout_s=timeout_s) as pool,
+        WorkerPool(WORKER, greeting, config.root, bounds) as pool,
         stored(config, say) as store,
     ):
         outputs = FileOutputs(config.root, layout.output)
         outputs.discard(STAGES)
         snapshot = await store.load()
-        machine = Machine(layout, snapshot, slots=workers, build_ids=build_ids())
+        machine = Machine(layout, snapshot, slots=bounds.workers, build_ids=build_ids())
         world = World(store, tree_of(project), outputs, pool, SystemClock(), say)
         if desk:
             world = replace(world, on_config=desk.on_config, config_settled=desk.config_settled)
