@@ -1,0 +1,52 @@
+# Everything a developer runs. `make run` and `make test` are all a newcomer needs: they set up .venv by themselves.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+
+.PHONY: run test check lint types layers format docs bench lock clean
+
+run: $(STAMP)  ## the daemon on examples/handbook
+	@echo "Rendering examples/handbook into examples/handbook/site: open site/index.html in a browser,"
+	@echo "then edit examples/handbook/docs/_partials/contact.md and reload. Ctrl-C stops."
+	@$(BIN)/kahnd -C examples/handbook run
+
+test: $(STAMP)  ## all tests
+	$(BIN)/pytest
+
+check: lint types layers test docs  ## all that CI runs
+
+lint: $(STAMP)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+layers: $(STAMP)
+	$(BIN)/lint-imports
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+docs: $(STAMP)  ## kahnd's own documentation, by kahnd
+	$(BIN)/kahnd -C docs build
+
+bench: $(STAMP)  ## the figures of docs/performance.md
+	$(BIN)/python benchmarks/edit_latency.py 1000 10000 --edits 50 --ninja
+	$(BIN)/python benchmarks/markdown.py
+
+lock: $(STAMP)  ## the newest versions that pyproject.toml allows
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
+		--upgrade pyproject.toml --group dev --output-file requirements.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kahnd needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $(STAMP)
