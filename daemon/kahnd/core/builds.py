@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 
-from kahnd.core.graph import Graph, Node
+from kahnd.core.graph import Graph
 from kahnd.core.messages import Answer, Asked, Report
 from kahnd.core.model import BuildId, BuildRecord, DocumentId, OutputPath, Problem, Status
 from kahnd.core.rules import is_collection
@@ -125,7 +125,6 @@ def report(graph: Graph, tally: Tally, targets: frozenset[DocumentId] = frozense
         ),
         key=lambda node: node.facts.id,
     )
-    cycles = {cycle for node in wrong if (cycle := cycle_of(node))}
     return Report(
         rendered=tuple(tally.rendered),
         skipped=tuple(tally.skipped),
@@ -133,23 +132,13 @@ def report(graph: Graph, tally: Tally, targets: frozenset[DocumentId] = frozense
             (node.facts.id, node.facts.problem or Problem("failed")) for node in wrong if node.status is Status.FAILED
         ),
         blocked=tuple(
-            (node.facts.id, node.facts.because or node.facts.id) for node in wrong if node.status is Status.BLOCKED
+            (node.facts.id, node.facts.because or node.facts.id, node.facts.problem or Problem("blocked"))
+            for node in wrong
+            if node.status is Status.BLOCKED
         ),
         removed=tuple(tally.removed),
-        cycles=tuple(sorted(cycles)),
+        cycles=tuple(sorted({node.cycle for node in wrong if node.cycle})),
     )
-
-
-def on_cycle(path: tuple[DocumentId, ...], document: DocumentId) -> Problem:
-    """The problem of a document on a cycle; `detail` keeps the path, a document a line."""
-    return Problem(f"depends on itself: {' → '.join(path)}", document, remedy="break the cycle", detail="\n".join(path))
-
-
-def cycle_of(node: Node) -> tuple[DocumentId, ...] | None:
-    """The cycle a document is on: such a document is its own culprit."""
-    problem = node.facts.problem
-    itself = node.facts.because == node.facts.id
-    return tuple(DocumentId(each) for each in problem.detail.split("\n")) if problem and itself else None
 
 
 def _is_due(targets: frozenset[DocumentId], unfinished: Container[DocumentId]) -> bool:

@@ -21,7 +21,7 @@ ABSENT = "missing"
 class Node:
     """One document (or collection): its facts, its edges, and what the rules make of its path.
 
-    `trace` are the edges its last good render had, kept while its bytes are others: should they come back, so do these.
+    `cycle`: the way from it back to itself, if one was found. `trace` are the edges its last good render had, kept while its bytes are others: should they come back, so do these.
     """
 
     facts: Facts
@@ -29,6 +29,7 @@ class Node:
     claim: OutputPath | None = None
     dependencies: tuple[Dependency, ...] = ()
     trace: tuple[Dependency, ...] | None = None
+    cycle: tuple[DocumentId, ...] = ()
 
     @property
     def exists(self) -> bool:

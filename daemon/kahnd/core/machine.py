@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from kahnd.core import verdict
-from kahnd.core.builds import Builds, on_cycle
+from kahnd.core.builds import Builds
 from kahnd.core.graph import Graph, Node
 from kahnd.core.intake import Intake, Noticed
 from kahnd.core.messages import (
@@ -143,6 +143,8 @@ class Machine:
         seen = {sighting.document for sighting in event.sightings}
         lost = tuple(Sighting(document) for document in sorted(self.untrusted - seen))
         noticed = self._notice(replace(event, sightings=event.sightings + lost))
+        knotted = [node for node in self.graph if node.facts.because == node.facts.id]
+        self._again_dirty(knotted, "on a cycle", noticed)
         yield from self._begin(event.cause)
         yield from self._take_in(noticed, event.cause)
         yield from self._query(Resume())
@@ -167,14 +169,18 @@ class Machine:
         concerned = [node for node in self.graph if not asked.targets or node.facts.id in asked.targets]
         if asked.force:
             self._force([node for node in concerned if node.claim], "forced", noticed)
-        for node in concerned:
-            if asked.retry and node.status is Status.FAILED and node.facts.id not in noticed.changes:
-                noticed.note(Change(node.facts, content=False), "failed before")
+        if asked.retry:
+            failed = [node for node in concerned if node.status is Status.FAILED]
+            self._again_dirty(failed, "failed before", noticed)
         yield from self._take_in(noticed, asked.cause)
 
     def _force(self, nodes: Iterable[Node], reason: str, noticed: Noticed) -> None:
+        forced = list(nodes)
+        self._forced.update(node.facts.id for node in forced)
+        self._again_dirty(forced, reason, noticed)
+
+    def _again_dirty(self, nodes: Iterable[Node], reason: str, noticed: Noticed) -> None:
         for node in nodes:
-            self._forced.add(node.facts.id)
             if node.facts.id not in noticed.changes:
                 noticed.note(Change(node.facts, content=False), reason)
 
@@ -202,6 +208,7 @@ class Machine:
         nodes = [node for each in affected if (node := self.graph.get(each)) and node.exists]
         for node in nodes:
             self.graph.put(replace(node.facts, status=Status.DIRTY))
+            node.cycle = ()
             yield from self._stop(node.facts.id)
             yield self._tell("document.dirty", document=node.facts.id, reason=self.reasons.get(node.facts.id))
         if self._open:
@@ -418,7 +425,9 @@ class Machine:
         self._asked_of_store -= 1
         yield self._tell("cycle.found", cycle=list(event.path), error=" → ".join(event.path))
         for document in sorted(event.members):
-            yield from self._fail(self.graph[document], on_cycle(event.path, document), document)
+            node = self.graph[document]
+            node.cycle = event.path
+            yield from self._fail(node, verdict.on_cycle(event.path, document), document)
 
     # Words
 

@@ -192,7 +192,7 @@ class Report:
     rendered: tuple[DocumentId, ...] = ()
     skipped: tuple[DocumentId, ...] = ()
     failed: tuple[tuple[DocumentId, Problem], ...] = ()
-    blocked: tuple[tuple[DocumentId, DocumentId], ...] = ()
+    blocked: tuple[tuple[DocumentId, DocumentId, Problem], ...] = ()
     removed: tuple[OutputPath, ...] = ()
     cycles: tuple[tuple[DocumentId, ...], ...] = ()
 

@@ -8,7 +8,6 @@ from enum import Enum
 from graphlib import TopologicalSorter
 
 from kahnd.core import verdict
-from kahnd.core.builds import cycle_of
 from kahnd.core.graph import Node
 from kahnd.core.machine import Machine
 from kahnd.core.model import DocumentId
@@ -58,7 +57,7 @@ def preview(machine: Machine) -> Preview:
             reasons[document] = machine.reasons.get(document) or _because(machine.graph[document], fates)
     height = 1 + max((level[each] for each in reasons), default=-1)
     generations = tuple(tuple(sorted(each for each in reasons if level[each] == number)) for number in range(height))
-    cycles = {cycle for node in machine.graph if (cycle := cycle_of(node))}
+    cycles = {node.cycle for node in machine.graph if node.cycle}
     return Preview(generations, reasons, tuple(sorted(cycles)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from kahnd.core.graph import Graph, Node
 from kahnd.core.model import (
@@ -21,7 +22,9 @@ from kahnd.core.model import (
 )
 from kahnd.core.rules import Rule
 
-BROKEN = frozenset({Status.FAILED, Status.BLOCKED})
+SHOWN: Final = 20
+"""How many documents of a cycle are named in a message."""
+BROKEN: Final = frozenset({Status.FAILED, Status.BLOCKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,12 @@ def missing(document: DocumentId, dependency: Dependency) -> Problem:
         dependency.line,
         "create it, or correct the reference",
     )
+
+
+def on_cycle(path: tuple[DocumentId, ...], document: DocumentId) -> Problem:
+    """The words for a document on a cycle; of a long one, its beginning."""
+    shown = path if len(path) <= SHOWN else (*path[: SHOWN - 2], f"({len(path) - SHOWN + 1} more)", path[-1])
+    return Problem(f"depends on itself: {' → '.join(shown)}", document, remedy="break the cycle")
 
 
 def _contested(node: Node, rivals: Iterable[DocumentId]) -> Problem:

@@ -139,11 +139,10 @@ def _decoded(content: bytes) -> Json:
 
 
 def _refusal(response: http.client.HTTPResponse) -> KahndError:
-    content = response.read()
-    try:
-        return _told(json.loads(content)["error"])
-    except (ValueError, KeyError, TypeError):
-        return _nobody(f"the daemon answers {response.status} {response.reason}")
+    error = _decoded(response.read()).get("error")
+    if isinstance(error, dict):
+        return _told(error)
+    return _nobody(f"the daemon answers {response.status} {response.reason}")
 
 
 def _told(error: Json) -> KahndError:

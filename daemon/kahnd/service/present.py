@@ -22,7 +22,7 @@ def answered(answer: Answered) -> Json:
         "rendered": list(told.rendered),
         "skipped": list(told.skipped),
         "failed": [_failure(document, problem) for document, problem in told.failed],
-        "blocked": [{"document": document, "because": because} for document, because in told.blocked],
+        "blocked": [_blocked(*each) for each in told.blocked],
         "removed": list(told.removed),
         "cycles": [list(cycle) for cycle in told.cycles],
         "duration_ms": round(answer.duration_ms, 2),
@@ -38,8 +38,7 @@ def status(project: str, root: str, graph: Graph, last_build: BuildRecord | None
         "root": root,
         "documents": {"total": sum(counts.values()), **{each.lower(): count for each, count in counts.items()}},
         "failures": [_failure(document, problem) for document, problem in wrong.failed],
-        "blocked": [{"document": document, "because": because} for document, because in wrong.blocked],
-        "cycles": [list(cycle) for cycle in wrong.cycles],
+        "blocked": [_blocked(*each) for each in wrong.blocked],
         "last_build": None if last_build is None else _build(last_build),
         **now,
     }
@@ -90,6 +89,10 @@ def error(problem: Problem, exit_code: int) -> Json:
 def _failure(document: DocumentId, problem: Problem) -> Json:
     detail = {"output": problem.detail} if problem.detail else {}
     return {"document": document, "error": str(problem), **detail}
+
+
+def _blocked(document: DocumentId, because: DocumentId, problem: Problem) -> Json:
+    return {"document": document, "because": because, "error": str(problem)}
 
 
 def _build(build: BuildRecord) -> Json:
