@@ -17,13 +17,14 @@ from kahnd.watch.ignore import FolderRules, Ignore, is_utf8
 class Listing:
     """The documents directly in one folder ("" is the project), by name.
 
-    `targets` are the real files that symbolic links stand for; `problems` what can't be looked at, and for the
-    folder itself `denied`: why it can't be listed.
+    `links` are all symbolic links with the project path each leads to (None: out of the project), those that
+    stand for a file being among the `files`; `problems` what can't be looked at, and for the folder itself
+    `denied`: why it can't be listed.
     """
 
     folder: str
     files: dict[str, os.stat_result] = field(default_factory=dict)
-    targets: dict[str, str] = field(default_factory=dict)
+    links: dict[str, str | None] = field(default_factory=dict)
     problems: dict[str, Problem] = field(default_factory=dict)
     denied: Problem | None = None
 
@@ -67,13 +68,18 @@ class Survey:
         above, name = posixpath.split(path)
         return self._inside(posixpath.join(os.path.realpath(self.full(above)), name))
 
-    def target(self, path: str) -> str | None:
-        """The project path of the regular file that a link stands for, if it may be a document's content."""
-        real = os.path.realpath(self.full(path))
-        inner = self._inside(real)
-        if inner is None or not is_utf8(inner) or self._ignore.is_derived(inner):
+    def target(self, link: str) -> str | None:
+        """The project path a link leads to, there or not; None out of the project and into what kahnd itself makes."""
+        inner = self._inside(os.path.realpath(self.full(link)))
+        return None if inner is None or not is_utf8(inner) or self._ignore.is_derived(inner) else inner
+
+    def file(self, path: str | None) -> os.stat_result | None:
+        """The stat of a regular file, if one stands there within reach."""
+        try:
+            found = None if path is None else self.stat(path)
+        except OSError:
             return None
-        return inner if _is_regular(real) else None
+        return found if found is not None and modes.S_ISREG(found.st_mode) else None
 
     def _inside(self, real: str) -> str | None:
         prefix = self._real_root.rstrip("/") + "/"
@@ -118,13 +124,6 @@ class Survey:
                 listing.files[entry.name] = found
 
     def _take_link(self, name: str, path: str, listing: Listing) -> None:
-        if (target := self.target(path)) is not None and (found := self.stat(target)) is not None:
+        target = listing.links[name] = self.target(path)
+        if (found := self.file(target)) is not None:
             listing.files[name] = found
-            listing.targets[name] = target
-
-
-def _is_regular(path: str) -> bool:
-    try:
-        return modes.S_ISREG(os.lstat(path).st_mode)
-    except OSError:
-        return False  # a link that leads nowhere, or to where kahnd may not look

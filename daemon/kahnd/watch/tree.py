@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import posixpath
 import stat as modes
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -66,7 +66,7 @@ class SourceTree:
         self._ignore = Ignore(base, layout, ignore)
         self._survey = Survey(base, self._sources, self._ignore)
         self._cache = StatCache()
-        self._links: dict[DocumentId, str] = {}
+        self._links: dict[DocumentId, str | None] = {}
         self._one_at_a_time = anyio.Lock()
 
     def known(self, snapshot: Snapshot) -> None:
@@ -88,6 +88,7 @@ class SourceTree:
 
     def _crawl(self) -> tuple[Sighting, ...]:
         findings = _Findings()
+        self._links.clear()
         for source in self._sources:
             self._ignore.reread_above(source)
         self._examine("", findings)
@@ -96,15 +97,26 @@ class SourceTree:
 
     def _look(self, paths: frozenset[str]) -> tuple[Sighting, ...]:
         findings = _Findings()
+        links = dict(self._links)
         for path in self._real(filter(is_utf8, paths)):
             self._examine(path, findings)
+        if self._links != links:  # what other links lead to can be another, too
+            for link in [*self._links]:
+                self._examine(link, findings)
         return self._settle(findings)
 
     def _real(self, paths: Iterable[str]) -> set[str]:
-        """The paths with no link among the folders above them, and every link that stands for one of them."""
-        unlinked = {self._survey.unlinked(_normal(path)) for path in paths}
-        real = {path for path in unlinked if path is not None}
-        return real | {link for link, target in self._links.items() if not real.isdisjoint(upwards(target))}
+        """The paths with no link among the folders above them, and every link that has to do with one of them."""
+        normal = {_normal(path) for path in paths}
+        real = {unlinked for path in normal if (unlinked := self._survey.unlinked(path)) is not None}
+        real |= {once for path in normal for once in self._once_through_links(path)}
+        return real | {link for link, target in self._links.items() if not real.isdisjoint(_places(link, target))}
+
+    def _once_through_links(self, path: str) -> Iterator[str]:
+        """Where the path led through links that may be gone by now: an event can bear a linked folder's name."""
+        for above in upwards(posixpath.dirname(path)):
+            if (target := self._links.get(DocumentId(above))) is not None:
+                yield posixpath.join(target, path[len(above) + 1 :])
 
     def _examine(self, path: str, findings: _Findings) -> None:
         """Look at a path and at every source below it."""
@@ -131,21 +143,24 @@ class SourceTree:
 
     def _examine_kind(self, document: DocumentId, findings: _Findings) -> bool:
         """Find out what stands here, and whether it is a folder. Raises OSError where that can't be told."""
-        found = self._survey.stat(document)
+        found = self._survey.stat(document) if self._survey.unlinked(document) == document else None
         is_folder = found is not None and modes.S_ISDIR(found.st_mode)
+        self._links.pop(document, None)
         if found is None or self._is_ignored(document, folder=is_folder):
             return is_folder
         if is_folder:
             self._examine_folders(document, findings)
         elif modes.S_ISREG(found.st_mode):
-            self._suspect(document, None, findings)
-        elif modes.S_ISLNK(found.st_mode) and (target := self._survey.target(document)) is not None:
-            self._suspect(document, target, findings)
+            findings.suspects[document] = self._survey.full(document)
+        elif modes.S_ISLNK(found.st_mode):
+            target = self._links[document] = self._survey.target(document)
+            if target is not None and self._survey.file(target) is not None:
+                findings.suspects[document] = self._survey.full(target)
         return is_folder
 
     def _is_ignored(self, path: str, *, folder: bool) -> bool:
         if path in self._sources:
-            return self._survey.unlinked(path) != path
+            return False
         return self._ignore.excludes(path) or self._ignore.ignores(path, folder=folder)
 
     def _examine_folders(self, top: str, findings: _Findings) -> None:
@@ -162,17 +177,12 @@ class SourceTree:
         for name, found in listing.files.items():
             entry = known.get(name)
             if entry is None or not entry.agrees(found):
-                self._suspect(DocumentId(prefix + name), listing.targets.get(name), findings)
-        self._links.update({DocumentId(prefix + name): target for name, target in listing.targets.items()})
+                findings.suspects[DocumentId(prefix + name)] = self._survey.full(
+                    listing.links.get(name) or prefix + name
+                )
+        self._links.update({DocumentId(prefix + name): target for name, target in listing.links.items()})
         findings.denied.update({DocumentId(prefix + name): problem for name, problem in listing.problems.items()})
         findings.gone.update(DocumentId(prefix + name) for name in known if name not in listing.files)
-
-    def _suspect(self, document: DocumentId, target: str | None, findings: _Findings) -> None:
-        findings.suspects[document] = self._survey.full(document if target is None else target)
-        if target is None:
-            self._links.pop(document, None)
-        else:
-            self._links[document] = target
 
     def _settle(self, findings: _Findings) -> tuple[Sighting, ...]:
         """Read the suspects, and bring the cache up to date with all that was found."""
@@ -230,7 +240,6 @@ class SourceTree:
     def _remember(self, look: _Look) -> None:
         if look.entry is None:
             self._cache.drop(look.document)
-            self._links.pop(look.document, None)
         else:
             self._cache.put(look.document, look.entry)
 
@@ -239,6 +248,12 @@ def _normal(path: str) -> str:
     """The path as it stands in the cache: the project itself is ""."""
     normal = posixpath.normpath(path)
     return "" if normal == "." else normal
+
+
+def _places(link: str, target: str | None) -> Iterator[str]:
+    """All paths whose change can make another of a link."""
+    yield from upwards(link)
+    yield from upwards(target or "")
 
 
 def _remembered(facts: Facts) -> Entry:

@@ -1,0 +1,342 @@
+from __future__ import annotations
+
+import os
+import posixpath
+import random
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kahnd.core import digest
+from kahnd.core.model import Dependency, Digest, DocumentId, Facts, Kind, Problem, Sighting, Snapshot, Status
+from kahnd.core.rules import Layout, collection_id
+from kahnd.watch.tree import SourceTree
+from watch.harness import IncludeScanner, by_document, tree_over, write
+
+WRONG = Digest("0" * 32)
+
+
+def remembered(sightings: Iterable[Sighting], *, later_ns: int = 0, content_hash: Digest | None = None) -> Snapshot:
+    """What a store would keep of these, as if each had been hashed that much later."""
+    facts = [
+        Facts(
+            each.document,
+            content_hash=content_hash or each.content_hash,
+            stat=each.stat and replace(each.stat, hashed_ns=each.stat.hashed_ns + later_ns),
+            problem=each.problem,
+        )
+        for each in sightings
+    ]
+    return Snapshot(tuple(facts))
+
+
+LATER_NS = 10_000_000_000
+
+
+async def test_first_sightings_carry_hash_stat_and_what_the_same_bytes_depend_on(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/a.md": "include docs/b.md\n", "docs/sub/b.md": "x", "docs/data.csv": "include no\n"})
+    found = by_document(await tree_over(tmp_path).crawl())
+    assert found["docs/a.md"].dependencies == (Dependency(DocumentId("docs/b.md"), Kind.INCLUDE),)
+    assert found["docs/sub/b.md"].dependencies == ()
+    assert found["docs/data.csv"].dependencies == ()
+    assert found["docs/data.csv"].content_hash == digest.of_bytes(b"include no\n")
+    stat = found["docs/a.md"].stat
+    assert stat is not None
+    assert stat.mtime_ns == (tmp_path / "docs/a.md").stat().st_mtime_ns
+
+
+async def test_a_second_look_tells_only_what_differs(tmp_path: Path) -> None:
+    write(tmp_path, {f"docs/{name}.md": name for name in "abcd"})
+    tree = tree_over(tmp_path)
+    first = by_document(await tree.crawl())
+    assert await tree.crawl() == ()
+    (tmp_path / "docs/a.md").write_text("include docs/b.md")
+    os.utime(tmp_path / "docs/b.md")
+    (tmp_path / "docs/c.md").unlink()
+    found = by_document(await tree.crawl())
+    assert found.keys() == {"docs/a.md", "docs/b.md", "docs/c.md"}
+    assert found["docs/a.md"].dependencies == (Dependency(DocumentId("docs/b.md"), Kind.INCLUDE),)
+    assert found["docs/b.md"].content_hash == first["docs/b.md"].content_hash
+    assert found["docs/b.md"].stat != first["docs/b.md"].stat
+    assert found["docs/b.md"].dependencies is None
+    assert found["docs/c.md"] == Sighting(DocumentId("docs/c.md"))
+    assert await tree.crawl() == ()
+
+
+async def test_a_trusted_stat_saves_hashing_and_a_racy_one_does_not(tmp_path: Path) -> None:
+    """Told by a wrong hash in the cache: who trusts the stat does not notice it."""
+    write(tmp_path, {f"docs/{number}.md": str(number) for number in range(50)})
+    sightings = await tree_over(tmp_path).crawl()
+    trusting, doubting = tree_over(tmp_path), tree_over(tmp_path)
+    trusting.known(remembered(sightings, later_ns=LATER_NS, content_hash=WRONG))
+    doubting.known(remembered(sightings, content_hash=WRONG))
+    assert await trusting.crawl() == ()
+    assert by_document(await doubting.crawl()).keys() == by_document(sightings).keys()
+
+
+async def test_a_path_that_is_hinted_at_is_hashed_whatever_its_stat_says(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/a.md": "a"})
+    sightings = await tree_over(tmp_path).crawl()
+    tree = tree_over(tmp_path)
+    tree.known(remembered(sightings, later_ns=LATER_NS, content_hash=WRONG))
+    assert by_document(await tree.look(["docs/a.md"]))["docs/a.md"].content_hash == digest.of_bytes(b"a")
+
+
+async def test_what_a_snapshot_knows_and_is_not_there_is_gone(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/a.md": "a"})
+    tree = tree_over(tmp_path)
+    old = Facts(DocumentId("docs/old/b.md"), content_hash=WRONG)
+    never = Facts(DocumentId("docs/never.md"), status=Status.MISSING)
+    collection = Facts(collection_id("docs/*.md"), content_hash=WRONG)
+    tree.known(Snapshot((old, never, collection)))
+    assert by_document(await tree.crawl()).keys() == {"docs/a.md", "docs/old/b.md"}
+
+
+async def test_a_hint_at_a_folder_covers_all_below_it(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/x/1.md": "1", "docs/x/deep/2.md": "2", "docs/xx/3.md": "3"})
+    tree = tree_over(tmp_path)
+    await tree.crawl()
+    (tmp_path / "docs/x").rename(tmp_path / "docs/y")
+    found = by_document(await tree.look(["docs/x", "docs/y"]))
+    assert {path for path, each in found.items() if each == Sighting(DocumentId(path))} == {
+        "docs/x/1.md",
+        "docs/x/deep/2.md",
+    }
+    assert {path for path, each in found.items() if each.content_hash} == {"docs/y/1.md", "docs/y/deep/2.md"}
+    assert await tree.crawl() == ()
+
+
+async def test_a_folder_in_the_place_of_a_file_and_back(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/a": "file"})
+    tree = tree_over(tmp_path)
+    await tree.crawl()
+    (tmp_path / "docs/a").unlink()
+    write(tmp_path, {"docs/a/b.md": "b"})
+    found = by_document(await tree.look(["docs/a"]))
+    assert found["docs/a"].content_hash is None
+    assert found["docs/a/b.md"].content_hash is not None
+    shutil.rmtree(tmp_path / "docs/a")
+    write(tmp_path, {"docs/a": "file"})
+    found = by_document(await tree.look(["docs/a"]))
+    assert found["docs/a"].content_hash is not None
+    assert found["docs/a/b.md"].content_hash is None
+
+
+async def test_sources_within_one_another_give_each_file_once(tmp_path: Path) -> None:
+    write(tmp_path, {"a.md": "", "docs/b.md": "", "docs/sub/c.md": "", "other/d.md": ""})
+    assert by_document(await tree_over(tmp_path, "docs", "docs/sub").crawl()).keys() == {"docs/b.md", "docs/sub/c.md"}
+    tree = tree_over(tmp_path, ".", "docs")
+    assert by_document(await tree.crawl()).keys() == {"a.md", "docs/b.md", "docs/sub/c.md", "other/d.md"}
+    shutil.rmtree(tmp_path / "docs")
+    assert by_document(await tree.look(["docs"])).keys() == {"docs/b.md", "docs/sub/c.md"}
+
+
+async def test_a_missing_source_holds_nothing_until_it_comes(tmp_path: Path) -> None:
+    tree = tree_over(tmp_path, "docs", "more")
+    assert await tree.crawl() == ()
+    write(tmp_path, {"docs/a.md": "a"})
+    assert by_document(await tree.look(["docs"])).keys() == {"docs/a.md"}
+
+
+async def test_paths_outside_the_sources_are_of_no_interest(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/a.md": "a", "elsewhere/b.md": "b"})
+    tree = tree_over(tmp_path)
+    assert await tree.look(["elsewhere/b.md", "elsewhere", "../x", "docs/../elsewhere/b.md"]) == ()
+
+
+async def test_a_changed_gitignore_takes_documents_away_and_brings_them_back(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/a.md": "a", "docs/sub/b.md": "b", "docs/sub/c.log": "c"})
+    tree = tree_over(tmp_path)
+    await tree.crawl()
+    write(tmp_path, {"docs/sub/.gitignore": "*.log\n"})
+    assert await tree.crawl() == (Sighting(DocumentId("docs/sub/c.log")),)
+    write(tmp_path, {".gitignore": "sub/\n"})
+    assert await tree.crawl() == (Sighting(DocumentId("docs/sub/b.md")),)
+    assert await tree.look(["docs/sub/b.md", "docs/sub"]) == ()
+    (tmp_path / ".gitignore").unlink()
+    (tmp_path / "docs/sub/.gitignore").unlink()
+    assert by_document(await tree.crawl()).keys() == {"docs/sub/b.md", "docs/sub/c.log"}
+
+
+async def test_links_inside_the_project_are_read_through_and_others_are_no_documents(tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    write(root, {"docs/a.md": "a", "docs/real/b.md": "b", "shared/c.md": "c", "site/out.html": "o", "secret.md": "s"})
+    (tmp_path / "outside.md").write_text("outside")
+    for link, target in {
+        "in": "a.md",
+        "shared": "../shared/c.md",
+        "folder": "real",
+        "out": "../../outside.md",
+        "absolute": str(tmp_path / "outside.md"),
+        "output": "../site/out.html",
+        "nowhere": "missing",
+        "self": "self",
+    }.items():
+        (root / "docs" / link).symlink_to(target)
+    tree = tree_over(root)
+    found = by_document(await tree.crawl())
+    assert found.keys() == {"docs/a.md", "docs/real/b.md", "docs/in", "docs/shared"}
+    assert found["docs/shared"].content_hash == digest.of_bytes(b"c")
+    (root / "docs/a.md").write_text("changed")
+    assert by_document(await tree.look(["docs/a.md"])).keys() == {"docs/a.md", "docs/in"}
+    (root / "docs/real/b.md").write_text("changed")
+    assert by_document(await tree.look(["docs/folder/b.md"])).keys() == {"docs/real/b.md"}
+    (root / "docs/in").unlink()
+    (root / "docs/in").symlink_to("real/b.md")
+    assert by_document(await tree.look(["docs/in"]))["docs/in"].content_hash == digest.of_bytes(b"changed")
+    (root / "docs/in").unlink()
+    (root / "docs/in").symlink_to(tmp_path / "outside.md")
+    assert await tree.look(["docs/in"]) == (Sighting(DocumentId("docs/in")),)
+
+
+async def test_odd_names(tmp_path: Path) -> None:
+    names = ["x" * 252 + ".md", "é" * 126 + ".md", "new\nline.md", " ", "-rf", "a b.md", "\u202e.md"]
+    write(tmp_path, {f"docs/{name}": name for name in names})
+    write(tmp_path, {"docs/caf\udce9.md": "not UTF-8"})
+    os.mkfifo(tmp_path / "docs/fifo.md")
+    tree = tree_over(tmp_path)
+    assert by_document(await tree.crawl()).keys() == {f"docs/{name}" for name in names}
+    assert await tree.look(["docs/caf\udce9.md", "docs/fifo.md", "docs/" + "x" * 300]) == ()
+
+
+@pytest.fixture
+def open_root() -> Iterator[Path]:
+    """A project that other users may enter."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Root reads everything; so for a while, be somebody else."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+
+
+async def test_an_unreadable_file_is_a_problem_told_once_and_mended(open_root: Path) -> None:
+    write(open_root, {"docs/a.md": "a"})
+    tree = tree_over(open_root)
+    await tree.crawl()
+    (open_root / "docs/a.md").chmod(0)
+    with as_nobody():
+        told = await tree.crawl()
+        again = (*await tree.crawl(), *await tree.look(["docs/a.md"]))
+    problem = Problem("can't be read: Permission denied", "docs/a.md", remedy="let kahnd read it: chmod u+rX docs/a.md")
+    assert told == (Sighting(DocumentId("docs/a.md"), problem=problem),)
+    assert again == ()
+    (open_root / "docs/a.md").chmod(0o644)
+    assert by_document(await tree.crawl())["docs/a.md"].dependencies == ()
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444])
+async def test_a_folder_that_cannot_be_entered_keeps_what_is_known_below_it(open_root: Path, mode: int) -> None:
+    write(open_root, {"docs/a.md": "a", "docs/shut/b.md": "b"})
+    tree = tree_over(open_root)
+    await tree.crawl()
+    (open_root / "docs/shut").chmod(mode)
+    with as_nobody():
+        found = by_document(await tree.crawl())
+        again = await tree.look(["docs/shut", "docs/shut/b.md"])
+    assert found["docs/shut/b.md"].problem is not None
+    assert all(each.problem is not None for each in found.values())
+    assert [each for each in again if each.problem is None] == []
+    (open_root / "docs/shut").chmod(0o755)
+    mended = by_document(await tree.look(["docs/shut"]))
+    assert mended["docs/shut/b.md"].content_hash == digest.of_bytes(b"b")
+    assert await tree.crawl() == ()
+
+
+class Thief(IncludeScanner):
+    """Removes a document just before it is read."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__()
+        self._root = root
+
+    def wants(self, document: DocumentId) -> bool:
+        (self._root / document).unlink()
+        return True
+
+
+async def test_a_file_that_vanishes_between_event_and_read_is_gone_if_it_was_known(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/known.md": "a", "docs/new.md": "b"})
+    tree = SourceTree(tmp_path, Layout(("docs",), "site"), (), Thief(tmp_path))
+    tree.known(Snapshot((Facts(DocumentId("docs/known.md"), content_hash=WRONG),)))
+    assert await tree.look(["docs/known.md", "docs/new.md"]) == (Sighting(DocumentId("docs/known.md")),)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_looking_where_something_happened_is_as_good_as_looking_everywhere(tmp_path: Path, seed: int) -> None:
+    """Random operations; the sightings of hinted paths alone must lead to what a fresh tree sees."""
+    chance = random.Random(seed)  # noqa: S311  a replayable one is wanted
+    tree = tree_over(tmp_path, "docs", "docs/a/b")
+    state: dict[str, Digest] = {}
+    (tmp_path / "docs").mkdir()
+    for _ in range(60):
+        touched = [path for _ in range(chance.randrange(1, 4)) for path in upset(tmp_path, chance)]
+        for sighting in await tree.look(touched):
+            state.pop(sighting.document, None)
+            if sighting.content_hash is not None:
+                state[sighting.document] = sighting.content_hash
+        fresh = await tree_over(tmp_path, "docs", "docs/a/b").crawl()
+        assert state == {str(each.document): each.content_hash for each in fresh}
+        assert await tree.crawl() == ()
+
+
+def upset(root: Path, chance: random.Random) -> list[str]:
+    """One random operation below docs/, and the paths that it touches."""
+    path, other = (real(root, "docs/" + "/".join(chance.choices("abc", k=chance.randrange(1, 4)))) for _ in range(2))
+    match chance.choice(["write", "write", "remove", "rename", "link"]):
+        case "write":
+            return write_through(root, path, chance)
+        case "remove":
+            remove(root / path)
+            return [path]
+        case "link":
+            remove(root / path)
+            (root / path).parent.mkdir(parents=True, exist_ok=True) if free(root, path) else None
+            if (root / path).parent.is_dir():
+                (root / path).symlink_to(root / other)
+            return [path]
+        case _:
+            movable = (root / path).exists() and not other.startswith(f"{path}/")
+            if movable and (root / other).parent.is_dir() and not os.path.lexists(root / other):
+                (root / path).rename(root / other)
+            return [path, other]
+
+
+def real(root: Path, path: str) -> str:
+    """The path without links above its name, as the kernel tells it."""
+    above, name = posixpath.split(path)
+    return posixpath.join(os.path.relpath(os.path.realpath(root / above), os.path.realpath(root)), name)
+
+
+def free(root: Path, path: str) -> bool:
+    return all(above.is_dir() or not os.path.lexists(above) for above in (root / path).parents)
+
+
+def write_through(root: Path, path: str, chance: random.Random) -> list[str]:
+    target = root / path
+    if not free(root, path) or target.is_dir() or target.is_symlink():
+        return [path]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(chance.choice("xyz"))
+    return [path]
+
+
+def remove(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.is_dir():
+        shutil.rmtree(path)
