@@ -99,9 +99,14 @@ def test_twenty_processes_that_exit_right_after_closing_exit_cleanly(tmp_path: P
 async def test_it_is_opened_anew_each_time_it_has_written_its_budget(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = []
+    opened: list[None] = []
     original = EmbeddedConnection._make_folder
-    monkeypatch.setattr(EmbeddedConnection, "_make_folder", lambda self: (opened.append(1), original(self)))
+
+    def count(connection: EmbeddedConnection) -> None:
+        opened.append(None)
+        original(connection)
+
+    monkeypatch.setattr(EmbeddedConnection, "_make_folder", count)
     store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(budget=5_000))
     for number in range(10):
         await store.propagate([changed(f"{number}-{each:02}") for each in range(20)])

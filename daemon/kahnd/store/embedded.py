@@ -90,6 +90,7 @@ class EmbeddedConnection:
         """Close the engine, and wait until it is safe to exit."""
         async with self._lock:
             await self._shut()
+            await anyio.sleep(SETTLE_S)
 
     async def _timed(self, client: AsyncEmbeddedSurrealConnection, query: str, payload: bytes) -> Any:
         from surrealdb.errors import SurrealError  # noqa: PLC0415  it takes a second to import
@@ -118,7 +119,6 @@ class EmbeddedConnection:
             return
         with anyio.move_on_after(CLOSE_LIMIT_S, shield=True):
             await client.close()
-            await anyio.sleep(SETTLE_S)
 
     async def _begin_again(self, why: StoreError) -> None:
         await self._shut()

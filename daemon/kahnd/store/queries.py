@@ -157,18 +157,16 @@ def cycle(rounds: int) -> str:
 
 DOCUMENTS: Final = f"""{{
     {_IN}
-    RETURN encoding::json::encode((SELECT VALUE [id.id()[1], {", ".join(FACTS)}]
-        FROM document:[$w, $in.after]>..[$w, ..] LIMIT $in.limit));
+    RETURN encoding::json::encode((SELECT VALUE [id.id()[1], {", ".join(FACTS)}] FROM document:[$w, NONE]..[$w, ..]));
 }}"""
-"""A page of rows, by path, beyond `after` (null for the first)."""
+"""Every document's row, by path. Not in pages: the engine reads a range to its end whatever the limit."""
 
 EDGES: Final = f"""{{
     {_IN}
-    LET $after = $in.after;
     RETURN encoding::json::encode((SELECT VALUE [id.id()[1], id.id()[2], kind, line, position]
-        FROM depends_on:[$w, $after[0], $after[1], $after[2]]>..[$w, ..] LIMIT $in.limit));
+        FROM depends_on:[$w, NONE]..[$w, ..]));
 }}"""
-"""A page of edges, by (from, to, kind), beyond `after` (three nulls for the first)."""
+"""Every edge's row."""
 
 RECORD_BUILD: Final = f"""{{
     {_IN}

@@ -53,11 +53,6 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True):
     because: DocumentId | None
     stat: tuple[int, int, int, int, int] | None
 
-    @property
-    def key(self) -> str:
-        """Its place in the order of record ids."""
-        return self.id
-
     def facts(self) -> Facts:
         """The document's facts."""
         plain = {name: getattr(self, name) for name in _PLAIN}
@@ -73,11 +68,6 @@ class EdgeRow(msgspec.Struct, array_like=True, frozen=True):
     kind: Kind
     line: int
     position: int
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """Its place in the order of record ids."""
-        return self.origin, self.target, self.kind
 
 
 def facts_row(workspace: str, facts: Facts, status: Status) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -26,14 +26,10 @@ from kahnd.store.connection import DEFAULT_LIMITS, Connection, Limits, Place, Re
 from kahnd.store.embedded import EmbeddedConnection
 from kahnd.store.remote import RemoteConnection
 
-PAGE: Final = 2000
-"""Rows of one answer when everything is loaded: a few milliseconds to decode, and the loop runs in between."""
-
 CHUNK: Final = 10_000
 """Rows and edges that one transaction may write; only a first scan has more. Takes about a second."""
 
 T = TypeVar("T")
-R = TypeVar("R", rows.FactsRow, rows.EdgeRow)
 C = TypeVar("C", Change, Result)
 
 
@@ -135,18 +131,10 @@ class SurrealStore:
 
     async def _load(self) -> Snapshot:
         builds = await self._ask(queries.LAST_BUILD, list[BuildRecord])
-        documents = self._pages(queries.DOCUMENTS, list[rows.FactsRow], None)
-        edges = self._pages(queries.EDGES, list[rows.EdgeRow], (None, None, None))
-        return Snapshot(
-            tuple([row.facts() async for page in documents for row in page]),
-            rows.dependencies_of([row async for page in edges for row in page]),
-            builds[0] if builds else None,
-        )
-
-    async def _pages(self, query: str, kind: type[list[R]], after: object) -> AsyncIterator[list[R]]:
-        while page := await self._ask(query, kind, after=after, limit=PAGE):
-            yield page
-            after = page[-1].key
+        documents = await self._ask(queries.DOCUMENTS, list[rows.FactsRow])
+        edges = await self._ask(queries.EDGES, list[rows.EdgeRow])
+        last_build = builds[0] if builds else None
+        return Snapshot(tuple([row.facts() for row in documents]), rows.dependencies_of(edges), last_build)
 
     async def _propagate(self, changes: Sequence[Change], later: Collection[DocumentId]) -> list[DocumentId]:
         kept = [change for change in changes if not change.forget]
