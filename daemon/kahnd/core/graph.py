@@ -21,7 +21,8 @@ ABSENT = "missing"
 class Node:
     """One document (or collection): its facts, its edges, and what the rules make of its path.
 
-    `cycle`: the way from it back to itself, if one was found. `trace` are the edges its last good render had, kept while its bytes are others: should they come back, so do these.
+    `cycle`: the way from it back to itself, if one was found. `trace` are the edges its last good render had, kept
+    while its bytes are others: should they come back, so do these.
     """
 
     facts: Facts

@@ -15,12 +15,10 @@ from dataclasses import replace
 from typing import Final
 
 from kahnd.core import verdict
-from kahnd.core.builds import Builds
 from kahnd.core.graph import Graph, Node
 from kahnd.core.intake import Intake, Noticed
 from kahnd.core.messages import (
     Asked,
-    BeginBuild,
     Cancel,
     Command,
     Commit,
@@ -36,35 +34,26 @@ from kahnd.core.messages import (
     Propagated,
     Publish,
     Published,
-    Remove,
     Render,
     Resume,
     Resumed,
     Started,
-    Tell,
 )
 from kahnd.core.model import (
-    NO_EDGES,
-    Attempt,
     BuildId,
     Change,
     Dependency,
-    Digest,
     DocumentId,
-    Edges,
-    Facts,
     Failed,
     Job,
     OutputPath,
     Problem,
     Rendered,
-    Result,
     Sighting,
     Snapshot,
     Status,
     Unmet,
 )
-from kahnd.core.plan import Schedule
 from kahnd.core.rules import Layout, is_collection
 from kahnd.core.runs import Runs
 
@@ -77,8 +66,8 @@ class Machine:
 
     def __init__(self, layout: Layout, snapshot: Snapshot, *, slots: int, build_ids: Iterator[BuildId]) -> None:
         self.graph = Graph(layout, snapshot)
-        self.schedule = Schedule()
-        self.builds = Builds(build_ids)
+        self._book = Book(self.graph, build_ids)
+        self.schedule, self.builds = self._book.schedule, self._book.builds
         self.reasons: dict[DocumentId, str] = {}
         self.untrusted = frozenset(
             node.facts.id
@@ -94,7 +83,6 @@ class Machine:
         self._open = False
         self._scope: frozenset[DocumentId] | None = None
         self._asked_of_store = 0
-        self._edges: dict[DocumentId, Edges] = {}
         self._held: set[DocumentId] = set()
         self._forced: set[DocumentId] = set()
         self._tries: Counter[DocumentId] = Counter()
@@ -145,7 +133,7 @@ class Machine:
         noticed = self._notice(replace(event, sightings=event.sightings + lost))
         knotted = [node for node in self.graph if node.facts.because == node.facts.id]
         self._again_dirty(knotted, "on a cycle", noticed)
-        yield from self._begin(event.cause)
+        yield from self._book.begin(event.cause)
         yield from self._take_in(noticed, event.cause)
         yield from self._query(Resume())
 
@@ -189,14 +177,14 @@ class Machine:
             yield Commit(tuple(noticed.touched))
         if not noticed.changes:
             return
-        yield from self._begin(cause)
+        yield from self._book.begin(cause)
         self.reasons.update(noticed.reasons)
         for document, change in noticed.changes.items():
             if change.forget or change.facts.status is Status.MISSING:
                 yield from self._stop(document)
                 self.schedule.discard(document)
         for output, document in noticed.removed:
-            yield from self._remove(output, document)
+            yield from self._book.remove(output, document)
         yield from self._query(Propagate(tuple(noticed.changes.values())))
 
     def _query(self, command: Propagate | Resume | FindCycle) -> Iterable[Command]:
@@ -210,7 +198,7 @@ class Machine:
             self.graph.put(replace(node.facts, status=Status.DIRTY))
             node.cycle = ()
             yield from self._stop(node.facts.id)
-            yield self._tell("document.dirty", document=node.facts.id, reason=self.reasons.get(node.facts.id))
+            yield self._book.tell("document.dirty", document=node.facts.id, reason=self.reasons.get(node.facts.id))
         if self._open:
             self._enter(node for node in nodes if self._scope is None or node.facts.id in self._scope)
 
@@ -259,40 +247,13 @@ class Machine:
             case verdict.Run(content_hash, rule, output):
                 yield Render(self._runs.start(node, content_hash, rule.index, output))
             case verdict.Settle(effective):
-                yield self._settle(node, effective)
-                self.schedule.finish(document, rendered=False)
+                yield from self._book.settle(node, effective)
             case verdict.Unchanged():
-                yield self._settle(node, node.facts.effective_hash)
-                yield self._tell("document.skipped", document=document)
-                self.builds.place(document, "skipped")
-                self.schedule.finish(document, rendered=False)
+                yield from self._book.skip(node)
             case verdict.Block(because, problem):
-                yield from self._fail(node, problem, because)
+                yield from self._book.fail(node, problem, because)
             case verdict.Fail(problem):
-                yield from self._fail(node, problem)
-
-    def _settle(self, node: Node, effective: Digest | None) -> Commit:
-        settled = replace(node.facts, status=Status.DONE, effective_hash=effective, problem=None, because=None)
-        return self._keep(settled)
-
-    def _keep(self, facts: Facts, attempt: Attempt | None = None) -> Commit:
-        """Facts into the graph and, with the edges a run has found, on their way into the database."""
-        return Commit((Result(self.graph.put(facts).facts, self._edges.pop(facts.id, NO_EDGES), attempt),))
-
-    def _fail(
-        self, node: Node, problem: Problem, because: DocumentId | None = None, attempt: Attempt | None = None
-    ) -> Iterable[Command]:
-        """FAILED by itself (or on a cycle: because of itself), BLOCKED because of another."""
-        document = node.facts.id
-        status = Status.FAILED if because in {None, document} else Status.BLOCKED
-        yield self._keep(replace(node.facts, status=status, problem=problem, because=because), attempt)
-        rule = node.rule.match if node.rule else None
-        detail = {"output": problem.detail} if problem.detail and because is None else {}
-        yield self._tell(
-            f"document.{status.lower()}", document=document, rule=rule, error=str(problem), because=because, **detail
-        )
-        self.builds.place(document, status.lower())
-        self.schedule.finish(document, rendered=False)
+                yield from self._book.fail(node, problem)
 
     def _stop(self, document: DocumentId) -> Iterable[Command]:
         """Whatever runs for this document is not wanted any more."""
@@ -324,18 +285,17 @@ class Machine:
                 yield Publish(event.run, job.stage, job.output)
             case _, Failed(problem):
                 self._runs.end(job)
-                yield from self._fail(node, problem, attempt=self._attempt(event))
+                yield from self._book.fail(node, problem, finished=event)
             case _, Unmet(needs):
                 yield from self._unmet(node, job, event, needs)
 
     def _connect(self, node: Node, dependencies: Iterable[Dependency]) -> Iterable[Command]:
         """Replace the edges; what they name first is known from now on (a collection at once with its members)."""
         edges, new = self._intake.connect(node.facts.id, dependencies)
-        if edges != NO_EDGES:
-            self._edges[node.facts.id] = edges
+        self._book.found(node.facts.id, edges)
         for each in new:
             known = replace(each, status=Status.DONE, effective_hash=each.content_hash)
-            yield self._keep(known if is_collection(each.id) else each)
+            yield self._book.keep(known if is_collection(each.id) else each)
 
     def _unmet(self, node: Node, job: Job, event: Finished, needs: Dependency) -> Iterable[Command]:
         """A run found something not there: a new collection, a missing document, an output, its own old bytes."""
@@ -345,7 +305,7 @@ class Machine:
         elif not target.exists or (target.status in verdict.BROKEN and not needs.kind.of_content):
             self._runs.end(job)
             problem = event.outcome.problem if isinstance(event.outcome, Unmet) else None
-            yield from self._fail(
+            yield from self._book.fail(
                 node, problem or verdict.missing(job.document, needs), target.facts.because or needs.target
             )
         else:
@@ -355,8 +315,7 @@ class Machine:
         """Drop a result made from what is not so (any more); run again once that is finished, or was looked at."""
         document = node.facts.id
         self._runs.end(job)
-        if document in self._edges:
-            yield self._keep(node.facts)
+        yield from self._book.keep_edges(node)
         if not look:
             self._enter([node])
             return
@@ -364,7 +323,7 @@ class Machine:
         unfit = verdict.unfit(self.graph, event.outcome.reads) if self._tries[document] > 1 else None
         if unfit or self._tries[document] > TRIES:
             restless = Problem(f"{look[0]} keeps changing while this is rendered", document, remedy="save it once more")
-            yield from self._fail(node, unfit or restless, attempt=self._attempt(event))
+            yield from self._book.fail(node, unfit or restless, finished=event)
             return
         self._held.add(document)
         yield Look(look, document)
@@ -382,69 +341,23 @@ class Machine:
         node = self.graph[job.document]
         self._runs.end(job)
         if event.problem:
-            yield from self._fail(node, event.problem, attempt=self._attempt(finished))
+            yield from self._book.fail(node, event.problem, finished=finished)
             return
         yield from self._replaced(node, job.output)
-        facts = self._rendered(node, job, finished.outcome.output_hash)
-        yield self._keep(facts, self._attempt(finished))
-        generation = self.schedule.generation(facts.id)
-        yield self._tell(
-            "document.rendered",
-            document=facts.id,
-            rule=node.rule.match if node.rule else None,
-            generation=generation,
-            duration_ms=round(finished.duration_ms, 2),
-            output=job.output,
-        )
-        self.builds.place(facts.id, "rendered", generation)
-        self.schedule.finish(facts.id, rendered=True)
-
-    def _rendered(self, node: Node, job: Job, output_hash: Digest) -> Facts:
-        """The facts after a good render: its trace, and nothing that was wrong before."""
         node.trace = None
         self._forced.discard(job.document)
         self._tries.pop(job.document, None)
-        return replace(
-            node.facts,
-            status=Status.DONE,
-            last_rendered_hash=job.content_hash,
-            inputs_hash=self.graph.inputs_hash(node),
-            output_hash=output_hash,
-            effective_hash=output_hash,
-            output=job.output,
-            problem=None,
-            because=None,
-        )
+        yield from self._book.rendered(node, job, finished.outcome.output_hash, finished)
 
     def _replaced(self, node: Node, output: OutputPath) -> Iterable[Command]:
         old = node.facts.output
         if old and old != output and not self.graph.claimants(old):
-            yield from self._remove(old, node.facts.id)
+            yield from self._book.remove(old, node.facts.id)
 
     def _break(self, event: CycleFound) -> Iterable[Command]:
         self._asked_of_store -= 1
-        yield self._tell("cycle.found", cycle=list(event.path), error=" → ".join(event.path))
+        yield self._book.tell("cycle.found", cycle=list(event.path), error=" → ".join(event.path))
         for document in sorted(event.members):
             node = self.graph[document]
             node.cycle = event.path
-            yield from self._fail(node, verdict.on_cycle(event.path, document), document)
-
-    # Words
-
-    def _begin(self, cause: str) -> Iterable[Command]:
-        begun = self.builds.begin(cause)
-        return [BeginBuild(*begun)] if begun else []
-
-    def _remove(self, output: OutputPath, document: DocumentId) -> Iterable[Command]:
-        self.builds.removed(output)
-        yield Remove(output, document)
-        yield self._tell("document.removed", document=document, output=output)
-
-    def _attempt(self, event: Finished) -> Attempt:
-        build, cause = self.builds.current or (BuildId(""), "")
-        return Attempt(build, cause, event.started_at, event.duration_ms)
-
-    def _tell(self, event: str, **fields: object) -> Tell:
-        build, cause = self.builds.current or (None, None)
-        given = {name: value for name, value in fields.items() if value is not None}
-        return Tell(event, {"build": build, "cause": cause, **given})
+            yield from self._book.fail(node, verdict.on_cycle(event.path, document), document)

@@ -1,0 +1,129 @@
+"""What becomes of documents, written down: facts into the graph, results for the database, words for the log.
+
+The one place where a document leaves the schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from kahnd.core.builds import Builds
+from kahnd.core.graph import Graph, Node
+from kahnd.core.messages import BeginBuild, Command, Commit, Finished, Remove, Tell
+from kahnd.core.model import (
+    NO_EDGES,
+    Attempt,
+    BuildId,
+    Digest,
+    DocumentId,
+    Edges,
+    Facts,
+    Job,
+    OutputPath,
+    Problem,
+    Result,
+    Status,
+)
+from kahnd.core.plan import Schedule
+
+
+class Book:
+    """Owns the schedule, the build under way, and the edges that a run has found and nobody has written yet."""
+
+    def __init__(self, graph: Graph, build_ids: Iterator[BuildId]) -> None:
+        self._graph = graph
+        self.schedule = Schedule()
+        self.builds = Builds(build_ids)
+        self._edges: dict[DocumentId, Edges] = {}
+
+    def found(self, document: DocumentId, edges: Edges) -> None:
+        """A run has found other dependencies: they are written with the document's next facts."""
+        if edges != NO_EDGES:
+            self._edges[document] = edges
+
+    def keep_edges(self, node: Node) -> Iterable[Command]:
+        """Write found edges now, the facts as they are."""
+        if node.facts.id in self._edges:
+            yield self.keep(node.facts)
+
+    def keep(self, facts: Facts, attempt: Attempt | None = None) -> Commit:
+        """Facts into the graph and, with found edges, on their way into the database."""
+        return Commit((Result(self._graph.put(facts).facts, self._edges.pop(facts.id, NO_EDGES), attempt),))
+
+    def settle(self, node: Node, effective: Digest | None) -> Iterable[Command]:
+        """DONE without rendering."""
+        yield self.keep(replace(node.facts, status=Status.DONE, effective_hash=effective, problem=None, because=None))
+        self.schedule.finish(node.facts.id, rendered=False)
+
+    def skip(self, node: Node) -> Iterable[Command]:
+        """DONE, since its inputs are those of its last render."""
+        yield self.tell("document.skipped", document=node.facts.id)
+        self.builds.place(node.facts.id, "skipped")
+        yield from self.settle(node, node.facts.effective_hash)
+
+    def fail(
+        self, node: Node, problem: Problem, because: DocumentId | None = None, finished: Finished | None = None
+    ) -> Iterable[Command]:
+        """FAILED by itself (or on a cycle: because of itself), BLOCKED because of another."""
+        document = node.facts.id
+        status = Status.FAILED if because in {None, document} else Status.BLOCKED
+        attempt = self._attempt(finished) if finished else None
+        yield self.keep(replace(node.facts, status=status, problem=problem, because=because), attempt)
+        yield self.tell(
+            f"document.{status.lower()}",
+            document=document,
+            rule=node.rule.match if node.rule else None,
+            error=str(problem),
+            because=because,
+            output=problem.detail or None,
+        )
+        self.builds.place(document, status.lower())
+        self.schedule.finish(document, rendered=False)
+
+    def rendered(self, node: Node, job: Job, output_hash: Digest, finished: Finished) -> Iterable[Command]:
+        """DONE, with a new trace."""
+        facts = replace(
+            node.facts,
+            status=Status.DONE,
+            last_rendered_hash=job.content_hash,
+            inputs_hash=self._graph.inputs_hash(node),
+            output_hash=output_hash,
+            effective_hash=output_hash,
+            output=job.output,
+            problem=None,
+            because=None,
+        )
+        generation = self.schedule.generation(facts.id)
+        yield self.keep(facts, self._attempt(finished))
+        yield self.tell(
+            "document.rendered",
+            document=facts.id,
+            rule=node.rule.match if node.rule else None,
+            generation=generation,
+            duration_ms=round(finished.duration_ms, 2),
+            output=job.output,
+        )
+        self.builds.place(facts.id, "rendered", generation)
+        self.schedule.finish(facts.id, rendered=True)
+
+    def begin(self, cause: str) -> Iterable[Command]:
+        """A build begins, unless one is under way."""
+        begun = self.builds.begin(cause)
+        return [BeginBuild(*begun)] if begun else []
+
+    def remove(self, output: OutputPath, document: DocumentId) -> Iterable[Command]:
+        """An output that nothing stands for any more goes."""
+        self.builds.removed(output)
+        yield Remove(output, document)
+        yield self.tell("document.removed", document=document, output=output)
+
+    def tell(self, event: str, **fields: object) -> Tell:
+        """A line for the log, with the build that it belongs to."""
+        build, cause = self.builds.current or (None, None)
+        given = {name: value for name, value in fields.items() if value is not None}
+        return Tell(event, {"build": build, "cause": cause, **given})
+
+    def _attempt(self, event: Finished) -> Attempt:
+        build, cause = self.builds.current or (BuildId(""), "")
+        return Attempt(build, cause, event.started_at, event.duration_ms)
