@@ -8,7 +8,7 @@ from typing import Final
 
 import anyio
 import anyio.to_thread
-from watchfiles._rust_notify import RustNotify
+from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
 Changes = frozenset[tuple[int, str]]
 """What kind of change (a watchfiles.Change), and the absolute path."""
@@ -64,19 +64,24 @@ class Notifier:
         stop = _Stop(enough)
         async with anyio.create_task_group() as group:
             group.start_soon(_stop_when_cancelled, stop)
-            changes = await anyio.to_thread.run_sync(self._wait, stop, limiter=self._limiter)
+            outcome = await anyio.to_thread.run_sync(self._wait, stop, limiter=self._limiter)
             group.cancel_scope.cancel()
-        return changes
+        if isinstance(outcome, WatchfilesRustInternalError):
+            raise outcome
+        return outcome
 
     def close(self) -> None:
         """Watch nothing any more."""
         self._notify.close()
 
-    def _wait(self, stop: _Stop) -> Changes:
+    def _wait(self, stop: _Stop) -> Changes | WatchfilesRustInternalError:
+        """The wait itself; its failure is a value, since a task group would wrap it."""
         try:
             changes = self._notify.watch(self._settle_ms, self._step_ms, 0, stop)
         except _Enough:
             return frozenset()
+        except WatchfilesRustInternalError as error:
+            return error
         return frozenset() if isinstance(changes, str) else frozenset(changes)
 
 

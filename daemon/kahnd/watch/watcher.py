@@ -66,6 +66,7 @@ class FileWatcher:
     ) -> None:
         self._root = os.path.abspath(root)  # noqa: PTH100  events come with the path as it is watched
         self._sources = tuple(sorted({posixpath.normpath(source) for source in sources}))
+        self._watched = (*self._sources, COOKIES)
         self._unwatched = tuple(
             each for each in unwatched if not any(is_below(source, each) for source in self._sources)
         )
@@ -84,7 +85,7 @@ class FileWatcher:
         above = {folder for source in self._sources for folder in upwards(posixpath.dirname(source))}
         gitignores = {self._full(posixpath.join(folder, GITIGNORE)) for folder in above}
         self._files = Anchors(self._session | gitignores, file_signature)
-        self._folders = Anchors(map(self._full, (*self._sources, COOKIES)), folder_signature)
+        self._folders = Anchors(map(self._full, self._watched), folder_signature)
 
     @property
     def backend(self) -> str:
@@ -167,8 +168,11 @@ class FileWatcher:
     def _watchable(self) -> list[str]:
         """The folders that are there, and not below one another."""
         self._folders.changed()  # from here on, another folder in the place of one of these is news
-        places = (*self._sources, COOKIES)
-        outermost = (each for each in places if not any(each != other and is_below(each, other) for other in places))
+        outermost = (
+            each
+            for each in self._watched
+            if not any(each != other and is_below(each, other) for other in self._watched)
+        )
         return [path for path in map(self._full, outermost) if folder_signature(path) is not None]
 
     def _doubt(self, reason: str) -> None:
@@ -201,7 +205,7 @@ class FileWatcher:
         paths |= self._due()
         if replaced := self._replaced(inner):
             self._doubt(f"{', '.join(sorted(replaced))} is another folder than before")
-            return Batch(paths=frozenset(paths | replaced))
+            return Batch(paths=frozenset(paths | replaced.intersection(self._sources)))
         if self._unwritten or max(len(paths), len(self._fresh)) > FLOOD:
             return self._everything()
         config, ignoring = self._news(paths)
@@ -235,11 +239,11 @@ class FileWatcher:
         return due
 
     def _replaced(self, changes: Iterable[tuple[int, str]]) -> set[str]:
-        """The sources that are another folder than before: removed, made, renamed or exchanged.
+        """The watched folders that are others than before: removed, made, renamed or exchanged.
 
         One that was removed and made again can have its old number: then the event tells.
         """
-        by_event = {path for change, path in changes if change == Change.deleted and path in self._sources}
+        by_event = {path for change, path in changes if change == Change.deleted and path in self._watched}
         return by_event | {self._inner(path) for path in self._folders.changed()}
 
     def _news(self, paths: Collection[str]) -> tuple[bool, bool]:

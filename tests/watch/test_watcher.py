@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+from watchfiles._rust_notify import RustNotify
+
+from kahnd.watch.watcher import COOKIES, FLOOD, FileWatcher
+from watch.harness import Watching, by_document, hinted, tree_over, watching, write
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    write(root, {"kahnd.toml": "", "docs/a.md": "a", "docs/sub/b.md": "b", "elsewhere/c.md": "c"})
+    return root
+
+
+@pytest.fixture(params=["never", "always"])
+def either(root: Path, request: pytest.FixtureRequest) -> FileWatcher:
+    """Watching by kernel events, and by polling."""
+    return FileWatcher(root, ["docs"], polling=request.param)
+
+
+async def test_a_saved_file_is_hinted_at(root: Path) -> None:
+    async with watching(FileWatcher(root, ["docs"])) as seen:
+        assert seen.watcher.backend == "inotify"
+        write(root, {"docs/a.md": "changed", "docs/sub/b.md": "changed"})
+        assert hinted(await seen.flushed()) == {"docs/a.md", "docs/sub/b.md"}
+
+
+async def test_an_atomic_save_is_hinted_at_and_the_temporary_name_is_not(root: Path) -> None:
+    async with watching(FileWatcher(root, ["docs"])) as seen:
+        for text in ("once", "twice", "thrice"):
+            write(root, {"docs/.goutputstream-A1B2C3": text})
+            (root / "docs/.goutputstream-A1B2C3").replace(root / "docs/a.md")
+            assert hinted(await seen.flushed()) == {"docs/a.md"}
+
+
+async def test_what_is_no_document_makes_no_hint(root: Path) -> None:
+    async with watching(FileWatcher(root, [".", "docs"], unwatched=["site"])) as seen:
+        names = [
+            "docs/a.md~",
+            "docs/.#a.md",
+            "docs/.a.md.swp",
+            "docs/4913",
+            "site/a.html",
+            ".kahnd/db/log",
+            ".git/index",
+        ]
+        write(root, dict.fromkeys(names, "x"))
+        write(root, {"docs/a.md": "x"})
+        assert hinted(await seen.flushed()) == {"docs/a.md"}
+
+
+async def test_outside_the_sources_only_what_a_session_is_built_on_counts(root: Path) -> None:
+    write(root, {"plugins/own.py": ""})
+    async with watching(FileWatcher(root, ["docs"], ["plugins/own.py"])) as seen:
+        write(root, {"elsewhere/c.md": "changed", "plugins/other.py": ""})
+        assert not any(batch.config or batch.paths for batch in await seen.flushed())
+        for file in ("kahnd.toml", "plugins/own.py"):
+            write(root, {f"{file}.new": file})
+            (root / f"{file}.new").replace(root / file)
+            assert any(batch.config and not batch.everything for batch in await seen.flushed()), file
+
+
+@pytest.mark.parametrize("gitignore", [".gitignore", "docs/.gitignore", "docs/sub/.gitignore"])
+async def test_a_changed_gitignore_asks_for_a_look_at_everything(root: Path, gitignore: str) -> None:
+    async with watching(FileWatcher(root, ["docs"])) as seen:
+        for text in ("*.log", "*.md"):
+            write(root, {gitignore: text})
+            assert any(batch.config and batch.everything for batch in await seen.flushed())
+        (root / gitignore).unlink()
+        assert any(batch.config and batch.everything for batch in await seen.flushed())
+
+
+async def test_without_an_event_config_changes_are_noticed_all_the_same(root: Path) -> None:
+    async with watching(FileWatcher(root, ["docs"])) as seen:
+        write(root, {"kahnd.toml": "changed"})
+        await seen.until(lambda batches: any(batch.config for batch in batches))
+
+
+async def test_a_new_folder_is_hinted_at_and_once_more_after_a_while(root: Path) -> None:
+    async with watching(FileWatcher(root, ["docs"])) as seen:
+        write(root, {"docs/new/deep/x.md": "x"})
+        await seen.until(lambda batches: sum("docs/new" in batch.paths for batch in batches) == 2)
+        write(root, {"docs/new/deep/x.md": "changed"})
+        assert "docs/new/deep/x.md" in hinted(await seen.flushed())
+
+
+async def test_a_nested_folder_that_is_copied_in_is_seen_whole(root: Path, tmp_path: Path) -> None:
+    write(tmp_path, {f"from/{one}/{two}/{three}.md": "x" for one in range(6) for two in range(6) for three in range(6)})
+    tree = tree_over(root)
+    await tree.crawl()
+    found: set[str] = set()
+    async with watching(FileWatcher(root, ["docs"])) as seen:
+        await anyio.run_process(["cp", "-r", str(tmp_path / "from"), str(root / "docs/copy")])
+        while len(found) < 216:
+            for batch in await seen.flushed():
+                look = tree.crawl() if batch.everything else tree.look(batch.paths)
+                found |= by_document(await look).keys()
+    assert all(path.startswith("docs/copy/") for path in found)
+
+
+async def test_a_renamed_folder_is_hinted_at_by_both_names_and_watched_by_the_new(root: Path) -> None:
+    async with watching(FileWatcher(root, ["docs"])) as seen:
+        (root / "docs/sub").rename(root / "docs/moved")
+        assert {"docs/sub", "docs/moved"} <= hinted(await seen.flushed())
+        write(root, {"docs/moved/b.md": "changed"})
+        assert "docs/moved/b.md" in hinted(await seen.flushed())
+
+
+async def asked_for_everything(seen: Watching) -> bool:
+    return any(batch.everything for batch in await seen.flushed())
+
+
+async def test_a_source_removed_and_made_again_is_watched_again(root: Path) -> None:
+    async with watching(FileWatcher(root, ["docs"])) as seen:
+        for text in ("one", "two", "three"):
+            shutil.rmtree(root / "docs")
+            write(root, {"docs/a.md": text})
+            before = await seen.flushed()
+            assert "docs" in hinted(before)
+            assert before[-1].everything
+            write(root, {"docs/a.md": "changed"})
+            assert "docs/a.md" in hinted(await seen.flushed())
+
+
+async def test_a_source_that_comes_late_and_is_renamed_away(root: Path) -> None:
+    async with watching(FileWatcher(root, ["docs", "late/docs"])) as seen:
+        write(root, {"late/docs/a.md": "a"})
+        await seen.path("late/docs")
+        assert await asked_for_everything(seen)
+        write(root, {"late/docs/a.md": "changed"})
+        assert "late/docs/a.md" in hinted(await seen.flushed())
+        (root / "late").rename(root / "gone")
+        assert "late/docs" in hinted(await seen.flushed())
+
+
+async def test_a_flood_asks_for_a_look_at_everything(root: Path) -> None:
+    async with watching(FileWatcher(root, ["docs"], settle_ms=500)) as seen:
+        write(root, {f"docs/{number}.md": "x" for number in range(FLOOD * 2)})
+        before = await seen.flushed()
+        assert any(batch.everything for batch in before)
+        assert all(len(batch.paths) <= FLOOD for batch in before)
+
+
+async def test_a_name_that_is_not_utf8_does_not_end_the_watching(root: Path) -> None:
+    bad = "docs/caf\udce9.md"
+    async with watching(FileWatcher(root, ["docs"])) as seen:
+        for text in ("one", "two"):
+            write(root, {bad: text})
+            await seen.until(lambda batches: any(batch.everything for batch in batches))
+            seen.batches.clear()
+            await tree_over(root).crawl()
+            write(root, {"docs/a.md": text})
+            assert "docs/a.md" in hinted(await seen.flushed())
+
+
+async def test_every_change_before_a_flush_is_in_a_batch_up_to_it(either: FileWatcher, root: Path) -> None:
+    """A few hundred random operations: the batches up to each flush must lead to what a fresh look sees."""
+    chance = random.Random(1)  # noqa: S311  a replayable one is wanted
+    tree = tree_over(root)
+    async with watching(either) as seen:
+        state = {str(each.document): each.content_hash for each in await tree.crawl()}
+        for _ in range(40):
+            for _ in range(chance.randrange(1, 10)):
+                await anyio.to_thread.run_sync(operate, root / "docs", chance)
+            for batch in await seen.flushed():
+                looked = await (tree.crawl() if batch.everything else tree.look(batch.paths))
+                state |= {str(each.document): each.content_hash for each in looked}
+            fresh = {str(each.document): each.content_hash for each in await tree_over(root).crawl()}
+            assert {path: content_hash for path, content_hash in state.items() if content_hash} == fresh
+
+
+def operate(docs: Path, chance: random.Random) -> None:
+    file = docs / f"{chance.randrange(20)}.md"
+    match chance.choice(["write", "write", "append", "replace", "remove"]):
+        case "write":
+            file.write_text(str(chance.random()))
+        case "append":
+            with file.open("a") as appended:
+                appended.write("x")
+        case "replace":
+            (docs / "x.tmp").write_text(str(chance.random()))
+            (docs / "x.tmp").replace(file)
+        case _:
+            file.unlink(missing_ok=True)
+
+
+async def test_flushes_are_answered_once_each_and_leave_no_cookie(either: FileWatcher, root: Path) -> None:
+    async with watching(either) as seen:
+        for token in ("one", "two", "three"):
+            seen.watcher.flush(token)
+        await seen.until(
+            lambda batches: {"one", "two", "three"} <= {each for batch in batches for each in batch.flushed}
+        )
+        answered = [token for batch in await seen.flushed() for token in batch.flushed]
+        assert sorted(answered) == ["one", "three", "token-0", "two"]
+    assert list((root / COOKIES).iterdir()) == []
+
+
+async def test_a_flush_survives_the_loss_of_the_cookie_folder(root: Path) -> None:
+    async with watching(FileWatcher(root, ["docs"])) as seen:
+        shutil.rmtree(root / ".kahnd")
+        assert await asked_for_everything(seen)
+        shutil.rmtree(root / ".kahnd")
+        (root / ".kahnd").write_text("in the way")
+        assert await asked_for_everything(seen)
+
+
+async def test_cookies_of_an_earlier_life_are_removed(root: Path) -> None:
+    write(root, {f"{COOKIES}/old": ""})
+    async with watching(FileWatcher(root, ["docs"])):
+        assert list((root / COOKIES).iterdir()) == []
+
+
+async def test_polling_asks_for_looks_at_everything(root: Path) -> None:
+    async with watching(FileWatcher(root, ["docs"], polling="always")) as seen:
+        assert seen.watcher.backend == "polling"
+        write(root, {"kahnd.toml": "changed"})
+        await seen.until(lambda batches: any(batch.everything and batch.config for batch in batches))
+
+
+@contextmanager
+def no_descriptors_left() -> Iterator[None]:
+    """The kernel refuses whatever needs a file descriptor."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as opened:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        try:
+            while True:
+                opened.enter_context(Path("/dev/null").open())
+        except OSError:
+            yield
+
+
+async def test_where_the_kernel_refuses_it_polls(root: Path) -> None:
+    with no_descriptors_left():
+        async with watching(FileWatcher(root, ["docs"])) as seen:
+            assert seen.watcher.backend == "polling"
+            assert await asked_for_everything(seen)
+
+
+async def test_where_polling_is_never_wanted_it_tries_again_until_the_kernel_gives_in(root: Path) -> None:
+    watcher = FileWatcher(root, ["docs"], polling="never")
+    with no_descriptors_left():
+        scope = watching(watcher)
+        seen = await scope.__aenter__()
+    try:
+        assert await asked_for_everything(seen)
+        write(root, {"docs/a.md": "changed"})
+        await seen.until(lambda batches: watcher.backend == "inotify")
+        await seen.flushed()
+    finally:
+        await scope.__aexit__(None, None, None)
+
+
+async def test_cancelling_ends_the_kernels_watch(root: Path) -> None:
+    def kernel_watches() -> int:
+        links = (str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink())
+        return sum("inotify" in link for link in links)
+
+    before = kernel_watches()
+    for _ in range(3):
+        async with watching(FileWatcher(root, ["docs"])):
+            assert kernel_watches() == before + 1
+        while kernel_watches() != before:
+            await anyio.lowlevel.checkpoint()
+
+
+def test_the_interpreter_ends_at_once_with_a_watcher_under_way(root: Path) -> None:
+    script = """
+import sys, anyio
+from pathlib import Path
+from kahnd.watch.watcher import FileWatcher
+async def main():
+    watcher = FileWatcher(Path(sys.argv[1]), ["docs"])
+    async def follow():
+        async for _ in watcher.batches(): pass
+    async with anyio.create_task_group() as group:
+        group.start_soon(follow)
+        await watcher.ready()
+        group.cancel_scope.cancel()
+anyio.run(main)
+"""
+    subprocess.run([sys.executable, "-c", script, str(root)], check=True, timeout=30)
+
+
+def test_watchfiles_keeps_what_it_gathered_when_the_stop_event_raises(tmp_path: Path) -> None:
+    """The watcher's waits end in this way; watchfiles' own time-out would lose changes."""
+
+    class Raising:
+        def is_set(self) -> bool:
+            raise TimeoutError
+
+    notify = RustNotify([str(tmp_path)], False, False, 0, True, False)  # noqa: FBT003  watchfiles' own order
+    (tmp_path / "a").write_text("x")
+    for _ in range(100):
+        with pytest.raises(TimeoutError):
+            notify.watch(10, 1, 0, Raising())
+    changes = notify.watch(10, 1, 0, threading.Event())
+    assert not isinstance(changes, str)
+    assert {path for _, path in changes} == {str(tmp_path / "a")}
+    notify.close()
