@@ -3,7 +3,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from helpers_render import Workshop
+
+from render.workshop import Workshop
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from posixpath import dirname, join, normpath
 
 import msgspec
 import pytest
-from helpers_render import Workshop
+
 from kahnd.core.model import DocumentId, Failed, Kind, Rendered
 from kahnd.core.rules import Rule, is_collection
 from kahnd.render import registry
 from kahnd.render.scan import DocumentScanner
+from render.workshop import Workshop
 
 HANDBOOK = Path(__file__).parents[2] / "examples" / "handbook"
 COLLECTION = "docs/posts/*.md"
@@ -32,12 +33,12 @@ def handbook(tmp_path: Path) -> Workshop:
 
 
 def _rule(index: int, table: dict[str, str]) -> Rule:
-    head = {key: table.pop(key) for key in ("match", "renderer", "output")}
-    kind = registry.parameters_type(head["renderer"])
+    match, renderer, output = (table.pop(key) for key in ("match", "renderer", "output"))
+    kind = registry.parameters_type(renderer)
     assert kind
     parameters = msgspec.convert(table, kind)
     assert registry.check(parameters) == []
-    return Rule(index, **head, parameters=parameters)
+    return Rule(index, match, renderer, output, parameters)
 
 
 def _documents(handbook: Workshop) -> list[DocumentId]:

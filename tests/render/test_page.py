@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 
 import pytest
-from helpers_render import Workshop
+
 from kahnd.core.digest import of_bytes, of_members
 from kahnd.core.model import Dependency, DocumentId, Kind, Rendered, Unmet
 from kahnd.render.parameters import PageParameters
+from render.workshop import Workshop
 
 LAYOUT = "<title>{{ page.title }}</title>{{ content }}"
 
@@ -42,7 +43,8 @@ def test_a_layout_gets_front_matter_headings_and_the_way_to_the_top(shop: Worksh
         {
             "docs/in/a.md": "---\ntemplate: /templates/t.html\nauthor: Ann\n---\n# One\n## Two\n",
             "templates/t.html": "{{ page.author }} {{ page['author'] }} {{ root }}/s.css"
-            "{% for each in toc %} {{ each.level }}{{ each.id }}{% endfor %} {{ page.url }} {{ page.get('no', 'none') }}",
+            "{% for each in toc %} {{ each.level }}{{ each.id }}{% endfor %} {{ page.url }} "
+            "{{ page.get('no', 'none') }}",
         }
     )
     assert shop.text("docs/in/a.md") == "Ann Ann ../s.css 1one 2two a.html none"

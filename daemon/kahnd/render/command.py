@@ -18,7 +18,7 @@ from typing import IO, Final
 from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Rendered, Unmet
 from kahnd.core.rules import Layout, resolve
 from kahnd.render.depfile import dependencies
-from kahnd.render.files import ProblemError, digest_of, is_regular
+from kahnd.render.files import ProblemError, clear, digest_of, is_regular
 from kahnd.render.parameters import PLACEHOLDER, CommandParameters
 from kahnd.render.rendering import Rendering, UnmetError
 
@@ -137,6 +137,7 @@ class Run:
     def execute(self) -> None:
         """Run it to its end. Raises ProblemError where it can't be started, fails, or writes no output."""
         try:
+            clear(self.rendering.root / self.rendering.job.stage)
             code, said = self._run()
         except OSError as error:
             reason = error.strerror or str(error)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kahnd.core.model import Dependency, DocumentId, Failed, Job, Outcome, Problem, Rendered, Unmet
 from kahnd.core.rules import Layout
-from kahnd.render.files import digest_of
+from kahnd.render.files import clear, digest_of
 from kahnd.render.parameters import CopyParameters
 from kahnd.render.rendering import Rendering
 
@@ -37,10 +37,18 @@ class CopyRenderer:
         changed = Rendering(self._root, self._layout, job).changed()
         stage = self._root / job.stage
         try:
+            clear(stage)
             shutil.copyfile(self._root / job.document, stage)
         except FileNotFoundError:
             return Unmet(changed.needs, changed.problem)
         except OSError as error:
-            return Failed(Problem(f"can't be copied: {error.strerror}", job.document, 0, "check its permissions"))
+            return Failed(
+                Problem(
+                    f"can't be copied: {error.strerror}",
+                    job.document,
+                    0,
+                    "check its permissions, and the room on the disk",
+                )
+            )
         copied = digest_of(stage)
         return Rendered(copied) if copied == job.content_hash else Unmet(changed.needs, changed.problem)

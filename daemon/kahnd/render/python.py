@@ -90,14 +90,13 @@ class PythonRenderer:
         """What the function returns, as text or bytes."""
         rendering = Rendering(self._root, self._layout, job)
         try:
-            content = self._call(rendering, parameters)
+            return rendering.finish(self._call(rendering, parameters))
         except UnmetError as error:
             return Unmet(error.needs, error.problem, rendering.reads)
         except ProblemError as error:
             return Failed(error.problem, rendering.reads)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the project's code can raise anything
             return Failed(self._problem(error, job, parameters), rendering.reads)
-        return rendering.finish(content)
 
     def _call(self, rendering: Rendering, parameters: PythonParameters) -> bytes:
         document = Document(rendering.job.document, rendering.own_bytes(), rendering, self._caches)

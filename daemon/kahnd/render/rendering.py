@@ -12,7 +12,7 @@ from urllib.parse import quote
 from kahnd.core.digest import of_bytes
 from kahnd.core.model import Dependency, Digest, DocumentId, Job, Kind, OutputPath, Problem, Read, Rendered
 from kahnd.core.rules import Layout, Rule, resolve
-from kahnd.render.files import OutsideError, ProblemError, UnfitError, read_inside
+from kahnd.render.files import OutsideError, ProblemError, UnfitError, clear, read_inside
 
 CONFIG_FILE: Final = "kahnd.toml"
 
@@ -159,8 +159,14 @@ class Rendering:
         return posixpath.relpath(self.layout.output, posixpath.dirname(self.job.output) or ".")
 
     def finish(self, content: bytes, warning: Problem | None = None) -> Rendered:
-        """Write the output to the stage."""
-        (self.root / self.job.stage).write_bytes(content)
+        """Write the output to the stage. Raises ProblemError where that is not possible."""
+        stage = self.root / self.job.stage
+        try:
+            clear(stage)
+            stage.write_bytes(content)
+        except OSError as error:
+            message, remedy = f"its output can't be written: {error.strerror}", "make room, and check permissions"
+            raise ProblemError(Problem(message, self.job.document, 0, remedy)) from error
         return Rendered(of_bytes(content), self.reads, warning)
 
     def members(self, collection: DocumentId, place: Place) -> Iterable[DocumentId]:
