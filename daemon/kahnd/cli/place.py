@@ -30,11 +30,11 @@ class Place:
     def target(self, text: str) -> str:
         """A path on the command line as a project path: relative to the current folder, or else to the project.
 
-        One that is there goes first; of two that are not, the one whose folder is. Raises UsageError where it
-        leads out of the project.
+        One that is there goes first; of two that are not, the one whose folder is; else it is from the project.
+        Raises UsageError where it leads out of the project.
         """
         here = _lexical(self.start.resolve(), text)
-        meant = (here, _lexical(self.root, text), here.parent.resolve() / here.name)
+        meant = (here, here.parent.resolve() / here.name, _lexical(self.root, text))
         choices = [path for path in meant if path.is_relative_to(self.root)]
         if not choices:
             raise UsageError(Problem(f"{text} is outside the project {self.root}"))

@@ -44,11 +44,14 @@ def _summary(report: Json) -> str:
 
 
 def failure(entry: Json) -> str:
-    """`FILE:LINE: MESSAGE`: the document comes first where the message does not begin with a place in it."""
+    """`FILE:LINE: MESSAGE`: the document comes first where the message does not begin with a place in it.
+
+    A program's own output stands below.
+    """
     document, error = str(entry["document"]), str(entry["error"] or "failed")
-    first, *rest = error.splitlines()
-    named = first if first.startswith(f"{document}:") else f"{document}: {first}"
-    return "\n".join([named, *(f"         {line}" for line in rest)])
+    named = error if error.startswith(f"{document}:") else f"{document}: {error}"
+    first, *rest = [*named.splitlines(), *str(entry.get("output", "")).splitlines()]
+    return "\n".join([first, *(f"          {line}" for line in rest)])
 
 
 def plan(answer: Json) -> list[str]:
@@ -59,7 +62,8 @@ def plan(answer: Json) -> list[str]:
         lines += columns((f"  {document}", answer["reasons"].get(document, "")) for document in generation)
     lines += [f"{paint('cycle', 'red')}  {path(cycle)}" for cycle in answer["cycles"]]
     count = sum(map(len, answer["generations"]))
-    return [*lines, f"{count} to render, in {len(answer['generations'])} generations" if count else "nothing to render"]
+    generations = counted(len(answer["generations"]), "generation")
+    return [*lines, f"{count} to render, in {generations}" if count else "nothing to render"]
 
 
 def status(answer: Json) -> list[str]:
@@ -75,9 +79,10 @@ def _rows(answer: Json) -> Iterator[tuple[str, str]]:
     yield "documents", _documents(answer["documents"])
     if answer.get("last_build"):
         yield "last build", _last_build(answer["last_build"])
-    if answer.get("watch"):
-        watch = answer["watch"]
-        yield "watch", f"{watch['backend']}, {watch['overflows']} overflows, {watch['rescans']} rescans"
+    watch = answer.get("watch") or {}
+    if watch.get("backend"):
+        lost = f"{counted(watch['overflows'], 'overflow')}, {counted(watch['rescans'], 'rescan')}"
+        yield "watch", f"{watch['backend']}, {lost}"
     yield "store", answer["store"]["url"]
 
 
@@ -95,6 +100,11 @@ def _last_build(build: Json) -> str:
 def path(cycle: Sequence[str]) -> str:
     """A cycle as it is told everywhere."""
     return " → ".join(cycle)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def duration(milliseconds: float) -> str:

@@ -150,6 +150,13 @@ class _LogFile(RotatingFileHandler):
             with suppress(OSError, ValueError):
                 print(f"kahnd: can't write the log: {sys.exc_info()[1]}", file=sys.stderr)  # noqa: T201
 
+    def close(self) -> None:
+        """Close it; what could not be written until now is lost, and told as any line is."""
+        try:
+            super().close()
+        except OSError:
+            self.handleError(logging.makeLogRecord({}))
+
     def _open(self) -> TextIOWrapper:
         path = Path(self.baseFilename)
         _make_private(path.parent)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cli.control_server import Daemon, serving
+from kahnd.errors import KahndError, NoDaemonError, StoreError, UsageError
+from kahnd.service.client import ControlClient, Progress
+from kahnd.service.paths import socket_path
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    with serving(tmp_path) as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> ControlClient:
+    return ControlClient(tmp_path, timeout=5)
+
+
+def _nothing(_: Progress) -> None: ...
+
+
+def test_status_is_asked_for_and_given_back(daemon: Daemon, client: ControlClient) -> None:
+    daemon.answers({"state": "idle"})
+    assert client.status() == {"state": "idle"}
+    assert daemon.asked == [("GET", "/v1/status", None)]
+
+
+def test_targets_of_any_name_arrive(daemon: Daemon, client: ControlClient) -> None:
+    daemon.answers({"generations": []})
+    client.plan(["a b.md", "ü&?.md"])
+    client.graph("a/b.md", reverse=True)
+    client.graph()
+    assert [path for _, path, _ in daemon.asked] == [
+        "/v1/plan?target=a+b.md&target=%C3%BC%26%3F.md",
+        "/v1/graph?target=a%2Fb.md&reverse=1",
+        "/v1/graph",
+    ]
+
+
+def test_a_build_tells_its_progress_and_gives_its_report(daemon: Daemon, client: ControlClient) -> None:
+    told: list[Progress] = []
+    daemon.answers(
+        {"progress": {"done": 1, "total": 2, "document": "a.md"}},
+        {"progress": {"done": 2, "total": 2, "document": "b.md", "later": "keys"}},
+        {"report": {"rendered": ["a.md", "b.md"]}},
+    )
+    assert client.build(["a.md"], force=True, progress=told.append) == {"rendered": ["a.md", "b.md"]}
+    assert told == [Progress(1, 2, "a.md"), Progress(2, 2, "b.md")]
+    assert daemon.asked == [("POST", "/v1/build", {"targets": ["a.md"], "force": True})]
+
+
+def test_progress_is_told_before_the_end(daemon: Daemon, client: ControlClient) -> None:
+    daemon.holds = threading.Event()
+    release = daemon.holds
+    daemon.answers({"progress": {"done": 1, "total": 2, "document": "a.md"}}, {"report": {}})
+    assert client.wait([], timeout=None, progress=lambda _: release.set()) == {}
+    assert daemon.asked == [("POST", "/v1/wait", {"targets": [], "timeout": None})]
+
+
+@pytest.mark.parametrize(("code", "kind"), [(2, UsageError), (4, NoDaemonError), (5, StoreError)])
+def test_an_error_keeps_its_exit_code_and_place(
+    daemon: Daemon, client: ControlClient, code: int, kind: type[KahndError]
+) -> None:
+    daemon.answers(
+        {"error": {"message": "no", "remedy": "yes", "exit_code": code, "file": "a.md", "line": 3}}, status=400
+    )
+    with pytest.raises(kind, match=r"a\.md:3: no \(yes\)") as raised:
+        client.status()
+    assert raised.value.exit_code == code
+
+
+def test_an_error_may_end_a_stream(daemon: Daemon, client: ControlClient) -> None:
+    daemon.answers({"error": {"message": "not in time", "remedy": "", "exit_code": 4}})
+    with pytest.raises(NoDaemonError, match="not in time"):
+        client.wait([], timeout=1, progress=_nothing)
+
+
+def test_what_goes_wrong_in_the_progress_is_not_the_daemons_fault(daemon: Daemon, client: ControlClient) -> None:
+    def breaks(_: Progress) -> None:
+        raise BrokenPipeError
+
+    daemon.answers({"progress": {"done": 1, "total": 2, "document": "a.md"}}, {"report": {}})
+    with pytest.raises(BrokenPipeError):
+        client.build([], force=False, progress=breaks)
+
+
+# Nobody answers
+
+
+def test_no_socket_is_no_daemon(client: ControlClient) -> None:
+    with pytest.raises(NoDaemonError, match="kahnd run"):
+        client.status()
+
+
+def test_a_socket_that_nobody_listens_to_is_no_daemon(tmp_path: Path, client: ControlClient) -> None:
+    path = socket_path(tmp_path)
+    path.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    with pytest.raises(NoDaemonError):
+        client.status()
+
+
+def test_a_daemon_that_says_nothing_is_no_daemon(tmp_path: Path) -> None:
+    path = socket_path(tmp_path)
+    path.parent.mkdir()
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(path))
+        silent.listen()
+        with pytest.raises(NoDaemonError, match="does not answer"):
+            ControlClient(tmp_path, timeout=0.05).status()
+
+
+def test_a_daemon_that_dies_within_an_answer_is_no_daemon(daemon: Daemon, client: ControlClient) -> None:
+    daemon.breaks_off = True
+    daemon.answers({"progress": {"done": 1, "total": 2, "document": "a.md"}})
+    with pytest.raises(NoDaemonError):
+        client.build([], force=False, progress=_nothing)
+
+
+def test_a_stream_without_a_report_is_no_answer(daemon: Daemon, client: ControlClient) -> None:
+    daemon.answers({"progress": {"done": 1, "total": 2, "document": "a.md"}})
+    with pytest.raises(NoDaemonError, match="stopped before"):
+        client.build([], force=False, progress=_nothing)
+
+
+@pytest.mark.parametrize(("status", "lines"), [(200, ["<html>"]), (404, ["no\n"]), (500, ['{"error": 1}'])])
+def test_something_else_at_the_socket_is_no_daemon(
+    daemon: Daemon, client: ControlClient, status: int, lines: list[str]
+) -> None:
+    daemon.status, daemon.lines = status, lines
+    with pytest.raises(NoDaemonError):
+        client.status()

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kahnd.cli.place import Place
+from kahnd.errors import UsageError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path.resolve() / "project"
+    (root / "docs" / "deep").mkdir(parents=True)
+    for name in ("kahnd.toml", "docs/a.md", "docs/docs.md", "a.md"):
+        (root / name).touch()
+    return root
+
+
+@pytest.mark.parametrize(
+    ("start", "text", "target"),
+    [
+        (".", "docs/a.md", "docs/a.md"),
+        (".", "./docs/../docs/a.md", "docs/a.md"),
+        ("docs", "docs.md", "docs/docs.md"),
+        ("docs", "docs/docs.md", "docs/docs.md"),
+        ("docs", "a.md", "docs/a.md"),
+        ("docs", "../a.md", "a.md"),
+        ("docs/deep", "../a.md", "docs/a.md"),
+        (".", "docs/gone.md", "docs/gone.md"),
+        ("docs", "gone.md", "docs/gone.md"),
+        ("docs", "docs/gone.md", "docs/gone.md"),
+        ("docs", "site/not-yet.html", "site/not-yet.html"),
+        ("docs", "../site/not-yet.html", "site/not-yet.html"),
+    ],
+)
+def test_a_path_is_meant_from_here_or_else_from_the_project(root: Path, start: str, text: str, target: str) -> None:
+    assert Place(root / start).target(text) == target
+
+
+def test_an_absolute_path_is_itself(root: Path) -> None:
+    assert Place(root / "docs").target(str(root / "a.md")) == "a.md"
+
+
+def test_a_document_that_is_a_link_is_not_what_it_points_to(root: Path) -> None:
+    (root / "docs" / "link.md").symlink_to(root / "a.md")
+    assert Place(root).target("docs/link.md") == "docs/link.md"
+
+
+def test_a_project_can_be_come_to_by_a_link(root: Path) -> None:
+    link = root.parent / "link"
+    link.symlink_to(root)
+    assert Place(link / "docs").target("a.md") == "docs/a.md"
+    assert Place(root).target(str(link / "docs" / "a.md")) == "docs/a.md"
+
+
+@pytest.mark.parametrize("text", ["../elsewhere.md", "/etc/passwd", "docs/../../x"])
+def test_what_lies_outside_is_refused(root: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="outside the project"):
+        Place(root).target(text)
+
+
+def test_a_target_named_twice_is_one(root: Path) -> None:
+    assert Place(root).targets(("docs/a.md", "./docs/a.md", "a.md")) == ("docs/a.md", "a.md")

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kahnd.config.values import LogConfig
+from kahnd.service import logs
+from kahnd.service.events import LEVELS, Event, tell
+from kahnd.service.logs import Logging, configure
+
+FILE = ".kahnd/log/kahnd.jsonl"
+Open = Callable[..., Logging]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Open]:
+    """Logs of this project; by default to the file alone."""
+    made: list[Logging] = []
+
+    def open_log(*, terminal: bool = False, **options: Any) -> Logging:
+        config = LogConfig(**{key: options.pop(key) for key in ("level", "format", "file") if key in options})
+        made.append(configure(config, tmp_path, terminal=terminal, **{"stream": None, **options}))
+        return made[-1]
+
+    yield open_log
+    for each in made:
+        each.close()
+
+
+def _lines(root: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (root / FILE).read_text().splitlines()]
+
+
+def test_a_line_has_its_keys_in_order_and_the_time_in_utc(tmp_path: Path, opened: Open) -> None:
+    log = opened().log.bind(build="b1")
+    tell(log, Event.DOCUMENT_RENDERED, document="a.md", duration_ms=1.5, rule=None)
+    (line,) = _lines(tmp_path)
+    assert list(line) == ["timestamp", "level", "event", "build", "document", "duration_ms"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", line.pop("timestamp"))
+    assert line == {
+        "level": "info",
+        "event": "document.rendered",
+        "build": "b1",
+        "document": "a.md",
+        "duration_ms": 1.5,
+    }
+
+
+def test_every_event_of_the_design_has_a_level() -> None:
+    assert set(LEVELS) == set(Event)
+    assert {"document.dirty", "document.skipped"} == {event for event, level in LEVELS.items() if level == 10}
+
+
+@pytest.mark.parametrize(("level", "shown"), [("debug", 3), ("info", 2), ("error", 1)])
+def test_only_what_is_important_enough_is_written(tmp_path: Path, opened: Open, level: str, shown: int) -> None:
+    log = opened(level=level).log
+    for event in (Event.DOCUMENT_DIRTY, Event.DOCUMENT_RENDERED, Event.DOCUMENT_FAILED):
+        tell(log, event)
+    assert len(_lines(tmp_path)) == shown
+
+
+def test_any_value_can_be_told(tmp_path: Path, opened: Open) -> None:
+    odd = os.fsdecode(b"\xff.md")
+    opened().log.info(
+        "odd", path=Path("a/b"), event_kind=Event.STORE_LOST, name=odd, many=("a", 1, {2: None}), obj=object
+    )
+    (line,) = _lines(tmp_path)
+    assert (line["path"], line["event_kind"], line["name"]) == ("a/b", "store.lost", odd)
+    assert line["many"] == ["a", 1, {"2": None}]
+
+
+def test_an_exception_is_told_with_where_it_came_from(tmp_path: Path, opened: Open) -> None:
+    log = opened().log
+    log.error("broken", exc_info=ValueError("so it is"))
+    assert "ValueError: so it is" in _lines(tmp_path)[0]["exception"]
+
+
+# Secrets
+
+
+def test_no_secret_reaches_any_line(tmp_path: Path, opened: Open) -> None:
+    secret, stream = 'hush"\\\n ü', io.StringIO()
+    log = opened(stream=stream, secrets=(secret, "", "hush")).log.bind(url=f"ws://{secret}@db")
+    told = {"deep": [secret, {secret: 1}]}
+    log.error("with " + secret, nested=told, other=Path(f"/{secret}"), exc_info=ValueError(secret))
+    written = (tmp_path / FILE).read_text() + stream.getvalue()
+    assert "hush" not in written
+    assert written.count("ws://***@db") == 2
+
+
+def test_without_secrets_nothing_is_changed(tmp_path: Path, opened: Open) -> None:
+    opened(secrets=("",)).log.info("as it is", value="a***b")
+    assert _lines(tmp_path)[0]["value"] == "a***b"
+
+
+# The stream
+
+
+@pytest.mark.parametrize(
+    ("form", "terminal", "looks"),
+    [
+        ("auto", False, "json"),
+        ("auto", True, "coloured"),
+        ("json", True, "json"),
+        ("console", False, "plain"),
+        ("console", True, "coloured"),
+    ],
+)
+def test_the_stream_gets_what_the_format_says(
+    opened: Open, monkeypatch: pytest.MonkeyPatch, form: str, *, terminal: bool, looks: str
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    stream = io.StringIO()
+    tell(opened(format=form, terminal=terminal, stream=stream).log, Event.DAEMON_STARTED, pid=1)
+    said = stream.getvalue()
+    assert said.startswith('{"timestamp":') is (looks == "json")
+    assert ("\x1b[" in said) is (looks == "coloured")
+    assert "daemon.started" in said
+
+
+def test_no_color_is_respected(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = io.StringIO()
+    tell(opened(terminal=True, stream=stream).log, Event.DAEMON_STARTED)
+    assert "\x1b[" not in stream.getvalue()
+
+
+def test_a_stream_that_is_gone_does_not_stop_the_file(tmp_path: Path, opened: Open) -> None:
+    stream = io.StringIO()
+    log = opened(stream=stream).log
+    stream.close()
+    tell(log, Event.DAEMON_STARTED)
+    assert len(_lines(tmp_path)) == 1
+
+
+# The file
+
+
+def test_the_file_and_its_folders_are_for_their_owner(tmp_path: Path, opened: Open) -> None:
+    tell(opened().log, Event.DAEMON_STARTED)
+    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in (FILE, ".kahnd/log", ".kahnd")]
+    assert modes == [0o600, 0o700, 0o700]
+
+
+def test_the_file_is_rotated_and_nothing_is_lost(tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "ROTATE_BYTES", 200)
+    log = opened().log
+    for number in range(5):
+        log.info("line", number=number)
+    files = [tmp_path / f"{FILE}{end}" for end in (".3", ".2", ".1", "")]
+    lines = [json.loads(line) for file in files if file.exists() for line in file.read_text().splitlines()]
+    assert [line["number"] for line in lines] == list(range(5))
+    assert len([file for file in files if file.exists()]) > 1
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files if file.exists()} == {0o600}
+
+
+def test_another_life_goes_on_in_the_same_file(tmp_path: Path, opened: Open) -> None:
+    for _ in range(2):
+        logging = opened()
+        tell(logging.log, Event.DAEMON_STARTED)
+        logging.close()
+    assert len(_lines(tmp_path)) == 2
+
+
+def test_a_file_that_cannot_be_written_is_told_once_until_it_can(
+    tmp_path: Path, opened: Open, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / ".kahnd").write_text("in the way")
+    log = opened().log
+    for _ in range(3):
+        tell(log, Event.DAEMON_STARTED)
+    assert capsys.readouterr().err.count("can't write the log") == 1
+    (tmp_path / ".kahnd").unlink()
+    tell(log, Event.DAEMON_STOPPED)
+    assert [line["event"] for line in _lines(tmp_path)] == ["daemon.stopped"]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_does_not_stop_anything(opened: Open, capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    log = opened(file="/dev/full", stream=stream).log
+    for _ in range(3):
+        tell(log, Event.DAEMON_STARTED)
+    assert stream.getvalue().count("daemon.started") == 3
+    assert capsys.readouterr().err.count("No space left") == 1

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from kahnd.service.paths import LONGEST_ADDRESS, socket_path
+
+
+def _deep(folder: Path) -> Path:
+    """A project whose path is too long for a socket."""
+    deep = folder.joinpath(*["a" * 40] * 4)
+    deep.mkdir(parents=True)
+    return deep
+
+
+def test_it_is_in_the_project_where_it_fits(tmp_path: Path) -> None:
+    root = tmp_path.resolve()
+    assert socket_path(root) == root / ".kahnd" / "control.sock"
+
+
+def test_the_longest_that_fits_does_work(tmp_path: Path) -> None:
+    rest = LONGEST_ADDRESS - len(os.fsencode(tmp_path.resolve() / ".kahnd" / "control.sock")) - 1
+    root = tmp_path.resolve() / ("ü" + "a" * (rest - 2))
+    path = socket_path(root)
+    assert len(os.fsencode(path)) == LONGEST_ADDRESS
+    path.parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(path))
+    assert socket_path(Path(f"{root}a")).parent != Path(f"{root}a") / ".kahnd"
+
+
+def test_a_deep_project_has_it_in_the_runtime_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    path = socket_path(_deep(tmp_path))
+    assert path.parent == tmp_path / "kahnd"
+    assert len(os.fsencode(path)) <= LONGEST_ADDRESS
+
+
+def test_projects_do_not_share_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    deep = _deep(tmp_path)
+    (deep / "b").mkdir()
+    assert socket_path(deep) != socket_path(deep / "b")
+
+
+def test_it_is_the_same_whichever_way_one_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    deep = _deep(tmp_path)
+    (tmp_path / "link").symlink_to(deep)
+    assert socket_path(tmp_path / "link") == socket_path(deep)
+
+
+def test_a_runtime_folder_that_is_too_long_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = _deep(tmp_path)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
+    assert len(os.fsencode(socket_path(deep))) <= LONGEST_ADDRESS
