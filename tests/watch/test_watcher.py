@@ -168,6 +168,15 @@ async def test_a_name_that_is_not_utf8_does_not_end_the_watching(root: Path) -> 
             assert "docs/a.md" in hinted(await seen.flushed())
 
 
+async def test_where_the_kernels_watch_dies_again_and_again_it_polls(root: Path) -> None:
+    """A folder whose name is not UTF-8 ends every watch as soon as it begins."""
+    write(root, {"docs/caf\udce9/b.md": "x"})
+    async with watching(FileWatcher(root, ["docs"])) as seen:
+        await seen.until(lambda _: seen.watcher.backend == "polling")
+        assert len(seen.batches) < 12
+        assert await asked_for_everything(seen)
+
+
 async def test_every_change_before_a_flush_is_in_a_batch_up_to_it(either: FileWatcher, root: Path) -> None:
     """A few hundred random operations: the batches up to each flush must lead to what a fresh look sees."""
     chance = random.Random(1)  # noqa: S311  a replayable one is wanted

@@ -40,7 +40,8 @@ _POLL_S: Final = 1.0
 _FRESH_S: Final = 0.1
 """A new folder is looked at again after this: what was put into it before its watch stood made no event."""
 _SHORTEST_PAUSE_S: Final = 0.05
-_LONGEST_PAUSE_S: Final = 5.0
+_LONGEST_PAUSE_S: Final = 2.0
+"""A watch that dies again after pauses as long as this won't live: then polling, if that is allowed."""
 _SOUND_S: Final = 10.0
 """A watch that lived this long was a sound one: the next failure is the first again."""
 
@@ -79,6 +80,7 @@ class FileWatcher:
         self._unwritten = False
         self._fresh: dict[str, float] = {}
         self._in_doubt = False
+        self._given_up = False
         self._born = -math.inf
         self._pause_s = 0.0
         self._session = frozenset(map(self._full, (CONFIG_FILE, *session_files)))
@@ -147,7 +149,9 @@ class FileWatcher:
         old, self._notifier = self._notifier, None
         self._in_doubt, self._born = False, time.monotonic()
         try:
-            if not self._polls_always():
+            if self._given_up:
+                _log.warning("watch.polling", error="the kernel's watch fails again and again")
+            elif not self._polls_always():
                 self._notifier = await watch_folders(self._watchable(), self._settle_ms)
         except FileNotFoundError as error:
             self._doubt(str(error))  # a folder went meanwhile
@@ -182,7 +186,10 @@ class FileWatcher:
     def _back_off(self) -> float:
         """Seconds to wait before the watch is made anew: none for one that lived long, then more each time."""
         sound = time.monotonic() - self._born > _SOUND_S
-        self._pause_s = 0.0 if sound else min(max(2 * self._pause_s, _SHORTEST_PAUSE_S), _LONGEST_PAUSE_S)
+        self._pause_s = 0.0 if sound else max(2 * self._pause_s, _SHORTEST_PAUSE_S)
+        if self._pause_s > _LONGEST_PAUSE_S:
+            self._pause_s = _LONGEST_PAUSE_S
+            self._given_up = self._polling == "auto"
         return self._pause_s
 
     async def _rest(self, seconds: float) -> None:
