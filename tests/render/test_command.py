@@ -1,0 +1,224 @@
+"""Commands: how they are called, what they are said to have read, and how they fail. Real programs only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from kahnd.core.digest import of_bytes
+from kahnd.core.model import Dependency, DocumentId, Failed, Kind, Problem, Rendered, Unmet
+from kahnd.render.command import MAX_DETAIL
+from kahnd.render.parameters import CommandParameters
+from render.workshop import Workshop
+
+HELLO = {"docs/a b/x.in": "hello"}
+
+
+def _shop(shop: Workshop, parameters: CommandParameters, files: dict[str, str] | None = None) -> Workshop:
+    shop.by(("docs/**/*.in", parameters))
+    shop.write_all(HELLO if files is None else files)
+    return shop
+
+
+def _argv(*words: str, stdout: bool = False, fallback: str = "") -> CommandParameters:
+    return CommandParameters(command=words, stdout=stdout, fallback=fallback)
+
+
+def _line(line: str, *, stdout: bool = False) -> CommandParameters:
+    return CommandParameters(command=line, shell=True, stdout=stdout)  # noqa: S604 - what is tested here
+
+
+def _problem(shop: Workshop, *words: str) -> Problem:
+    """What a program fails with."""
+    return _shop(shop, _argv(*words)).problem("docs/a b/x.in")
+
+
+def _line_problem(shop: Workshop, line: str) -> Problem:
+    """What a shell's line fails with."""
+    return _shop(shop, _line(line)).problem("docs/a b/x.in")
+
+
+def _target(path: str, kind: Kind = Kind.INCLUDE) -> Dependency:
+    return Dependency(DocumentId(path), kind)
+
+
+def test_a_command_writes_its_output(shop: Workshop) -> None:
+    assert _shop(shop, _argv("cp", "{source}", "{output}")).text("docs/a b/x.in") == "hello"
+
+
+def test_every_placeholder_is_filled_in(shop: Workshop) -> None:
+    words = ("{source}", "{dir}", "{stem}", "{root}", "-{deps}-", "{deps}", "${HOME}", "{}")
+    _shop(shop, _argv("printf", "%s\n", *words, stdout=True))
+    job = shop.job("docs/a b/x.in", dependencies=(_target("docs/y z.csv"), _target("docs/w.in", Kind.OUTPUT)))
+    assert isinstance(shop.run(job), Rendered)
+    assert (shop.root / job.stage).read_text().splitlines() == [
+        "docs/a b/x.in",
+        "docs/a b",
+        "x",
+        str(shop.root),
+        "-docs/y z.csv site/w.out-",
+        "docs/y z.csv",
+        "site/w.out",
+        "${HOME}",
+        "{}",
+    ]
+
+
+def test_no_dependencies_are_no_argument(shop: Workshop) -> None:
+    assert _shop(shop, _argv("echo", "{deps}", "end", stdout=True)).text("docs/a b/x.in") == "end\n"
+
+
+def test_a_shells_line_gets_everything_quoted(shop: Workshop) -> None:
+    files = {"docs/$(touch pwned)/a;b.in": "hello"}
+    _shop(shop, _line("X=1; tr a-z A-Z < {source} > {output} && echo ${X}{deps} >> {output}"), files)
+    job = shop.job("docs/$(touch pwned)/a;b.in", dependencies=(_target("docs/y z.csv"),))
+    assert isinstance(shop.run(job), Rendered)
+    assert (shop.root / job.stage).read_text() == "HELLO1docs/y z.csv\n"
+    assert not (shop.root / "pwned").exists()
+
+
+def test_standard_output_can_be_the_output_and_only_that(shop: Workshop) -> None:
+    parameters = _line("echo out; echo aside >&2", stdout=True)
+    assert _shop(shop, parameters).text("docs/a b/x.in") == "out\n"
+
+
+def test_standard_input_is_empty(shop: Workshop) -> None:
+    assert _shop(shop, _argv("cat", stdout=True)).text("docs/a b/x.in") == ""
+
+
+def test_what_it_was_scanned_to_need_is_reported_as_read(shop: Workshop) -> None:
+    _shop(shop, _argv("true", stdout=True))
+    given = (_target("docs/y.csv"), _target("docs/old.h", Kind.DISCOVERED))
+    assert [each.dependency for each in shop.run(shop.job("docs/a b/x.in", dependencies=given)).reads] == [given[0]]
+
+
+# failing
+
+
+def test_a_program_that_is_not_there_is_named_with_the_rules_line(shop: Workshop) -> None:
+    problem = _problem(shop, "no-such-program", "{output}")
+    assert (problem.file, problem.line) == ("kahnd.toml", 10)
+    assert "docs/a b/x.in needs the program 'no-such-program'" in problem.message
+    assert "install it" in problem.remedy
+
+
+def test_a_file_that_is_no_program_is_named(shop: Workshop) -> None:
+    shop.write("tools/no-program", "text")
+    assert "'tools/no-program', which is not installed" in _problem(shop, "tools/no-program", "{output}").message
+    shop.write("tools/no-format", b"\0\1\2").chmod(0o755)
+    assert "tools/no-format can't be run" in _problem(shop, "tools/no-format", "{output}").message
+
+
+def test_a_program_of_the_project_is_found_from_anywhere(
+    shop: Workshop, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.write("tools/make", '#!/bin/sh\necho made > "$1"\n').chmod(0o755)
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert _shop(shop, _argv("tools/make", "{output}")).text("docs/a b/x.in") == "made\n"
+
+
+def test_an_exit_code_is_told_with_what_it_said(shop: Workshop) -> None:
+    problem = _line_problem(shop, "echo one; echo two >&2; exit 3; {output}")
+    assert (problem.file, problem.detail) == ("docs/a b/x.in", "one\ntwo")
+    assert "exit code 3" in problem.message
+
+
+def test_a_signal_is_told(shop: Workshop) -> None:
+    assert "signal 9" in _line_problem(shop, "kill -9 $$; {output}").message
+
+
+def test_a_program_missing_inside_a_shells_line_is_told(shop: Workshop) -> None:
+    problem = _line_problem(shop, "no-such-program {output}")
+    assert "install it" in problem.remedy
+    assert "no-such-program" in problem.detail
+
+
+def test_only_the_end_of_what_it_says_is_kept(shop: Workshop) -> None:
+    problem = _line_problem(shop, "head -c 3000000 /dev/zero | tr '\\0' x; echo end; exit 1; {output}")
+    assert len(problem.detail) < MAX_DETAIL
+    assert problem.detail.endswith("xend")
+
+
+@pytest.mark.parametrize("script", ["true", "mkdir {output}", "ln -s /etc/passwd {output}"])
+def test_an_output_that_is_no_file_is_no_output(shop: Workshop, script: str) -> None:
+    assert "wrote no output" in _line_problem(shop, f"{script} # {{output}}").message
+
+
+@pytest.mark.parametrize("leave", ["echo stale >", "mkdir", "ln -s /etc/passwd"])
+def test_what_an_earlier_run_left_in_the_stage_is_not_taken_for_an_output(shop: Workshop, leave: str) -> None:
+    parameters = _line(f"test -e keep && {{ true; }} || {leave} {{output}}")
+    _shop(shop, parameters)
+    job = shop.job("docs/a b/x.in")
+    shop.run(job)
+    shop.write("keep", "")
+    outcome = shop.run(job)
+    assert isinstance(outcome, Failed)
+    assert "wrote no output" in outcome.problem.message
+
+
+# what it read
+
+
+def _with_depfile(shop: Workshop, listed: str) -> list[tuple[str, Kind]]:
+    script = f"printf '%s' '{listed}' > {{depfile}}; echo made > {{output}}"
+    _shop(shop, _line(script), {**HELLO, "docs/part.csv": "", "docs/y.in": ""})
+    job = shop.job("docs/a b/x.in", dependencies=(_target("docs/y.in", Kind.OUTPUT), _target("docs/k.csv")))
+    outcome = shop.run(job)
+    assert isinstance(outcome, Rendered), outcome
+    assert list((shop.root / job.stage).parent.iterdir()) == [shop.root / job.stage]
+    return [(each.dependency.target, each.dependency.kind) for each in outcome.reads[2:]]
+
+
+def test_a_list_of_what_it_read_is_followed_inside_the_sources_alone(shop: Workshop) -> None:
+    listed = f"x: docs/a\\ b/x.in docs/part.csv {shop.root}/docs/../data/d.csv /usr/include/stdio.h ../x other/y"
+    assert _with_depfile(shop, listed) == [("docs/part.csv", Kind.DISCOVERED), ("data/d.csv", Kind.DISCOVERED)]
+
+
+def test_a_dependencys_output_in_that_list_is_that_dependency(shop: Workshop) -> None:
+    assert _with_depfile(shop, "x: site/y.out docs/k.csv docs/part.csv") == [("docs/part.csv", Kind.DISCOVERED)]
+
+
+def test_a_list_that_was_asked_for_and_not_written_is_told(shop: Workshop) -> None:
+    assert "did not write its list" in _line_problem(shop, "echo {depfile} > {output}").message
+
+
+# the fallback
+
+
+def _fallen_back(shop: Workshop) -> Workshop:
+    parameters = _argv("no-such-program", "{output}", fallback="docs/none.svg")
+    return _shop(shop, parameters, {**HELLO, "docs/none.svg": "not drawn"})
+
+
+def test_a_fallback_stands_in_for_a_program_that_is_not_installed_with_a_warning(shop: Workshop) -> None:
+    outcome = _fallen_back(shop).outcome("docs/a b/x.in")
+    assert isinstance(outcome, Rendered)
+    assert "'no-such-program' is not installed: docs/none.svg stands in" in str(outcome.warning)
+    assert [(each.dependency, each.hash) for each in outcome.reads] == [
+        (_target("docs/none.svg"), of_bytes(b"not drawn"))
+    ]
+
+
+def test_a_fallback_that_is_not_there_is_needed(shop: Workshop) -> None:
+    (_fallen_back(shop).root / "docs/none.svg").unlink()
+    outcome = shop.outcome("docs/a b/x.in")
+    assert isinstance(outcome, Unmet)
+    assert outcome.needs == _target("docs/none.svg")
+
+
+def test_a_program_that_fails_is_not_fallen_back_from(shop: Workshop) -> None:
+    _shop(shop, _argv("false", "{output}", fallback="docs/none.svg"), {**HELLO, "docs/none.svg": ""})
+    assert "exit code 1" in shop.problem("docs/a b/x.in").message
+
+
+def test_installing_the_program_is_a_new_recipe(
+    shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer = _fallen_back(shop).renderers["command"]
+    parameters = shop.layout.rules[0].parameters
+    before = renderer.fingerprint(parameters)
+    shop.write("bin/no-such-program", "#!/bin/sh\n").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    assert renderer.fingerprint(parameters) != before

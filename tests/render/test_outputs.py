@@ -1,0 +1,143 @@
+"""Outputs: in place whole or not at all, removed with what they leave empty, never outside of their folder."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from kahnd.core.model import OutputPath
+from kahnd.render.outputs import FileOutputs
+
+STAGE = ".kahnd/stage/1/a.html"
+PLACE = OutputPath("site/x/y/a.html")
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> FileOutputs:
+    (tmp_path / STAGE).parent.mkdir(parents=True)
+    (tmp_path / STAGE).write_text("new")
+    return FileOutputs(tmp_path, "site")
+
+
+def test_an_output_is_moved_into_place_over_an_older_one(outputs: FileOutputs, tmp_path: Path) -> None:
+    (tmp_path / "site/x/y").mkdir(parents=True)
+    (tmp_path / PLACE).write_text("old")
+    before = (tmp_path / STAGE).stat().st_ino
+    assert outputs.publish(STAGE, PLACE) is None
+    assert ((tmp_path / PLACE).read_text(), (tmp_path / PLACE).stat().st_ino) == ("new", before)
+    assert not (tmp_path / STAGE).exists()
+
+
+def test_folders_are_made(outputs: FileOutputs, tmp_path: Path) -> None:
+    assert outputs.publish(STAGE, PLACE) is None
+    assert (tmp_path / PLACE).read_text() == "new"
+
+
+def test_a_folder_in_its_place_is_told_and_left_alone(outputs: FileOutputs, tmp_path: Path) -> None:
+    (tmp_path / PLACE).mkdir(parents=True)
+    problem = outputs.publish(STAGE, PLACE)
+    assert problem
+    assert problem.file == PLACE
+    assert "folder" in problem.remedy
+    assert outputs.remove(PLACE) is None
+    assert (tmp_path / PLACE).is_dir()
+
+
+def test_a_file_where_a_folder_is_needed_is_told(outputs: FileOutputs, tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/x").write_text("file")
+    problem = outputs.publish(STAGE, PLACE)
+    assert problem
+    assert "file" in problem.remedy
+    assert outputs.remove(PLACE) is None
+    assert (tmp_path / "site/x").read_text() == "file"
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(errno.ENOSPC, "room"), (errno.EROFS, "writable"), (errno.EACCES, "permission")]
+)
+def test_a_disk_that_refuses_is_told_with_a_remedy(
+    outputs: FileOutputs, monkeypatch: pytest.MonkeyPatch, number: int, words: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    problem = outputs.publish(STAGE, PLACE)
+    assert problem
+    assert os.strerror(number) in problem.message
+    assert words in problem.remedy
+
+
+def test_across_file_systems_it_is_copied_whole(
+    outputs: FileOutputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = Path.replace
+
+    def other_device(self: Path, target: Path) -> Path:
+        if ".kahnd/" in str(self):
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", other_device)
+    assert outputs.publish(STAGE, PLACE) is None
+    assert (tmp_path / PLACE).read_text() == "new"
+    assert list((tmp_path / PLACE).parent.iterdir()) == [tmp_path / PLACE]
+    assert not (tmp_path / STAGE).exists()
+
+
+def test_an_output_is_removed_with_the_folders_it_leaves_empty(outputs: FileOutputs, tmp_path: Path) -> None:
+    outputs.publish(STAGE, PLACE)
+    (tmp_path / "site/x/other").write_text("kept")
+    assert outputs.remove(PLACE) is None
+    assert not (tmp_path / "site/x/y").exists()
+    (tmp_path / "site/x/other").unlink()
+    assert outputs.remove(OutputPath("site/x/other")) is None  # not there: nothing to do, nothing to tell
+    (tmp_path / "site/x/last").write_text("")
+    assert outputs.remove(OutputPath("site/x/last")) is None
+    assert list((tmp_path / "site").iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["site/out/a.html", "elsewhere/a.html", "site/../a.html", "site", "site/out"])
+def test_nothing_outside_of_the_output_folder_is_written_or_removed(
+    outputs: FileOutputs, tmp_path: Path, place: str
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for kept in (outside / "a.html", tmp_path / "a.html"):
+        kept.write_text("kept")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/out").symlink_to(outside)
+    if place == "site/out":
+        assert outputs.publish(STAGE, OutputPath(place)) is None  # the link itself gives way
+    else:
+        assert outputs.publish(STAGE, OutputPath(place))
+        assert outputs.remove(OutputPath(place))
+    assert [(outside / "a.html").read_text(), (tmp_path / "a.html").read_text()] == ["kept", "kept"]
+
+
+def test_an_output_folder_that_is_a_link_is_the_users_wish(outputs: FileOutputs, tmp_path: Path) -> None:
+    (tmp_path / "www").mkdir()
+    (tmp_path / "site").symlink_to(tmp_path / "www")
+    assert outputs.publish(STAGE, PLACE) is None
+    assert (tmp_path / "www/x/y/a.html").read_text() == "new"
+    assert outputs.remove(PLACE) is None
+    assert list((tmp_path / "www").iterdir()) == []
+
+
+def test_a_stage_is_discarded_with_all_in_it_and_may_be_gone(outputs: FileOutputs, tmp_path: Path) -> None:
+    outputs.discard(STAGE)
+    assert not (tmp_path / STAGE).exists()
+    for _ in range(2):
+        outputs.discard(".kahnd/stage/1")
+        assert not (tmp_path / ".kahnd/stage/1").exists()
+
+
+def test_absent_are_those_that_are_no_regular_files(outputs: FileOutputs, tmp_path: Path) -> None:
+    outputs.publish(STAGE, PLACE)
+    (tmp_path / "site/link").symlink_to(PLACE)
+    asked = [PLACE, *map(OutputPath, ("site/x", "site/link", "site/no", "site/x/y/a.html/b"))]
+    assert outputs.absent(asked) == set(asked[1:])

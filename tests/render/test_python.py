@@ -1,0 +1,119 @@
+"""Functions of the project as renderers."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from kahnd.core.digest import of_bytes
+from kahnd.core.model import Dependency, DocumentId, Kind
+from kahnd.render.parameters import PythonParameters, TemplateParameters
+from kahnd.render.registry import session_files
+from render.workshop import Workshop
+
+MODULE = "plugins/make.py"
+
+
+@pytest.fixture
+def plugged(shop: Workshop) -> Workshop:
+    shop.by(
+        ("docs/*.in", PythonParameters(function="plugins.make:render"), "{stem}.out"),
+        ("docs/*.txt", TemplateParameters()),
+    )
+    shop.write("docs/a.in", "text")
+    return shop
+
+
+def _returns(plugged: Workshop, expression: str) -> None:
+    plugged.write(MODULE, f"def render(document):\n    return {expression}\n")
+
+
+@pytest.mark.parametrize("expression", ["document.text.upper()", "document.content.upper()"])
+def test_a_function_returns_text_or_bytes(plugged: Workshop, expression: str) -> None:
+    _returns(plugged, expression)
+    assert plugged.text("docs/a.in") == "TEXT"
+
+
+def test_what_it_reads_through_its_document_is_reported(plugged: Workshop) -> None:
+    plugged.write_all({"docs/part.csv": "x\n1\n", "docs/words": "words", "docs/b.txt": "Bee"})
+    plugged.publish("docs/b.txt")
+    _returns(plugged, 'f"{document.path} {document.data(\'part.csv\')[0][\'x\']} {document.read(\'/docs/words\')}"'
+             ' f" {document.output(\'b.txt\')} {document.output(\'b.txt\').text}"')  # fmt: skip
+    assert plugged.text("docs/a.in") == "docs/a.in 1 words b.txt Bee"
+    reads = plugged.outcome("docs/a.in").reads
+    assert [(each.dependency.target, each.dependency.kind) for each in reads] == [
+        ("docs/part.csv", Kind.DATA),
+        ("docs/words", Kind.DATA),
+        ("docs/b.txt", Kind.OUTPUT),
+    ]
+    assert reads[2].hash == of_bytes(b"Bee")
+
+
+def test_what_it_asks_for_and_is_not_there_is_needed(plugged: Workshop) -> None:
+    _returns(plugged, 'document.read("no.csv")')
+    unmet = plugged.unmet("docs/a.in")
+    assert unmet.needs == Dependency(DocumentId("docs/no.csv"), Kind.DATA)
+    assert unmet.problem.file == "docs/a.in"
+
+
+def test_it_can_not_read_outside_of_the_project(plugged: Workshop) -> None:
+    _returns(plugged, 'document.read("../../x")')
+    assert "out of the project" in plugged.problem("docs/a.in").message
+
+
+def test_an_exception_is_told_with_its_line_and_the_last_frames(plugged: Workshop) -> None:
+    plugged.write(
+        MODULE, "def render(document):\n    return deep(9)\n\ndef deep(n):\n    raise LookupError('no shelf')\n"
+    )
+    problem = plugged.problem("docs/a.in")
+    assert (problem.file, problem.line, problem.message) == (MODULE, 5, "LookupError: no shelf")
+    assert "deep(9)" in problem.detail
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "words"),
+    [
+        ("\n\ndef render(:\n", 3, "SyntaxError"),
+        ("\nimport no_such_module\n", 2, "no_such_module"),
+        ("\nraise SystemExit(3)\n", 2, "SystemExit"),
+        ("render = 7\n", 0, "no function 'render'"),
+        ("def render():\n    pass\n", 0, "TypeError"),
+        ("def render(document):\n    return 7\n", 0, "returned int"),
+        ("def render(document):\n    return '\\ud800'\n", 0, "surrogates"),
+    ],
+)
+def test_a_module_that_is_no_good_is_told(plugged: Workshop, source: str, line: int, words: str) -> None:
+    plugged.write(MODULE, source)
+    problem = plugged.problem("docs/a.in")
+    assert words in problem.message
+    assert not line or (problem.file, problem.line) == (MODULE, line)
+
+
+def test_a_module_that_is_not_there_is_told_with_the_rules_line(plugged: Workshop) -> None:
+    problem = plugged.problem("docs/a.in")
+    assert (problem.file, problem.line) == ("kahnd.toml", 10)
+    assert "plugins/make.py is not there" in problem.message
+
+
+def test_a_module_does_not_stand_before_the_standard_librarys(shop: Workshop) -> None:
+    shop.by(("docs/*.in", PythonParameters(function="json:render"), "{stem}.out"))
+    shop.write_all({"docs/a.in": "", "json.py": "import json\ndef render(document):\n    return json.dumps([1])\n"})
+    before = list(sys.path)
+    assert shop.text("docs/a.in") == "[1]"
+    assert sys.path == before
+
+
+def test_a_module_is_loaded_once(plugged: Workshop) -> None:
+    plugged.write(MODULE, "loads = []\ndef render(document):\n    loads.append(1)\n    return str(len(loads))\n")
+    assert (plugged.text("docs/a.in"), plugged.text("docs/a.in")) == ("1", "2")
+
+
+def test_a_modules_source_is_in_the_recipe_and_asks_for_a_new_session(plugged: Workshop) -> None:
+    renderer, parameters = plugged.renderers["python"], plugged.layout.rules[0].parameters
+    seen = {renderer.fingerprint(parameters)}
+    for expression in ("'one'", "'two'"):
+        _returns(plugged, expression)
+        seen.add(renderer.fingerprint(parameters))
+    assert len(seen) == 3
+    assert session_files(plugged.layout.rules) == {MODULE}
