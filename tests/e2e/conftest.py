@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from e2e.harness import COPIES, FIRST_LINES, PAGES, SCRIPTS, SUMS, TEXTS, Daemon, Project
+from e2e.harness import Corner, Daemon, Project
+from e2e.rules import COPIES, FIRST_LINES, PAGES, SCRIPTS, SUMS, TEXTS
 
 
 @pytest.fixture
@@ -25,3 +27,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     project.write("docs/bystander.txt", "here all along")
     with project.daemon() as daemon:
         yield daemon
+
+
+@pytest.fixture
+def corner(live: Daemon, request: pytest.FixtureRequest) -> Corner:
+    """A folder of the test's own in the module's daemon."""
+    return Corner(live.project, re.sub(r"\W+", "-", request.node.name))

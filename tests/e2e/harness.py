@@ -13,68 +13,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar
+
+from e2e.rules import toml
 
 KAHND = str(Path(sys.executable).with_name("kahnd"))
 DEADLINE_S = 30.0
 POLL_S = 0.02
 TRACEBACK = "Traceback (most recent call last)"
 
-PAGES = """
-[[rules]]
-match = "docs/**/*.md"
-renderer = "page"
-output = "{dir}/{stem}.html"
-"""
-TEXTS = """
-[[rules]]
-match = "docs/**/*.txt"
-renderer = "template"
-output = "{dir}/{name}"
-"""
-SUMS = """
-[[rules]]
-match = "docs/**/*.sum"
-renderer = "command"
-command = ["cksum", "{source}", "{deps}"]
-scan = ['needs (\\S+)']
-stdout = true
-output = "{dir}/{stem}.cksum"
-"""
-FIRST_LINES = """
-[[rules]]
-match = "docs/**/*.head"
-renderer = "command"
-command = ["head", "-n", "1", "{source}"]
-stdout = true
-output = "{dir}/{stem}.line"
-"""
-SCRIPTS = """
-[[rules]]
-match = "docs/**/*.sh"
-renderer = "command"
-command = ["sh", "{source}", "{output}"]
-output = "{dir}/{stem}.out"
-"""
-COPIES = """
-[[rules]]
-match = "docs/**/*.bin"
-renderer = "copy"
-output = "{dir}/{name}"
-"""
-
 T = TypeVar("T")
-
-
-def toml(*rules: str, extra: str = "") -> str:
-    """A `kahnd.toml` with one source folder, two workers and these rules."""
-    head = '[project]\nname = "small"\nsources = ["docs"]\noutput = "site"\n'
-    pool = "" if "[pool]" in extra else "[pool]\nworkers = 2\n"
-    return f"{head}\n{pool}{extra}{''.join(rules)}"
 
 
 def eventually(condition: Callable[[], T], what: str, *, within_s: float = DEADLINE_S) -> T:
@@ -140,9 +92,9 @@ class Gate:
         wait = f"touch {self.folder}/begun-{name}\nwhile [ ! -e {self.folder}/open ]; do sleep 0.01; done\n"
         return f'{wait}echo {name} > "$1"\n'
 
-    def reached(self, name: str = "it") -> None:
-        """Return once that script runs."""
-        eventually((self.folder / f"begun-{name}").exists, f"{name} begins to render")
+    def reached(self, name: str = "*") -> None:
+        """Return once that script, or any, runs."""
+        eventually(lambda: list(self.folder.glob(f"begun-{name}")), f"{name} begins to render")
 
     def open(self) -> None:
         """Let all go on."""
@@ -282,12 +234,52 @@ class Project:
         return sorted(each["document"] for each in self.log("document.rendered", since))
 
     @contextmanager
-    def renders(self, *documents: str) -> Iterator[None]:
-        """With a daemon running: what is done inside makes exactly these documents be rendered, once each."""
+    def renders(self, *documents: str, code: int = 0) -> Iterator[None]:
+        """With a daemon running: what is done inside makes exactly these documents be rendered, once each.
+
+        `code` is what `wait` says at the end.
+        """
         mark = self.mark()
         yield
-        self.wait()
+        self.wait(code=code)
         assert self.rendered(mark) == sorted(documents)
+
+
+@dataclass(frozen=True)
+class Corner:
+    """A folder of its own in a running daemon's project; names are relative to it."""
+
+    project: Project
+    name: str
+
+    def document(self, name: str) -> str:
+        return f"docs/{self.name}/{name}"
+
+    def path(self, name: str) -> Path:
+        return self.project.path(self.document(name))
+
+    def write(self, name: str, content: str | bytes = "") -> None:
+        self.project.write(self.document(name), content)
+
+    def write_all(self, files: Mapping[str, str | bytes]) -> None:
+        for name, content in files.items():
+            self.write(name, content)
+
+    def remove(self, name: str) -> None:
+        self.path(name).unlink()
+
+    def wait(self, code: int = 0) -> Any:
+        return self.project.wait(code=code)
+
+    def renders(self, *names: str, code: int = 0) -> AbstractContextManager[None]:
+        """As a project's; nothing else in it may be rendered either."""
+        return self.project.renders(*map(self.document, names), code=code)
+
+    def output(self, name: str) -> str:
+        return self.project.output(f"{self.name}/{name}")
+
+    def outputs(self) -> dict[str, bytes]:
+        return below(self.project.path(f"site/{self.name}"))
 
 
 class Daemon:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.harness import SUMS, TEXTS, Daemon, Project, eventually, toml
+from e2e.harness import Daemon, Project, eventually
+from e2e.rules import FIRST_LINES, SUMS, TEXTS, toml
 
 GOOD = toml(TEXTS)
 
@@ -76,8 +77,8 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 def test_a_new_rule_takes_effect_at_once(daemon: Daemon) -> None:
     project = daemon.project
-    with project.renders("docs/a.sum"):
-        project.write("kahnd.toml", toml(TEXTS, SUMS))
+    project.write("kahnd.toml", toml(TEXTS, SUMS))
+    project.wait()
     assert project.log("config.reloaded")
     assert set(project.outputs()) == {"a.txt", "a.cksum"}
     project.write("kahnd.toml", GOOD)
@@ -85,17 +86,27 @@ def test_a_new_rule_takes_effect_at_once(daemon: Daemon) -> None:
     assert set(project.outputs()) == {"a.txt"}
 
 
+def test_a_new_rule_renders_just_its_documents(daemon: Daemon) -> None:
+    project = daemon.project
+    project.write("kahnd.toml", toml(SUMS))
+    project.wait()
+    project.write("docs/a.head", "A")
+    project.wait()
+    with project.renders("docs/a.head"):
+        project.write("kahnd.toml", toml(SUMS, FIRST_LINES))
+
+
 def test_a_broken_edit_is_reported_and_the_last_good_one_stays(daemon: Daemon) -> None:
     project = daemon.project
     broken = toml(TEXTS, SUMS).replace("stdout", "sdtout")
     mark = project.mark()
     project.write("kahnd.toml", broken)
-    (told,) = eventually(lambda: project.log("config.invalid", mark), "the broken edit is logged")
+    told = eventually(lambda: project.log("config.invalid", mark), "the broken edit is logged")
     assert f"kahnd.toml:{_line(broken, 'sdtout')}" in str(told)
     with project.renders("docs/b.txt"):
         project.write("docs/b.txt", "B")
-    with project.renders("docs/a.sum"):
-        project.write("kahnd.toml", toml(TEXTS, SUMS))
+    project.write("kahnd.toml", toml(TEXTS, SUMS))
+    project.wait()
     assert set(project.outputs()) == {"a.txt", "b.txt", "a.cksum"}
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e.harness import COPIES, PAGES, SCRIPTS, SUMS, TEXTS, Daemon, Project, toml
+from e2e.harness import Corner, Daemon, Project
+from e2e.rules import COPIES, PAGES, SCRIPTS, SUMS, TEXTS, toml
 
 MISSING_PROGRAM = """
 [[rules]]
@@ -44,10 +45,9 @@ class Case:
     code: int = 1
     files: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def place(self) -> str:
+    def place_in(self, folder: str) -> str:
         """The file, and the line where there is one, that the message must name."""
-        file = f"docs/{self.told_of or self.document}"
+        file = f"{folder}/{self.told_of or self.document}"
         return f"{file}:{self.line}" if self.line else file
 
 
@@ -71,7 +71,7 @@ CASES = {
         ("nonsense",),
         line=2,
         told_of="_b.txt",
-        files={"docs/_b.txt": "\n{% nonsense %}"},
+        files={"_b.txt": "\n{% nonsense %}"},
     ),
     "a template's undefined name": Case("a.txt", "\n\n{{ undefnied.name }}", "A", ("undefnied",), line=3),
     "a division by zero in a template": Case("a.txt", "\n{{ 1 // 0 }}", "A", ("zero",), line=2),
@@ -86,7 +86,7 @@ CASES = {
         "page.md", "---\ntemplate: nowhere.html\n---\n", "# A\n", ("nowhere.html",), status="blocked"
     ),
     "data that is none": Case(
-        "a.txt", '{{ data("d.json").a }}', "A", (), line=2, told_of="d.json", files={"docs/d.json": '{"a": 1,\n"b"}'}
+        "a.txt", '{{ data("d.json").a }}', "A", (), line=2, told_of="d.json", files={"d.json": '{"a": 1,\n"b"}'}
     ),
     "a page that is not UTF-8": Case("page.md", b"# A\n\nna\xefve\n", "# A\n", ("UTF-8",), line=3),
     "a template that is not UTF-8": Case("a.txt", b"\xff", "A", ("UTF-8",), line=1),
@@ -98,9 +98,7 @@ CASES = {
     "a dependency of a command that is missing": Case(
         "a.sum", "needs nowhere.sum", "A", ("docs/nowhere.sum",), status="blocked"
     ),
-    "a document that depends on itself": Case(
-        "a.txt", '{% include "a.txt" %}', "A", ("docs/a.txt → docs/a.txt",), code=3
-    ),
+    "a document that depends on itself": Case("a.txt", '{% include "a.txt" %}', "A", (), code=3),
 }
 
 
@@ -112,24 +110,46 @@ def _configured(project: Project) -> Project:
     return project
 
 
-def _break(project: Project, case: Case, folder: str = "docs") -> None:
+def _folder(name: str) -> str:
+    return f"docs/{list(CASES).index(name)}"
+
+
+def _break(project: Project, case: Case, folder: str) -> None:
     for name, content in case.files.items():
-        project.write(name.replace("docs", folder, 1), content)
+        project.write(f"{folder}/{name}", content)
     if "_link" in str(case.bad):
         project.path(folder).mkdir(exist_ok=True)
         project.path(f"{folder}/_link").symlink_to("/etc")
     project.write(f"{folder}/{case.document}", case.bad)
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_build_tells_it_and_renders_the_rest(tmp_path: Path, name: str) -> None:
-    case = CASES[name]
-    project = _configured(Project(tmp_path / "project"))
-    _break(project, case)
-    told = project.kahnd("build", code=case.code).told
-    assert case.place in told
-    assert all(word in told for word in case.words), told
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What one build of a project with every case in a folder of its own says of each."""
+    project = _configured(Project(tmp_path_factory.mktemp("build") / "project"))
+    cases = {name: case for name, case in CASES.items() if case.code == 1}
+    for name, case in cases.items():
+        _break(project, case, _folder(name))
+    lines = project.kahnd("build", code=1).told.splitlines()
     assert project.outputs() == {"well.txt": b"well"}
+    return {name: "\n".join(_paragraph(lines, f"{_folder(name)}/{case.document}")) for name, case in cases.items()}
+
+
+def _paragraph(lines: list[str], document: str) -> Iterator[str]:
+    """The lines that name a document, each with the indented ones below it."""
+    within = False
+    for line in lines:
+        within = document in line or (within and line.startswith(" "))
+        if within:
+            yield line
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.code == 1])
+def test_a_build_tells_it_with_its_place_and_renders_the_rest(told: dict[str, str], name: str) -> None:
+    case = CASES[name]
+    assert case.place_in(_folder(name)) in told[name]
+    assert all(word.replace("docs", _folder(name), 1) in told[name] for word in case.words), told[name]
+    assert "(" in told[name].splitlines()[0], "there is no remedy"
 
 
 @pytest.fixture(scope="module")
@@ -141,25 +161,22 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_daemon_reports_it_goes_on_and_sees_it_mended(running: Daemon, name: str) -> None:
-    case, project = CASES[name], running.project
-    folder = f"docs/{list(CASES).index(name)}"
-    document = f"{folder}/{case.document}"
-    _break(project, case, folder)
-    project.write(f"{folder}/beside.txt", "beside")
-    answer = project.wait(code=case.code)
-    assert [each["document"] for each in answer[case.status]] == [document]
+    case, project, corner = CASES[name], running.project, Corner(running.project, _folder(name)[5:])
+    _break(project, case, _folder(name))
+    corner.write("beside.txt", "beside")
+    answer = corner.wait(code=case.code)
+    assert [each["document"] for each in answer[case.status]] == [corner.document(case.document)]
     if case.status == "failed":
         (failure,) = project.status()["failures"]
-        assert failure["document"] == document
-        assert case.place.replace("docs", folder, 1) in failure["error"]
-    assert project.output(f"{folder[5:]}/beside.txt") == "beside"
+        assert failure["document"] == corner.document(case.document)
+        assert case.place_in(_folder(name)) in failure["error"]
+    assert corner.outputs() == {"beside.txt": b"beside"}
+    corner.remove(case.document)
     if case.good:
-        project.write(document, case.good)
-    else:
-        project.remove(document)
-    project.wait()
+        corner.write(case.document, case.good)
+    corner.wait()
     assert project.status()["failures"] == []
-    assert project.exists(f"site/{folder[5:]}/{Path(case.document).stem}.txt") or "txt" not in case.document
+    assert len(corner.outputs()) == 1 + bool(case.good)
 
 
 def test_two_documents_for_one_output_are_an_error_that_names_both(project: Project) -> None:

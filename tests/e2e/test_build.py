@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from e2e.harness import Project, toml
+from e2e.harness import Project
+from e2e.rules import toml
 
 
 def test_every_document_with_a_rule_is_rendered_and_no_plain_one(project: Project) -> None:

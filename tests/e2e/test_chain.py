@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from e2e.harness import SUMS, Project
+from e2e.harness import Project
+from e2e.rules import SUMS
 
 LENGTH = 1000
 BOUND_S = 60

@@ -25,7 +25,7 @@ def _half_done(project: Project) -> Gate:
 
 
 def _until_half(daemon: Daemon, gate: Gate) -> None:
-    gate.reached("0")
+    gate.reached()
     eventually(lambda: daemon.project.status()["documents"]["done"] >= len(FREE), "the free ones are done")
     assert daemon.project.rendered() == FREE
 
@@ -47,7 +47,7 @@ def test_the_next_start_renders_what_was_not_committed_and_nothing_else(project:
 def test_a_build_goes_on_after_a_killed_build(project: Project) -> None:
     gate = _half_done(project)
     build = project.begin("build")
-    gate.reached("0")
+    gate.reached()
     build.send_signal(signal.SIGKILL)
     build.communicate()
     gate.open()

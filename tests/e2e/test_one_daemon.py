@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 from e2e.harness import Daemon, Project, eventually, living_in
 
@@ -36,9 +40,14 @@ def test_what_kahnd_keeps_is_not_for_others(live: Daemon) -> None:
     assert stat.S_IMODE(live.project.path(".kahnd").stat().st_mode) & 0o007 == 0
 
 
-def test_a_path_too_long_for_a_socket_is_no_hindrance(tmp_path: Path) -> None:
-    runtime = tmp_path / "runtime"
-    runtime.mkdir(mode=0o700)
+@pytest.fixture
+def runtime() -> Iterator[Path]:
+    """A runtime directory, with a path as short as the real ones have."""
+    with tempfile.TemporaryDirectory(prefix="run") as folder:
+        yield Path(folder)
+
+
+def test_a_path_too_long_for_a_socket_is_no_hindrance(tmp_path: Path, runtime: Path) -> None:
     project = Project(tmp_path / ("long" * 20) / ("path" * 20) / "project", {"XDG_RUNTIME_DIR": str(runtime)})
     project.configure('[[rules]]\nmatch = "docs/*"\nrenderer = "copy"\noutput = "{name}"\n')
     project.write("docs/a.txt", "A")

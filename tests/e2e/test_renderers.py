@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.harness import PAGES, TEXTS, Daemon, Project, toml
+from e2e.harness import Daemon, Project
+from e2e.rules import PAGES, TEXTS, toml
 
 LAYOUT = "<html><title>{{ page.title }}</title><body>{{ content }}</body></html>\n"
 
