@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -143,6 +144,23 @@ def test_it_follows_across_rotation_without_loss(path: Path, opened: Opener) -> 
         path.write_text(_entry(8))
 
     assert _followed(log, rotate, _append(path, _entry(9))) == ["e7", "e8", "e9"]
+
+
+class Racing(type(Path())):  # type: ignore[misc]
+    """A log that is written to, and rotated, just before anyone can look whether it was."""
+
+    def stat(self, **options: bool) -> os.stat_result:
+        if not self.with_name("kahnd.jsonl.0").exists():
+            _append(Path(self), _entry(7))()
+            self.rename(self.with_name("kahnd.jsonl.0"))
+            self.write_text(_entry(8))
+        return super().stat(**options)  # type: ignore[no-any-return]
+
+
+def test_what_is_written_right_before_a_rotation_is_not_lost(path: Path, opened: Opener) -> None:
+    log = opened(Racing(path))
+    log.last(1)
+    assert _followed(log) == ["e7", "e8"]
 
 
 def test_it_follows_a_log_that_is_cut_short(path: Path, opened: Opener) -> None:

@@ -12,7 +12,7 @@ from kahnd.errors import UsageError
 def root(tmp_path: Path) -> Path:
     root = tmp_path.resolve() / "project"
     (root / "docs" / "deep").mkdir(parents=True)
-    for name in ("kahnd.toml", "docs/a.md", "docs/docs.md", "a.md"):
+    for name in ("kahnd.toml", "docs/a.md", "docs/docs.md", "a.md", "b.md"):
         (root / name).touch()
     return root
 
@@ -26,6 +26,7 @@ def root(tmp_path: Path) -> Path:
         ("docs", "docs/docs.md", "docs/docs.md"),
         ("docs", "a.md", "docs/a.md"),
         ("docs", "../a.md", "a.md"),
+        ("docs", "b.md", "b.md"),
         ("docs/deep", "../a.md", "docs/a.md"),
         (".", "docs/gone.md", "docs/gone.md"),
         ("docs", "gone.md", "docs/gone.md"),
