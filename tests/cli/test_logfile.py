@@ -150,10 +150,11 @@ class Racing(type(Path())):  # type: ignore[misc]
     """A log that is written to, and rotated, just before anyone can look whether it was."""
 
     def stat(self, **options: bool) -> os.stat_result:
-        if not self.with_name("kahnd.jsonl.0").exists():
+        rotated = Path(self.parent, "kahnd.jsonl.0")
+        if self.name == "kahnd.jsonl" and not rotated.exists():
             _append(Path(self), _entry(7))()
-            self.rename(self.with_name("kahnd.jsonl.0"))
-            self.write_text(_entry(8))
+            Path(self).rename(rotated)
+            Path(self).write_text(_entry(8))
         return super().stat(**options)  # type: ignore[no-any-return]
 
 
