@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from kahnd.core import verdict
+from kahnd.core.book import Book
 from kahnd.core.graph import Graph, Node
 from kahnd.core.intake import Intake, Noticed
 from kahnd.core.messages import (

@@ -114,14 +114,18 @@ def edges_after(node: Node, outcome: Outcome) -> tuple[Dependency, ...]:
 
 
 def check(graph: Graph, node: Node, reads: Iterable[Read], unfinished: Container[DocumentId]) -> Accept | Again:
-    """Whether what a run read is what the graph says is there, and finished."""
+    """Whether what a run read is what the graph says is there, and finished well.
+
+    What it read of a document that failed, or of itself, must not depend on which of the two came first.
+    """
     stale = []
     for read in reads:
-        target = read.dependency.target
-        if not read.dependency.kind.of_content and target in unfinished and target != node.facts.id:
+        target = graph.get(read.dependency.target)
+        broken = target is not None and target.status in BROKEN
+        if _is_ordered(read.dependency, node) and (broken or read.dependency.target in unfinished):
             return Again()
         if _is_stale(graph, node, read):
-            stale.append(target)
+            stale.append(read.dependency.target)
     return Again(tuple(stale)) if stale else Accept()
 
 
@@ -147,6 +151,10 @@ def _is_stale(graph: Graph, node: Node, read: Read) -> bool:
     if target is None or not target.exists:
         return True
     return read.hash != (target.facts.output_hash if kind is Kind.OUTPUT else target.facts.content_hash)
+
+
+def _is_ordered(dependency: Dependency, node: Node) -> bool:
+    return not dependency.kind.of_content and _counts(dependency, node)
 
 
 def _counts(dependency: Dependency, node: Node) -> bool:
