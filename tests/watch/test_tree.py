@@ -194,6 +194,20 @@ async def test_links_inside_the_project_are_read_through_and_others_are_no_docum
     assert await tree.look(["docs/in"]) == (Sighting(DocumentId("docs/in")),)
 
 
+async def test_a_link_by_way_of_another_and_a_name_through_a_link_that_is_gone(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/a.md": "a", "docs/real/b.md": "b"})
+    for link, target in {"first": "second", "second": "a.md", "folder": "real"}.items():
+        (tmp_path / "docs" / link).symlink_to(target)
+    tree = tree_over(tmp_path)
+    await tree.crawl()
+    (tmp_path / "docs/second").unlink()
+    (tmp_path / "docs/second").symlink_to("real/b.md")
+    assert by_document(await tree.look(["docs/second"])).keys() == {"docs/first", "docs/second"}
+    write(tmp_path, {"docs/real/b.md": "changed"})
+    (tmp_path / "docs/folder").unlink()
+    assert "docs/real/b.md" in by_document(await tree.look(["docs/folder/b.md"]))
+
+
 async def test_odd_names(tmp_path: Path) -> None:
     names = ["x" * 252 + ".md", "é" * 126 + ".md", "new\nline.md", " ", "-rf", "a b.md", "\u202e.md"]
     write(tmp_path, {f"docs/{name}": name for name in names})

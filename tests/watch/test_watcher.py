@@ -6,8 +6,8 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import anyio
@@ -181,16 +181,34 @@ async def test_every_change_before_a_flush_is_in_a_batch_up_to_it(either: FileWa
     """A few hundred random operations: the batches up to each flush must lead to what a fresh look sees."""
     chance = random.Random(1)  # noqa: S311  a replayable one is wanted
     tree = tree_over(root)
-    async with watching(either) as seen:
+    async with watching(either) as seen, noise(root / "docs/noise.md"):
         state = {str(each.document): each.content_hash for each in await tree.crawl()}
-        for _ in range(40):
-            for _ in range(chance.randrange(1, 10)):
-                await anyio.to_thread.run_sync(operate, root / "docs", chance)
+        for _ in range(60):
+            for _ in range(chance.randrange(1, 30)):  # on the loop: a batch may be gathered meanwhile, and wait
+                operate(root / "docs", chance)
             for batch in await seen.flushed():
                 looked = await (tree.crawl() if batch.everything else tree.look(batch.paths))
                 state |= {str(each.document): each.content_hash for each in looked}
             fresh = {str(each.document): each.content_hash for each in await tree_over(root).crawl()}
-            assert {path: content_hash for path, content_hash in state.items() if content_hash} == fresh
+            told = {path: content_hash for path, content_hash in state.items() if content_hash}
+            assert told | {"docs/noise.md": None} == fresh | {"docs/noise.md": None}
+
+
+@asynccontextmanager
+async def noise(file: Path) -> AsyncIterator[None]:
+    """A file that changes all the time, so that batches never cease."""
+
+    def change() -> None:
+        while not done.wait(0.001):
+            file.write_text("x")
+
+    done = threading.Event()
+    async with anyio.create_task_group() as group:
+        group.start_soon(anyio.to_thread.run_sync, change)
+        try:
+            yield
+        finally:
+            done.set()
 
 
 def operate(docs: Path, chance: random.Random) -> None:
