@@ -7,6 +7,7 @@ its connections, signin and use, is therefore demanded here, in the words of a r
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class SurrealServer:
         self._server: Server | None = None
         self._port = 0
         self.methods: list[str] = []
+        self.on_method: Callable[[str], None] | None = None
 
     @property
     def url(self) -> str:
@@ -70,6 +72,8 @@ class SurrealServer:
         request = decode(frame)
         method = request["method"]
         self.methods.append(method)
+        if self.on_method:
+            self.on_method(method)
         if method == "query" and not {"signin", "use"} <= done:
             error = {"code": -32000, "message": "Specify a namespace to use"}
             await socket.send(encode({"id": request["id"], "error": error}))

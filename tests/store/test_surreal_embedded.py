@@ -10,13 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kahnd.core.model import DocumentId, Problem
-from kahnd.errors import StoreCorruptError, StoreError
+from kahnd.core.model import DocumentId, Problem, Status
+from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
 from kahnd.store import connection, queries
-from kahnd.store.connection import Limits, Place
+from kahnd.store.connection import Connection, Limits, Place
 from kahnd.store.embedded import EmbeddedConnection
 from kahnd.store.surreal import SurrealStore, open_store
 from store.conftest import EMBEDDED
@@ -27,7 +28,7 @@ import sys
 from pathlib import Path
 import anyio
 from kahnd.core.model import Change, DocumentId, Facts
-from kahnd.errors import StoreCorruptError, StoreError
+from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
 from kahnd.store.connection import Place
 from kahnd.store.surreal import SurrealStore, open_store
 
@@ -41,6 +42,26 @@ async def main():
 
 anyio.run(main)
 """
+
+
+class LostAfter:
+    """A connection that is lost once, after some calls."""
+
+    def __init__(self, connection: Connection, calls: int) -> None:
+        self._connection = connection
+        self._calls = calls
+
+    async def run(self, query: str, payload: bytes = b"") -> Any:
+        self._calls -= 1
+        if self._calls == -1:
+            raise StoreLostError(Problem("lost"))
+        return await self._connection.run(query, payload)
+
+    async def rebuild(self, why: StoreError) -> None:
+        await self._connection.rebuild(why)
+
+    async def close(self) -> None:
+        await self._connection.close()
 
 
 def folder(root: Path) -> Path:
@@ -199,6 +220,26 @@ async def test_two_workspaces_in_one_database_do_not_touch_each_other(tmp_path: 
     assert await theirs.frontier() == ()
     assert await theirs.cycle(DocumentId("a")) == ()
     await ours.close()
+
+
+async def test_a_first_scan_that_is_cut_short_leaves_a_graph_to_go_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written has its edges, and what those lead to is there, as missing; nothing written is not DIRTY."""
+    monkeypatch.setattr("kahnd.store.surreal.CHUNK", 4)
+    store = await open_store(EMBEDDED, root=tmp_path)
+    monkeypatch.setattr(store, "_connection", LostAfter(store._connection, calls=2))
+    changes = [changed(f"{number}", add=f"{number + 1}") for number in range(9)] + [changed("9")]
+    with pytest.raises(StoreLostError):
+        await store.propagate(changes)
+    snapshot = await store.load()
+    assert {each.id: each.status for each in snapshot.documents} == {
+        **dict.fromkeys("0123", Status.DIRTY),
+        "4": Status.MISSING,
+    }
+    assert set(snapshot.dependencies) == set("0123")
+    assert len(await store.propagate(changes)) == 10
+    await store.close()
 
 
 async def test_an_unknown_kind_of_url_is_an_error(tmp_path: Path) -> None:

@@ -138,18 +138,27 @@ class EmbeddedConnection:
         return aside
 
     async def _open(self) -> AsyncEmbeddedSurrealConnection:
-        from surrealdb import AsyncEmbeddedSurrealConnection  # noqa: PLC0415  it takes a second to import
-        from surrealdb.errors import SurrealError  # noqa: PLC0415  likewise
+        from surrealdb.errors import SurrealError  # noqa: PLC0415  it takes a second to import
 
         self._make_folder()
         try:
-            client = self._client = await run_sync(AsyncEmbeddedSurrealConnection, self._url)
-            await client.connect()
-            await client.use(self._place.namespace, self._place.database)
-            await apply_schema(client, StoreCorruptError, str(self._folder))
+            client = await self._start()
         except (Refused, SurrealError) as error:
+            await self._shut()
             raise self._failure(error, opening=True) from error
+        except BaseException:  # cancelled too: half an engine is none
+            await self._shut()
+            raise
         self._size_at_opening = _size(self._folder)
+        return client
+
+    async def _start(self) -> AsyncEmbeddedSurrealConnection:
+        from surrealdb import AsyncEmbeddedSurrealConnection  # noqa: PLC0415  it takes a second to import
+
+        client = self._client = await run_sync(AsyncEmbeddedSurrealConnection, self._url)
+        await client.connect()
+        await client.use(self._place.namespace, self._place.database)
+        await apply_schema(client, StoreCorruptError, str(self._folder))
         return client
 
     def _make_folder(self) -> None:

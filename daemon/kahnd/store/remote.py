@@ -1,8 +1,10 @@
 """A SurrealDB server over a websocket.
 
-The SDK connects again by itself after a drop, but without signin and use. So a connection is used only while its
-socket is the one that was signed in on; otherwise a new one is made. Every method works again by itself once the
-server is back; when to try again is the caller's to decide.
+The SDK connects again by itself after a drop, but without signin and use. So a connection is used only while the
+task that reads its socket lives; otherwise a new one is made. Every method works again by itself once the server is
+back; when to try again is the caller's to decide.
+
+The SDK's own messages quote the url, which may hold a password: none of those is passed on.
 """
 
 from __future__ import annotations
@@ -34,12 +36,11 @@ class RemoteConnection:
         self._limits = limits
         self._lock = anyio.Lock()
         self._client: AsyncWsSurrealConnection | None = None
-        self._socket: object = None
         self._known = False
 
     async def run(self, query: str, payload: bytes = b"") -> Any:
         """Run a query, on a new session where the last was lost. Raises StoreLostError where there is no server."""
-        from surrealdb.errors import SurrealError, TransportError  # noqa: PLC0415  it takes a second to import
+        from surrealdb.errors import InvalidUrlError, SurrealError, TransportError  # noqa: PLC0415  it takes a second to import
 
         async with self._lock:
             try:
@@ -47,9 +48,11 @@ class RemoteConnection:
                     return await self._attempts(query, payload)
             except Refused as refused:
                 raise refused if is_deeper(refused) else self._error(f"the database refused: {refused}") from refused
-            except (TransportError, TimeoutError, OSError) as error:
+            except (TransportError, TimeoutError, OSError):
                 await self._drop()
-                raise StoreLostError(self._problem("the database can't be reached", "is its server up?")) from error
+                raise StoreLostError(self._problem("the database can't be reached", "is its server up?")) from None
+            except InvalidUrlError:
+                raise StoreError(Problem("store.url can't be understood", remedy="ws://host:8000/rpc")) from None
             except SurrealError as error:
                 await self._drop()
                 raise self._error(f"the database refused: {error}") from error
@@ -72,19 +75,21 @@ class RemoteConnection:
         return await ask(await self._session(), query, payload)
 
     async def _session(self) -> AsyncWsSurrealConnection:
-        client = self._client
-        alive = client and client.socket is self._socket and client.recv_task and not client.recv_task.done()
-        if client is None or not alive:
+        if self._client is None or self._client.recv_task is None or self._client.recv_task.done():
             await self._drop()
-            client = await self._sign_in()
-        return client
+            try:
+                await self._sign_in()
+            except BaseException:  # cancelled too: half a session is none
+                await self._drop()
+                raise
+        assert self._client is not None  # noqa: S101  signed in
+        return self._client
 
-    async def _sign_in(self) -> AsyncWsSurrealConnection:
+    async def _sign_in(self) -> None:
         from surrealdb import AsyncWsSurrealConnection  # noqa: PLC0415  it takes a second to import
 
         client = self._client = AsyncWsSurrealConnection(self._place.url, streaming=False)
         await client.connect()
-        self._socket = client.socket
         if self._credentials:
             username, password = self._credentials
             await client.signin({"username": username, "password": password})
@@ -94,7 +99,6 @@ class RemoteConnection:
         known, self._known = self._known, True
         if empty and known:
             raise StoreCorruptError(self._problem("the server came back without the database"))
-        return client
 
     async def _drop(self) -> None:
         client, self._client = self._client, None
@@ -106,7 +110,7 @@ class RemoteConnection:
     def _name(self) -> str:
         """The server's address, without the user and password a url may hold."""
         parts = urlsplit(self._place.url)
-        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
     def _problem(self, message: str, remedy: str = "") -> Problem:
         return Problem(message, file=self._name, remedy=remedy)

@@ -55,9 +55,20 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True):
 
     def facts(self) -> Facts:
         """The document's facts."""
-        plain = {name: getattr(self, name) for name in _PLAIN}
-        problem = Problem(*self.problem) if self.problem else None
-        return Facts(self.id, **plain, problem=problem, stat=_stat_of(self.stat) if self.stat else None)
+        return Facts(
+            self.id,
+            self.status,
+            self.content_hash,
+            self.last_rendered_hash,
+            self.inputs_hash,
+            self.output_hash,
+            self.effective_hash,
+            self.recipe_hash,
+            self.output,
+            Problem(*self.problem) if self.problem else None,
+            self.because,
+            _stat_of(self.stat) if self.stat else None,
+        )
 
 
 class EdgeRow(msgspec.Struct, array_like=True, frozen=True):
