@@ -45,6 +45,11 @@ def test_a_failure_without_a_place_is_told_with_its_document() -> None:
     assert report.build(_report(failed=failed))[0] == "failed   a.md: templates/page.html:3: no such thing"
 
 
+def test_a_blocked_document_says_where_it_needs_what_where_that_is_known() -> None:
+    blocked = [{"document": "b.md", "because": "a.md", "error": "b.md:2: needs a.md, which is not there"}]
+    assert report.build(_report(blocked=blocked))[0] == "blocked  b.md:2: needs a.md, which is not there"
+
+
 def test_a_cycle_is_told_once() -> None:
     failed = [{"document": name, "error": "is on a cycle"} for name in ("a.md", "b.md")]
     lines = report.build(_report(failed=failed, cycles=CYCLE))

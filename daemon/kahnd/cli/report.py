@@ -33,7 +33,8 @@ def _troubles(report: Json) -> Iterator[str]:
         if each["document"] not in on_cycles:
             yield f"{paint('failed', 'red')}   {failure(each)}"
     for each in report["blocked"]:
-        yield f"{paint('blocked', 'yellow')}  {each['document']}: waits for {each['because']}"
+        why = each.get("error") or f"waits for {each['because']}"
+        yield f"{paint('blocked', 'yellow')}  {failure({**each, 'error': why})}"
 
 
 def _summary(report: Json) -> str:
