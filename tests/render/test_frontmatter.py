@@ -30,7 +30,7 @@ def test_what_is_written_above_a_text_is_read_back(meta: dict[str, object], body
 @given(st.dictionaries(st.text("abc", min_size=1), st.text("xyz\n"), max_size=4), st.integers(0, 5))
 def test_a_bodys_lines_are_the_files(meta: dict[str, str], above: int) -> None:
     text = f"---\n{yaml.safe_dump(meta)}---\n{chr(10) * above}{{{{ found }}}}\n"
-    (name,) = ProjectEnvironment().parse(body_in_place(text, "a.md")).find_all(nodes.Name)
+    (name,) = ProjectEnvironment().parse(body_in_place(split(text, "a.md"))).find_all(nodes.Name)
     assert name.lineno == text.count("\n", 0, text.index("{{ found")) + 1
 
 

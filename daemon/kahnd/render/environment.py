@@ -19,7 +19,7 @@ from kahnd.core.model import Digest, DocumentId, Kind
 from kahnd.core.rules import Layout
 from kahnd.render.cache import Cache
 from kahnd.render.files import decode
-from kahnd.render.frontmatter import body_in_place
+from kahnd.render.frontmatter import body_in_place, cut
 from kahnd.render.rendering import Place, Rendering, UnmetError
 
 FUNCTIONS: Final[Mapping[str, Kind]] = {
@@ -70,12 +70,14 @@ class ProjectEnvironment(ImmutableSandboxedEnvironment):
 
 def project_calls(tree: nodes.Template) -> list[nodes.Call]:
     """The calls of the project's functions: not those of a template's own names that hide them."""
-    own = _own_names(tree)
-    return [
-        call
-        for call in tree.find_all(nodes.Call)
-        if isinstance(call.node, nodes.Name) and call.node.name in FUNCTIONS and call.node.name not in own
-    ]
+    calls = [(call, _name_of(call)) for call in tree.find_all(nodes.Call)]
+    ours = [(call, name) for call, name in calls if name in FUNCTIONS]
+    own = _own_names(tree) if ours else set()
+    return [call for call, name in ours if name not in own]
+
+
+def _name_of(call: nodes.Call) -> str | None:
+    return call.node.name if isinstance(call.node, nodes.Name) else None
 
 
 def _own_names(tree: nodes.Template) -> set[str]:
@@ -141,4 +143,4 @@ class ProjectLoader(BaseLoader):
 
     def _source(self, content: bytes, name: str) -> str:
         text = decode(content, name)
-        return body_in_place(text, name) if is_page(self.rendering.layout, name) else text
+        return body_in_place(cut(text, name)) if is_page(self.rendering.layout, name) else text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import yaml
@@ -35,6 +35,12 @@ class Parts:
 
 def split(text: str, path: str) -> Parts:
     """A page's front matter and body. Raises ProblemError, with the file's line, where it is broken."""
+    parts = cut(text, path)
+    return replace(parts, meta=_parse(parts.yaml, path)) if parts.lines else parts
+
+
+def cut(text: str, path: str) -> Parts:
+    """As `split`, without the front matter's values. Raises ProblemError where it has no end."""
     opened = _OPENED.match(text)
     if not opened:
         return Parts(text)
@@ -43,13 +49,12 @@ def split(text: str, path: str) -> Parts:
         raise ProblemError(
             Problem("its front matter is not closed", path, 1, "end it with a line `---`; for a rule write `***`")
         )
-    source = text[opened.end() : closed.start()]
-    return Parts(text[closed.end() :], _parse(source, path), source, text.count("\n", 0, closed.end()))
+    body, lines = text[closed.end() :], text.count("\n", 0, closed.end())
+    return Parts(body, yaml=text[opened.end() : closed.start()], lines=lines)
 
 
-def body_in_place(text: str, path: str) -> str:
+def body_in_place(parts: Parts) -> str:
     """The body as a Jinja template whose lines are the file's: a comment stands for the front matter."""
-    parts = split(text, path)
     return f"{{#{parts.lines * chr(10)}#}}{parts.body}" if parts.lines else parts.body
 
 

@@ -58,9 +58,10 @@ def first_heading(markdown: str) -> str | None:
 
 
 class Markdown:
-    """Converts; keeps the lexers it has found."""
+    """Converts; keeps lexers, and code it has coloured: that takes longer than all the rest."""
 
     def __init__(self) -> None:
+        self._coloured: Cache[tuple[str, str], str | None] = Cache(1024)
         self._lexers: Cache[str, Lexer | None] = Cache(64)
         self._formatter = HtmlFormatter[str](cssclass="highlight", wrapcode=True)
         self._markdown = pyromark.Markdown(options=_OPTIONS, highlight=self._highlight)
@@ -70,7 +71,10 @@ class Markdown:
         return _with_ids(self._markdown.html(text))
 
     def _highlight(self, language: str | None, code: str) -> str | None:
-        lexer = self._lexers.get(language, lambda: _lexer(language)) if language else None
+        return self._coloured.get((language, code), lambda: self._colour(language, code)) if language else None
+
+    def _colour(self, language: str, code: str) -> str | None:
+        lexer = self._lexers.get(language, lambda: _lexer(language))
         return highlight(code, lexer, self._formatter) if lexer else None
 
 

@@ -83,20 +83,19 @@ class PageRenderer:
 
     def _produce(self, loader: ProjectLoader, parameters: PageParameters) -> Rendered:
         rendering = loader.rendering
-        text = decode(rendering.own_bytes(), rendering.job.document)
-        parts = split(text, rendering.job.document)
+        parts = split(decode(rendering.own_bytes(), rendering.job.document), rendering.job.document)
         check_declared(rendering, parts)
         environment = ProjectEnvironment(loader, References(rendering, self._caches).functions(parts))
-        markdown = self._text(loader, environment, text, parts) if parameters.templating else parts.body
+        markdown = self._text(loader, environment, parts) if parameters.templating else parts.body
         html = self._markdown.convert(markdown)
         layout = self._layout_of(loader, environment, parts, parameters)
         page = layout.render(content=Markup(html.content), toc=html.headings)  # noqa: S704 - the writer's own HTML
         return rendering.finish(page.encode())
 
-    def _text(self, loader: ProjectLoader, environment: ProjectEnvironment, text: str, parts: Parts) -> str:
+    def _text(self, loader: ProjectLoader, environment: ProjectEnvironment, parts: Parts) -> str:
         if not any(each in parts.body for each in _TEMPLATED):
             return parts.body
-        return loader.own(environment, body_in_place(text, loader.rendering.job.document)).render()
+        return loader.own(environment, body_in_place(parts)).render()
 
     def _layout_of(
         self, loader: ProjectLoader, environment: ProjectEnvironment, parts: Parts, parameters: PageParameters

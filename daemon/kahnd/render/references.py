@@ -14,7 +14,7 @@ from kahnd.core.rules import collection_id
 from kahnd.render.cache import Cache
 from kahnd.render.data import parse
 from kahnd.render.files import ProblemError, decode, is_regular
-from kahnd.render.frontmatter import Parts, split
+from kahnd.render.frontmatter import Parts, cut, split
 from kahnd.render.markdown import first_heading
 from kahnd.render.rendering import Place, Rendering
 
@@ -111,7 +111,8 @@ class References:
     def functions(self, parts: Parts) -> Mapping[str, Any]:
         """The names templates get, for the document with these parts."""
         document = self._rendering.job.document
-        lazily = self._lazily(document, self._rendering.job.content_hash, lambda: parts, Place(document))
+        digest = self._rendering.job.content_hash
+        lazily = self._lazily((document, digest), parts.meta, lambda: parts.body, Place(document))
         return {
             "data": self.data,
             "page": CurrentPage(document, parts.meta, lazily, self.page),
@@ -167,26 +168,29 @@ class References:
     def _read_page(self, target: DocumentId, place: Place) -> Page:
         content, digest = self._rendering.read(target, Kind.PAGE, place)
 
-        def parts() -> Parts:
-            return split(decode(content, target), target)
+        def body() -> str:
+            return cut(decode(content, target), target).body
 
-        meta = self._caches.metas.get((target, digest), lambda: parts().meta)
-        return Page(target, meta, self._lazily(target, digest, parts, place))
+        meta = self._caches.metas.get((target, digest), lambda: split(decode(content, target), target).meta)
+        return Page(target, meta, self._lazily((target, digest), meta, body, place))
 
-    def _lazily(self, target: DocumentId, digest: Digest, parts: Callable[[], Parts], place: Place) -> Lazily:
+    def _lazily(
+        self, source: tuple[DocumentId, Digest], meta: Mapping[str, Any], body: Callable[[], str], place: Place
+    ) -> Lazily:
+        target = source[0]
         return Lazily(
-            title=lambda: self._caches.titles.get((target, digest), lambda: title_of(target, parts())),
+            title=lambda: self._caches.titles.get(source, lambda: title_of(target, meta, body)),
             url=lambda: self._rendering.url_to(self._rendering.output_of(target, place)),
-            text=lambda: parts().body,
+            text=body,
         )
 
 
-def title_of(path: str, parts: Parts) -> str:
+def title_of(path: str, meta: Mapping[str, Any], body: Callable[[], str]) -> str:
     """A page's title, from its source: a heading that a template makes does not count."""
-    given = parts.meta.get("title")
+    given = meta.get("title")
     if given is not None:
         return str(given)
-    heading = first_heading(parts.body) or ""
+    heading = first_heading(body()) or ""
     templated = "{{" in heading or "{%" in heading
     return posixpath.splitext(posixpath.basename(path))[0] if templated or not heading else heading
 

@@ -33,7 +33,7 @@ class StaticScan:
         except ProblemError:
             return self._known([("/" + template, Kind.TEMPLATE, 0)] if template else [], document)
         found = [*_in_front_matter(parts, document, template)]
-        body = body_in_place(text, document) if templating else ""
+        body = body_in_place(parts) if templating else ""
         return self._known([*found, *self._in_template(body)], document)
 
     def of_template(self, document: DocumentId, text: str) -> tuple[Dependency, ...]:
