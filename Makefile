@@ -8,7 +8,7 @@ STAMP := .venv/installed
 
 run: $(STAMP)  ## the daemon on examples/handbook
 	@echo "Rendering examples/handbook into examples/handbook/site: open site/index.html in a browser,"
-	@echo "then edit examples/handbook/docs/_partials/contact.md and reload. Ctrl-C stops."
+	@echo "then edit examples/handbook/docs/_partials/contacts.md and reload. Ctrl-C stops."
 	@$(BIN)/kahnd -C examples/handbook run
 
 test: $(STAMP)  ## all tests
