@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from e2e.harness import Daemon, Project
+from e2e.harness import Corner, Daemon, Project
 from e2e.rules import PAGES, TEXTS, toml
 
 LAYOUT = "<html><title>{{ page.title }}</title><body>{{ content }}</body></html>\n"
@@ -51,25 +51,25 @@ def test_a_page_is_markdown_laid_out(project: Project) -> None:
     assert '<h1 id="head-line"' in html
 
 
-def test_code_in_a_page_is_highlighted(project: Project) -> None:
-    project.write("docs/a.md", "```python\nimport os\n```\n")
-    project.build()
-    assert "<span" in project.output("a.html")
+def test_code_in_a_page_is_highlighted(corner: Corner) -> None:
+    corner.write("a.md", "```python\nimport os\n```\n")
+    corner.wait()
+    assert "<span" in corner.output("a.html")
 
 
-def test_a_page_can_bring_its_own_layout_and_a_layout_can_extend(project: Project) -> None:
-    project.write_all(
+def test_a_page_can_bring_its_own_layout_and_a_layout_can_extend(corner: Corner) -> None:
+    corner.write_all(
         {
-            "docs/_base.html": "<base>{% block inner %}{% endblock %}</base>",
-            "docs/_own.html": '{% extends "_base.html" %}{% block inner %}{{ content }}{% endblock %}',
-            "docs/a.md": "---\ntemplate: _own.html\n---\nText\n",
+            "_base.html": "<base>{% block inner %}{% endblock %}</base>",
+            "_own.html": '{% extends "_base.html" %}{% block inner %}{{ content }}{% endblock %}',
+            "a.md": "---\ntemplate: _own.html\n---\nText\n",
         }
     )
-    project.build()
-    assert "<base><p>Text</p>" in project.output("a.html")
-    project.write("docs/_base.html", "<new>{% block inner %}{% endblock %}</new>")
-    assert project.build()["rendered"] == ["docs/a.md"]
-    assert "<new><p>Text</p>" in project.output("a.html")
+    corner.wait()
+    assert "<base><p>Text</p>" in corner.output("a.html")
+    with corner.renders("a.md"):
+        corner.write("_base.html", "<new>{% block inner %}{% endblock %}</new>")
+    assert "<new><p>Text</p>" in corner.output("a.html")
 
 
 def test_a_page_without_templating_keeps_its_braces(project: Project) -> None:
@@ -82,63 +82,61 @@ def test_a_page_without_templating_keeps_its_braces(project: Project) -> None:
 # template
 
 
-def test_data_of_every_kind_is_parsed(project: Project) -> None:
-    project.write_all(
+def test_data_of_every_kind_is_parsed(corner: Corner) -> None:
+    corner.write_all(
         {
-            "docs/data/rows.csv": "name,n\nx,1\ny,2\n",
-            "docs/data/o.json": '{"k": [1, 2]}',
-            "docs/data/o.toml": "k = 3\n",
-            "docs/data/o.yaml": "k: four\n",
-            "docs/a.txt": (
+            "data/rows.csv": "name,n\nx,1\ny,2\n",
+            "data/o.json": '{"k": [1, 2]}',
+            "data/o.toml": "k = 3\n",
+            "data/o.yaml": "k: four\n",
+            "a.txt": (
                 '{% for row in data("data/rows.csv") %}{{ row.name }}={{ row.n }} {% endfor %}'
-                '{{ data("data/o.json").k[1] }} {{ data("data/o.toml").k }} {{ data("/docs/data/o.yaml").k }}'
+                '{{ data("data/o.json").k[1] }} {{ data("data/o.toml").k }} {{ data("data/o.yaml").k }}'
             ),
         }
     )
-    project.build()
-    assert project.output("a.txt") == "x=1 y=2 2 3 four"
-    project.write("docs/data/rows.csv", "name,n\nz,9\n")
-    assert project.build()["rendered"] == ["docs/a.txt"]
-    assert project.output("a.txt") == "z=9 2 3 four"
+    corner.wait()
+    assert corner.output("a.txt") == "x=1 y=2 2 3 four"
+    with corner.renders("a.txt"):
+        corner.write("data/rows.csv", "name,n\nz,9\n")
+    assert corner.output("a.txt") == "z=9 2 3 four"
 
 
-def test_imports_and_dependencies_that_only_rendering_finds(project: Project) -> None:
-    project.write_all(
+def test_imports_and_dependencies_that_only_rendering_finds(corner: Corner) -> None:
+    corner.write_all(
         {
-            "docs/_macros.txt": "{% macro loud(text) %}{{ text | upper }}!{% endmacro %}",
-            "docs/_one.txt": "one",
-            "docs/a.txt": (
+            "_macros.txt": "{% macro loud(text) %}{{ text | upper }}!{% endmacro %}",
+            "_one.txt": "one",
+            "a.txt": (
                 '{% from "_macros.txt" import loud %}{{ loud("hey") }} '
                 '{% set n = "one" %}{% include "_" ~ n ~ ".txt" %}'
             ),
         }
     )
-    project.build()
-    assert project.output("a.txt") == "HEY! one"
-    project.write("docs/_one.txt", "uno")
-    assert project.build()["rendered"] == ["docs/a.txt"]
-    project.write("docs/_macros.txt", "{% macro loud(text) %}{{ text }}?{% endmacro %}")
-    assert project.build()["rendered"] == ["docs/a.txt"]
-    assert project.output("a.txt") == "hey? uno"
+    corner.wait()
+    assert corner.output("a.txt") == "HEY! one"
+    with corner.renders("a.txt"):
+        corner.write("_one.txt", "uno")
+    with corner.renders("a.txt"):
+        corner.write("_macros.txt", "{% macro loud(text) %}{{ text }}?{% endmacro %}")
+    assert corner.output("a.txt") == "hey? uno"
 
 
-def test_an_include_that_may_be_missing_is_no_failure(project: Project) -> None:
-    project.write("docs/a.txt", 'A{% include "_b.txt" ignore missing %}')
-    project.build()
-    assert project.output("a.txt") == "A"
-    project.write("docs/_b.txt", "B")
-    assert project.build()["rendered"] == ["docs/a.txt"]
-    assert project.output("a.txt") == "AB"
+def test_an_include_that_may_be_missing_is_no_failure(corner: Corner) -> None:
+    corner.write("a.txt", 'A{% include "_b.txt" ignore missing %}')
+    corner.wait()
+    assert corner.output("a.txt") == "A"
+    with corner.renders("a.txt"):
+        corner.write("_b.txt", "B")
+    assert corner.output("a.txt") == "AB"
 
 
-def test_the_output_of_another_is_its_url_or_its_text(project: Project) -> None:
-    project.write_all(
-        {"docs/deep/a.txt": '{{ output("../b.sum") }} {{ output("../b.sum").text }}', "docs/b.sum": "B\n"}
-    )
-    project.build()
-    url, first, *_ = project.output("deep/a.txt").split()
+def test_the_output_of_another_is_its_url_or_its_text(corner: Corner) -> None:
+    corner.write_all({"deep/a.txt": '{{ output("../b.sum") }} {{ output("../b.sum").text }}', "b.sum": "B\n"})
+    corner.wait()
+    url, first, *_ = corner.output("deep/a.txt").split()
     assert url == "../b.cksum"
-    assert first == project.output("b.cksum").split()[0]
+    assert first == corner.output("b.cksum").split()[0]
 
 
 # command
@@ -175,23 +173,23 @@ def test_a_depfile_tells_what_a_command_read(project: Project) -> None:
     assert project.output("a.out") == "2A"
 
 
-def test_a_command_needs_what_is_rendered_first(project: Project) -> None:
-    project.write_all({"docs/a.sum": "needs z.txt", "docs/z.txt": '{% include "_part.txt" %}', "docs/_part.txt": "1"})
-    project.build()
-    before = project.output("a.cksum")
-    project.write("docs/_part.txt", "2")
-    assert sorted(project.build()["rendered"]) == ["docs/a.sum", "docs/z.txt"]
-    assert project.output("a.cksum") != before
+def test_a_command_needs_what_is_rendered_first(corner: Corner) -> None:
+    corner.write_all({"a.sum": "needs z.txt", "z.txt": '{% include "_part.txt" %}', "_part.txt": "1"})
+    corner.wait()
+    before = corner.output("a.cksum")
+    with corner.renders("a.sum", "z.txt"):
+        corner.write("_part.txt", "2")
+    assert corner.output("a.cksum") != before
 
 
 # copy and python
 
 
-def test_a_copy_is_the_file_as_it_is(project: Project) -> None:
+def test_a_copy_is_the_file_as_it_is(corner: Corner) -> None:
     content = bytes(range(256)) * 4000
-    project.write("docs/deep/a.bin", content)
-    project.build()
-    assert project.outputs() == {"deep/a.bin": content}
+    corner.write("deep/a.bin", content)
+    corner.wait()
+    assert corner.outputs() == {"deep/a.bin": content}
 
 
 MODULE = """
