@@ -52,15 +52,19 @@ class Book:
         return Commit((Result(self._graph.put(facts).facts, self._edges.pop(facts.id, NO_EDGES), attempt),))
 
     def settle(self, node: Node, effective: Digest | None) -> Iterable[Command]:
-        """DONE without rendering."""
-        yield self.keep(replace(node.facts, status=Status.DONE, effective_hash=effective, problem=None, because=None))
-        self.schedule.finish(node.facts.id, rendered=False)
+        """DONE: a plain document has nothing but an effective hash."""
+        self.builds.settled()
+        yield from self._done(node, effective)
 
     def skip(self, node: Node) -> Iterable[Command]:
         """DONE, since its inputs are those of its last render."""
         yield self.tell("document.skipped", document=node.facts.id)
         self.builds.place(node.facts.id, "skipped")
-        yield from self.settle(node, node.facts.effective_hash)
+        yield from self._done(node, node.facts.effective_hash)
+
+    def _done(self, node: Node, effective: Digest | None) -> Iterable[Command]:
+        yield self.keep(replace(node.facts, status=Status.DONE, effective_hash=effective, problem=None, because=None))
+        self.schedule.finish(node.facts.id, rendered=False)
 
     def fail(
         self, node: Node, problem: Problem, because: DocumentId | None = None, finished: Finished | None = None

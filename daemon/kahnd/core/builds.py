@@ -21,6 +21,7 @@ class Tally:
     failed: dict[DocumentId, None] = field(default_factory=dict)
     blocked: dict[DocumentId, None] = field(default_factory=dict)
     removed: dict[OutputPath, None] = field(default_factory=dict)
+    settled: int = 0
     generations: int = 0
 
     def place(self, document: DocumentId, status: str) -> None:
@@ -50,6 +51,7 @@ class Builds:
         self._ids = ids
         self._current: _Build | None = None
         self._waiters: list[_Waiter] = []
+        self._latest = DocumentId("")
 
     @property
     def current(self) -> tuple[BuildId, str] | None:
@@ -70,6 +72,7 @@ class Builds:
 
     def place(self, document: DocumentId, status: str, generation: int = 0) -> None:
         """Count what a document came to: "rendered", "skipped", "failed" or "blocked"."""
+        self._latest = document
         for tally in self._tallies():
             tally.place(document, status)
             if status == "rendered":
@@ -80,10 +83,18 @@ class Builds:
         for tally in self._tallies():
             tally.removed[output] = None
 
-    def progress(self) -> int:
-        """How many documents the build under way is done with."""
-        tally = self._current.tally if self._current else Tally()
-        return len(tally.rendered) + len(tally.skipped) + len(tally.failed) + len(tally.blocked)
+    def settled(self) -> None:
+        """Count a plain document, of which nothing more is to be said."""
+        for tally in self._tallies():
+            tally.settled += 1
+
+    def progress(self) -> tuple[int, DocumentId] | None:
+        """How many documents the build under way is done with, and the last of them."""
+        if self._current is None:
+            return None
+        tally = self._current.tally
+        done = len(tally.rendered) + len(tally.skipped) + len(tally.failed) + len(tally.blocked) + tally.settled
+        return done, self._latest
 
     def end(self) -> BuildRecord | None:
         """All is quiet: the build's record, its times left open."""

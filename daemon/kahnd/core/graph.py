@@ -78,6 +78,11 @@ class Graph:
         """The documents whose rule puts their rendering there."""
         return frozenset(self._claims.get(output, ())) if output else frozenset()
 
+    def is_made_by_others(self, output: OutputPath, document: DocumentId) -> bool:
+        """Whether another document's last good rendering is what lies there, and is still meant to."""
+        others = self.claimants(output) - {document}
+        return any(self._nodes[each].facts.output == output for each in others)
+
     def recipe_of(self, document: DocumentId) -> Digest | None:
         """Everything but the inputs that decides this document's rendering, or how its dependencies are found."""
         rule = self.layout.scanned_as(document)
@@ -104,15 +109,21 @@ class Graph:
         self._needed.subtract(dependency.target for dependency in node.dependencies)
 
     def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> Edges:
-        """Replace a node's edges; the answer says what that changes."""
+        """Replace a node's edges; the answer says what that changes.
+
+        The database keeps edges in the order they were added. Where a new one belongs before a kept one, all are
+        dropped and added: a command is given its dependencies in order, after a restart too.
+        """
         node = self._nodes[document]
         before, after = _by_target(node.dependencies), _by_target(dependencies)
-        changed = [target for target, kinds in after.items() if before.get(target) != kinds]
-        dropped = [target for target, kinds in before.items() if not kinds <= after.get(target, frozenset())]
+        kept = [target for target in before if before[target] == after.get(target)]
+        changed = [target for target in after if before.get(target) != after[target]]
+        in_order = [*kept, *changed] == list(after)
+        dropped = [target for target in before if not in_order or not before[target] <= after.get(target, frozenset())]
         node.dependencies = tuple(dict.fromkeys(dependencies))
         self._needed.update(after.keys() - before.keys())
         self._needed.subtract(before.keys() - after.keys())
-        wanted = frozenset(changed)
+        wanted = frozenset(changed if in_order else after)
         return Edges(tuple(each for each in node.dependencies if each.target in wanted), tuple(dropped))
 
     def orphans(self, targets: Iterable[DocumentId]) -> tuple[DocumentId, ...]:

@@ -110,8 +110,8 @@ class Intake:
         for each in new:
             noticed.note(Change(each, content=is_collection(each.id)), NEW)
         self._contest(node, noticed)
-        if moved and node.claim is None and facts.output:
-            noticed.removed.append((facts.output, facts.id))
+        if moved and node.claim is None:
+            self._abandon(facts, noticed)
 
     def _rewrite(self, sighting: Sighting, facts: Facts) -> tuple[Edges, tuple[Facts, ...]]:
         node = self._graph.put(
@@ -137,13 +137,16 @@ class Intake:
         if node is None or not node.exists or is_collection(document):
             return
         others = self._graph.claimants(node.claim) - {document}
-        if node.facts.output and not others:
-            noticed.removed.append((node.facts.output, document))
+        self._abandon(node.facts, noticed)
         edges, _ = self.connect(document, ())
         self._graph.put(Facts(document, Status.MISSING))
         noticed.note(Change(Facts(document, Status.MISSING), edges), GONE)
         self._orphans.add(document)
         self._dirty(others, CONTESTED, noticed)
+
+    def _abandon(self, facts: Facts, noticed: Noticed) -> None:
+        if facts.output and not self._graph.is_made_by_others(facts.output, facts.id):
+            noticed.removed.append((facts.output, facts.id))
 
     def _contest(self, node: Node, noticed: Noticed) -> None:
         self._dirty(self._graph.claimants(node.claim) - {node.facts.id}, CONTESTED, noticed)

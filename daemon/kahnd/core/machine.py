@@ -352,7 +352,7 @@ class Machine:
 
     def _replaced(self, node: Node, output: OutputPath) -> Iterable[Command]:
         old = node.facts.output
-        if old and old != output and not self.graph.claimants(old):
+        if old and old != output and not self.graph.is_made_by_others(old, node.facts.id):
             yield from self._book.remove(old, node.facts.id)
 
     def _break(self, event: CycleFound) -> Iterable[Command]:

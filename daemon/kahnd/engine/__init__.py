@@ -1,6 +1,6 @@
 """The loop: performs the machine's commands and feeds the results back."""
 
-from kahnd.engine.engine import Answered, Engine, World
+from kahnd.engine.engine import Answered, Engine, OnProgress, World
 from kahnd.engine.targets import resolve
 
-__all__ = ["Answered", "Engine", "World", "resolve"]
+__all__ = ["Answered", "Engine", "OnProgress", "World", "resolve"]

@@ -53,7 +53,8 @@ from kahnd.ports import Clock, Outputs, Pool, Store, Tree, Watcher
 Say = Callable[..., None]
 LINGER_S: Final = 0.02
 """Results are gathered this long before they are committed: a batch of many costs little more than one."""
-OnProgress = Callable[[int, int], None]
+OnProgress = Callable[[int, int, str], None]
+"""Hears of documents done, of how many, and the last one."""
 COUNTED: Final = ("rendered", "skipped", "failed", "blocked", "removed", "generations")
 
 
@@ -316,10 +317,11 @@ class Engine:
         return ticket
 
     def _show_progress(self) -> None:
-        done = self.machine.builds.progress()
+        progress = self.machine.builds.progress()
         for ticket in self._tickets.values():
-            if ticket.on_progress:
-                ticket.on_progress(done, done + len(self.machine.schedule))
+            if ticket.on_progress and progress:
+                done, latest = progress
+                ticket.on_progress(done, done + len(self.machine.schedule), latest)
 
     def _elapsed_ms(self, began: float) -> float:
         return (self._clock.monotonic() - began) * 1000

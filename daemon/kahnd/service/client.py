@@ -146,10 +146,14 @@ def _refusal(response: http.client.HTTPResponse) -> KahndError:
 
 
 def _told(error: Json) -> KahndError:
-    """The exception that a daemon's `{"message", "remedy", "exit_code", "file", "line"}` stands for."""
+    """The exception that a daemon's `{"exit_code", "problems": [{"message", "remedy", "file", "line"}]}` stands for."""
     kind = _ERRORS.get(error.get("exit_code", UsageError.exit_code), KahndError)
-    places = {key: error[key] for key in ("file", "line", "remedy") if error.get(key)}
-    return kind(Problem(error["message"], **places))
+    problems = error.get("problems") or [error]
+    return kind(*(Problem(each["message"], **_places(each)) for each in problems))
+
+
+def _places(problem: Json) -> Json:
+    return {key: problem[key] for key in ("file", "line", "remedy") if problem.get(key)}
 
 
 def _nobody(message: str) -> NoDaemonError:

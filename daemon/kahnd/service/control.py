@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -20,7 +21,7 @@ from kahnd.service.paths import socket_path
 
 PROGRESS_EVERY_S: Final = 0.05
 Json = dict[str, Any]
-OnProgress = Callable[[int, int], None]
+OnProgress = Callable[[int, int, str], None]
 
 
 class Desk(Protocol):
@@ -61,7 +62,7 @@ class _Wait(msgspec.Struct, forbid_unknown_fields=True):
 async def serving(root: Path, desk: Desk) -> AsyncIterator[None]:
     """Answer on the project's socket; a stale one is taken over (the project's lock is held)."""
     path = socket_path(root)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_private(path.parent)
     path.unlink(missing_ok=True)
     runner = web.AppRunner(_application(desk), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
     await runner.setup()
@@ -76,6 +77,14 @@ async def serving(root: Path, desk: Desk) -> AsyncIterator[None]:
         with anyio.CancelScope(shield=True):
             await runner.cleanup()
         path.unlink(missing_ok=True)
+
+
+def _make_private(folder: Path) -> None:
+    """In a folder that others can write to, anybody could have been there first."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise UsageError(Problem(f"{folder} is not a folder of your own", remedy="remove it, or set XDG_RUNTIME_DIR"))
 
 
 def _application(desk: Desk) -> web.Application:
@@ -122,10 +131,10 @@ async def _errors(
     try:
         return await handler(request)
     except KahndError as error:
-        return web.json_response(present.error(error.problems[0], error.exit_code), status=400)
+        return web.json_response(present.error(error.problems, error.exit_code), status=400)
     except msgspec.MsgspecError as error:
         return web.json_response(
-            present.error(Problem(f"the request's body: {error}"), UsageError.exit_code), status=400
+            present.error((Problem(f"the request's body: {error}"),), UsageError.exit_code), status=400
         )
 
 
@@ -133,18 +142,18 @@ async def _stream(request: web.Request, ask: _Ask, timeout_s: float | None = Non
     """Progress as it comes, at a pace a reader can follow, and the report (or an error) as the last line."""
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await response.prepare(request)
-    send, receive = anyio.create_memory_object_stream[tuple[int, int]](1)
+    send, receive = anyio.create_memory_object_stream[tuple[int, int, str]](1)
     last_sent = 0.0
 
-    def on_progress(done: int, total: int) -> None:
+    def on_progress(done: int, total: int, document: str) -> None:
         nonlocal last_sent
         if time.monotonic() - last_sent >= PROGRESS_EVERY_S and not send.statistics().current_buffer_used:
             last_sent = time.monotonic()
-            send.send_nowait((done, total))
+            send.send_nowait((done, total, document))
 
     async def pass_on() -> None:
-        async for done, total in receive:
-            await response.write(_line({"progress": {"done": done, "total": total, "document": ""}}))
+        async for done, total, document in receive:
+            await response.write(_line({"progress": {"done": done, "total": total, "document": document}}))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pass_on)
@@ -160,9 +169,9 @@ async def _outcome(ask: _Ask, on_progress: OnProgress, timeout_s: float | None) 
             return {"report": await ask(on_progress)}
     except TimeoutError:
         late = Problem(f"not everything is up to date after {timeout_s:g} s", remedy="give it a longer --timeout")
-        return present.error(late, NoDaemonError.exit_code)
+        return present.error((late,), NoDaemonError.exit_code)
     except KahndError as error:
-        return present.error(error.problems[0], error.exit_code)
+        return present.error(error.problems, error.exit_code)
 
 
 def _targets(request: web.Request) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from kahnd.core.graph import Graph
 from kahnd.core.model import Snapshot
 from kahnd.core.preview import preview
 from kahnd.engine import Engine, resolve
-from kahnd.errors import ConfigError, KahndError
+from kahnd.errors import ConfigError, KahndError, StoreCorruptError
 from kahnd.service import present
 from kahnd.service.control import OnProgress, serving
 from kahnd.service.events import Event, tell
@@ -61,6 +61,7 @@ class Daemon:
         self._changed, self._settled = anyio.Event(), anyio.Event()
         self._ignores_changed = False
         self._stopped_by: int | None = None
+        self._sound = True
         self._rescans = 0
 
     async def run(self) -> int:
@@ -70,8 +71,7 @@ class Daemon:
             self._say(Event.DAEMON_STARTED, pid=os.getpid(), project=self._project.config.name)
             cause = "start"
             while True:
-                await self._run_session(cause)
-                cause = "kahnd.toml changed"
+                cause = await self._run_session(cause)
         self._say(Event.DAEMON_STOPPED, signal=signal.Signals(self._stopped_by or signal.SIGTERM).name)
         return INTERRUPTED if self._stopped_by == signal.SIGINT else 0
 
@@ -159,22 +159,40 @@ class Daemon:
 
     # Sessions
 
-    async def _run_session(self, cause: str) -> None:
-        project = self._project
-        for problem in project.config.missing_sources():
+    async def _run_session(self, cause: str) -> str:
+        """Run a session to its end; the next one's cause. A database found damaged is rebuilt by a new session."""
+        for problem in self._project.config.missing_sources():
             self._say(Event.SOURCE_MISSING, error=str(problem))
-        async with open_session(project, self._say, self, patient=True) as session:
+        try:
+            with unwrapped():
+                await self._run_engine(cause)
+        except StoreCorruptError as error:
+            if not self._sound:
+                raise
+            self._sound = False
+            self._say(Event.STORE_REBUILT, error=str(error))
+            return "the database was lost"
+        return "kahnd.toml changed"
+
+    async def _run_engine(self, cause: str) -> None:
+        async with open_session(self._project, self._say, self, patient=True) as session:
             self._session, self._ended = session, anyio.Event()
             self._opened.set()
             try:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(self._await_reload, tasks)
-                    rescan_s = project.config.watch.rescan_s
+                    tasks.start_soon(self._await_start, session.engine)
+                    rescan_s = self._project.config.watch.rescan_s
                     await session.engine.run(session.snapshot, cause=cause, watcher=session.watcher, rescan_s=rescan_s)
             finally:
                 self._rescans += session.engine.eyes.rescans
                 self._session, self._opened = None, anyio.Event()
                 self._ended.set()
+
+    async def _await_start(self, engine: Engine) -> None:
+        """A session that has come so far has had a sound database: should that be damaged, it is worth another."""
+        await engine.started.wait()
+        self._sound = True
 
     def on_config(self, ignores: bool) -> None:  # noqa: FBT001 - a callback
         """Remember that what the session is built on may have changed."""

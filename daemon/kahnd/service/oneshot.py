@@ -13,7 +13,8 @@ from kahnd.core.graph import Graph
 from kahnd.core.machine import Machine
 from kahnd.core.model import Failed, Job, Outcome, OutputPath, Problem, Snapshot
 from kahnd.core.preview import preview
-from kahnd.engine import Answered, Engine, World, resolve
+from kahnd.engine import Answered, Engine, OnProgress, World, resolve
+from kahnd.errors import ConfigError
 from kahnd.render.outputs import FileOutputs
 from kahnd.service import present
 from kahnd.service.client import Progress
@@ -31,14 +32,17 @@ Json = dict[str, Any]
 def build(root: Path, targets: tuple[str, ...], *, force: bool, progress: Callable[[Progress], None]) -> Json:
     """Bring the targets (none: everything) up to date; the report. Raises KahndError."""
     project = read_project(root)
+    missing = project.config.missing_sources()
+    if missing:
+        raise ConfigError(*missing)
     with project_lock(root), unwrapped():
         logging = configure(project.config.log, root, terminal=False, stream=None, secrets=project.config.store.secrets)
 
         def say(event: str, **fields: Any) -> None:
             tell(logging.log, Event(event), **fields)
 
-        def on_progress(done: int, total: int) -> None:
-            progress(Progress(done, total, ""))
+        def on_progress(done: int, total: int, document: str) -> None:
+            progress(Progress(done, total, document))
 
         try:
             return present.answered(anyio.run(_build, project, targets, force, on_progress, say))
@@ -50,12 +54,10 @@ async def _build(
     project: Project,
     targets: tuple[str, ...],
     force: bool,  # noqa: FBT001 - anyio.run passes by position
-    on_progress: Callable[[int, int], None],
+    on_progress: OnProgress,
     say: Say,
 ) -> Answered:
     began = SystemClock().monotonic()
-    for problem in project.config.missing_sources():
-        say(Event.SOURCE_MISSING, error=str(problem))
     async with open_session(project, say, patient=False) as session, anyio.create_task_group() as tasks:
         engine = session.engine
         asked = engine.open("build", targets, force=force, on_progress=on_progress)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from kahnd.core.builds import Tally, report
@@ -79,11 +79,15 @@ def dependents(graph: Graph, targets: Collection[DocumentId]) -> frozenset[Docum
     return frozenset(found)
 
 
-def error(problem: Problem, exit_code: int) -> Json:
-    """An error, as the control socket tells it."""
+def error(problems: Sequence[Problem], exit_code: int) -> Json:
+    """An error, as the control socket tells it: the first problem, and all of them."""
+    told = [_told(problem) for problem in problems]
+    return {"error": {**told[0], "exit_code": exit_code, "problems": told}}
+
+
+def _told(problem: Problem) -> Json:
     places: Mapping[str, object] = {"file": problem.file, "line": problem.line, "remedy": problem.remedy}
-    told = {name: value for name, value in places.items() if value}
-    return {"error": {"message": problem.message, "exit_code": exit_code, **told}}
+    return {"message": problem.message, **{name: value for name, value in places.items() if value}}
 
 
 def _failure(document: DocumentId, problem: Problem) -> Json:

@@ -76,7 +76,7 @@ def _schema(name: str) -> RendererSchema:
     parameters = registry.parameters_type(name)
     if parameters is None:
         raise AssertionError(f"{name} is registered and has no parameters")
-    return RendererSchema(parameters, output="{dir}/{name}" if name == "copy" else "", check=registry.check)
+    return RendererSchema(parameters, getattr(parameters, "default_output", ""), registry.check)
 
 
 class ConfigDesk(Protocol):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from kahnd.cli import progress, report
+from kahnd.cli.daemon_first import ask
 from kahnd.cli.options import json_option, targets_argument
 from kahnd.cli.place import Place
 from kahnd.cli.terminal import show_json
-from kahnd.errors import NoDaemonError
 from kahnd.service.client import ControlClient, Json
 
 
@@ -31,10 +31,10 @@ def command(place: Place, targets: tuple[str, ...], *, force: bool, in_json: boo
 
 
 def _build(place: Place, targets: tuple[str, ...], *, force: bool) -> Json:
-    with progress.shown() as told:
-        try:
-            return ControlClient(place.root).build(targets, force=force, progress=told)
-        except NoDaemonError:
-            from kahnd.service import oneshot  # noqa: PLC0415 (the whole engine: only where no daemon runs)
+    def at_once() -> Json:
+        from kahnd.service import oneshot  # noqa: PLC0415 (the whole engine: only where no daemon runs)
 
-            return oneshot.build(place.root, targets, force=force, progress=told)
+        return oneshot.build(place.root, targets, force=force, progress=told)
+
+    with progress.shown() as told:
+        return ask(lambda: ControlClient(place.root).build(targets, force=force, progress=told), at_once)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
+from kahnd.cli.daemon_first import ask
 from kahnd.cli.drawing import FORMATS
 from kahnd.cli.options import json_option
 from kahnd.cli.place import Place
 from kahnd.cli.terminal import show_json
-from kahnd.errors import NoDaemonError
 from kahnd.service.client import ControlClient, Json
 
 
@@ -30,9 +30,9 @@ def command(place: Place, target: str | None, kind: str, *, reverse: bool, in_js
 
 
 def _graph(place: Place, target: str | None, *, reverse: bool) -> Json:
-    try:
-        return ControlClient(place.root).graph(target, reverse=reverse)
-    except NoDaemonError:
+    def at_once() -> Json:
         from kahnd.service import oneshot  # noqa: PLC0415 (the whole engine: only where no daemon runs)
 
         return oneshot.graph(place.root, target, reverse=reverse)
+
+    return ask(lambda: ControlClient(place.root).graph(target, reverse=reverse), at_once)

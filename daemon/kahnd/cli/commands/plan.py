@@ -5,10 +5,10 @@ from __future__ import annotations
 import click
 
 from kahnd.cli import report
+from kahnd.cli.daemon_first import ask
 from kahnd.cli.options import json_option, targets_argument
 from kahnd.cli.place import Place
 from kahnd.cli.terminal import show_json
-from kahnd.errors import NoDaemonError
 from kahnd.service.client import ControlClient, Json
 
 
@@ -26,9 +26,9 @@ def command(place: Place, targets: tuple[str, ...], *, in_json: bool) -> None:
 
 
 def _plan(place: Place, targets: tuple[str, ...]) -> Json:
-    try:
-        return ControlClient(place.root).plan(targets)
-    except NoDaemonError:
+    def at_once() -> Json:
         from kahnd.service import oneshot  # noqa: PLC0415 (the whole engine: only where no daemon runs)
 
         return oneshot.plan(place.root, targets)
+
+    return ask(lambda: ControlClient(place.root).plan(targets), at_once)

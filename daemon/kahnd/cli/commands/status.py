@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from kahnd.cli import report
+from kahnd.cli.daemon_first import ask
 from kahnd.cli.options import json_option
 from kahnd.cli.place import Place
 from kahnd.cli.terminal import show_json
@@ -26,9 +27,9 @@ def command(place: Place, *, in_json: bool) -> int:
 
 
 def _status(place: Place) -> Json:
-    try:
-        return ControlClient(place.root).status()
-    except NoDaemonError:
-        from kahnd.service import oneshot  # noqa: PLC0415 (the database: only where no daemon answers for it)
+    def at_once() -> Json:
+        from kahnd.service import oneshot  # noqa: PLC0415 (the whole engine: only where no daemon runs)
 
         return oneshot.status(place.root)
+
+    return ask(lambda: ControlClient(place.root).status(), at_once)

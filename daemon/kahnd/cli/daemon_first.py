@@ -1,0 +1,23 @@
+"""Facts come from the daemon if one runs, and else from this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kahnd.errors import AlreadyRunningError, NoDaemonError
+from kahnd.service.client import Json
+
+
+def ask(daemon: Callable[[], Json], here: Callable[[], Json]) -> Json:
+    """Ask the daemon, or do it here; the daemon again where it has come up in between and holds the project."""
+    try:
+        return daemon()
+    except NoDaemonError:
+        pass
+    try:
+        return here()
+    except AlreadyRunningError as held:
+        try:
+            return daemon()
+        except NoDaemonError:
+            raise held from None
