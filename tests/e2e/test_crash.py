@@ -70,7 +70,7 @@ def test_nothing_of_a_killed_run_is_left_behind(project: Project) -> None:
 
 
 def test_killed_again_and_again_it_ends_as_a_fresh_build(project: Project) -> None:
-    for round_ in range(4):
+    for round_ in range(3):
         project.write_all({f"docs/{number}.sum": f"{round_} of {number}" for number in range(40)})
         project.write("docs/all.sum", "".join(f"needs {number}.sum\n" for number in range(40)))
         mark = project.mark()

@@ -34,10 +34,10 @@ def test_a_save_is_told_from_the_batch_to_the_finished_build(live: Daemon) -> No
     assert [events.index(each) for each in story] == sorted(events.index(each) for each in story)
 
 
-def test_the_last_entries_are_shown(project: Project) -> None:
-    for text in "ABC":
-        project.write("docs/a.txt", text)
-        project.build()
+def test_the_last_entries_are_shown(live: Daemon) -> None:
+    project = live.project
+    project.write_all({f"docs/last/{name}.txt": name for name in "abc"})
+    project.wait()
     lines = project.kahnd("logs", "-n", "3", "--json").stdout.splitlines()
     assert [json.loads(line) for line in lines] == project.log()[-3:]
 

@@ -2,35 +2,32 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from typing import Any
 
 import pytest
 
-from e2e.harness import Daemon, Project
+from e2e.harness import Corner, Daemon, Project
+
+LAYERS = {
+    "top.sum": "needs left.sum needs right.sum",
+    "left.sum": "needs base.sum",
+    "right.sum": "needs base.sum",
+    "base.sum": "needs data.csv",
+    "data.csv": "1",
+    "alone.txt": "alone",
+}
 
 
 @pytest.fixture
 def layered(project: Project) -> Project:
     """`top.sum` over `left.sum` and `right.sum`, both over `base.sum`, which needs the plain `data.csv`."""
-    project.write_all(
-        {
-            "docs/top.sum": "needs left.sum needs right.sum",
-            "docs/left.sum": "needs base.sum",
-            "docs/right.sum": "needs base.sum",
-            "docs/base.sum": "needs data.csv",
-            "docs/data.csv": "1",
-            "docs/alone.txt": "alone",
-        }
-    )
+    project.write_all({f"docs/{name}": content for name, content in LAYERS.items()})
     return project
 
 
 def _plan(project: Project, *targets: str) -> tuple[list[list[str]], dict[str, str], list[list[str]]]:
     answer = project.kahnd("plan", "--json", *targets).json
     return [sorted(each) for each in answer["generations"]], answer["reasons"], answer["cycles"]
-
-
-def _ids(graph: dict[str, list[dict[str, str]]]) -> set[str]:
-    return {node["id"] for node in graph["nodes"]}
 
 
 GENERATIONS = [["docs/alone.txt", "docs/base.sum"], ["docs/left.sum", "docs/right.sum"], ["docs/top.sum"]]
@@ -83,58 +80,72 @@ def test_a_daemon_has_nothing_left_to_plan(live: Daemon) -> None:
     assert _plan(live.project) == ([], {}, [])
 
 
-def test_a_graph_has_every_document_and_edge(layered: Project) -> None:
-    layered.build()
-    graph = layered.graph()
-    nodes = {node["id"]: node for node in graph["nodes"]}
-    assert set(nodes) == {
-        f"docs/{name}" for name in ("top.sum", "left.sum", "right.sum", "base.sum", "data.csv", "alone.txt")
-    }
-    assert nodes["docs/base.sum"]["output"] == "site/base.cksum"
-    assert nodes["docs/data.csv"]["output"] is None
-    assert nodes["docs/data.csv"]["rule"] is None
-    assert {node["status"] for node in graph["nodes"]} == {"DONE"}
-    assert {(edge["from"], edge["to"]) for edge in graph["edges"]} == {
-        ("docs/top.sum", "docs/left.sum"),
-        ("docs/top.sum", "docs/right.sum"),
-        ("docs/left.sum", "docs/base.sum"),
-        ("docs/right.sum", "docs/base.sum"),
-        ("docs/base.sum", "docs/data.csv"),
+@pytest.fixture
+def drawn(corner: Corner) -> Corner:
+    """The same layers under a daemon."""
+    corner.write_all(LAYERS)
+    corner.wait()
+    return corner
+
+
+def _drawn(corner: Corner, *words: str) -> tuple[dict[str, dict[str, Any]], dict[tuple[str, str], str]]:
+    """The nodes by name and the edges' kinds by both ends' names, of what lies in this folder."""
+    start, graph = f"docs/{corner.name}/", corner.project.graph(*words)
+    nodes = {each["id"].replace(start, ""): each for each in graph["nodes"] if start in each["id"]}
+    edges = {(each["from"], each["to"]): each["kind"] for each in graph["edges"] if start in each["from"]}
+    return nodes, {(above.replace(start, ""), below.replace(start, "")): kind for (above, below), kind in edges.items()}
+
+
+def test_a_graph_has_every_document_and_edge(drawn: Corner) -> None:
+    nodes, edges = _drawn(drawn)
+    assert set(nodes) == set(LAYERS)
+    assert nodes["base.sum"]["output"] == f"site/{drawn.name}/base.cksum"
+    assert (nodes["data.csv"]["output"], nodes["data.csv"]["rule"]) == (None, None)
+    assert {node["status"] for node in nodes.values()} == {"DONE"}
+    assert set(edges) == {
+        ("top.sum", "left.sum"),
+        ("top.sum", "right.sum"),
+        ("left.sum", "base.sum"),
+        ("right.sum", "base.sum"),
+        ("base.sum", "data.csv"),
     }
 
 
-def test_kinds_of_edges_are_told(project: Project) -> None:
-    project.write_all(
+def test_kinds_of_edges_are_told(corner: Corner) -> None:
+    corner.write_all(
         {
-            "docs/a.md": '{% include "_b.md" %}{{ page("c.md").title }}{{ data("d.json").x }}{{ output("e.sum") }}',
-            "docs/_b.md": "B",
-            "docs/c.md": '---\ndepends_on: [d.json]\n---\n{% for each in pages("posts/*.md") %}{% endfor %}',
-            "docs/d.json": '{"x": 1}',
-            "docs/e.sum": "E",
-            "docs/posts/p.md": "P",
+            "a.md": '{% include "_b.md" %}{{ page("c.md").title }}{{ data("d.json").x }}{{ output("e.sum") }}',
+            "_b.md": "B",
+            "c.md": '---\ndepends_on: [d.json]\n---\n{% for each in pages("posts/*.md") %}{% endfor %}',
+            "d.json": '{"x": 1}',
+            "e.sum": "E",
+            "posts/p.md": "P",
         }
     )
-    project.build()
-    kinds = {(edge["from"], edge["to"]): edge["kind"] for edge in project.graph()["edges"]}
-    assert kinds["docs/a.md", "docs/_b.md"] == "include"
-    assert kinds["docs/a.md", "docs/c.md"] == "page"
-    assert kinds["docs/a.md", "docs/d.json"] == "data"
-    assert kinds["docs/a.md", "docs/e.sum"] == "output"
-    assert kinds["docs/c.md", "docs/d.json"] == "declared"
-    assert kinds["docs/c.md", "/docs/posts/*.md"] == "collection"
+    corner.wait()
+    _, kinds = _drawn(corner)
+    assert kinds["a.md", "_b.md"] == "include"
+    assert kinds["a.md", "c.md"] == "page"
+    assert kinds["a.md", "d.json"] == "data"
+    assert kinds["a.md", "e.sum"] == "output"
+    assert kinds["c.md", "d.json"] == "declared"
+    assert kinds["c.md", "/posts/*.md"] == "collection"
 
 
-def test_a_graph_of_a_target_and_in_reverse(layered: Project) -> None:
-    layered.build()
-    assert _ids(layered.graph("docs/left.sum")) == {"docs/left.sum", "docs/base.sum", "docs/data.csv"}
-    assert _ids(layered.graph("docs/left.sum", "--reverse")) == {"docs/left.sum", "docs/top.sum"}
+def test_a_graph_of_a_target_and_in_reverse(drawn: Corner) -> None:
+    left = drawn.document("left.sum")
+    assert set(_drawn(drawn, left)[0]) == {"left.sum", "base.sum", "data.csv"}
+    assert set(_drawn(drawn, left, "--reverse")[0]) == {"left.sum", "top.sum"}
 
 
-def test_a_missing_document_is_in_the_graph(project: Project) -> None:
-    project.write("docs/a.sum", "needs nowhere.sum")
-    project.build(code=1)
-    status = {node["id"]: node["status"] for node in project.graph()["nodes"]}
-    assert status == {"docs/a.sum": "BLOCKED", "docs/nowhere.sum": "MISSING"}
+def test_a_missing_document_is_in_the_graph(corner: Corner) -> None:
+    corner.write("a.sum", "needs nowhere.sum")
+    corner.wait(code=1)
+    nodes, _ = _drawn(corner)
+    assert {name: node["status"] for name, node in nodes.items()} == {"a.sum": "BLOCKED", "nowhere.sum": "MISSING"}
+    corner.remove("a.sum")
+    corner.wait()
+    assert _drawn(corner) == ({}, {})
 
 
 def test_a_graph_for_graphviz_and_for_mermaid(layered: Project) -> None:
@@ -150,7 +161,7 @@ def test_a_graph_for_graphviz_and_for_mermaid(layered: Project) -> None:
         subprocess.run([program, "-Tsvg"], input=dot, text=True, check=True, capture_output=True)
 
 
-def test_a_graph_beside_a_daemon(live: Daemon) -> None:
-    live.project.write_all({"docs/graphed/a.sum": "needs b.sum", "docs/graphed/b.sum": "B"})
-    live.project.wait()
-    assert _ids(live.project.graph("docs/graphed/a.sum")) == {"docs/graphed/a.sum", "docs/graphed/b.sum"}
+def test_a_graph_without_a_daemon(layered: Project) -> None:
+    layered.build()
+    graph = layered.graph("docs/left.sum")
+    assert {node["id"] for node in graph["nodes"]} == {"docs/left.sum", "docs/base.sum", "docs/data.csv"}
