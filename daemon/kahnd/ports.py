@@ -13,6 +13,7 @@ from kahnd.core.model import (
     BuildRecord,
     Change,
     Dependency,
+    Digest,
     DocumentId,
     HistoryEntry,
     Job,
@@ -140,6 +141,10 @@ class Outputs(Protocol):
 
     def absent(self, outputs: Iterable[OutputPath]) -> frozenset[OutputPath]:
         """Which of these are not there as regular files."""
+        ...
+
+    def altered(self, outputs: Mapping[OutputPath, Digest]) -> frozenset[OutputPath]:
+        """Which of these are not there with bytes of that hash."""
         ...
 
 

@@ -44,7 +44,7 @@ from kahnd.core.messages import (
     Started,
     Tell,
 )
-from kahnd.core.model import BuildId, BuildRecord, DocumentId, Job, OutputPath, RunId, Snapshot, Ticket
+from kahnd.core.model import BuildId, BuildRecord, DocumentId, Job, OutputPath, RunId, Snapshot, Status, Ticket
 from kahnd.engine.eyes import Eyes
 from kahnd.engine.keeper import Keeper
 from kahnd.engine.targets import resolve
@@ -192,7 +192,7 @@ class Engine:
     async def _begin(self, tasks: TaskGroup, snapshot: Snapshot, cause: str, asked: Asked | None) -> None:
         trusted = tuple(each for each in snapshot.documents if each.id not in self.machine.untrusted)
         sightings = await self.eyes.first(Snapshot(trusted))
-        absent = await self._absent_outputs()
+        absent = await self._absent_outputs() | await self._interrupted()
         self._say("scan.finished", cause=cause, changed=len(sightings))
         await self._handle(tasks, Started(sightings, absent, cause, asked))
         self.started.set()
@@ -272,6 +272,12 @@ class Engine:
         problem = self._outputs.remove(output)
         if problem:
             self._say("document.removed", document=document, output=output, error=str(problem))
+
+    async def _interrupted(self) -> frozenset[OutputPath]:
+        """Outputs of documents that were unfinished when the last session ended: was a newer one already in place?"""
+        unfinished = [node.facts for node in self.machine.graph if node.status is Status.DIRTY]
+        expected = {each.output: each.output_hash for each in unfinished if each.output and each.output_hash}
+        return await anyio.to_thread.run_sync(self._outputs.altered, expected)
 
     async def _absent_outputs(self) -> frozenset[OutputPath]:
         outputs = [node.facts.output for node in self.machine.graph if node.facts.output]

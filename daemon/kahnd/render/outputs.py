@@ -6,12 +6,12 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from kahnd.core.model import OutputPath, Problem
-from kahnd.render.files import is_regular
+from kahnd.core.model import Digest, OutputPath, Problem
+from kahnd.render.files import digest_of, is_regular
 
 _REMEDIES: Final = {
     errno.ENOSPC: "make room on the disk",
@@ -53,6 +53,17 @@ class FileOutputs:
     def absent(self, outputs: Iterable[OutputPath]) -> frozenset[OutputPath]:
         """Which of these are not there as regular files."""
         return frozenset(output for output in outputs if not is_regular(self._root / output))
+
+    def altered(self, outputs: Mapping[OutputPath, Digest]) -> frozenset[OutputPath]:
+        """Which of these are not there with bytes of that hash."""
+        return frozenset(output for output, digest in outputs.items() if self._hash(output) != digest)
+
+    def _hash(self, output: OutputPath) -> Digest | None:
+        path = self._root / output
+        try:
+            return digest_of(path) if is_regular(path) else None
+        except OSError:
+            return None
 
     def _attempt(self, output: OutputPath, act: Callable[[], None]) -> Problem | None:
         if not self._inside(self._root / output):
