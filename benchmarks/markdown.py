@@ -35,7 +35,7 @@ A paragraph with *emphasis*, **strength**, `code`, a [link](https://example.org 
 
 ```python
 def answer() -> int:
-    return 6 * 7
+    return 6 * {n}
 ```
 
 [^{n}]: The note.
@@ -104,7 +104,7 @@ def first_time(text: str) -> str:
 def again() -> Convert:
     """The same for a page that was rendered before: coloured code is kept."""
     markdown = import_module("kahnd.render.markdown").Markdown()
-    return lambda text: markdown.convert(text).content  # type: ignore[no-any-return]
+    return lambda text: markdown.convert(text).content
 
 
 def milliseconds(convert: Convert, texts: list[str]) -> float:
