@@ -102,10 +102,11 @@ class WorkerPool:
     ) -> bool | None:
         if self._tasks:
             self._tasks.cancel_scope.cancel()
-        with anyio.CancelScope(shield=True):
+        try:
+            return await self._stack.__aexit__(kind, error, trace)
+        finally:
             for worker in self._idle:
                 await worker.gone()
-        return await self._stack.__aexit__(kind, error, trace)
 
     async def render(self, job: Job) -> Outcome:
         """Render in a worker. Cancelled, or past its time, the worker and all its child processes are killed.
@@ -134,9 +135,11 @@ class WorkerPool:
         return outcome
 
     async def _spawn(self) -> _Worker:
+        """A new worker. Not to be cancelled halfway, when there is a process that nobody knows of."""
         self._all += 1
         try:
-            process = await anyio.open_process(self._command, stderr=None, cwd=self._root, start_new_session=True)
+            with anyio.CancelScope(shield=True):
+                process = await anyio.open_process(self._command, stderr=None, cwd=self._root, start_new_session=True)
         except BaseException:
             self._all -= 1
             raise

@@ -1,0 +1,154 @@
+"""A project evaluated from scratch, with no memory and in no clever order: what the machine must come to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from core.language import Files, Rendering, hash_of, parse, scan
+from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, OutputPath, Rendered, RunId, Status, Unmet
+from kahnd.core.rules import Layout, collection_id, glob_matcher, is_collection
+
+BROKEN = (Status.FAILED, Status.BLOCKED)
+Edges = dict[str, tuple[Dependency, ...]]
+
+
+@dataclass
+class Evaluation:
+    """`outputs` by path; `inputs`: all that a document's rendering hangs on, spelt out instead of hashed."""
+
+    statuses: dict[str, Status] = field(default_factory=dict)
+    outputs: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, object] = field(default_factory=dict)
+    read: Edges = field(default_factory=dict)
+
+
+class _DiscoveredError(Exception):
+    """A rendering read something it was not known to need: all is begun anew, with that known."""
+
+    def __init__(self, document: str, found: tuple[Dependency, ...]) -> None:
+        self.document = document
+        self.found = found
+
+
+def evaluate(sources: dict[str, str], layout: Layout) -> Evaluation:
+    """Try, and begin anew with every dependency discovered, until a try discovers none."""
+    edges = {document: scan(text) for document, text in sources.items()}
+    while True:
+        try:
+            return _Try(sources, layout, edges).result()
+        except _DiscoveredError as error:
+            edges[error.document] += error.found
+
+
+class _Try:
+    def __init__(self, sources: dict[str, str], layout: Layout, edges: Edges) -> None:
+        self._sources = sources
+        self._layout = layout
+        self._edges = edges
+        self._done = Evaluation()
+
+    def result(self) -> Evaluation:
+        for document in self._sources:
+            self._status(document)
+        for document in self._sources:
+            self._done.inputs[document] = self._inputs(document)
+        return self._done
+
+    def _status(self, document: str) -> Status:
+        statuses = self._done.statuses
+        if document not in statuses:
+            statuses[document] = Status.FAILED if self._reaches(document, document) else self._came_to(document)
+        return statuses[document]
+
+    def _needs(self, document: str) -> list[Dependency]:
+        return [each for each in self._edges.get(document, ()) if not each.kind.of_content]
+
+    def _reaches(self, start: str, goal: str) -> bool:
+        seen: set[str] = set()
+        rest = [start]
+        while rest:
+            for each in self._needs(rest.pop()):
+                if each.target == goal:
+                    return True
+                if each.target not in seen:
+                    seen.add(each.target)
+                    rest.append(each.target)
+        return False
+
+    def _came_to(self, document: str) -> Status:
+        rule = self._layout.rule_of(DocumentId(document))
+        for each in self._needs(document):
+            if each.target not in self._sources:
+                if rule and (each.kind is Kind.DECLARED or not rule.judges_missing):
+                    return Status.BLOCKED
+            elif self._status(each.target) in BROKEN:
+                return Status.BLOCKED
+        if rule is None:
+            return Status.DONE
+        output = self._layout.output_by(rule, DocumentId(document))
+        if any(self._output_of(other) == output for other in self._sources if other != document):
+            return Status.FAILED
+        return self._render(document, rule.index, output)
+
+    def _output_of(self, document: str) -> OutputPath | None:
+        return self._layout.output_of(DocumentId(document))
+
+    def _render(self, document: str, rule: int, output: OutputPath) -> Status:
+        job = Job(
+            RunId(0),
+            DocumentId(document),
+            hash_of(self._sources[document]),
+            rule,
+            output,
+            "",
+            deps=tuple(dict.fromkeys(self._output_of(each.target) or each.target for each in self._needs(document))),
+            dependencies=self._edges[document],
+            collections=self._collections(),
+        )
+        rendering = Rendering(self._layout, Files(self._sources), Files(self._done.outputs), job)
+        outcome = rendering.outcome()
+        read = tuple(each.dependency for each in outcome.reads)
+        wanted = (outcome.needs,) if isinstance(outcome, Unmet) else ()
+        found = tuple(each for each in (*read, *wanted) if each not in self._edges[document])
+        if found:
+            raise _DiscoveredError(document, found)
+        match outcome:
+            case Rendered():
+                self._done.outputs[output] = rendering.text
+                self._done.read[document] = (*read, *(e for e in self._needs(document) if e.kind is Kind.DECLARED))
+                return Status.DONE
+            case Failed():
+                return Status.FAILED
+            case _:
+                return Status.BLOCKED
+
+    def _collections(self) -> tuple[tuple[DocumentId, tuple[DocumentId, ...]], ...]:
+        patterns = {rest for text in self._sources.values() for _, word, rest in parse(text) if word == "pages"}
+        return tuple((collection_id(each), self._members(each)) for each in patterns)
+
+    def _members(self, pattern: str) -> tuple[DocumentId, ...]:
+        matches = glob_matcher(pattern)
+        return tuple(DocumentId(each) for each in sorted(self._sources) if matches(each))
+
+    def _inputs(self, document: str) -> object:
+        if self._done.statuses[document] is not Status.DONE:
+            return None
+        depended = self._done.read.get(document, self._edges[document])
+        return self._sources[document], frozenset((each.target, each.kind, self._bears(each)) for each in depended)
+
+    def _bears(self, dependency: Dependency) -> object:
+        """What of a target a dependent hangs on."""
+        target, kind = dependency.target, dependency.kind
+        output = self._output_of(target)
+        if is_collection(target):
+            return self._members(target[1:])
+        if target not in self._sources:
+            return None
+        if kind.of_content:
+            return self._sources[target], output
+        if output is None:
+            return self._effective(target)
+        return self._sources[target] if kind.of_source else self._done.outputs.get(output)
+
+    def _effective(self, plain: str) -> object:
+        return self._sources[plain], frozenset((e.target, e.kind, self._bears(e)) for e in self._needs(plain))

@@ -1,0 +1,138 @@
+"""Tickets: who asks is answered when it is so, with what happened since and what is wrong now."""
+
+from __future__ import annotations
+
+from core.world import World, at_rest
+from kahnd.core.model import Problem, Status
+
+PAIR = {"docs/a.md": "one", "docs/b.md": "output docs/a.md", "docs/other.md": "alone"}
+
+
+def test_with_nothing_to_do_the_answer_comes_at_once_and_is_empty() -> None:
+    world = at_rest(PAIR)
+    report = world.answers[world.ask()]
+    assert (report.rendered, report.skipped, report.failed, report.blocked, report.removed) == ((), (), (), (), ())
+
+
+def test_a_ticket_for_everything_is_answered_when_all_is_quiet() -> None:
+    world = at_rest(PAIR)
+    world.write("docs/a.md", "two")
+    world.write("docs/other.md", "two")
+    ticket = world.ask()
+    for document in ("docs/a.md", "docs/other.md"):
+        world.finish(document)
+        assert ticket not in world.answers
+    world.finish("docs/b.md")
+    assert world.answers[ticket].rendered == ("docs/a.md", "docs/other.md", "docs/b.md")
+
+
+def test_a_ticket_for_a_target_is_answered_when_that_and_all_it_needs_are_finished() -> None:
+    world = at_rest(PAIR)
+    world.write("docs/a.md", "two")
+    world.write("docs/other.md", "two")
+    ticket = world.ask("docs/b.md")
+    world.finish("docs/a.md")
+    assert ticket not in world.answers
+    world.finish("docs/b.md")
+    assert world.answers[ticket].rendered == ("docs/a.md", "docs/b.md")
+    assert list(world.running) == ["docs/other.md"]
+
+
+def test_two_tickets_are_each_told_what_happened_since_they_asked() -> None:
+    world = at_rest(PAIR)
+    world.save("docs/a.md", "two")
+    first = world.ask()
+    world.finish("docs/a.md")
+    second = world.ask()
+    world.settle()
+    assert world.answers[first].rendered == ("docs/a.md", "docs/b.md")
+    assert world.answers[second].rendered == ("docs/b.md",)
+
+
+def test_a_report_tells_what_is_wrong_with_the_targets_alone() -> None:
+    world = at_rest({"docs/a.md": "fail", "docs/b.md": "output docs/a.md", "docs/x.md": "fail"})
+    everything = world.answers[world.ask()]
+    assert [document for document, _ in everything.failed] == ["docs/a.md", "docs/x.md"]
+    blocked = Problem("needs docs/a.md, which failed", "docs/b.md", 1)
+    assert everything.blocked == (("docs/b.md", "docs/a.md", blocked),)
+    of_b = world.answers[world.ask("docs/b.md")]
+    assert [document for document, _ in of_b.failed] == ["docs/a.md"], "a.md is among what b.md needs"
+    assert world.answers[world.ask("docs/x.md")].blocked == ()
+
+
+def test_a_report_counts_skipped_and_removed() -> None:
+    world = at_rest(PAIR)
+    world.write("docs/a.md", "one ")
+    world.write("docs/a.md", "one\n")
+    world.delete("docs/other.md")
+    ticket = world.ask()
+    world.settle()
+    report = world.answers[ticket]
+    assert (report.rendered, report.skipped, report.removed) == (("docs/a.md",), ("docs/b.md",), ())
+    assert world.removed == ["site/other.html"]
+
+
+def test_retry_tries_what_failed_and_nothing_else() -> None:
+    world = at_rest({**PAIR, "docs/x.md": "fail"})
+    ticket = world.ask(retry=True)
+    assert list(world.running) == ["docs/x.md"]
+    world.settle()
+    assert [document for document, _ in world.answers[ticket].failed] == ["docs/x.md"]
+
+
+def test_force_renders_everything_once_whatever_its_inputs() -> None:
+    world = at_rest(PAIR)
+    world.ask(force=True)
+    assert world.settle() == ["docs/a.md", "docs/b.md", "docs/other.md"]
+    world.ask()
+    assert world.settle() == []
+
+
+def test_force_of_a_target_renders_what_it_needs_too() -> None:
+    world = at_rest(PAIR)
+    world.ask("docs/b.md", force=True)
+    assert world.settle() == ["docs/a.md", "docs/b.md"]
+
+
+def test_a_session_for_a_target_renders_only_what_that_needs() -> None:
+    world = World({**PAIR, "docs/c.md": "output docs/b.md"})
+    asked = world.asked("docs/b.md")
+    world.start(asked)
+    world.settle()
+    assert sorted(world.rendered) == ["docs/a.md", "docs/b.md"]
+    assert world.answers[asked.ticket].rendered == ("docs/a.md", "docs/b.md")
+    assert world.status("docs/other.md") is Status.DIRTY
+
+
+def test_what_a_session_for_a_target_left_is_rendered_by_the_next() -> None:
+    world = World(PAIR)
+    world.start(world.asked("docs/a.md"))
+    world.settle()
+    world.start()
+    assert world.settle() == ["docs/b.md", "docs/other.md"]
+
+
+def test_a_session_for_a_target_renders_what_is_discovered_beyond_its_scope() -> None:
+    world = World({"docs/a.md": "find-output docs/far.md", "docs/far.md": "far", "docs/other.md": ""})
+    world.start(world.asked("docs/a.md"))
+    assert world.settle() == ["docs/a.md", "docs/far.md"]
+    assert world.outputs.texts["site/a.html"] == "far "
+
+
+def test_a_session_with_a_question_counts_what_it_did_before_it_could_ask() -> None:
+    world = at_rest(PAIR)
+    world.delete("docs/other.md")
+    asked = world.asked()
+    world.start(asked)
+    world.settle()
+    assert world.answers[asked.ticket].removed == ("site/other.html",)
+
+
+def test_a_build_is_recorded_with_its_cause_and_counts() -> None:
+    world = at_rest({**PAIR, "docs/x.md": "fail"})
+    record = world.builds[-1]
+    assert (record.cause, record.rendered, record.failed, record.generations) == ("start", 3, 1, 2)
+    world.save("docs/a.md", "one\n")
+    world.settle()
+    record = world.builds[-1]
+    assert (record.cause, record.rendered, record.skipped) == ("saved", 1, 1)

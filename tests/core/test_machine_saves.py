@@ -1,0 +1,235 @@
+"""What a save renders, and what it does not."""
+
+from __future__ import annotations
+
+from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE, World, at_rest, with_recipe
+from kahnd.core.model import Status
+
+BOOK = {
+    "docs/p.txt": "partial",
+    "docs/a.md": "include docs/p.txt",
+    "docs/b.md": "output docs/a.md",
+    "docs/c.md": "output docs/b.md\nalso this",
+    "docs/other.md": "alone",
+}
+
+
+def test_a_first_start_renders_everything_in_order() -> None:
+    world = World(BOOK)
+    world.start()
+    assert set(world.running) == {"docs/a.md", "docs/other.md"}
+    world.settle()
+    assert world.outputs.texts["site/c.html"] == "partial \nalso this"
+    assert set(world.statuses().values()) == {Status.DONE}
+    assert world.builds[-1].generations == 3
+
+
+def test_a_second_start_renders_nothing() -> None:
+    world = at_rest(BOOK)
+    world.start()
+    assert world.settle() == []
+
+
+def test_a_save_renders_exactly_the_transitive_dependents() -> None:
+    world = at_rest(BOOK)
+    world.save("docs/p.txt", "edited")
+    assert world.settle() == ["docs/a.md", "docs/b.md", "docs/c.md"]
+    assert world.outputs.texts["site/c.html"] == "edited \nalso this"
+
+
+def test_a_save_of_the_same_bytes_renders_nothing() -> None:
+    world = at_rest(BOOK)
+    world.save("docs/p.txt", BOOK["docs/p.txt"])
+    assert not world.running
+    assert not world.events("document.dirty")
+
+
+def test_a_rendered_document_with_the_same_output_cuts_off_what_is_above() -> None:
+    world = at_rest(BOOK)
+    world.save("docs/a.md", "partial ")
+    assert world.settle() == ["docs/a.md"]
+    assert [each["document"] for each in world.events("document.skipped")] == ["docs/b.md", "docs/c.md"]
+
+
+def test_a_plain_document_with_the_same_effective_hash_cuts_off_what_is_above() -> None:
+    world = at_rest({**BOOK, "docs/q.txt": "output docs/a.md", "docs/d.md": "needs docs/q.txt"})
+    world.save("docs/a.md", "partial ")
+    assert world.settle() == ["docs/a.md"]
+
+
+def test_a_plain_document_carries_a_change_of_what_it_needs() -> None:
+    world = at_rest({"docs/p.txt": "one", "docs/q.txt": "include docs/p.txt", "docs/d.cmd": "include docs/q.txt"})
+    world.save("docs/p.txt", "two")
+    assert world.settle() == ["docs/d.cmd"]
+
+
+def test_the_source_of_a_rendered_document_is_what_an_include_hangs_on() -> None:
+    world = at_rest({"docs/a.md": "pages docs/*.txt", "docs/b.md": "include docs/a.md", "docs/x.txt": ""})
+    world.save("docs/y.txt", "a new member: the output of a.md changes, its source does not")
+    assert world.settle() == ["docs/a.md", "docs/b.md"], "b.md expands the same collection"
+    world.rendered.clear()
+    world.save("docs/a.md", "changed")
+    assert world.settle() == ["docs/a.md", "docs/b.md"]
+
+
+def test_an_edit_taken_back_before_it_was_rendered_renders_nothing() -> None:
+    world = at_rest(BOOK)
+    world.save("docs/p.txt", "edited")
+    world.save("docs/p.txt", "partial")
+    assert world.settle() == []
+    assert set(world.statuses().values()) == {Status.DONE}
+
+
+def test_a_dropped_dependency_taken_back_before_it_was_rendered_is_known_again() -> None:
+    """The edges that only a rendering can find come back with the bytes they were found in."""
+    world = at_rest({"docs/a.md": "find docs/p.txt", "docs/p.txt": "one"})
+    world.save("docs/a.md", "nothing")
+    world.save("docs/a.md", "find docs/p.txt")
+    assert world.settle() == []
+    world.save("docs/p.txt", "two")
+    assert world.settle() == ["docs/a.md"]
+
+
+def test_a_superseded_run_is_cancelled_and_its_late_result_dropped() -> None:
+    world = at_rest(BOOK)
+    world.save("docs/other.md", "two")
+    world.compute("docs/other.md")
+    world.save("docs/other.md", "three")
+    assert len(world.cancelled) == 1
+    world.deliver_late()
+    assert world.outputs.texts["site/other.html"] == "alone "
+    assert world.settle() == ["docs/other.md"]
+    assert world.outputs.texts["site/other.html"] == "three "
+
+
+def test_a_run_is_cancelled_when_something_it_needs_changes() -> None:
+    world = at_rest(BOOK)
+    world.save("docs/a.md", "include docs/p.txt\nmore")
+    world.compute("docs/a.md")
+    world.save("docs/p.txt", "edited")
+    assert len(world.cancelled) == 1
+    world.settle()
+    assert world.outputs.texts["site/a.html"] == "edited \nmore "
+
+
+def test_what_changed_between_a_look_and_its_reading_is_looked_at_first() -> None:
+    world = at_rest(BOOK)
+    world.save("docs/p.txt", "seen")
+    world.write("docs/p.txt", "read")
+    world.finish("docs/a.md")
+    assert [order.paths for order in world.looks] == [("docs/p.txt",)]
+    assert world.settle() == ["docs/a.md", "docs/b.md", "docs/c.md"]
+    assert world.outputs.texts["site/a.html"] == "read "
+
+
+def test_a_document_that_changes_under_every_run_fails_after_some_tries() -> None:
+    world = at_rest({"docs/a.md": "include docs/p.txt", "docs/p.txt": "0"})
+    world.save("docs/p.txt", "1")
+    for number in range(20):
+        if "docs/a.md" not in world.running:
+            break
+        world.write("docs/p.txt", f"hidden {number}")
+        world.finish("docs/a.md")
+        world.sources.texts["docs/p.txt"] = "1"
+        world.settle_looks()
+    assert world.status("docs/a.md") is Status.FAILED
+    assert world.problem("docs/a.md") == (
+        "docs/a.md: docs/p.txt keeps changing while this is rendered (save it once more)"
+    )
+
+
+def test_a_run_that_read_something_unfinished_runs_again_after_it() -> None:
+    world = at_rest({"docs/a.md": "one", "docs/b.md": "nothing yet"})
+    world.write("docs/a.md", "two")
+    world.write("docs/b.md", "find-output docs/a.md")
+    world.look()
+    assert set(world.running) == {"docs/a.md", "docs/b.md"}
+    world.finish("docs/b.md")
+    assert set(world.running) == {"docs/a.md"}
+    world.finish("docs/a.md")
+    assert world.settle() == ["docs/b.md"]
+    assert world.outputs.texts["site/b.html"] == "two "
+
+
+def test_what_a_rendering_read_replaces_what_was_scanned() -> None:
+    world = at_rest({"docs/a.md": "maybe docs/p.txt\nfind docs/q.txt", "docs/q.txt": "one"})
+    world.save("docs/q.txt", "two")
+    assert world.settle() == ["docs/a.md"]
+    world.save("docs/p.txt", "appears")
+    assert world.settle() == ["docs/a.md"]
+
+
+def test_another_recipe_renders_its_documents_alone() -> None:
+    world = at_rest({"docs/a.md": "one", "docs/d.cmd": "two", "docs/e.cmd": "three"})
+    world.layout = with_recipe(COMMAND_RULE, "2")
+    world.start()
+    assert world.settle() == ["docs/d.cmd", "docs/e.cmd"]
+
+
+def test_a_rule_that_is_gone_takes_its_outputs_with_it() -> None:
+    world = at_rest({"docs/a.md": "one", "docs/d.cmd": "two"})
+    world.layout = type(LAYOUT)(LAYOUT.sources, LAYOUT.output, (PAGE_RULE,))
+    world.start()
+    assert world.settle() == []
+    assert world.removed == ["site/d.out"]
+    assert set(world.outputs.texts) == {"site/a.html"}
+
+
+def test_a_deleted_source_takes_its_output_with_it() -> None:
+    world = at_rest(BOOK)
+    world.remove("docs/other.md")
+    assert world.settle() == []
+    assert world.removed == ["site/other.html"]
+    assert world.builds[-1].removed == 1
+
+
+def test_a_renamed_source_moves_its_output() -> None:
+    world = at_rest({"docs/a.md": "one"})
+    world.write("docs/b.md", "one")
+    world.delete("docs/a.md")
+    world.look()
+    assert world.settle() == ["docs/b.md"]
+    assert set(world.outputs.texts) == {"site/b.html"}
+
+
+def test_an_output_that_is_gone_is_made_again() -> None:
+    world = at_rest(BOOK)
+    world.lose_output("site/b.html")
+    assert world.settle() == ["docs/b.md"]
+    assert world.events("document.dirty")[0]["reason"] == "its output is gone"
+
+
+def test_an_output_that_went_while_nothing_ran_is_made_again() -> None:
+    world = at_rest(BOOK)
+    del world.outputs.texts["site/a.html"]
+    world.start()
+    assert world.settle() == ["docs/a.md"]
+
+
+def test_a_crash_before_the_commit_renders_again_what_was_not_committed() -> None:
+    world = at_rest(BOOK)
+    world.save("docs/p.txt", "edited")
+    world.finish("docs/a.md")
+    world.flush()
+    world.finish("docs/b.md")
+    world.crash()
+    world.start()
+    assert world.settle() == ["docs/b.md", "docs/c.md"]
+
+
+def test_no_more_run_at_once_than_there_are_slots() -> None:
+    world = World({f"docs/{number}.md": "" for number in range(5)}, slots=2)
+    world.start()
+    assert len(world.running) == 2
+    world.finish(next(iter(world.running)))
+    assert len(world.running) == 2
+    assert len(world.settle()) == 4
+
+
+def test_a_chain_of_a_thousand_is_rendered_from_its_first() -> None:
+    chain = {f"docs/{number}.md": f"output docs/{number - 1}.md" for number in range(1, 1000)}
+    world = at_rest({**chain, "docs/0.md": "one"})
+    world.save("docs/0.md", "two")
+    assert len(world.settle()) == 1000
+    assert world.outputs.texts["site/999.html"] == "two "
+    assert world.builds[-1].generations == 1000

@@ -1,0 +1,185 @@
+"""Random projects, random edits at random moments: when all is quiet, everything is as a naive evaluation says."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from core.language import DYNAMIC
+from core.naive import Evaluation, evaluate
+from core.world import LAYOUT, PAGE_RULE, World, with_recipe
+from kahnd.core.model import Status
+
+DOCUMENTS = ("docs/a.md", "docs/b.md", "docs/c.md", "docs/d.cmd", "docs/a.alt", "docs/p.txt", "docs/q.txt")
+PATTERNS = ("docs/*.md", "docs/p*")
+
+names = st.sampled_from(DOCUMENTS)
+references = st.builds("{} {}".format, st.sampled_from(["include", "maybe", "output", "page", "needs"]), names)
+collections = st.builds("pages {}".format, st.sampled_from(PATTERNS))
+words = st.sampled_from(["one", "two", "fail"])
+discoveries = st.builds("{} {}".format, st.sampled_from(["find", "find-output"]), names)
+lines = words | references | collections
+texts = st.builds(
+    lambda lines, last: "\n".join([*lines, *last]),
+    st.lists(lines, max_size=3),
+    st.lists(discoveries, max_size=1),
+)
+projects = st.dictionaries(names, texts, max_size=len(DOCUMENTS))
+moments = st.integers(min_value=0, max_value=5)
+
+
+class Project(RuleBasedStateMachine):
+    """Edits, looks and ends of renderings in any order; `quiet` lets everything go its way and compares."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        self.world.start()
+        self.world.settle()
+        self.known: dict[str, object] = {}
+        self.clean = True
+
+    @rule(project=projects)
+    def switch(self, project: dict[str, str]) -> None:
+        """As a checkout of another branch."""
+        for path in set(self.world.sources.texts) - set(project):
+            self.world.delete(path)
+        for path, text in project.items():
+            self.world.write(path, text)
+
+    @rule(document=names, text=texts)
+    def write(self, document: str, text: str) -> None:
+        self.world.write(document, text)
+
+    @rule(document=names)
+    def delete(self, document: str) -> None:
+        if document in self.world.sources.texts:
+            self.world.delete(document)
+
+    @rule(document=names)
+    def touch(self, document: str) -> None:
+        if document in self.world.sources.texts:
+            self.world.write(document, self.world.sources.texts[document])
+
+    @rule(document=names)
+    def look_at(self, document: str) -> None:
+        self.disturb()
+        self.world.look(document)
+
+    @rule()
+    def look(self) -> None:
+        self.disturb()
+        self.world.look()
+
+    @precondition(lambda self: self.world.running)
+    @rule(moment=moments)
+    def compute(self, moment: int) -> None:
+        self.disturb()
+        document = self.one_running(moment)
+        self.look_first(document)
+        if document in self.world.running:
+            self.world.compute(document)
+
+    @precondition(lambda self: self.world.running)
+    @rule(moment=moments)
+    def finish(self, moment: int) -> None:
+        self.disturb()
+        document = self.one_running(moment)
+        self.look_first(document)
+        if document in self.world.running:
+            self.world.finish(document)
+
+    @precondition(lambda self: self.world.looks)
+    @rule()
+    def take_a_look(self) -> None:
+        self.disturb()
+        self.world.take_a_look()
+
+    @rule()
+    def deliver_late(self) -> None:
+        self.world.deliver_late()
+
+    @rule(crash=st.booleans(), recipe=st.sampled_from(["1", "2"]))
+    def restart(self, crash: bool, recipe: str) -> None:  # noqa: FBT001 - a strategy
+        self.disturb()
+        self.known = {}
+        if crash:
+            self.world.crash()
+        self.world.flush()
+        self.world.layout = with_recipe(PAGE_RULE, recipe)
+        self.world.start()
+
+    @rule(document=names)
+    def lose_output(self, document: str) -> None:
+        output = LAYOUT.output_of(document)  # type: ignore[arg-type]
+        if output in self.world.outputs.texts:
+            self.disturb()
+            self.known.pop(document, None)
+            self.world.lose_output(output)
+
+    @rule()
+    def retry(self) -> None:
+        self.disturb()
+        self.world.ask(retry=True)
+
+    @rule()
+    def quiet(self) -> None:
+        """All is looked at and goes its way."""
+        self.world.look()
+        rendered = self.world.settle()
+        expected = evaluate(self.world.sources.texts, self.world.layout)
+        self.compare_statuses(expected)
+        self.compare_outputs(expected)
+        self.compare_renderings(rendered, expected)
+
+    teardown = quiet
+
+    def disturb(self) -> None:
+        """From here on, what is rendered may be so from something that is gone when all is quiet."""
+        self.clean = False
+
+    def look_first(self, document: str) -> None:
+        """A command tells no hashes: that its files were others for a moment can't be known afterwards."""
+        if document.endswith(".cmd"):
+            self.world.look()
+
+    def one_running(self, moment: int) -> str:
+        running = list(self.world.running)
+        return running[moment % len(running)]
+
+    def compare_statuses(self, expected: Evaluation) -> None:
+        """Who can't be rendered is told apart only where nothing is left to be discovered.
+
+        A rendering that does not take place discovers nothing, and so may not learn that it is on a cycle.
+        """
+        statuses, wanted = self.world.statuses(), expected.statuses
+        if any(word in text for text in self.world.sources.texts.values() for word in DYNAMIC):
+            statuses, wanted = (
+                {document: status if status is Status.DONE else Status.BLOCKED for document, status in each.items()}
+                for each in (statuses, wanted)
+            )
+        assert statuses == wanted
+
+    def compare_outputs(self, expected: Evaluation) -> None:
+        outputs = self.world.outputs.texts
+        assert {path: outputs.get(path) for path in expected.outputs} == expected.outputs
+        claims = {LAYOUT.output_of(document) for document in expected.statuses}  # type: ignore[arg-type]
+        assert outputs.keys() - self.world.unaccounted <= claims, "outputs that no document stands for"
+
+    def compare_renderings(self, rendered: list[str], expected: Evaluation) -> None:
+        if self.clean:
+            for document in rendered:
+                assert self.known.get(document) != expected.inputs[document], f"{document} was rendered for nothing"
+                assert rendered.count(document) == 1
+        for document, status in expected.statuses.items():
+            if status is Status.DONE:
+                self.known[document] = expected.inputs[document]
+            elif not self.clean:
+                self.known.pop(document, None)
+        self.known = {document: each for document, each in self.known.items() if document in expected.statuses}
+        self.clean = True
+
+
+Project.TestCase.settings = settings(max_examples=3000, stateful_step_count=15, deadline=None)
+TestProject = Project.TestCase

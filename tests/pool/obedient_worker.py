@@ -1,0 +1,70 @@
+"""A worker for the tests of the pool: its documents say what is to happen while they are rendered."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from kahnd.core.digest import of_bytes
+from kahnd.core.model import Job, Outcome, Rendered
+from kahnd.pool.worker import Render, serve
+
+
+def prepare(greeting: object) -> Render:
+    def render(job: Job) -> Outcome:
+        for word in job.document.split():
+            _obey(word, job)
+        found = sorted(each.name for each in Path(job.stage).parent.iterdir())
+        content = f"{greeting} {os.getpid()} {found}".encode()
+        Path(job.stage).write_bytes(content)
+        return Rendered(of_bytes(content))
+
+    return render
+
+
+def _obey(word: str, job: Job) -> None:
+    match word:
+        case "print":
+            os.write(1, b"not a frame\n")
+            sys.stdout.write("nor this\n" * 10_000)
+            sys.stdout.flush()
+        case "read":
+            assert sys.stdin.read() == ""
+        case "raise":
+            raise ValueError("a fault in a renderer")
+        case "exit":
+            os._exit(3)
+        case "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "die-once":
+            _die_once(Path("died"))
+        case "litter":
+            folder = Path(job.stage).parent
+            (folder / "left").write_text("by an earlier run")
+            (folder / "leftovers").mkdir()
+            (folder / "leftovers" / "more").write_text("")
+        case "hang":
+            _hang()
+
+
+def _die_once(marker: Path) -> None:
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _hang() -> None:
+    """As a command that starts others and does not end; all pids are told in a file that appears whole."""
+    with subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; wait"], stdout=subprocess.PIPE, text=True) as shell:
+        assert shell.stdout
+        grandchild = shell.stdout.readline().strip()
+        Path("pids.tmp").write_text(f"{os.getpid()} {shell.pid} {grandchild}")
+        Path("pids.tmp").rename("pids")
+        shell.wait()
+
+
+if __name__ == "__main__":
+    serve(prepare)

@@ -1,0 +1,247 @@
+"""The pool of worker processes, with real ones; see obedient_worker for what the documents' names do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from kahnd.core.digest import of_bytes
+from kahnd.core.model import Digest, DocumentId, Failed, Job, Outcome, OutputPath, Rendered, RunId
+from kahnd.pool.local import Bounds, WorkerPool
+
+WORKER = (sys.executable, str(Path(__file__).with_name("obedient_worker.py")))
+SOON_S = 20.0
+"""Far longer than anything here takes."""
+
+Open = Callable[..., AbstractAsyncContextManager[WorkerPool]]
+
+
+def job(document: str, run: int = 1) -> Job:
+    return Job(RunId(run), DocumentId(document), Digest(""), 0, OutputPath("x"), stage=f".kahnd/stage/{run}/x")
+
+
+def pool_in(
+    root: Path, *, timeout_s: float = SOON_S, ready: bool = False, command: tuple[str, ...] = WORKER
+) -> WorkerPool:
+    return WorkerPool(command, "hello", root, Bounds(2, timeout_s, ready=ready))
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs; one that ended and was not reaped by its parent does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    with anyio.fail_after(SOON_S):
+        while not condition():  # noqa: ASYNC110 - processes that are not this one's tell nobody of their end
+            await anyio.sleep(0.005)
+
+
+def pids_of_the_hanging(root: Path) -> list[int]:
+    return [int(each) for each in (root / "pids").read_text().split()]
+
+
+def problem_of(outcome: Outcome) -> str:
+    assert isinstance(outcome, Failed)
+    return str(outcome.problem)
+
+
+def content(root: Path, run: int = 1) -> str:
+    return (root / f".kahnd/stage/{run}/x").read_text()
+
+
+def pid_of(root: Path, run: int = 1) -> int:
+    """Of the worker that rendered."""
+    return int(content(root, run).split()[1])
+
+
+@asynccontextmanager
+async def hanging(root: Path, pool: WorkerPool) -> AsyncIterator[list[int]]:
+    """While a document hangs in a worker: the pids of the worker, its child and its grandchild. It is cancelled."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(pool.render, job("hang"))
+        await until((root / "pids").exists)
+        pids = pids_of_the_hanging(root)
+        assert len(pids) == 3
+        assert all(map(is_alive, pids))
+        yield pids
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_document_is_rendered_to_its_stage(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        outcome = await pool.render(job("fine"))
+    assert content(tmp_path).startswith("hello ")
+    assert outcome == Rendered(of_bytes(content(tmp_path).encode()))
+
+
+async def test_a_worker_is_used_again(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        await pool.render(job("fine", 1))
+        await pool.render(job("fine", 2))
+    assert pid_of(tmp_path, 1) == pid_of(tmp_path, 2)
+
+
+async def test_two_documents_at_once_are_rendered_by_two_workers(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool, anyio.create_task_group() as tasks:
+        tasks.start_soon(pool.render, job("fine", 1))
+        tasks.start_soon(pool.render, job("fine", 2))
+    assert pid_of(tmp_path, 1) != pid_of(tmp_path, 2)
+
+
+async def test_what_a_renderer_prints_does_not_disturb_the_protocol(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        assert isinstance(await pool.render(job("print")), Rendered)
+        assert isinstance(await pool.render(job("print fine")), Rendered)
+
+
+async def test_a_renderer_that_reads_its_standard_input_finds_it_empty(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        assert isinstance(await pool.render(job("read")), Rendered)
+
+
+async def test_a_fault_in_a_renderer_fails_its_document_and_leaves_the_worker(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        await pool.render(job("fine", 1))
+        problem = problem_of(await pool.render(job("raise", 3)))
+        await pool.render(job("fine", 2))
+    assert problem == "raise: the renderer broke: ValueError: a fault in a renderer"
+    assert pid_of(tmp_path, 1) == pid_of(tmp_path, 2)
+
+
+async def test_past_its_time_the_whole_process_group_is_killed(tmp_path: Path) -> None:
+    async with pool_in(tmp_path, timeout_s=1.5) as pool:
+        problem = problem_of(await pool.render(job("hang")))
+        pids = pids_of_the_hanging(tmp_path)
+        await until(lambda: not any(map(is_alive, pids)))
+    assert problem.startswith("hang: took longer than 1.5 s and was stopped (make it faster")
+
+
+async def test_cancelled_the_whole_process_group_is_killed(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        async with hanging(tmp_path, pool) as pids:
+            pass
+        await until(lambda: not any(map(is_alive, pids)))
+
+
+async def test_after_a_cancelled_one_the_next_document_is_rendered(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        async with hanging(tmp_path, pool):
+            pass
+        assert isinstance(await pool.render(job("fine", 2)), Rendered)
+
+
+async def test_a_worker_killed_once_gets_its_document_a_second_try(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        assert isinstance(await pool.render(job("die-once")), Rendered)
+
+
+async def test_a_document_that_kills_its_worker_twice_fails_with_the_signal_s_name(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        problem = problem_of(await pool.render(job("die")))
+    assert problem == "die: its worker process was killed by SIGKILL (see whether the machine is short of memory)"
+
+
+async def test_a_worker_that_exits_fails_its_document_with_the_status(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        assert "its worker process exited with 3" in problem_of(await pool.render(job("exit")))
+
+
+async def test_a_worker_killed_while_it_was_idle_is_not_noticed(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        await pool.render(job("fine", 1))
+        killed = pid_of(tmp_path, 1)
+        os.kill(killed, 9)
+        await until(lambda: not is_alive(killed))
+        assert isinstance(await pool.render(job("fine", 2)), Rendered)
+    assert pid_of(tmp_path, 2) != killed
+
+
+async def test_a_stage_is_empty_at_the_start_of_a_run(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        await pool.render(job("litter"))
+        assert "left" in content(tmp_path)
+        await pool.render(job("fine"))
+    assert content(tmp_path).endswith(" []")
+
+
+async def test_no_process_is_left_after_the_pool_is_closed(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        await pool.render(job("fine", 2))
+        async with hanging(tmp_path, pool) as pids:
+            pids.append(pid_of(tmp_path, 2))
+    assert not any(map(is_alive, pids[:1] + pids[3:])), "workers are waited for"
+    await until(lambda: not any(map(is_alive, pids)))
+
+
+async def test_workers_that_are_to_be_ready_are_started_at_once_and_gone_at_the_end(tmp_path: Path) -> None:
+    async with pool_in(tmp_path, ready=True) as pool:
+        await until(lambda: len(workers_in(tmp_path)) == 3)
+        assert isinstance(await pool.render(job("fine")), Rendered)
+        assert pid_of(tmp_path) in workers_in(tmp_path)
+    assert workers_in(tmp_path) == []
+
+
+async def test_a_killed_worker_is_replaced_where_they_are_kept_ready(tmp_path: Path) -> None:
+    async with pool_in(tmp_path, ready=True) as pool:
+        await until(lambda: len(workers_in(tmp_path)) == 3)
+        await pool.render(job("die"))
+        await until(lambda: len(workers_in(tmp_path)) == 3)
+
+
+async def test_a_pool_whose_command_is_not_there_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BaseExceptionGroup) as raised:
+        async with pool_in(tmp_path, command=("/nowhere/python",)) as pool:
+            await pool.render(job("fine"))
+    assert raised.group_contains(FileNotFoundError)
+
+
+async def test_a_worker_ends_with_its_whole_group_when_the_daemon_is_gone(tmp_path: Path) -> None:
+    """A daemon that is killed closes no pool: its workers see the end of the pipe."""
+    daemon = tmp_path / "daemon.py"
+    daemon.write_text(DAEMON)
+    process = await anyio.open_process([sys.executable, str(daemon), *WORKER], cwd=tmp_path, stdout=None, stderr=None)
+    await until((tmp_path / "pids").exists)
+    pids = pids_of_the_hanging(tmp_path)
+    process.kill()
+    await process.wait()
+    await process.aclose()
+    await until(lambda: not any(map(is_alive, pids)))
+
+
+DAEMON = """
+import sys
+from pathlib import Path
+import anyio
+from kahnd.core.model import Digest, DocumentId, Job, OutputPath, RunId
+from kahnd.pool.local import Bounds, WorkerPool
+
+async def main():
+    async with WorkerPool(sys.argv[1:], "", Path.cwd(), Bounds(1, 60, ready=False)) as pool:
+        await pool.render(Job(RunId(1), DocumentId("hang"), Digest(""), 0, OutputPath("x"), "stage/x"))
+
+anyio.run(main)
+"""
+
+
+def workers_in(root: Path) -> list[int]:
+    """The pids of the workers whose current folder this is."""
+    return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and _works_in(each, root)]
+
+
+def _works_in(process: Path, root: Path) -> bool:
+    try:
+        here = (process / "cwd").readlink() == root
+        return here and is_alive(int(process.name)) and b"obedient_worker" in (process / "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return False
