@@ -35,6 +35,8 @@ def _troubles(report: Json) -> Iterator[str]:
     for each in report["blocked"]:
         why = each.get("error") or f"waits for {each['because']}"
         yield f"{paint('blocked', 'yellow')}  {failure({**each, 'error': why})}"
+    for each in report.get("warnings", ()):
+        yield f"{paint('warning', 'yellow')}  {failure({**each, 'error': each['warning']})}"
 
 
 def _summary(report: Json) -> str:

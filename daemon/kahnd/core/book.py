@@ -22,6 +22,7 @@ from kahnd.core.model import (
     Job,
     OutputPath,
     Problem,
+    Rendered,
     Result,
     Status,
 )
@@ -85,15 +86,15 @@ class Book:
         self.builds.place(document, status.lower())
         self.schedule.finish(document, rendered=False)
 
-    def rendered(self, node: Node, job: Job, output_hash: Digest, finished: Finished) -> Iterable[Command]:
+    def rendered(self, node: Node, job: Job, outcome: Rendered, finished: Finished) -> Iterable[Command]:
         """DONE, with a new trace."""
         facts = replace(
             node.facts,
             status=Status.DONE,
             last_rendered_hash=job.content_hash,
             inputs_hash=self._graph.inputs_hash(node),
-            output_hash=output_hash,
-            effective_hash=output_hash,
+            output_hash=outcome.output_hash,
+            effective_hash=outcome.output_hash,
             output=job.output,
             problem=None,
             because=None,
@@ -107,7 +108,10 @@ class Book:
             generation=generation,
             duration_ms=round(finished.duration_ms, 2),
             output=job.output,
+            warning=str(outcome.warning) if outcome.warning else None,
         )
+        if outcome.warning:
+            self.builds.warned(facts.id, outcome.warning)
         self.builds.place(facts.id, "rendered", generation)
         self.schedule.finish(facts.id, rendered=True)
 

@@ -21,6 +21,7 @@ class Tally:
     failed: dict[DocumentId, None] = field(default_factory=dict)
     blocked: dict[DocumentId, None] = field(default_factory=dict)
     removed: dict[OutputPath, None] = field(default_factory=dict)
+    warnings: dict[DocumentId, Problem] = field(default_factory=dict)
     settled: int = 0
     generations: int = 0
 
@@ -82,6 +83,11 @@ class Builds:
         """Count a removed output."""
         for tally in self._tallies():
             tally.removed[output] = None
+
+    def warned(self, document: DocumentId, problem: Problem) -> None:
+        """Keep what a rendering that went well has to say."""
+        for tally in self._tallies():
+            tally.warnings[document] = problem
 
     def settled(self) -> None:
         """Count a plain document, of which nothing more is to be said."""
@@ -148,6 +154,7 @@ def report(graph: Graph, tally: Tally, targets: frozenset[DocumentId] = frozense
             if node.status is Status.BLOCKED
         ),
         removed=tuple(tally.removed),
+        warnings=tuple(tally.warnings.items()),
         cycles=tuple(sorted({node.cycle for node in wrong if node.cycle})),
     )
 

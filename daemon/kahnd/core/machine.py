@@ -348,7 +348,7 @@ class Machine:
         node.trace = None
         self._forced.discard(job.document)
         self._tries.pop(job.document, None)
-        yield from self._book.rendered(node, job, finished.outcome.output_hash, finished)
+        yield from self._book.rendered(node, job, finished.outcome, finished)
 
     def _replaced(self, node: Node, output: OutputPath) -> Iterable[Command]:
         old = node.facts.output

@@ -194,6 +194,7 @@ class Report:
     failed: tuple[tuple[DocumentId, Problem], ...] = ()
     blocked: tuple[tuple[DocumentId, DocumentId, Problem], ...] = ()
     removed: tuple[OutputPath, ...] = ()
+    warnings: tuple[tuple[DocumentId, Problem], ...] = ()
     cycles: tuple[tuple[DocumentId, ...], ...] = ()
 
 

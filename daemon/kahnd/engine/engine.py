@@ -274,7 +274,7 @@ class Engine:
             self._say("document.removed", document=document, output=output, error=str(problem))
 
     async def _interrupted(self) -> frozenset[OutputPath]:
-        """Outputs of documents that were unfinished when the last session ended: was a newer one already in place?"""
+        """Outputs that are not those committed: a crash can fall between putting one in place and committing it."""
         unfinished = [node.facts for node in self.machine.graph if node.status is Status.DIRTY]
         expected = {each.output: each.output_hash for each in unfinished if each.output and each.output_hash}
         return await anyio.to_thread.run_sync(self._outputs.altered, expected)

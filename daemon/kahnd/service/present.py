@@ -24,6 +24,7 @@ def answered(answer: Answered) -> Json:
         "failed": [_failure(document, problem) for document, problem in told.failed],
         "blocked": [_blocked(*each) for each in told.blocked],
         "removed": list(told.removed),
+        "warnings": [{"document": document, "warning": str(problem)} for document, problem in told.warnings],
         "cycles": [list(cycle) for cycle in told.cycles],
         "duration_ms": round(answer.duration_ms, 2),
     }
