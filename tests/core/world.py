@@ -100,7 +100,7 @@ class World:
         """A session begins: the machine knows what the store knows, and looks at everything."""
         self._boot(now(self.store.load()))
         paths = self.sources.texts.keys() | self._seen.keys()
-        absent = self._absent(node.facts.output for node in self.machine.graph)
+        absent = self._absent(node.facts.output for node in self.machine.graph) | self._altered()
         self._send(Started(self._sightings(paths), absent, "start", asked))
 
     def crash(self) -> None:
@@ -260,6 +260,16 @@ class World:
 
     def _absent(self, outputs: Iterable[OutputPath | None]) -> frozenset[OutputPath]:
         return frozenset(each for each in outputs if each and each not in self.outputs.texts)
+
+    def _altered(self) -> frozenset[OutputPath]:
+        """Outputs of unfinished documents that are not what the store says: a newer one was in place at a crash."""
+        unfinished = [node.facts for node in self.machine.graph if node.status is Status.DIRTY]
+        texts = self.outputs.texts
+        return frozenset(
+            each.output
+            for each in unfinished
+            if each.output and each.output_hash and hash_of(texts.get(each.output, "")) != each.output_hash
+        )
 
     def _closure(self, targets: Iterable[str]) -> frozenset[DocumentId]:
         self.flush()

@@ -1,0 +1,272 @@
+"""Everything below the ports, in memory, with a handle on when things happen."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, TypeVar
+
+import anyio
+
+from core.language import Files, Rendering, hash_of, scan
+from core.world import LAYOUT
+from kahnd.core.machine import Machine
+from kahnd.core.messages import Asked
+from kahnd.core.model import (
+    BuildId,
+    BuildRecord,
+    Change,
+    Digest,
+    DocumentId,
+    HistoryEntry,
+    Job,
+    Outcome,
+    OutputPath,
+    Problem,
+    Rendered,
+    Result,
+    Sighting,
+    Snapshot,
+    Stat,
+)
+from kahnd.engine import Engine, World
+from kahnd.errors import StoreLostError
+from kahnd.ports import Batch
+from kahnd.store.memory import MemoryStore
+
+T = TypeVar("T")
+SOON_S = 10.0
+"""Far longer than anything here takes."""
+
+
+class MemoryTree:
+    """Fulfils ports.Tree over files in memory. While the gate is shut, looks have read and do not return."""
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._seen: dict[str, Digest | None] = {}
+        self.gate = anyio.Event()
+        self.gate.set()
+        self.looking = 0
+        self.most_at_once = 0
+
+    def known(self, snapshot: Snapshot) -> None:
+        self._seen = {facts.id: facts.content_hash for facts in snapshot.documents}
+
+    async def crawl(self) -> tuple[Sighting, ...]:
+        return await self.look(self._files.texts.keys() | self._seen.keys())
+
+    async def look(self, paths: Iterable[str]) -> tuple[Sighting, ...]:
+        self.looking += 1
+        self.most_at_once = max(self.most_at_once, self.looking)
+        sightings = [self._sighting(DocumentId(path)) for path in sorted(paths)]
+        await self.gate.wait()
+        self.looking -= 1
+        return tuple(filter(None, sightings))
+
+    def _sighting(self, document: DocumentId) -> Sighting | None:
+        text = self._files.texts.get(document)
+        if text is None:
+            return Sighting(document) if self._seen.pop(document, None) else None
+        if self._seen.get(document) == hash_of(text):
+            return None
+        self._seen[document] = hash_of(text)
+        return Sighting(document, hash_of(text), Stat(len(text), 0, 0, 0, 0), scan(text))
+
+
+class MemoryOutputs:
+    """Fulfils ports.Outputs."""
+
+    def __init__(self) -> None:
+        self.files = Files()
+        self.stages: dict[str, str] = {}
+        self.discarded: list[str] = []
+
+    def publish(self, stage: str, output: OutputPath) -> Problem | None:
+        self.files.write(output, self.stages.pop(stage))
+        return None
+
+    def discard(self, stage: str) -> None:
+        self.discarded.append(stage)
+
+    def remove(self, output: OutputPath) -> Problem | None:
+        self.files.texts.pop(output, None)
+        return None
+
+    def absent(self, outputs: Iterable[OutputPath]) -> frozenset[OutputPath]:
+        return frozenset(each for each in outputs if each not in self.files.texts)
+
+    def altered(self, outputs: Mapping[OutputPath, Digest]) -> frozenset[OutputPath]:
+        texts = self.files.texts
+        return frozenset(each for each, digest in outputs.items() if hash_of(texts.get(each, "")) != digest)
+
+
+class MemoryPool:
+    """Fulfils ports.Pool. While the gate is shut, renderings begin and do not end."""
+
+    def __init__(self, sources: Files, outputs: MemoryOutputs) -> None:
+        self._sources = sources
+        self._outputs = outputs
+        self.workers = 2
+        self.gate = anyio.Event()
+        self.gate.set()
+        self.begun: list[str] = []
+        self.cancelled: list[str] = []
+
+    async def render(self, job: Job) -> Outcome:
+        self.begun.append(job.document)
+        try:
+            await self.gate.wait()
+        except anyio.get_cancelled_exc_class():
+            self.cancelled.append(job.document)
+            raise
+        rendering = Rendering(LAYOUT, self._sources, self._outputs.files, job)
+        outcome = rendering.outcome()
+        if isinstance(outcome, Rendered):
+            self._outputs.stages[job.stage] = rendering.text
+        return outcome
+
+
+class HandWatcher:
+    """Fulfils ports.Watcher: its batches are what a test sends. `answers`: cookies come back at once."""
+
+    backend = "by hand"
+
+    def __init__(self, *, answers: bool = True) -> None:
+        self._send, self._receive = anyio.create_memory_object_stream[Batch](inf)
+        self._answers = answers
+        self.tokens: list[str] = []
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        with self._receive:
+            async for batch in self._receive:
+                yield batch
+
+    async def ready(self) -> None:
+        await anyio.lowlevel.checkpoint()
+
+    def flush(self, token: str) -> None:
+        self.tokens.append(token)
+        if self._answers:
+            self.send(Batch(flushed=frozenset({token})))
+
+    def send(self, batch: Batch) -> None:
+        self._send.send_nowait(batch)
+
+    def close(self) -> None:
+        self._send.close()
+
+
+class TalkativeStore(MemoryStore):
+    """Tells what it was asked, and is away for as many calls as it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+        self.away_for = 0
+
+    async def load(self) -> Snapshot:
+        return await self._call("load", super().load)
+
+    async def propagate(self, changes: Sequence[Change]) -> tuple[DocumentId, ...]:
+        return await self._call("propagate", lambda: MemoryStore.propagate(self, changes))
+
+    async def frontier(self) -> tuple[DocumentId, ...]:
+        return await self._call("frontier", super().frontier)
+
+    async def subgraph(self, targets: Collection[DocumentId]) -> frozenset[DocumentId]:
+        return await self._call("subgraph", lambda: MemoryStore.subgraph(self, targets))
+
+    async def cycle(self, member: DocumentId) -> tuple[DocumentId, ...]:
+        return await self._call("cycle", lambda: MemoryStore.cycle(self, member))
+
+    async def commit(self, results: Sequence[Result]) -> None:
+        named = " ".join(result.facts.id for result in results)
+        await self._call(f"commit {named}", lambda: MemoryStore.commit(self, results))
+
+    async def record_build(self, build: BuildRecord) -> None:
+        await self._call("record_build", lambda: MemoryStore.record_build(self, build))
+
+    async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
+        return await self._call("history", lambda: MemoryStore.history(self, document, limit))
+
+    async def _call(self, name: str, call: Callable[[], Awaitable[T]]) -> T:
+        self.calls.append(name)
+        await anyio.lowlevel.checkpoint()
+        if self.away_for:
+            self.away_for -= 1
+            raise StoreLostError(Problem("the database is away"))
+        return await call()
+
+
+class HandClock:
+    """Fulfils ports.Clock; a second passes at every look at it."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+
+    def now(self) -> str:
+        return f"1970-01-01T00:00:{self.monotonic():06.3f}Z"
+
+    def monotonic(self) -> float:
+        self._seconds += 1
+        return self._seconds
+
+
+@dataclass
+class Log:
+    """What was said."""
+
+    lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+
+    def say(self, event: str, **fields: Any) -> None:
+        self.lines.append((event, fields))
+
+    def all(self, event: str) -> list[dict[str, Any]]:
+        return [fields for name, fields in self.lines if name == event]
+
+
+class Place:
+    """A project in memory with an engine at work in it."""
+
+    def __init__(self, sources: dict[str, str], *, patient: bool = True, watcher: HandWatcher | None = None) -> None:
+        self.sources, self.outputs = Files(), MemoryOutputs()
+        for path, text in sources.items():
+            self.sources.write(path, text)
+        self.store, self.log, self.tree = TalkativeStore(), Log(), MemoryTree(self.sources)
+        self.pool = MemoryPool(self.sources, self.outputs)
+        self.watcher = watcher
+        ids = (BuildId(f"b{number}") for number in range(1, 1000))
+        self.machine = Machine(LAYOUT, Snapshot(), slots=2, build_ids=ids)
+        world = World(self.store, self.tree, self.outputs, self.pool, HandClock(), self.log.say)
+        self.engine = Engine(self.machine, world, patient=patient)
+
+    def save(self, path: str, text: str) -> None:
+        """A file is written, and the watcher tells of it."""
+        self.sources.write(path, text)
+        if self.watcher:
+            self.watcher.send(Batch(frozenset({path})))
+
+    @asynccontextmanager
+    async def at_work(self, asked: Asked | None = None) -> AsyncIterator[Engine]:
+        async with anyio.create_task_group() as tasks:
+
+            async def run() -> None:
+                await self.engine.run(Snapshot(), cause="start", watcher=self.watcher, asked=asked)
+
+            tasks.start_soon(run)
+            with anyio.fail_after(SOON_S):
+                await self.engine.started.wait()
+                yield self.engine
+            tasks.cancel_scope.cancel()
+        if self.watcher:
+            self.watcher.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let everything else go on until this is so."""
+    with anyio.fail_after(SOON_S):
+        while not condition():
+            await anyio.lowlevel.checkpoint()

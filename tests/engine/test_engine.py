@@ -1,0 +1,203 @@
+"""The engine over everything in memory: who asks is answered, in time and in order."""
+
+from __future__ import annotations
+
+import anyio
+import pytest
+
+from engine.fakes import HandWatcher, Place, until
+from kahnd.core.model import DocumentId, Status
+from kahnd.errors import StoreLostError, UsageError
+from kahnd.ports import Batch
+
+PAIR = {"docs/a.md": "one", "docs/b.md": "output docs/a.md"}
+
+
+async def test_a_first_session_renders_everything() -> None:
+    place = Place(PAIR)
+    async with place.at_work() as engine:
+        answer = await engine.ask("wait")
+    assert place.outputs.files.texts == {"site/a.html": "one ", "site/b.html": "one "}
+    assert answer.duration_ms > 0
+    assert [event for event, _ in place.log.lines if event.startswith(("scan", "build"))] == [
+        "scan.finished",
+        "build.started",
+        "build.finished",
+    ]
+
+
+async def test_a_session_begun_for_something_answers_with_what_it_did() -> None:
+    place = Place(PAIR)
+    asked = place.engine.open("build", ["site/b.html"], force=False, on_progress=None)
+    async with place.at_work(asked) as engine:
+        answer = await engine.answered(asked.ticket, 0)
+    assert answer.report.rendered == ("docs/a.md", "docs/b.md")
+
+
+async def test_a_session_begun_for_an_unknown_target_raises() -> None:
+    place = Place(PAIR)
+    asked = place.engine.open("build", ["docs/nowhere.md"], force=False, on_progress=None)
+    with pytest.raises(BaseExceptionGroup) as raised:
+        async with place.at_work(asked):
+            pass
+    assert raised.group_contains(UsageError)
+
+
+async def test_a_save_is_rendered() -> None:
+    place = Place(PAIR, watcher=HandWatcher())
+    async with place.at_work() as engine:
+        await engine.ask("wait")
+        place.save("docs/a.md", "two")
+        await engine.ask("wait")
+    assert place.outputs.files.texts["site/b.html"] == "two "
+    assert [each["cause"] for each in place.log.all("build.finished")] == ["start", "docs/a.md saved"]
+
+
+async def test_a_question_waits_for_its_cookie() -> None:
+    place = Place(PAIR, watcher=HandWatcher(answers=False))
+    assert place.watcher
+    async with place.at_work() as engine, anyio.create_task_group() as tasks:
+        answered = anyio.Event()
+
+        async def ask() -> None:
+            answer = await engine.ask("wait")
+            assert "docs/a.md" in answer.report.rendered
+            answered.set()
+
+        place.pool.gate = anyio.Event()
+        tasks.start_soon(ask)
+        await until(lambda: bool(place.watcher and place.watcher.tokens))
+        await anyio.wait_all_tasks_blocked()
+        assert not answered.is_set()
+        place.save("docs/a.md", "two")
+        place.watcher.send(Batch(flushed=frozenset(place.watcher.tokens)))
+        place.pool.gate.set()
+        await answered.wait()
+
+
+async def test_the_answer_comes_after_the_commit() -> None:
+    place = Place(PAIR)
+    async with place.at_work() as engine:
+        await engine.ask("wait")
+        snapshot = await place.store.load()
+    assert {facts.id: facts.status for facts in snapshot.documents} == {
+        "docs/a.md": Status.DONE,
+        "docs/b.md": Status.DONE,
+    }
+
+
+async def test_results_are_committed_behind_the_renders_without_a_question() -> None:
+    place = Place({"docs/a.md": "one", "docs/b.md": "one"}, watcher=HandWatcher())
+    async with place.at_work() as engine:
+        await engine.ask("wait")
+        place.pool.gate = anyio.Event()
+        place.save("docs/a.md", "two")
+        place.save("docs/b.md", "two")
+        await until(lambda: len(place.pool.begun) == 4)
+        gate, place.pool.gate = place.pool.gate, anyio.Event()
+        gate.set()
+        await until(lambda: place.machine.quiet)
+        while engine.keeper.behind:
+            await anyio.wait_all_tasks_blocked()
+    commits = [call for call in place.store.calls if call.startswith("commit")]
+    assert set(commits[-1].split()[1:]) == {"docs/a.md", "docs/b.md"}
+
+
+async def test_progress_is_told_with_the_latest_document() -> None:
+    place = Place(PAIR)
+    told: list[tuple[int, int, str]] = []
+    asked = place.engine.open("build", (), force=False, on_progress=lambda *each: told.append(each))
+    async with place.at_work(asked) as engine:
+        await engine.answered(asked.ticket, 0)
+    assert told[0][:2] == (0, 2)
+    assert (1, 2, "docs/a.md") in told
+    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
+
+
+async def test_an_unknown_target_is_told_with_the_nearest() -> None:
+    place = Place(PAIR)
+    async with place.at_work() as engine:
+        with pytest.raises(UsageError) as raised:
+            await engine.ask("build", ["docs/aa.md", "site/b.html", "nothing like it"])
+    first, second = raised.value.problems
+    assert (first.message, first.remedy) == (
+        "docs/aa.md is neither a document nor an output",
+        "did you mean docs/a.md?",
+    )
+    assert second.remedy == ""
+
+
+async def test_a_superseded_rendering_is_cancelled_and_its_stage_discarded() -> None:
+    place = Place({"docs/a.md": "one"}, watcher=HandWatcher())
+    place.pool.gate = anyio.Event()
+    async with place.at_work() as engine:
+        await until(lambda: place.pool.begun == ["docs/a.md"])
+        place.save("docs/a.md", "two")
+        await until(lambda: len(place.pool.begun) == 2)
+        place.pool.gate.set()
+        await engine.ask("wait")
+    assert place.pool.cancelled == ["docs/a.md"]
+    assert len(place.outputs.discarded) == 1
+    assert place.outputs.files.texts == {"site/a.html": "two "}
+
+
+async def test_a_question_with_retry_makes_lost_outputs_again() -> None:
+    place = Place(PAIR)
+    async with place.at_work() as engine:
+        await engine.ask("wait")
+        del place.outputs.files.texts["site/a.html"]
+        assert (await engine.ask("wait")).report.rendered == ()
+        assert (await engine.ask("build", retry=True)).report.rendered == ("docs/a.md",)
+
+
+async def test_a_document_that_changed_under_its_rendering_is_looked_at_and_rendered_again() -> None:
+    place = Place({"docs/a.md": "one"})
+    place.pool.gate = anyio.Event()
+    async with place.at_work() as engine:
+        await until(lambda: bool(place.pool.begun))
+        place.sources.write("docs/a.md", "two")
+        place.pool.gate.set()
+        await engine.ask("wait")
+    assert place.outputs.files.texts == {"site/a.html": "two "}
+
+
+async def test_a_question_that_is_given_up_does_no_harm() -> None:
+    place = Place({"docs/a.md": "one"})
+    place.pool.gate = anyio.Event()
+    async with place.at_work() as engine:
+        with anyio.move_on_after(0):
+            await engine.ask("wait")
+        place.pool.gate.set()
+        assert (await engine.ask("wait")).report.failed == ()
+
+
+async def test_a_database_that_goes_and_comes_back_loses_nothing() -> None:
+    place = Place(PAIR, watcher=HandWatcher())
+    async with place.at_work() as engine:
+        await engine.ask("wait")
+        place.store.away_for = 2
+        place.save("docs/a.md", "two")
+        await engine.ask("wait")
+        snapshot = await place.store.load()
+    assert len(place.log.all("store.lost")) == len(place.log.all("store.restored")) == 1
+    assert place.outputs.files.texts["site/b.html"] == "two "
+    assert {facts.status for facts in snapshot.documents} == {Status.DONE}
+
+
+async def test_an_impatient_engine_raises_when_the_database_goes() -> None:
+    place = Place(PAIR, patient=False)
+    place.store.away_for = 1
+    with pytest.raises(BaseExceptionGroup) as raised:
+        async with place.at_work():
+            pass
+    assert raised.group_contains(StoreLostError)
+
+
+async def test_a_cycle_s_path_is_asked_of_the_store_after_the_found_edges_are_written() -> None:
+    place = Place({"docs/a.md": "find-output docs/b.md", "docs/b.md": "output docs/a.md"})
+    async with place.at_work() as engine:
+        answer = await engine.ask("wait")
+    assert answer.report.cycles == (("docs/a.md", "docs/b.md", "docs/a.md"),)
+    calls = place.store.calls
+    assert calls.index("commit docs/a.md") < calls.index("cycle")
+    assert place.machine.graph[DocumentId("docs/a.md")].status is Status.FAILED
