@@ -155,10 +155,11 @@ async def _stream(request: web.Request, ask: _Ask, timeout_s: float | None = Non
         async for done, total, document in receive:
             await response.write(_line({"progress": {"done": done, "total": total, "document": document}}))
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(pass_on)
-        with send:
+    with send, receive:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(pass_on)
             last = await _outcome(ask, on_progress, timeout_s)
+            send.close()
     await response.write(_line(last))
     return response
 

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from kahnd.errors import AlreadyRunningError
+from kahnd.service.lock import project_lock
+from kahnd.service.paths import socket_path
+
+HOLDER = """
+import sys
+from pathlib import Path
+from kahnd.service.lock import project_lock
+
+with project_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+class Holder:
+    """Another process that holds a project's lock until it is told to end, or killed."""
+
+    def __init__(self, root: Path) -> None:
+        command = [sys.executable, "-c", HOLDER, str(root)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.pid = self._process.pid
+
+    def __enter__(self) -> Self:
+        assert self._process.stdout
+        assert self._process.stdout.readline() == "held\n"
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def test_a_second_holder_is_refused_with_the_first_one_s_pid(tmp_path: Path) -> None:
+    with Holder(tmp_path) as holder:
+        with pytest.raises(AlreadyRunningError) as raised, project_lock(tmp_path, patience_s=0):
+            pass
+        assert str(holder.pid) in str(raised.value)
+        assert raised.value.exit_code == 4
+
+
+def test_one_who_only_looks_is_waited_for(tmp_path: Path) -> None:
+    with Holder(tmp_path) as holder:
+        holder._process.communicate()
+        with project_lock(tmp_path):
+            assert (tmp_path / ".kahnd/lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_where_a_daemon_listens_nobody_waits(tmp_path: Path) -> None:
+    with Holder(tmp_path), socket.socket(socket.AF_UNIX) as daemon:
+        daemon.bind(str(socket_path(tmp_path)))
+        daemon.listen()
+        with pytest.raises(AlreadyRunningError), project_lock(tmp_path, patience_s=1000):
+            pass
+
+
+def test_a_crash_releases_the_lock(tmp_path: Path) -> None:
+    with Holder(tmp_path) as holder:
+        holder.kill()
+        with project_lock(tmp_path, patience_s=0):
+            pass
+
+
+def test_the_lock_can_be_taken_again_and_its_file_stays(tmp_path: Path) -> None:
+    for _ in range(2):
+        with project_lock(tmp_path, patience_s=0):
+            pass
+        assert (tmp_path / ".kahnd/lock").exists()
+
+
+def test_two_projects_are_held_apart(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    with project_lock(tmp_path / "one", patience_s=0), project_lock(tmp_path / "two", patience_s=0):
+        pass
+
+
+def test_the_state_folder_and_the_lock_are_their_owner_s_alone(tmp_path: Path) -> None:
+    with project_lock(tmp_path):
+        assert (tmp_path / ".kahnd").stat().st_mode & 0o777 == 0o700
+        assert (tmp_path / ".kahnd/lock").stat().st_mode & 0o777 == 0o600
