@@ -191,9 +191,11 @@ class Engine:
 
     async def _begin(self, tasks: TaskGroup, snapshot: Snapshot, cause: str, asked: Asked | None) -> None:
         trusted = tuple(each for each in snapshot.documents if each.id not in self.machine.untrusted)
+        began = self._clock.monotonic()
         sightings = await self.eyes.first(Snapshot(trusted))
         absent = await self._absent_outputs() | await self._interrupted()
-        self._say("scan.finished", cause=cause, changed=len(sightings))
+        took = round(self._elapsed_ms(began), 2)
+        self._say("scan.finished", cause=cause, changed=len(sightings), duration_ms=took)
         await self._handle(tasks, Started(sightings, absent, cause, asked))
         self.started.set()
 
