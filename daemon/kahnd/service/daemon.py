@@ -62,7 +62,7 @@ class Daemon:
         self._ignores_changed = False
         self._stopped_by: int | None = None
         self._sound = True
-        self._rescans = 0
+        self._rescans, self._overflows = 0, 0
 
     async def run(self) -> int:
         """Run sessions until a signal; 0, or 130 after an interrupt."""
@@ -86,7 +86,7 @@ class Daemon:
             "state": _state(engine),
             "watch": {
                 "backend": session.watcher.backend if session else config.watch.polling,
-                "overflows": 0,
+                "overflows": self._overflows + (session.watcher.overflows if session else 0),
                 "rescans": self._rescans + (engine.eyes.rescans if engine else 0),
             },
             "store": {"url": config.store.url},
@@ -186,6 +186,7 @@ class Daemon:
                     await session.engine.run(session.snapshot, cause=cause, watcher=session.watcher, rescan_s=rescan_s)
             finally:
                 self._rescans += session.engine.eyes.rescans
+                self._overflows += session.watcher.overflows
                 self._session, self._opened = None, anyio.Event()
                 self._ended.set()
 

@@ -19,6 +19,9 @@ class Event(StrEnum):
     SCAN_FINISHED = "scan.finished"
     WATCH_BATCH = "watch.batch"
     WATCH_OVERFLOW = "watch.overflow"
+    WATCH_RENEWED = "watch.renewed"
+    WATCH_POLLING = "watch.polling"
+    WATCH_COOKIE = "watch.cookie"
     BUILD_STARTED = "build.started"
     BUILD_FINISHED = "build.finished"
     DOCUMENT_DIRTY = "document.dirty"
@@ -42,6 +45,9 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.DOCUMENT_DIRTY: logging.DEBUG,
         Event.DOCUMENT_SKIPPED: logging.DEBUG,
         Event.WATCH_OVERFLOW: logging.WARNING,
+        Event.WATCH_RENEWED: logging.WARNING,
+        Event.WATCH_POLLING: logging.WARNING,
+        Event.WATCH_COOKIE: logging.WARNING,
         Event.DOCUMENT_BLOCKED: logging.WARNING,
         Event.SOURCE_MISSING: logging.WARNING,
         Event.STORE_REBUILT: logging.WARNING,

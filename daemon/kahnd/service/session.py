@@ -117,7 +117,7 @@ async def open_session(
             project,
             Engine(machine, world, last_build=snapshot.last_build, patient=patient),
             snapshot,
-            _watcher(project),
+            _watcher(project, say),
         )
 
 
@@ -157,7 +157,7 @@ def tree_of(project: Project) -> SourceTree:
     return SourceTree(project.root, layout, project.config.ignore, scanner)
 
 
-def _watcher(project: Project) -> FileWatcher:
+def _watcher(project: Project, say: Say) -> FileWatcher:
     config = project.config
     return FileWatcher(
         config.root,
@@ -166,4 +166,5 @@ def _watcher(project: Project) -> FileWatcher:
         config.watch.settle_ms,
         config.watch.polling,
         unwatched=(config.layout.output,),
+        say=say,
     )

@@ -12,14 +12,13 @@ import math
 import os
 import posixpath
 import time
-from collections.abc import AsyncGenerator, Collection, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal
 
 import anyio
 import anyio.to_thread
-import structlog
 from watchfiles import Change
 from watchfiles._rust_notify import WatchfilesRustInternalError
 from watchfiles.main import _default_force_polling
@@ -45,14 +44,13 @@ _LONGEST_PAUSE_S: Final = 2.0
 _SOUND_S: Final = 10.0
 """A watch that lived this long was a sound one: the next failure is the first again."""
 
-_log = structlog.get_logger()
-
 
 class FileWatcher:
     """Fulfils ports.Watcher. To be iterated once; `flush` belongs to the event loop's thread.
 
     `session_files` are what a session is built on besides kahnd.toml (plug-ins), relative to the project or absolute;
-    `unwatched` folders, such as the output, whose events are of no interest.
+    `unwatched` folders, such as the output, whose events are of no interest. `say` writes a log line: event, fields.
+    `overflows` counts the floods in which events may have been lost, and which were answered by a look at everything.
     """
 
     def __init__(  # noqa: PLR0913  the composition root passes what the config has
@@ -64,6 +62,7 @@ class FileWatcher:
         polling: Polling = "auto",
         *,
         unwatched: Collection[str] = (),
+        say: Callable[..., None] = lambda _event, **_fields: None,
     ) -> None:
         self._root = os.path.abspath(root)  # noqa: PTH100  events come with the path as it is watched
         self._sources = tuple(sorted({posixpath.normpath(source) for source in sources}))
@@ -72,6 +71,8 @@ class FileWatcher:
             each for each in unwatched if not any(is_below(source, each) for source in self._sources)
         )
         self._settle_ms = settle_ms
+        self._say = say
+        self.overflows = 0
         self._polling = polling
         self._notifier: Notifier | None = None
         self._ready = anyio.Event()
@@ -105,7 +106,7 @@ class FileWatcher:
             self._cookie(token).parent.mkdir(parents=True, exist_ok=True)
             self._cookie(token).touch()
         except OSError as error:
-            _log.warning("watch.cookie", error=str(error))
+            self._say("watch.cookie", error=str(error))
             self._unwritten = True  # a look at everything takes its place
         self._flush_called.set()
 
@@ -150,7 +151,7 @@ class FileWatcher:
         self._in_doubt, self._born = False, time.monotonic()
         try:
             if self._given_up:
-                _log.warning("watch.polling", error="the kernel's watch fails again and again")
+                self._say("watch.polling", error="the kernel's watch fails again and again")
             elif not self._polls_always():
                 self._notifier = await watch_folders(self._watchable(), self._settle_ms)
         except FileNotFoundError as error:
@@ -164,7 +165,7 @@ class FileWatcher:
         if self._polling == "never":
             self._doubt(str(error))
         else:
-            _log.warning("watch.polling", error=str(error), remedy="sysctl fs.inotify.max_user_watches=1048576")
+            self._say("watch.polling", error=str(error), remedy="sysctl fs.inotify.max_user_watches=1048576")
 
     def _polls_always(self) -> bool:
         return self._polling == "always" or (self._polling == "auto" and _default_force_polling(None))
@@ -180,7 +181,7 @@ class FileWatcher:
         return [path for path in map(self._full, outermost) if folder_signature(path) is not None]
 
     def _doubt(self, reason: str) -> None:
-        _log.warning("watch.renewed", reason=reason)
+        self._say("watch.renewed", reason=reason)
         self._in_doubt = True
 
     def _back_off(self) -> float:
@@ -213,7 +214,11 @@ class FileWatcher:
         if replaced := self._replaced(inner):
             self._doubt(f"{', '.join(sorted(replaced))} is another folder than before")
             return Batch(paths=frozenset(paths | replaced.intersection(self._sources)))
-        if self._unwritten or max(len(paths), len(self._fresh)) > FLOOD:
+        if max(len(paths), len(self._fresh)) > FLOOD:
+            self.overflows += 1
+            self._say("watch.overflow", paths=len(paths), reason="so many events that some may have been lost")
+            return self._everything()
+        if self._unwritten:
             return self._everything()
         config, ignoring = self._news(paths)
         if ignoring:
