@@ -150,8 +150,8 @@ class Project:
 
     # Commands
 
-    def kahnd(self, *words: str, code: int = 0, within_s: float = 60, through: Sequence[str] = ()) -> Finished:
-        """Run `kahnd` in the project to its end, by way of another command if given; its exit code must be `code`."""
+    def kahnd(self, *words: str, code: int | None = 0, within_s: float = 60, through: Sequence[str] = ()) -> Finished:
+        """Run `kahnd` to its end, by way of another command if given; `code` is its exit code (None: any)."""
         ended = subprocess.run(
             [*through, KAHND, *words],
             cwd=self.root,
@@ -163,7 +163,9 @@ class Project:
             stdin=subprocess.DEVNULL,
         )
         finished = Finished(words, ended.returncode, ended.stdout, ended.stderr)
-        assert finished.code == code, f"kahnd {' '.join(words)}: exit code {finished.code}, not {code}\n{finished.told}"
+        assert code in (finished.code, None), (
+            f"kahnd {' '.join(words)}: exit code {finished.code}, not {code}\n{finished.told}"
+        )
         assert TRACEBACK not in finished.told, finished.told
         return finished
 
@@ -174,7 +176,7 @@ class Project:
     def status(self, code: int = 0) -> Any:
         return self.kahnd("status", "--json", code=code).json
 
-    def wait(self, *words: str, code: int = 0, within_s: float = 60) -> Any:
+    def wait(self, *words: str, code: int | None = 0, within_s: float = 60) -> Any:
         """What `kahnd wait --json` answers."""
         return self.kahnd("wait", "--json", *words, code=code, within_s=within_s).json
 
@@ -206,12 +208,17 @@ class Project:
     def output(self, name: str) -> str:
         return self.read(f"site/{name}")
 
-    def fresh_outputs(self, code: int = 0) -> dict[str, bytes]:
-        """What a build of a copy of this tree in an empty folder gives."""
+    def fresh_copy(self) -> Project:
+        """A copy of this tree that was never built."""
         copy = Project(self.root.with_name(f"{self.root.name}.fresh"), self.env)
         shutil.rmtree(copy.root)
         shutil.copytree(self.root, copy.root, ignore=shutil.ignore_patterns(".kahnd", "site"))
-        copy.build(code=code, within_s=120)
+        return copy
+
+    def fresh_outputs(self) -> dict[str, bytes]:
+        """What a build of this tree in an empty folder gives."""
+        copy = self.fresh_copy()
+        copy.build(within_s=120)
         return copy.outputs()
 
     # The log
