@@ -115,16 +115,15 @@ class Graph:
         dropped and added: a command is given its dependencies in order, after a restart too.
         """
         node = self._nodes[document]
-        before, after = _by_target(node.dependencies), _by_target(dependencies)
-        kept = [target for target in before if before[target] == after.get(target)]
-        changed = [target for target in after if before.get(target) != after[target]]
-        in_order = [*kept, *changed] == list(after)
-        dropped = [target for target in before if not in_order or not before[target] <= after.get(target, frozenset())]
-        node.dependencies = tuple(dict.fromkeys(dependencies))
+        old, new = node.dependencies, tuple(dict.fromkeys(dependencies))
+        before, after = _by_target(old), _by_target(new)
+        node.dependencies = new
         self._needed.update(after.keys() - before.keys())
         self._needed.subtract(before.keys() - after.keys())
-        wanted = frozenset(changed if in_order else after)
-        return Edges(tuple(each for each in node.dependencies if each.target in wanted), tuple(dropped))
+        add = tuple(each for each in new if before.get(each.target) != after[each.target])
+        drop = tuple(target for target in before if not before[target] <= after.get(target, frozenset()))
+        stored = dict.fromkeys([*(each for each in old if each.target not in drop), *add])
+        return Edges(add, drop) if tuple(stored) == new else Edges(new, tuple(before))
 
     def orphans(self, targets: Iterable[DocumentId]) -> tuple[DocumentId, ...]:
         """Those of the targets that are there only because something depended on them, and nothing does now."""

@@ -23,7 +23,7 @@ def glob_matcher(pattern: str) -> Callable[[str], bool]:
     """A test of paths against a pattern: `**` crosses folders, a leading dot must be matched by a dot."""
     included, _ = glob.translate(pattern, flags=GLOB_FLAGS)
     regexes = [re.compile(each) for each in included]
-    return lambda path: any(regex.match(path) for regex in regexes)
+    return lambda path: any(regex.fullmatch(path) for regex in regexes)
 
 
 @dataclass(frozen=True)

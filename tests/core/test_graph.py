@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE
+from kahnd.core.graph import ABSENT, Graph
+from kahnd.core.model import (
+    Dependency,
+    Digest,
+    DocumentId,
+    Edges,
+    Facts,
+    Kind,
+    OutputPath,
+    Snapshot,
+    Status,
+)
+from kahnd.core.rules import is_collection
+
+IDS = [DocumentId(each) for each in ("docs/a.md", "docs/a.alt", "docs/d.cmd", "docs/p.txt", "/docs/*.md")]
+A, _, D, P, ALL = IDS
+
+ids = st.sampled_from(IDS)
+dependencies = st.builds(Dependency, ids, st.sampled_from([Kind.INCLUDE, Kind.PAGE, Kind.OUTPUT]))
+puts = st.tuples(st.just("put"), ids, st.sampled_from(Status))
+connects = st.tuples(st.just("connect"), ids, st.lists(dependencies, max_size=4))
+drops = st.tuples(st.just("drop"), ids, st.none())
+steps = st.lists(puts | connects | drops, max_size=20)
+
+
+def graph_of(*documents: Facts, **edges: list[Dependency]) -> Graph:
+    return Graph(LAYOUT, Snapshot(documents))
+
+
+def facts(document: DocumentId, status: Status = Status.DONE, **more: str) -> Facts:
+    return Facts(document, status, **{name: Digest(value) for name, value in more.items()})  # type: ignore[arg-type]
+
+
+def include(target: DocumentId, line: int = 0) -> Dependency:
+    return Dependency(target, Kind.INCLUDE, line)
+
+
+@given(steps=steps)
+def test_counts_claims_and_needs_follow_every_change(steps: list[tuple[str, DocumentId, object]]) -> None:
+    graph = Graph(LAYOUT, Snapshot())
+    for step, document, what in steps:
+        match step, what:
+            case "put", Status():
+                graph.put(Facts(document, what))
+            case "connect", list() if document in graph:
+                graph.connect(document, what)
+            case "drop", _ if document in graph:
+                graph.drop(document)
+    _assert_recomputed(graph)
+
+
+def _assert_recomputed(graph: Graph) -> None:
+    nodes = {node.facts.id: node for node in graph}
+    counts = Counter(node.status for each, node in nodes.items() if not is_collection(each))
+    needed = {dependency.target for node in nodes.values() for dependency in node.dependencies}
+    claims: dict[OutputPath, set[DocumentId]] = {}
+    for each, node in nodes.items():
+        output = None if is_collection(each) or not node.exists else LAYOUT.output_of(each)
+        assert node.claim == output
+        if output:
+            claims.setdefault(output, set()).add(each)
+    assert {each: graph.counts[each] for each in Status} == {each: counts[each] for each in Status}
+    assert {each for each in IDS if graph.needed(each)} == needed
+    for output in (OutputPath("site/a.html"), OutputPath("site/d.out")):
+        assert graph.claimants(output) == claims.get(output, set())
+
+
+@given(before=st.lists(dependencies, max_size=4), after=st.lists(dependencies, max_size=4))
+def test_what_connecting_changes_turns_the_old_edges_into_the_new_in_order(
+    before: list[Dependency], after: list[Dependency]
+) -> None:
+    """As a store keeps them: dropped by target, added at the end, those it has left where they are."""
+    graph = graph_of(facts(A))
+    graph.connect(A, before)
+    edges = graph.connect(A, after)
+    stored = dict.fromkeys(each for each in dict.fromkeys(before) if each.target not in edges.drop)
+    stored |= dict.fromkeys(edges.add)
+    assert list(stored) == list(dict.fromkeys(after))
+    assert graph[A].dependencies == tuple(stored)
+
+
+def test_connecting_to_the_same_changes_nothing() -> None:
+    graph = graph_of(facts(A))
+    graph.connect(A, [include(P, line=1), Dependency(P, Kind.PAGE)])
+    assert graph.connect(A, [include(P, line=7), Dependency(P, Kind.PAGE)]) == Edges()
+
+
+def test_a_kind_that_is_gone_drops_its_target_and_adds_what_is_left() -> None:
+    graph = graph_of(facts(A))
+    graph.connect(A, [include(P), Dependency(P, Kind.PAGE)])
+    assert graph.connect(A, [include(P)]) == Edges((include(P),), (P,))
+
+
+def test_a_snapshot_is_taken_over() -> None:
+    graph = Graph(LAYOUT, Snapshot((facts(A), facts(P)), {A: (include(P),)}))
+    assert graph[A].dependencies == (include(P),)
+    assert graph.needed(P)
+    assert graph[A].rule is PAGE_RULE
+    assert graph.counts[Status.DONE] == 2
+
+
+def test_orphans_are_missing_documents_and_collections_that_nothing_needs() -> None:
+    graph = graph_of(facts(A), facts(P, Status.MISSING), facts(ALL), facts(D))
+    graph.connect(A, [include(P)])
+    assert graph.orphans([P, ALL, D, ALL, DocumentId("unknown")]) == (ALL,)
+    graph.connect(A, [])
+    assert graph.orphans([P, ALL, D]) == (P, ALL)
+
+
+def test_what_a_dependent_hangs_on_goes_by_the_kind() -> None:
+    rendered = facts(A, content_hash="c", effective_hash="e")
+    plain = facts(P, content_hash="c", effective_hash="e")
+    graph = graph_of(rendered, plain)
+    hung_on = {kind: (graph.hash_of(Dependency(A, kind)), graph.hash_of(Dependency(P, kind))) for kind in Kind}
+    assert hung_on[Kind.INCLUDE] == ("c", "e ")
+    assert hung_on[Kind.PAGE] == ("c site/a.html", "c ")
+    assert hung_on[Kind.OUTPUT] == ("e site/a.html", "e ")
+    assert hung_on[Kind.DECLARED] == ("e site/a.html", "e ")
+
+
+def test_what_is_not_there_is_hung_on_as_absent() -> None:
+    graph = graph_of(facts(P, Status.MISSING))
+    assert graph.hash_of(include(P)) == graph.hash_of(include(A)) == ABSENT
+
+
+def test_a_plain_document_s_effective_hash_leaves_content_dependencies_out() -> None:
+    graph = graph_of(facts(P, content_hash="c"), facts(A, content_hash="one"))
+    graph.connect(P, [Dependency(A, Kind.PAGE)])
+    assert graph.effective_hash(graph[P]) == "c"
+
+
+def test_an_inputs_hash_follows_recipe_content_and_dependencies() -> None:
+    graph = graph_of(facts(A, recipe_hash="r", content_hash="c"), facts(P, content_hash="p", effective_hash="p"))
+    graph.connect(A, [include(P)])
+    hashes = [graph.inputs_hash(graph[A])]
+    for changed in (
+        facts(P, content_hash="q", effective_hash="q"),
+        facts(A, recipe_hash="s", content_hash="c"),
+        facts(A, recipe_hash="s", content_hash="d"),
+    ):
+        graph.put(changed)
+        hashes.append(graph.inputs_hash(graph[A]))
+    assert len(set(hashes)) == 4
+
+
+def test_a_recipe_is_of_the_rule_and_the_output_and_of_a_partial_s_neighbours() -> None:
+    graph = graph_of()
+    partial = DocumentId("docs/_a.md")
+    recipes = {graph.recipe_of(each) for each in (A, DocumentId("docs/b.md"), D, P, partial)}
+    assert len(recipes) == 5
+    assert graph.recipe_of(partial) == graph.recipe_of(DocumentId("docs/_b.md"))
+    assert graph.recipe_of(ALL) is None
+
+
+def test_the_makers_of_an_output_are_told_from_its_claimants() -> None:
+    output = OutputPath("site/a.html")
+    graph = graph_of(Facts(A, Status.DONE, output=output), Facts(IDS[1], Status.FAILED))
+    assert graph.claimants(output) == {A, IDS[1]}
+    assert graph.is_made_by_others(output, IDS[1])
+    assert not graph.is_made_by_others(output, A)
+
+
+def test_a_document_that_comes_back_claims_its_output_again() -> None:
+    graph = graph_of(facts(D))
+    graph.put(facts(D, Status.MISSING))
+    assert (graph[D].rule, graph[D].claim) == (None, None)
+    graph.put(facts(D, Status.DIRTY))
+    assert (graph[D].rule, graph[D].claim) == (COMMAND_RULE, "site/d.out")

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kahnd.core.model import DocumentId
+from kahnd.core.plan import Schedule, cyclic
+
+Needs = dict[DocumentId, set[DocumentId]]
+IDS = [DocumentId(letter) for letter in "abcdefgh"]
+
+ids = st.sampled_from(IDS)
+graphs = st.dictionaries(ids, st.sets(ids, max_size=3), max_size=len(IDS))
+
+
+def acyclic(needs: Needs) -> Needs:
+    """Of a graph, the edges that lead towards the beginning of the alphabet."""
+    return {document: {each for each in targets if each < document} for document, targets in needs.items()}
+
+
+dags = graphs.map(acyclic)
+
+
+def as_needs(**needs: str) -> Needs:
+    return {DocumentId(document): set(map(DocumentId, targets)) for document, targets in needs.items()}
+
+
+def taken(schedule: Schedule) -> list[DocumentId]:
+    """Everything ready, taken."""
+    found = []
+    while document := schedule.take():
+        found.append(document)
+    return found
+
+
+@given(needs=dags, data=st.data())
+def test_everything_is_finished_once_and_after_what_it_needs(needs: Needs, data: st.DataObject) -> None:
+    schedule = Schedule()
+    schedule.add(needs)
+    out: list[DocumentId] = []
+    finished: list[DocumentId] = []
+    while schedule:
+        out += taken(schedule)
+        each = data.draw(st.sampled_from(out))
+        assert {need for need in needs[each] if need in needs} <= set(finished)
+        out.remove(each)
+        schedule.finish(each, rendered=True)
+        finished.append(each)
+    assert sorted(finished) == sorted(needs)
+    assert schedule.take() is None
+
+
+@given(needs=dags)
+def test_what_is_ready_is_what_graphlib_says(needs: Needs) -> None:
+    schedule = Schedule()
+    schedule.add(needs)
+    sorter = TopologicalSorter({each: targets & needs.keys() for each, targets in needs.items()})
+    sorter.prepare()
+    while sorter:
+        ready = taken(schedule)
+        assert sorted(ready) == sorted(sorter.get_ready())
+        for each in ready:
+            schedule.finish(each, rendered=False)
+            sorter.done(each)
+    assert not schedule
+
+
+@given(needs=dags, unchanged=st.sets(ids))
+def test_a_generation_is_the_longest_way_of_rendered_documents_below(needs: Needs, unchanged: set[DocumentId]) -> None:
+    schedule = Schedule()
+    schedule.add(needs)
+    schedule.add({DocumentId("last"): set()})
+    generations: dict[DocumentId, int] = {}
+    while ready := [each for each in taken(schedule) if each != "last"]:
+        for each in ready:
+            generations[each] = schedule.generation(each)
+            schedule.finish(each, rendered=each not in unchanged)
+    for each, targets in needs.items():
+        below = [generations[need] + (need not in unchanged) for need in targets if need in needs]
+        assert generations[each] == max(below, default=0)
+
+
+@given(needs=dags, again=dags, first=st.integers(0, 8))
+def test_documents_added_again_wait_for_their_new_needs(needs: Needs, again: Needs, first: int) -> None:
+    schedule = Schedule()
+    schedule.add(needs)
+    for document in [each for each in (schedule.take() for _ in range(first)) if each]:
+        schedule.finish(document, rendered=True)
+    unfinished = {**dict.fromkeys(schedule), **dict.fromkeys(again)}
+    expected = {each: set(waits) for each, waits in schedule.needs().items()}
+    expected |= {each: {need for need in targets if need in unfinished} for each, targets in again.items()}
+    schedule.add(again)
+    assert schedule.needs() == expected
+    finished = []
+    while ready := taken(schedule):
+        for each in ready:
+            schedule.finish(each, rendered=True)
+        finished += ready
+    assert sorted(finished) == sorted(unfinished)
+
+
+def test_a_document_added_again_while_it_is_out_is_taken_again() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(a=""))
+    assert taken(schedule) == ["a"]
+    schedule.add(as_needs(a="b", b=""))
+    assert taken(schedule) == ["b"]
+    schedule.finish(DocumentId("b"), rendered=True)
+    assert taken(schedule) == ["a"]
+
+
+def test_needs_that_are_finished_do_not_count() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(b="a"))
+    assert taken(schedule) == ["b"]
+
+
+def test_a_discarded_document_is_not_taken() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(a="", b=""))
+    schedule.discard(DocumentId("a"))
+    schedule.discard(DocumentId("never there"))
+    assert taken(schedule) == ["b"]
+
+
+def test_generations_begin_anew_with_an_empty_schedule() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(a="", b="a"))
+    for each in ("a", "b"):
+        assert schedule.take() == each
+        schedule.finish(DocumentId(each), rendered=True)
+    schedule.add(as_needs(b=""))
+    assert schedule.generation(DocumentId("b")) == 0
+
+
+def test_a_chain_of_ten_thousand_needs_no_recursion() -> None:
+    chain = [DocumentId(str(number)) for number in range(10_000)]
+    needs = {each: {need} for need, each in pairwise(chain)}
+    schedule = Schedule()
+    schedule.add({chain[0]: set(), **needs})
+    for each in chain:
+        assert schedule.take() == each
+        assert schedule.generation(each) == int(each)
+        schedule.finish(each, rendered=True)
+    assert cyclic({**needs, chain[0]: {chain[-1]}}) == [frozenset(chain)]
+    assert cyclic(needs) == []
+
+
+@given(needs=graphs)
+def test_the_knots_are_what_reaches_itself_both_ways(needs: Needs) -> None:
+    reach = {each: _reachable(needs, each) for each in needs}
+    naive = {
+        frozenset(other for other in needs if other in reach[each] and each in reach[other])
+        for each in needs
+        if each in reach[each]
+    }
+    found = cyclic(needs)
+    assert set(found) == naive
+    assert len(found) == len(naive)
+
+
+@given(needs=graphs)
+def test_there_are_knots_where_graphlib_finds_a_cycle(needs: Needs) -> None:
+    assert any(_cycle_by_graphlib(needs) <= knot for knot in cyclic(needs)) == bool(cyclic(needs))
+    assert bool(_cycle_by_graphlib(needs)) == bool(cyclic(needs))
+
+
+def _cycle_by_graphlib(needs: Needs) -> set[DocumentId]:
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        return set(error.args[1])
+    return set()
+
+
+def test_what_is_stuck_are_the_knots_and_not_what_waits_for_them() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(a="b", b="a", c="a", d="d"))
+    assert set(schedule.stuck()) == {frozenset("ab"), frozenset("d")}
+
+
+def _reachable(needs: Needs, start: DocumentId) -> set[DocumentId]:
+    found: set[DocumentId] = set()
+    rest = [start]
+    while rest:
+        fresh = [each for each in needs.get(rest.pop(), ()) if each not in found]
+        found.update(fresh)
+        rest += fresh
+    return found
