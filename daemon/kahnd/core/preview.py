@@ -8,9 +8,8 @@ from enum import Enum
 from graphlib import TopologicalSorter
 
 from kahnd.core import verdict
-from kahnd.core.graph import Node
 from kahnd.core.machine import Machine
-from kahnd.core.model import DocumentId
+from kahnd.core.model import Dependency, DocumentId
 from kahnd.core.rules import is_collection
 
 
@@ -54,7 +53,7 @@ def preview(machine: Machine) -> Preview:
         fates[document] = fate = _fate(machine, document, fates, above=above)
         level[document] = max((level[each] + (fates[each] is _Fate.RENDER) for each in needs[document]), default=0)
         if fate is _Fate.RENDER:
-            reasons[document] = machine.reasons.get(document) or _because(machine.graph[document], fates)
+            reasons[document] = machine.reasons.get(document) or _because(machine, document, fates)
     height = 1 + max((level[each] for each in reasons), default=-1)
     generations = tuple(tuple(sorted(each for each in reasons if level[each] == number)) for number in range(height))
     cycles = {node.cycle for node in machine.graph if node.cycle}
@@ -76,8 +75,16 @@ def _fate(machine: Machine, document: DocumentId, fates: Mapping[DocumentId, _Fa
             return _Fate.RENDER if above else _Fate.SAME
 
 
-def _because(node: Node, fates: Mapping[DocumentId, _Fate]) -> str:
-    changed = next((each.target for each in node.dependencies if fates.get(each.target) in MOVING), None)
+def _because(machine: Machine, document: DocumentId, fates: Mapping[DocumentId, _Fate]) -> str:
+    dependencies = machine.graph[document].dependencies
+    changed = next((each.target for each in dependencies if _has_moved(machine, each, fates)), None)
     if changed is None:
         return "a dependency changed"
     return f"needs {changed}" if not is_collection(changed) else f"other documents match {changed[1:]}"
+
+
+def _has_moved(machine: Machine, dependency: Dependency, fates: Mapping[DocumentId, _Fate]) -> bool:
+    """Whether this dependency is a reason; of content, only what was itself seen to change."""
+    if dependency.kind.of_content:
+        return dependency.target in machine.reasons
+    return fates.get(dependency.target) in MOVING
