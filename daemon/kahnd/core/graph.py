@@ -21,8 +21,9 @@ ABSENT = "missing"
 class Node:
     """One document (or collection): its facts, its edges, and what the rules make of its path.
 
-    `cycle`: the way from it back to itself, if one was found. `trace` are the edges its last good render had, kept
-    while its bytes are others: should they come back, so do these.
+    `cycle`: the way from it back to itself, if one was found. `scanned`: its edges were found in its present bytes,
+    and none by a rendering, which may have read what is not read any more. `trace` are the edges its last good render
+    had, kept while its bytes are others: should they come back, so do these.
     """
 
     facts: Facts
@@ -31,6 +32,7 @@ class Node:
     dependencies: tuple[Dependency, ...] = ()
     trace: tuple[Dependency, ...] | None = None
     cycle: tuple[DocumentId, ...] = ()
+    scanned: bool = False
 
     @property
     def exists(self) -> bool:

@@ -130,6 +130,7 @@ class Intake:
             node.trace = node.dependencies
         scanned = sighting.dependencies or ()
         returned = node.trace is not None and sighting.content_hash == facts.last_rendered_hash
+        node.scanned = not returned
         return self.connect(facts.id, node.trace if returned and node.trace is not None else scanned)
 
     def _gone(self, document: DocumentId, noticed: Noticed) -> None:

@@ -86,6 +86,10 @@ class Machine:
         self._asked_of_store = 0
         self._held: set[DocumentId] = set()
         self._forced: set[DocumentId] = set()
+        self._found: set[DocumentId] = set()
+        """Documents that a run has read all of since they became dirty: what they need is known."""
+        self._freed: set[DocumentId] = set()
+        """Documents that are to be run though something they are said to need is not finished."""
         self._tries: Counter[DocumentId] = Counter()
 
     @property
@@ -198,6 +202,8 @@ class Machine:
         for node in nodes:
             self.graph.put(replace(node.facts, status=Status.DIRTY))
             node.cycle = ()
+            self._found.discard(node.facts.id)
+            self._freed.discard(node.facts.id)
             yield from self._stop(node.facts.id)
             yield self._book.tell("document.dirty", document=node.facts.id, reason=self.reasons.get(node.facts.id))
         if self._open:
@@ -232,18 +238,44 @@ class Machine:
     # What to do next
 
     def _advance(self) -> Iterable[Command]:
-        while not self._runs.full and (document := self.schedule.take()):
-            yield from self._decide(self.graph[document])
+        yield from self._work()
+        while self._is_stuck and self._loosen():
+            yield from self._work()
         if not self.schedule:
             yield from self._end()
-        elif not self._runs and not self._held:
+        elif self._is_stuck:
             for members in self.schedule.stuck():
                 yield from self._query(FindCycle(members))
         yield from self.builds.answers(self.graph, self.schedule, quiet=not self.schedule)
 
+    def _work(self) -> Iterable[Command]:
+        while not self._runs.full and (document := self.schedule.take()):
+            yield from self._decide(self.graph[document])
+
+    @property
+    def _is_stuck(self) -> bool:
+        return bool(self.schedule) and not self._runs and not self._held
+
+    def _loosen(self) -> bool:
+        """Free documents that may be in a knot only by what an earlier rendering read; whether there are any."""
+        loose = [] if self._runs.full else [each for knot in self.schedule.stuck() for each in self._loose(knot)[:1]]
+        self._freed.update(loose)
+        self.schedule.add(dict.fromkeys(loose, ()))
+        return bool(loose)
+
+    def _loose(self, knot: frozenset[DocumentId]) -> list[DocumentId]:
+        nodes = [self.graph[each] for each in sorted(knot)]
+        return [node.facts.id for node in nodes if self._is_doubtful(node) and not verdict.is_tied(node, knot)]
+
+    def _is_doubtful(self, node: Node) -> bool:
+        """Whether what it needs was found by a rendering of other inputs."""
+        return not node.scanned and node.facts.id not in self._found
+
     def _decide(self, node: Node) -> Iterable[Command]:
         document = node.facts.id
-        decision = verdict.decide(self.graph, node, forced=document in self._forced)
+        forced = document in self._forced or document in self._freed
+        decision = verdict.decide(self.graph, node, forced=forced, doubtful=self._is_doubtful(node))
+        self._freed.discard(document)
         match decision:
             case verdict.Run(content_hash, rule, output):
                 yield Render(self._runs.start(node, content_hash, rule.index, output))
@@ -277,6 +309,8 @@ class Machine:
             return
         node = self.graph[job.document]
         yield from self._connect(node, verdict.edges_after(node, event.outcome))
+        node.scanned = False
+        self._found.add(job.document)
         check = verdict.check(self.graph, node, event.outcome.reads, self.schedule)
         match check, event.outcome:
             case verdict.Again(look), _:

@@ -78,12 +78,18 @@ class Again:
 Verdict = Settle | Unchanged | Block | Fail | Run
 
 
-def decide(graph: Graph, node: Node, *, forced: bool) -> Verdict:
-    """What a document comes to, now that all it needs is finished."""
+def decide(graph: Graph, node: Node, *, forced: bool, doubtful: bool = False) -> Verdict:
+    """What a document comes to, now that all it needs is finished.
+
+    `doubtful`: what it needs was found by an earlier rendering, which may have read what is not read any more. Where
+    its inputs are others since, such a need does not block: a rendering is to find out.
+    """
     content_hash, rule, output = node.facts.content_hash, node.rule, node.claim
     if content_hash is None:
         return Fail(node.facts.problem or Problem("can't be read", node.facts.id))
-    blocked = _culprit(graph, node)
+    known = node.facts.inputs_hash
+    changed = forced or known is None or known != graph.inputs_hash(node)
+    blocked = _culprit(graph, node, sure_only=doubtful and changed)
     if blocked:
         return blocked
     if rule is None or output is None:
@@ -91,8 +97,7 @@ def decide(graph: Graph, node: Node, *, forced: bool) -> Verdict:
     rivals = graph.claimants(output) - {node.facts.id}
     if rivals:
         return Fail(_contested(node, rivals))
-    made = node.facts.output == output and not forced
-    unchanged = made and node.facts.inputs_hash == graph.inputs_hash(node)
+    unchanged = node.facts.output == output and not changed
     return Unchanged() if unchanged else Run(content_hash, rule, output)
 
 
@@ -162,10 +167,23 @@ def _counts(dependency: Dependency, node: Node) -> bool:
     return dependency.target != node.facts.id or dependency.kind is not Kind.DISCOVERED
 
 
-def _culprit(graph: Graph, node: Node) -> Block | None:
+def is_sure(dependency: Dependency, node: Node) -> bool:
+    """Whether this follows from the document's own bytes, whatever else has changed since its last rendering."""
+    if node.rule is None or dependency.kind is Kind.DECLARED:
+        return True
+    return not node.rule.judges_missing and dependency.kind is not Kind.DISCOVERED
+
+
+def is_tied(node: Node, knot: Container[DocumentId]) -> bool:
+    """Whether it is in the knot by its own bytes."""
+    needs = [each for each in node.dependencies if each.target in knot and not each.kind.of_content]
+    return any(is_sure(each, node) for each in needs)
+
+
+def _culprit(graph: Graph, node: Node, *, sure_only: bool) -> Block | None:
     for each in node.dependencies:
         target = graph.get(each.target)
-        if each.kind.of_content or target is None:
+        if each.kind.of_content or target is None or (sure_only and not is_sure(each, node)):
             continue
         if target.status in BROKEN:
             culprit = target.facts.because or each.target

@@ -1,0 +1,83 @@
+"""What an earlier rendering read may not be read any more: such a need neither blocks nor makes a cycle."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.world import World, at_rest
+from kahnd.core.model import Status
+
+Texts = dict[str, str]
+NESTED = {"docs/a.md": "include docs/p.txt", "docs/p.txt": "include docs/q.txt", "docs/q.txt": "x"}
+
+
+def switched(before: Texts, after: Texts) -> World:
+    """A project at rest, then another checked out over it in one look."""
+    world = at_rest(before)
+    for path, text in after.items():
+        world.write(path, text)
+    world.look()
+    world.settle()
+    return world
+
+
+def fresh(sources: Texts) -> World:
+    world = World(sources)
+    world.start()
+    world.settle()
+    return world
+
+
+@pytest.mark.parametrize(
+    ("before", "edits"),
+    [
+        (NESTED, {"docs/p.txt": "no more", "docs/q.txt": "include docs/a.md"}),
+        (
+            {"docs/a.md": "include docs/p.txt", "docs/p.txt": "output docs/b.md", "docs/b.md": "x"},
+            {"docs/p.txt": "no more", "docs/b.md": "fail"},
+        ),
+        (
+            {"docs/a.md": "include docs/b.md", "docs/b.md": "output docs/c.md", "docs/c.md": "x"},
+            {"docs/b.md": "no more", "docs/c.md": "fail"},
+        ),
+        (
+            {"docs/a.md": "include docs/p.txt", "docs/p.txt": "include docs/q.txt", "docs/q.txt": "", "docs/b.md": ""},
+            {"docs/p.txt": "output docs/b.md", "docs/q.txt": "include docs/a.md", "docs/b.md": "output docs/a.md"},
+        ),
+        (NESTED, {"docs/q.txt": "include docs/a.md"}),
+        (NESTED, {"docs/p.txt": "include docs/q.txt\nmore", "docs/q.txt": "include docs/q.txt"}),
+    ],
+    ids=["no cycle", "not blocked", "not blocked by an include's need", "another cycle", "a cycle", "blocked"],
+)
+def test_all_is_as_a_fresh_build_says(before: Texts, edits: Texts) -> None:
+    world, other = switched(before, edits), fresh(before | edits)
+    assert world.statuses() == other.statuses()
+    done = [path for path, status in other.statuses().items() if status is Status.DONE]
+    assert [world.outputs.texts.get(path) for path in done] == [other.outputs.texts.get(path) for path in done]
+
+
+def test_what_is_blocked_and_otherwise_unchanged_is_not_run_to_find_out() -> None:
+    world = at_rest({"docs/a.md": "output docs/b.md", "docs/b.md": "x"})
+    world.save("docs/b.md", "fail")
+    world.finish("docs/b.md")
+    assert not world.running
+    assert world.status("docs/a.md") is Status.BLOCKED
+
+
+def test_one_who_was_run_to_find_out_and_still_needs_it_is_blocked_and_its_result_dropped() -> None:
+    world = at_rest({"docs/a.md": "include docs/p.txt\noutput docs/b.md", "docs/b.md": "x", "docs/p.txt": "one"})
+    world.write("docs/b.md", "fail")
+    world.write("docs/p.txt", "two")
+    world.look()
+    world.finish("docs/b.md")
+    assert list(world.running) == ["docs/a.md"]
+    assert world.settle() == []
+    assert world.status("docs/a.md") is Status.BLOCKED
+    assert world.outputs.texts["site/a.html"] == "one \nx "
+
+
+def test_a_cycle_by_a_document_s_own_bytes_is_not_run_into() -> None:
+    world = at_rest({"docs/a.md": "needs docs/b.md", "docs/b.md": "x"})
+    world.save("docs/b.md", "needs docs/a.md")
+    assert not world.running
+    assert world.status("docs/a.md") is world.status("docs/b.md") is Status.FAILED
