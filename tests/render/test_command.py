@@ -48,6 +48,14 @@ def test_a_command_writes_its_output(shop: Workshop) -> None:
     assert _shop(shop, _argv("cp", "{source}", "{output}")).text("docs/a b/x.in") == "hello"
 
 
+def test_a_name_that_begins_with_a_dash_is_no_option(shop: Workshop) -> None:
+    shop.by(("**/*.in", _argv("cat", "{source}", "{deps}", stdout=True)))
+    shop.write_all({"-n.in": "1", "-E.txt": "2", "-d/-n.txt": "3"})
+    job = shop.job("-n.in", dependencies=(_target("-E.txt"), _target("-d/-n.txt")))
+    assert isinstance(shop.run(job), Rendered)
+    assert (shop.root / job.stage).read_text() == "123"
+
+
 def test_every_placeholder_is_filled_in(shop: Workshop) -> None:
     words = ("{source}", "{dir}", "{stem}", "{root}", "-{deps}-", "{deps}", "${HOME}", "{}")
     _shop(shop, _argv("printf", "%s\n", *words, stdout=True))

@@ -125,10 +125,10 @@ class Run:
         job = self.rendering.job
         folder, name = posixpath.split(job.document)
         return {
-            "source": (job.document,),
+            "source": (_operand(job.document),),
             "output": (job.stage,),
-            "deps": job.deps,
-            "dir": (folder or ".",),
+            "deps": tuple(map(_operand, job.deps)),
+            "dir": (_operand(folder or "."),),
             "stem": (posixpath.splitext(name)[0],),
             "root": (str(self.rendering.root),),
             "depfile": (self.depfile,),
@@ -193,6 +193,11 @@ class Run:
         """The path relative to the project; one outside of it begins with `..`, and so is in no source."""
         root = str(self.rendering.root)
         return posixpath.relpath(path, root) if path.startswith("/") else posixpath.normpath(path)
+
+
+def _operand(path: str) -> str:
+    """The path as no program takes it for an option."""
+    return f"./{path}" if path.startswith("-") else path
 
 
 def _arguments(word: str, values: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
