@@ -45,13 +45,11 @@ def test_a_failure_leaves_the_last_good_output_and_its_return_renders_nothing() 
 
 def test_what_includes_the_source_of_a_failed_document_is_blocked_however_it_was_found() -> None:
     """Whether the rendering that found it was earlier or later than the failure makes no difference."""
-    for first, second in (("docs/a.md", "docs/b.md"), ("docs/b.md", "docs/a.md")):
-        world = World({"docs/a.md": "needs docs/no.txt", "docs/b.md": "find docs/a.md", "docs/no.txt": "x\nfail"})
-        world.write("docs/a.md", "find docs/no.txt")
+    for order in (("docs/a.md", "docs/b.md"), ("docs/b.md", "docs/a.md")):
+        world = World({"docs/a.md": "find docs/p.txt", "docs/p.txt": "fail", "docs/b.md": "find docs/a.md"})
         world.start()
-        world.finish(first)
-        if second in world.running:
-            world.finish(second)
+        for document in order:
+            world.finish(document)
         world.settle()
         assert world.statuses()["docs/b.md"] is Status.BLOCKED
 
