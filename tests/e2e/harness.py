@@ -173,7 +173,7 @@ class Project:
         """What `kahnd build --json` answers."""
         return self.kahnd("build", "--json", *words, code=code, within_s=within_s).json
 
-    def status(self, code: int = 0) -> Any:
+    def status(self, code: int | None = 0) -> Any:
         return self.kahnd("status", "--json", code=code).json
 
     def wait(self, *words: str, code: int | None = 0, within_s: float = 60) -> Any:

@@ -110,6 +110,18 @@ def test_a_broken_edit_is_reported_and_the_last_good_one_stays(daemon: Daemon) -
     assert set(project.outputs()) == {"a.txt", "b.txt", "a.cksum"}
 
 
+def test_a_store_that_cannot_be_reached_is_reported_and_the_daemon_lives(daemon: Daemon) -> None:
+    project = daemon.project
+    mark = project.mark()
+    project.write("kahnd.toml", f'[store]\nurl = "ws://127.0.0.1:9/rpc"\n\n{GOOD}')
+    trouble = ("config.invalid", "store.lost")
+    eventually(lambda: [each for each in project.log(since=mark) if each["event"] in trouble], "the trouble is logged")
+    project.write("kahnd.toml", GOOD)
+    eventually(lambda: project.status(code=None).get("state") == "idle", "the daemon is well again")
+    with project.renders("docs/b.txt"):
+        project.write("docs/b.txt", "B")
+
+
 def test_a_configuration_that_is_gone_is_reported_and_the_last_good_one_stays(daemon: Daemon) -> None:
     project = daemon.project
     mark = project.mark()

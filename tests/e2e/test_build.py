@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from e2e.harness import Daemon, Project
+from e2e.harness import Daemon, Project, below
 from e2e.rules import toml
 
 
@@ -92,6 +92,15 @@ def test_an_output_that_no_rule_makes_any_more_goes(project: Project) -> None:
     project.write("kahnd.toml", rules.replace("docs/**/*.txt", "docs/**/*.text"))
     project.build()
     assert set(project.outputs()) == {"b.html"}
+
+
+def test_another_output_folder_takes_all_outputs_with_it(project: Project) -> None:
+    project.write_all({"docs/a.txt": "A", "docs/deep/b.txt": "B"})
+    project.build()
+    project.write("kahnd.toml", project.read("kahnd.toml").replace('"site"', '"public"', 1))
+    project.build()
+    assert below(project.path("public")) == {"a.txt": b"A", "deep/b.txt": b"B"}
+    assert project.outputs() == {}
 
 
 def test_a_file_in_the_way_that_is_not_kahnds_is_not_lost_unsaid(project: Project) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
-from e2e.harness import Daemon, below, eventually
+from e2e.harness import Daemon, Project, below, eventually
 
 
 def test_an_edit_renders_the_document_and_its_dependents_alone(live: Daemon) -> None:
@@ -191,6 +192,16 @@ def test_a_source_that_changes_while_it_renders_is_rendered_again(live: Daemon) 
     assert project.output("while/a.out") == "new\n"
     old = [each for each in project.log("document.rendered") if each["document"] == "docs/while/a.sh"]
     assert len(old) == 1
+
+
+def test_a_change_that_no_event_tells_of_is_found_by_looking(project: Project, tmp_path: Path) -> None:
+    """Written through another name of the same file, outside of what is watched."""
+    project.write("kahnd.toml", f"{project.read('kahnd.toml')}\n[watch]\nrescan_s = 0.5\n")
+    project.write("docs/a.txt", "old")
+    (tmp_path / "other-name").hardlink_to(project.path("docs/a.txt"))
+    with project.daemon():
+        (tmp_path / "other-name").write_text("new")
+        eventually(lambda: project.output("a.txt") == "new", "the change is found")
 
 
 def test_what_changed_while_the_daemon_was_down_is_rendered_at_its_start(live: Daemon) -> None:

@@ -34,6 +34,19 @@ def test_a_save_is_told_from_the_batch_to_the_finished_build(live: Daemon) -> No
     assert [events.index(each) for each in story] == sorted(events.index(each) for each in story)
 
 
+def test_every_build_has_an_id_of_its_own(project: Project) -> None:
+    """Also those that a changed configuration and a quick restart begin within one second."""
+    project.write("docs/a.txt", "0")
+    with project.daemon():
+        for number in range(3):
+            project.write("kahnd.toml", f"# {number}\n{project.read('kahnd.toml')}")
+            project.write("docs/a.txt", f"{number}")
+            project.wait()
+    project.build("--force")
+    ids = [each["build"] for each in project.log("build.finished")]
+    assert len(set(ids)) == len(ids)
+
+
 def test_the_last_entries_are_shown(live: Daemon) -> None:
     project = live.project
     project.write_all({f"docs/last/{name}.txt": name for name in "abc"})
