@@ -115,7 +115,7 @@ def test_nothing_outside_of_the_output_folder_is_written_or_removed(
         assert outputs.publish(STAGE, OutputPath(place)) is None  # the link itself gives way
     else:
         assert outputs.publish(STAGE, OutputPath(place))
-        assert outputs.remove(OutputPath(place))
+        outputs.remove(OutputPath(place))
     assert [(outside / "a.html").read_text(), (tmp_path / "a.html").read_text()] == ["kept", "kept"]
 
 
@@ -126,6 +126,21 @@ def test_an_output_folder_that_is_a_link_is_the_users_wish(outputs: FileOutputs,
     assert (tmp_path / "www/x/y/a.html").read_text() == "new"
     assert outputs.remove(PLACE) is None
     assert list((tmp_path / "www").iterdir()) == []
+
+
+def test_what_was_made_in_another_output_folder_is_removed_with_that_folder(tmp_path: Path) -> None:
+    (tmp_path / PLACE).parent.mkdir(parents=True)
+    (tmp_path / PLACE).write_text("old")
+    assert FileOutputs(tmp_path, "public").remove(PLACE) is None
+    assert not (tmp_path / "site").exists()
+
+
+def test_another_output_folder_that_is_a_link_by_now_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "docs/x/y").mkdir(parents=True)
+    (tmp_path / "docs/x/y/a.html").write_text("a user's")
+    (tmp_path / "site").symlink_to("docs")
+    assert FileOutputs(tmp_path, "public").remove(PLACE)
+    assert (tmp_path / "docs/x/y/a.html").read_text() == "a user's"
 
 
 def test_a_stage_is_discarded_with_all_in_it_and_may_be_gone(outputs: FileOutputs, tmp_path: Path) -> None:

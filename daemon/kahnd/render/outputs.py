@@ -28,7 +28,10 @@ _TEMPORARY: Final = ".kahnd-tmp"
 
 
 class FileOutputs:
-    """`folder` is the project's output folder; nothing outside of it is written or removed, links or not."""
+    """`folder` is the project's output folder; nothing outside of it is written, links or not.
+
+    What was made in another, when the project had that one, is removed from there, unless a link leads to it.
+    """
 
     def __init__(self, root: Path, folder: str) -> None:
         self._root = root
@@ -36,11 +39,13 @@ class FileOutputs:
 
     def publish(self, stage: str, output: OutputPath) -> Problem | None:
         """Move a finished output into place, whole; a Problem if that can't be done."""
-        return self._attempt(output, lambda: self._place(self._root / stage, self._root / output))
+        fits = self._inside(self._root / output)
+        return self._attempt(output, lambda: self._place(self._root / stage, self._root / output), fits=fits)
 
     def remove(self, output: OutputPath) -> Problem | None:
         """Remove an output and the folders it leaves empty, if there; a folder in its place is not kahnd's."""
-        return self._attempt(output, lambda: self._remove(self._root / output))
+        path = self._root / output
+        return self._attempt(output, lambda: self._remove(path), fits=self._inside(path) or self._unlinked(path))
 
     def discard(self, stage: str) -> None:
         """Remove a stage and all in it, if there. What can't be removed is in nobody's way."""
@@ -65,8 +70,8 @@ class FileOutputs:
         except OSError:
             return None
 
-    def _attempt(self, output: OutputPath, act: Callable[[], None]) -> Problem | None:
-        if not self._inside(self._root / output):
+    def _attempt(self, output: OutputPath, act: Callable[[], None], *, fits: bool) -> Problem | None:
+        if not fits:
             remedy = "remove the link, or correct the rule's `output`"
             return Problem("the output would lie outside of the output folder", output, 0, remedy)
         try:
@@ -79,6 +84,10 @@ class FileOutputs:
     def _inside(self, path: Path) -> bool:
         parent = os.path.realpath(path.parent)
         return path.name not in {"", ".", ".."} and Path(parent).is_relative_to(os.path.realpath(self._folder))
+
+    def _unlinked(self, path: Path) -> bool:
+        """Whether it is in the project just as its path says."""
+        return path.is_relative_to(self._root) and os.path.realpath(path.parent) == str(path.parent)
 
     def _place(self, stage: Path, path: Path) -> None:
         if path.is_dir() and not path.is_symlink():
@@ -101,7 +110,7 @@ class FileOutputs:
         self._prune(path.parent)
 
     def _prune(self, folder: Path) -> None:
-        while folder != self._folder and folder.is_relative_to(self._folder):
+        while folder not in {self._folder, self._root} and folder.is_relative_to(self._root):
             try:
                 folder.rmdir()
             except OSError:  # not empty, or not ours to remove
