@@ -181,5 +181,5 @@ class Project(RuleBasedStateMachine):
         self.clean = True
 
 
-Project.TestCase.settings = settings(max_examples=300, stateful_step_count=15, deadline=None)
+Project.TestCase.settings = settings(max_examples=1000, stateful_step_count=15, deadline=None)
 TestProject = Project.TestCase

@@ -163,8 +163,9 @@ def test_a_missing_file_that_is_there_by_now_is_looked_at() -> None:
     assert checked(graph_of(Facts(P, Status.MISSING)), Read(include(P))) == verdict.Accept()
 
 
-def test_a_file_that_is_no_document_is_named_as_what_will_never_fit() -> None:
-    problem = verdict.unfit(graph_of(), [Read(include(P, 4), HASH)])
+@pytest.mark.parametrize("known", [(), (Facts(P, Status.MISSING),)], ids=["never one", "no more"])
+def test_a_file_that_is_no_document_is_named_as_what_will_never_fit(known: tuple[Facts, ...]) -> None:
+    problem = verdict.unfit(graph_of(*known), [Read(include(P, 4), HASH)])
     assert problem is not None
     assert (problem.message, problem.line) == (
         "docs/p.txt is not a document: it is ignored, or outside the project's sources",

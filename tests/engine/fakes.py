@@ -104,7 +104,7 @@ class MemoryOutputs:
 
 
 class MemoryPool:
-    """Fulfils ports.Pool. While the gate is shut, renderings begin and do not end."""
+    """Fulfils ports.Pool. While the gate is shut, renderings begin and do not end; those held never do."""
 
     def __init__(self, sources: Files, outputs: MemoryOutputs) -> None:
         self._sources = sources
@@ -112,13 +112,14 @@ class MemoryPool:
         self.workers = 2
         self.gate = anyio.Event()
         self.gate.set()
+        self.held: set[str] = set()
         self.begun: list[str] = []
         self.cancelled: list[str] = []
 
     async def render(self, job: Job) -> Outcome:
         self.begun.append(job.document)
         try:
-            await self.gate.wait()
+            await (anyio.sleep_forever() if job.document in self.held else self.gate.wait())
         except anyio.get_cancelled_exc_class():
             self.cancelled.append(job.document)
             raise

@@ -76,13 +76,16 @@ async def test_a_question_waits_for_its_cookie() -> None:
 
 
 async def test_the_answer_comes_after_the_commit() -> None:
-    place = Place(PAIR)
+    """Also where other documents are still being rendered."""
+    place = Place({**PAIR, "docs/slow.md": ""})
+    place.pool.held.add("docs/slow.md")
     async with place.at_work() as engine:
-        await engine.ask("wait")
+        await engine.ask("wait", ["docs/b.md"])
         snapshot = await place.store.load()
     assert {facts.id: facts.status for facts in snapshot.documents} == {
         "docs/a.md": Status.DONE,
         "docs/b.md": Status.DONE,
+        "docs/slow.md": Status.DIRTY,
     }
 
 
