@@ -137,7 +137,8 @@ def check(graph: Graph, node: Node, reads: Iterable[Read], unfinished: Container
 def unfit(graph: Graph, reads: Iterable[Read]) -> Problem | None:
     """Why a run that keeps reading something else than the graph knows will never be accepted."""
     for read in reads:
-        if read.hash is not None and read.dependency.target not in graph:
+        target = graph.get(read.dependency.target)
+        if read.hash is not None and (target is None or not target.exists):
             return Problem(
                 f"{read.dependency.target} is not a document: it is ignored, or outside the project's sources",
                 line=read.dependency.line,
