@@ -230,6 +230,20 @@ def test_a_daemon_renders_with_a_functions_new_source(scripted: Project) -> None
     assert scripted.output("a.py.out") == "A has 2 lines"
 
 
+def test_a_daemon_renders_with_what_a_function_imports(scripted: Project) -> None:
+    scripted.write("tools/words.py", "WORD = 'one'\n")
+    scripted.write("tools/make.py", "from tools.words import WORD\ndef render(document):\n    return WORD\n")
+    with scripted.daemon(), scripted.renders("docs/a.py.in"):
+        scripted.write("tools/words.py", "WORD = 'two'\n")
+    assert scripted.output("a.py.out") == "two"
+
+
+def test_a_module_of_the_project_stands_before_no_library(scripted: Project) -> None:
+    scripted.write_all({"csv.py": "1 / 0\n", "yaml.py": "1 / 0\n"})
+    scripted.build()
+    assert scripted.output("a.py.out") == "A has 2 rows"
+
+
 def test_a_function_that_raises_is_told_by_its_own_line(scripted: Project) -> None:
     scripted.write("tools/make.py", "def render(document):\n    raise LookupError('not in the shelf')\n")
     told = scripted.kahnd("build", code=1).told

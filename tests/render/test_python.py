@@ -116,4 +116,29 @@ def test_a_modules_source_is_in_the_recipe_and_asks_for_a_new_session(plugged: W
         _returns(plugged, expression)
         seen.add(renderer.fingerprint(parameters))
     assert len(seen) == 3
-    assert session_files(plugged.layout.rules) == {MODULE}
+    assert session_files(plugged.layout.rules, plugged.root) == {MODULE}
+
+
+def test_what_a_module_imports_from_the_project_is_in_the_recipe(
+    plugged: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(plugged.root)
+    plugged.write_all({
+        MODULE: "import json, kahnd_test_one\ndef render(document):\n    return kahnd_test_one.word\n",
+        "kahnd_test_one.py": "from kahnd_test_pack.two import word\n",
+        "kahnd_test_pack/__init__.py": "",
+        "kahnd_test_pack/two.py": "from . import three\nword = three.word\n",
+        "kahnd_test_pack/three.py": "import kahnd_test_one\nword = 'three'\n",
+    })  # fmt: skip
+    assert plugged.text("docs/a.in") == "three"
+    renderer, parameters = plugged.renderers["python"], plugged.layout.rules[0].parameters
+    before = renderer.fingerprint(parameters)
+    plugged.write("kahnd_test_pack/three.py", "word = 'four'\n")
+    assert renderer.fingerprint(parameters) != before
+    assert session_files(plugged.layout.rules, plugged.root) == {
+        MODULE,
+        "kahnd_test_one.py",
+        "kahnd_test_pack/__init__.py",
+        "kahnd_test_pack/two.py",
+        "kahnd_test_pack/three.py",
+    }

@@ -15,6 +15,7 @@ from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome,
 from kahnd.core.rules import Layout
 from kahnd.render.data import parse
 from kahnd.render.files import ProblemError, decode
+from kahnd.render.modules import files_of
 from kahnd.render.parameters import PythonParameters
 from kahnd.render.references import Caches, Output, References
 from kahnd.render.rendering import Place, Rendering, UnmetError
@@ -76,9 +77,12 @@ class PythonRenderer:
         self._functions: dict[PythonParameters, Callable[[Document], object]] = {}
 
     def fingerprint(self, parameters: PythonParameters) -> str:
-        """The module's source."""
+        """The module's source, and that of what it imports from the project."""
+        return " ".join(self._hash(file) for file in files_of(self._root, parameters.module_file))
+
+    def _hash(self, file: str) -> str:
         try:
-            return of_bytes((self._root / parameters.module_file).read_bytes())
+            return of_bytes((self._root / file).read_bytes())
         except OSError:
             return "absent"  # each rendering says so
 

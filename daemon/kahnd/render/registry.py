@@ -20,6 +20,7 @@ from kahnd.core.model import Problem
 from kahnd.core.rules import Layout, Rule
 from kahnd.errors import ConfigError
 from kahnd.ports import Renderer, Renderers
+from kahnd.render.modules import files_of
 from kahnd.render.parameters import (
     CommandParameters,
     CopyParameters,
@@ -83,9 +84,10 @@ def _with_recipe(rule: Rule, renderer: Renderer) -> Rule:
     return replace(rule, recipe=recipe, judges_missing=renderer.judges_missing)
 
 
-def session_files(rules: Iterable[Rule]) -> frozenset[str]:
+def session_files(rules: Iterable[Rule], root: Path) -> frozenset[str]:
     """The project's files that workers load once: a change of one needs new workers and new recipes."""
-    return frozenset(rule.parameters.module_file for rule in rules if isinstance(rule.parameters, PythonParameters))
+    modules = [rule.parameters.module_file for rule in rules if isinstance(rule.parameters, PythonParameters)]
+    return frozenset(file for module in modules for file in files_of(root, module))
 
 
 def _load(name: str) -> RendererClass:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ def prepare(greeting: object) -> Render:
     """How this project's jobs are rendered."""
     if not isinstance(greeting, Greeting):
         raise TypeError("a worker is greeted with a Greeting")
+    # The project's functions may import its modules; last, so that a `csv.py` there stands before no library's.
+    sys.path.append(str(greeting.root))
     layout, renderers = greeting.layout, registry.create(greeting.root, greeting.layout)
 
     def render(job: Job) -> Outcome:

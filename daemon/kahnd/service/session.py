@@ -34,7 +34,8 @@ from kahnd.store.surreal import open_store
 from kahnd.watch.tree import SourceTree
 from kahnd.watch.watcher import FileWatcher
 
-WORKER: Final = (sys.executable, "-m", "kahnd.service.worker")
+WORKER: Final = (sys.executable, "-P", "-m", "kahnd.service.worker")
+"""`-P`: what lies in the project's folder, where workers run, stands before no library."""
 Say = Callable[..., None]
 
 
@@ -162,7 +163,7 @@ def _watcher(project: Project, say: Say) -> FileWatcher:
     return FileWatcher(
         config.root,
         config.layout.sources,
-        registry.session_files(config.layout.rules),
+        registry.session_files(config.layout.rules, config.root),
         config.watch.settle_ms,
         config.watch.polling,
         unwatched=(config.layout.output,),

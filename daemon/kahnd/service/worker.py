@@ -1,4 +1,4 @@
-"""A worker process: `python -m kahnd.service.worker`, started by the pool."""
+"""A worker process: `python -P -m kahnd.service.worker`, started by the pool."""
 
 from kahnd.pool.worker import serve
 from kahnd.service.greeting import prepare
