@@ -107,6 +107,15 @@ def test_a_snapshot_is_taken_over() -> None:
     assert graph.counts[Status.DONE] == 2
 
 
+def test_a_node_that_needs_another_in_two_ways_lets_go_of_it_once() -> None:
+    a, b, c = (DocumentId(f"docs/{name}.md") for name in "abc")
+    graph = Graph(Layout(("docs",), "site"), Snapshot((Facts(a), Facts(b), Facts(c))))
+    graph.connect(a, (Dependency(c, Kind.INCLUDE), Dependency(c, Kind.PAGE)))
+    graph.connect(b, (Dependency(c, Kind.INCLUDE),))
+    graph.drop(a)
+    assert graph.needed(c)
+
+
 def test_orphans_are_missing_documents_and_collections_that_nothing_needs() -> None:
     graph = graph_of(facts(A), facts(P, Status.MISSING), facts(ALL), facts(D))
     graph.connect(A, [include(P)])

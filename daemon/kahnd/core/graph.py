@@ -108,7 +108,7 @@ class Graph:
         node = self._nodes.pop(document)
         self._count(node.facts, -1)
         self._unclaim(node)
-        self._needed.subtract(dependency.target for dependency in node.dependencies)
+        self._needed.subtract({dependency.target for dependency in node.dependencies})
 
     def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> Edges:
         """Replace a node's edges; the answer says what that changes.
