@@ -108,12 +108,11 @@ def test_a_snapshot_is_taken_over() -> None:
 
 
 def test_a_node_that_needs_another_in_two_ways_lets_go_of_it_once() -> None:
-    a, b, c = (DocumentId(f"docs/{name}.md") for name in "abc")
-    graph = Graph(Layout(("docs",), "site"), Snapshot((Facts(a), Facts(b), Facts(c))))
-    graph.connect(a, (Dependency(c, Kind.INCLUDE), Dependency(c, Kind.PAGE)))
-    graph.connect(b, (Dependency(c, Kind.INCLUDE),))
-    graph.drop(a)
-    assert graph.needed(c)
+    graph = graph_of(facts(A), facts(D), facts(P))
+    graph.connect(A, [include(P), Dependency(P, Kind.PAGE)])
+    graph.connect(D, [include(P)])
+    graph.drop(A)
+    assert graph.needed(P)
 
 
 def test_orphans_are_missing_documents_and_collections_that_nothing_needs() -> None:
