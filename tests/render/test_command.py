@@ -102,6 +102,24 @@ def test_what_it_was_scanned_to_need_is_reported_as_read(shop: Workshop) -> None
     assert [each.dependency for each in shop.run(shop.job("docs/a b/x.in", dependencies=given)).reads] == [given[0]]
 
 
+@pytest.mark.parametrize("line", ["echo more >> {deps}; cp {deps} {output}", "echo more >> {deps}; false"])
+def test_what_a_program_read_while_it_changed_is_needed_again(shop: Workshop, line: str) -> None:
+    _shop(shop, _line(line), {"docs/y.csv": "1"})
+    outcome = shop.run(shop.job("docs/a b/x.in", dependencies=(_target("docs/y.csv"),)))
+    assert isinstance(outcome, Unmet)
+    assert outcome.needs.target == "docs/y.csv"
+
+
+def test_a_document_that_is_another_by_now_is_not_given_to_a_program(shop: Workshop) -> None:
+    _shop(shop, _line("touch ran; cp {source} {output}"))
+    job = shop.job("docs/a b/x.in")
+    shop.write("docs/a b/x.in", "other")
+    outcome = shop.run(job)
+    assert isinstance(outcome, Unmet)
+    assert outcome.needs.target == "docs/a b/x.in"
+    assert not (shop.root / "ran").exists()
+
+
 # failing
 
 

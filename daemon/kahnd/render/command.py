@@ -21,6 +21,7 @@ from kahnd.render.depfile import dependencies
 from kahnd.render.files import ProblemError, clear, digest_of, is_regular
 from kahnd.render.parameters import PLACEHOLDER, CommandParameters
 from kahnd.render.rendering import Rendering, UnmetError
+from kahnd.render.still import Still
 
 MAX_DETAIL: Final = 8 * 1024
 _NOT_FOUND: Final = 127
@@ -75,12 +76,16 @@ class CommandRenderer:
     def _produce(self, rendering: Rendering, parameters: CommandParameters) -> Rendered:
         if not self._program(parameters):
             return self._without_program(rendering, parameters)
-        run = Run(rendering, parameters)
+        run, still = Run(rendering, parameters), Still(rendering)
         try:
             run.execute()
             read = run.discovered()
+        except ProblemError:
+            still.check()  # a failure over what is no more is none
+            raise
         finally:
             (self._root / run.depfile).unlink(missing_ok=True)
+        still.check()
         for target in read:
             rendering.note(Dependency(target, Kind.DISCOVERED))
         return Rendered(digest_of(self._root / rendering.job.stage), rendering.reads)
