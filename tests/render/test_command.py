@@ -104,7 +104,7 @@ def test_what_it_was_scanned_to_need_is_reported_as_read(shop: Workshop) -> None
 
 @pytest.mark.parametrize("line", ["echo more >> {deps}; cp {deps} {output}", "echo more >> {deps}; false"])
 def test_what_a_program_read_while_it_changed_is_needed_again(shop: Workshop, line: str) -> None:
-    _shop(shop, _line(line), {"docs/y.csv": "1"})
+    _shop(shop, _line(line), {**HELLO, "docs/y.csv": "1"})
     outcome = shop.run(shop.job("docs/a b/x.in", dependencies=(_target("docs/y.csv"),)))
     assert isinstance(outcome, Unmet)
     assert outcome.needs.target == "docs/y.csv"
