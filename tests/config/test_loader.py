@@ -43,7 +43,7 @@ def test_only_sources_are_needed(loaded: Loader, tmp_path: Path) -> None:
     assert (config.store.url, config.store.namespace, config.store.database) == (
         "surrealkv://.kahnd/db",
         "kahnd",
-        tmp_path.name,
+        "kahnd",
     )
     assert config.watch == WatchTable(settle_ms=10, rescan_s=300, polling="auto")
     assert config.pool == PoolConfig(workers=os.cpu_count() or 1, timeout_s=60)
@@ -96,8 +96,10 @@ def test_a_rule_without_output_has_its_renderers(loaded: Loader) -> None:
     assert layout.output_of(DocumentId("docs/a/b.md")) == "site/a/b.html"
 
 
-def test_the_database_is_named_after_the_project(loaded: Loader) -> None:
-    assert loaded(f'{SMALL}name = "book"\n').store.database == "book"
+def test_the_database_at_a_server_is_named_after_the_project_and_its_own_is_not(loaded: Loader) -> None:
+    named = f'{SMALL}name = "book"\n'
+    assert loaded(f'{named}[store]\nurl = "ws://db:8000/rpc"\n').store.database == "book"
+    assert loaded(named).store.database == "kahnd"
 
 
 def test_an_output_folder_may_lie_in_a_source(loaded: Loader) -> None:

@@ -7,6 +7,7 @@ import os
 import pytest
 
 from e2e.harness import Corner, Project
+from e2e.rules import TEXTS
 
 
 @pytest.fixture
@@ -117,3 +118,14 @@ def test_another_output_path_moves_the_output(left: Project) -> None:
     left.write("kahnd.toml", left.read("kahnd.toml").replace("{stem}.line", "{stem}.first"))
     left.build()
     assert set(left.outputs()) == {"middle.first", "end.cksum", "o.txt"}
+
+
+def test_a_project_that_is_renamed_is_known_again(project: Project) -> None:
+    project.configure(TEXTS)
+    project.write_all({"docs/a.txt": "A", "docs/b.txt": "B"})
+    project.build()
+    project.configure(TEXTS.replace("{name}", "{stem}.out"))
+    project.write("kahnd.toml", project.read("kahnd.toml").replace('"small"', '"renamed"'))
+    project.remove("docs/b.txt")
+    assert project.build()["removed"]
+    assert set(project.outputs()) == {"a.out"}

@@ -27,7 +27,9 @@ from kahnd.errors import ConfigError
 
 _PLACE: Final = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _SCHEME: Final = re.compile(r"[a-z0-9+.-]{1,20}")
-_SCHEMES: Final = ("surrealkv", "ws", "wss")
+_EMBEDDED: Final = "surrealkv"
+_SCHEMES: Final = (_EMBEDDED, "ws", "wss")
+_OWN_DATABASE: Final = "kahnd"
 
 
 def load(root: Path, renderers: Mapping[str, RendererSchema], environ: Mapping[str, str]) -> Config:
@@ -125,7 +127,7 @@ def _check_url(url: str, faults: Faults) -> None:
         faults.add(("store", "url"), f'store.url: unknown kind of store "{scheme}"', nearest(scheme, _SCHEMES))
     elif not found or scheme not in _SCHEMES or not rest:
         faults.add(("store", "url"), "store.url must be surrealkv://PATH, ws://HOST or wss://HOST")
-    elif "@" in rest.partition("/")[0] and scheme != "surrealkv":
+    elif "@" in rest.partition("/")[0] and scheme != _EMBEDDED:
         faults.add(("store", "url"), "store.url must not hold a user or password", f"set {USER} and {PASSWORD} instead")
 
 
@@ -144,7 +146,8 @@ def _config(
         store=StoreConfig(
             url=store.url,
             namespace=store.namespace,
-            database=store.database or name,
+            # One of the project's own must be found again when the project is renamed, or its folder moved.
+            database=store.database or (_OWN_DATABASE if store.url.startswith(f"{_EMBEDDED}://") else name),
             user=environ.get(USER) or None,
             password=environ.get(PASSWORD) or None,
         ),

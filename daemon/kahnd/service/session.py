@@ -36,6 +36,7 @@ from kahnd.watch.watcher import FileWatcher
 
 WORKER: Final = (sys.executable, "-P", "-m", "kahnd.service.worker")
 """`-P`: what lies in the project's folder, where workers run, stands before no library."""
+OWN_WORKSPACE: Final = "project"
 Say = Callable[..., None]
 
 
@@ -138,10 +139,13 @@ async def stored(config: Config, say: Say) -> AsyncIterator[Store]:
 
 
 def place_of(config: Config) -> Place:
-    """Where the project's facts are. A shared database must tell two checkouts of one project apart."""
+    """Where the project's facts are. A shared database must tell two checkouts of one project apart.
+
+    One of the project's own holds nothing else: it is found again when the project is renamed, or its folder moved.
+    """
     shared = not config.store.url.startswith("surrealkv://")
     here = hashlib.blake2b(f"{platform.node()}\0{config.root}".encode(), digest_size=6).hexdigest()
-    workspace = f"{config.name}@{here}" if shared else config.name
+    workspace = f"{config.name}@{here}" if shared else OWN_WORKSPACE
     return Place(config.store.url, config.store.namespace, config.store.database, workspace)
 
 
