@@ -298,6 +298,7 @@ class Daemon:
         self._output = project.root.with_name(f"{project.root.name}.run")
 
     def __enter__(self) -> Self:
+        mark = self.project.mark()
         with self._output.open("wb") as output:
             self._process = subprocess.Popen(
                 [KAHND, "run"],
@@ -309,7 +310,7 @@ class Daemon:
                 start_new_session=True,
             )
         try:
-            self._await_start()
+            self._await_start(mark)
         except BaseException as error:
             self._fail(error)
             raise
@@ -349,12 +350,18 @@ class Daemon:
         self._process.wait()
         eventually(lambda: not living_in(self.project.root), "what the killed daemon left behind ends")
 
-    def _await_start(self) -> None:
+    def _await_start(self, mark: int) -> None:
+        # Asking costs more than looking: only what has started is asked.
+        eventually(lambda: self._lives() and self.project.log("daemon.started", mark), "the daemon starts", within_s=60)
         states = {"idle", "degraded"} if self._settled else {"scanning", "rendering", "idle", "degraded"}
         eventually(lambda: self._state() in states, f"the daemon's state is one of {states}", within_s=60)
 
-    def _state(self) -> str:
+    def _lives(self) -> bool:
         assert self._process.poll() is None, f"the daemon ended by itself with {self._process.returncode}"
+        return True
+
+    def _state(self) -> str:
+        self._lives()
         answer = subprocess.run(
             [KAHND, "status", "--json"],
             cwd=self.project.root,

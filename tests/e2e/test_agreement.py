@@ -13,7 +13,7 @@ from e2e.harness import Project
 
 DOCUMENTS = 14
 PARTIALS = 4
-ROUNDS = 5
+ROUNDS = 6
 ENDINGS = ("txt", "sum", "head", "md")
 OUTPUTS = {"txt": "txt", "sum": "cksum", "head": "line", "md": "html"}
 
@@ -103,9 +103,8 @@ def _output(document: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
-def test_random_edits_restarts_and_kills_end_as_a_fresh_build(project: Project, seed: int) -> None:
-    writer = Writer(project, seed)
+def test_random_edits_restarts_and_kills_end_as_a_fresh_build(project: Project) -> None:
+    writer = Writer(project, seed=1)
     writer.begin()
     for number in range(ROUNDS):
         with ExitStack() as stack:
