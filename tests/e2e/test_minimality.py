@@ -7,7 +7,7 @@ import os
 import pytest
 
 from e2e.harness import Corner, Project
-from e2e.rules import TEXTS
+from e2e.rules import PAGES, TEXTS
 
 
 @pytest.fixture
@@ -118,6 +118,23 @@ def test_another_output_path_moves_the_output(left: Project) -> None:
     left.write("kahnd.toml", left.read("kahnd.toml").replace("{stem}.line", "{stem}.first"))
     left.build()
     assert set(left.outputs()) == {"middle.first", "end.cksum", "o.txt"}
+
+
+def test_another_output_path_renders_what_links_to_it_and_nothing_else(project: Project) -> None:
+    project.configure(PAGES, TEXTS)
+    project.write_all(
+        {
+            "docs/t.txt": "T",
+            "docs/by_output.md": '{{ output("t.txt") }}',
+            "docs/by_page.md": '{{ page("t.txt").url }}',
+            "docs/other.md": "no link",
+        }
+    )
+    project.build()
+    project.configure(PAGES, TEXTS.replace("{name}", "moved/{name}"))
+    assert sorted(project.build()["rendered"]) == ["docs/by_output.md", "docs/by_page.md", "docs/t.txt"]
+    assert "moved/t.txt" in project.read("site/by_output.html")
+    assert "moved/t.txt" in project.read("site/by_page.html")
 
 
 def test_a_project_that_is_renamed_is_known_again(project: Project) -> None:

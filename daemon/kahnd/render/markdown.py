@@ -28,7 +28,8 @@ _OPTIONS: Final = (
     | _Options.ENABLE_HEADING_ATTRIBUTES
     | _Options.ENABLE_GFM
 )
-_HEADING: Final = re.compile(r"<h([1-6])([^>]*)>(.*?)</h\1>", re.DOTALL)
+_HEADING: Final = re.compile(r"<h([1-6])([^>]*)>((?:(?!<h[1-6]).)*?)</h\1>", re.DOTALL)
+"""A heading holds no other: so one that is never closed is given up at the next, and not at the end of the page."""
 _ID: Final = re.compile(r"\bid=\"([^\"]*)\"")
 _TAG: Final = re.compile(r"<[^>]*>")
 _PLAIN: Final = pyromark.Markdown(options=_OPTIONS)

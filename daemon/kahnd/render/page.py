@@ -21,7 +21,6 @@ from kahnd.render.parameters import PageParameters
 from kahnd.render.references import Caches, References, check_declared
 from kahnd.render.rendering import Place, Rendering
 from kahnd.render.static import StaticScan, layout_of
-from kahnd.render.template import names_of
 
 BUILT_IN_NAME: Final = "built-in.html"
 BUILT_IN_LAYOUT: Final = """\
@@ -62,9 +61,8 @@ class PageRenderer:
         self._built_in = ProjectEnvironment().compile(BUILT_IN_LAYOUT, BUILT_IN_NAME, BUILT_IN_NAME)
 
     def fingerprint(self, parameters: PageParameters) -> str:
-        """The libraries' versions, and the project's names: addresses of other outputs hang on them."""
-        libraries = " ".join(f"{each} {version(each)}" for each in ("jinja2", "pyromark", "pygments"))
-        return f"{libraries} {names_of(self._layout)}"
+        """The libraries' versions."""
+        return " ".join(f"{each} {version(each)}" for each in ("jinja2", "pyromark", "pygments"))
 
     def scan(self, document: DocumentId, content: bytes, parameters: PageParameters) -> tuple[Dependency, ...]:
         """Front matter, layout, and the references in the text whose path is a constant."""

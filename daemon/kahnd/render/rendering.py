@@ -92,8 +92,8 @@ class Rendering:
         if target is None:
             raise ProblemError(_outside(reference, place))
         if self.layout.source_of(target) is None:
-            folder = target.partition("/")[0]
-            remedy = f"add {folder!r} to `sources` in {CONFIG_FILE}"
+            folder, inner, _ = target.partition("/")
+            remedy = f"add {folder!r} to `sources` in {CONFIG_FILE}" if inner else "move it into a source folder"
             raise ProblemError(Problem(f"{target} is in none of the project's sources", place.file, place.line, remedy))
         return DocumentId(target)
 

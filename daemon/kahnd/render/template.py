@@ -35,8 +35,8 @@ class TemplateRenderer:
         self._caches = Caches()
 
     def fingerprint(self, parameters: TemplateParameters) -> str:
-        """The engine's version, and the project's names: addresses of other outputs hang on them."""
-        return f"jinja2 {version('jinja2')} {names_of(self._layout)}"
+        """The engine's version."""
+        return f"jinja2 {version('jinja2')}"
 
     def scan(self, document: DocumentId, content: bytes, parameters: TemplateParameters) -> tuple[Dependency, ...]:
         """Includes and calls whose path is a constant."""
@@ -56,9 +56,3 @@ class TemplateRenderer:
         functions: dict[str, Any] = dict(References(rendering, self._caches).functions(Parts(text)))
         rendered = loader.own(ProjectEnvironment(loader, functions), text).render()
         return rendering.finish(rendered.encode())
-
-
-def names_of(layout: Layout) -> str:
-    """What decides every output's path."""
-    rules = [(rule.match, rule.output) for rule in layout.rules]
-    return repr((layout.sources, layout.output, rules))

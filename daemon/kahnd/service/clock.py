@@ -23,6 +23,7 @@ class SystemClock:
 
 
 def build_ids() -> Iterator[BuildId]:
-    """Ids that sort by time and are not given twice: the session's second, and a number."""
-    session = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    return (BuildId(f"{session}-{number}") for number in count(1))
+    """Ids that sort by time and are not given twice: this call's moment, and a number."""
+    began = datetime.now(UTC)
+    moment = f"{began:%Y%m%dT%H%M%S}{began.microsecond // 1000:03}"
+    return (BuildId(f"{moment}-{number}") for number in count(1))

@@ -17,14 +17,15 @@ from kahnd.core.graph import Graph
 from kahnd.core.model import Snapshot
 from kahnd.core.preview import preview
 from kahnd.engine import Engine, resolve
-from kahnd.errors import ConfigError, KahndError, StoreCorruptError
+from kahnd.errors import KahndError, StoreCorruptError
 from kahnd.service import present
+from kahnd.service.clock import build_ids
 from kahnd.service.control import OnProgress, serving
 from kahnd.service.events import Event, tell
 from kahnd.service.groups import unwrapped
 from kahnd.service.lock import project_lock
 from kahnd.service.logs import configure
-from kahnd.service.session import Project, Say, Session, open_session, read_project
+from kahnd.service.session import Project, Say, Session, open_session, read_project, stored
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -63,6 +64,8 @@ class Daemon:
         self._stopped_by: int | None = None
         self._sound = True
         self._rescans, self._overflows = 0, 0
+        self._ids = build_ids()
+        self._mistaken = False
 
     async def run(self) -> int:
         """Run sessions until a signal; 0, or 130 after an interrupt."""
@@ -175,7 +178,7 @@ class Daemon:
         return "kahnd.toml changed"
 
     async def _run_engine(self, cause: str) -> None:
-        async with open_session(self._project, self._say, self, patient=True) as session:
+        async with open_session(self._project, self._say, self._ids, self) as session:
             self._session, self._ended = session, anyio.Event()
             self._opened.set()
             try:
@@ -212,25 +215,35 @@ class Daemon:
         while True:
             await self._changed.wait()
             self._changed, changes = anyio.Event(), self._changes
-            project = await self._read_again()
-            reload = project is not None and (self._ignores_changed or project != self._project)
-            if project and reload:
-                self._project, self._ignores_changed = project, False
-                self._say(Event.CONFIG_RELOADED, rules=len(project.layout.rules))
-                tasks.cancel_scope.cancel()
+            reloaded = await self._reload()
             self._dealt_with = changes
             settled, self._settled = self._settled, anyio.Event()
             settled.set()
-            if reload:
+            if reloaded:
+                tasks.cancel_scope.cancel()
                 return
 
-    async def _read_again(self) -> Project | None:
+    async def _reload(self) -> bool:
+        """Take the project as it is now for the next session; False where it is no other, or can't be used."""
         try:
-            return await anyio.to_thread.run_sync(read_project, self._project.root)
-        except ConfigError as error:
+            project = await anyio.to_thread.run_sync(read_project, self._project.root)
+            await self._try_store(project)
+        except KahndError as error:
+            self._mistaken = True
             for problem in error.problems:
                 self._say(Event.CONFIG_INVALID, error=str(problem), remedy="the last good configuration stays")
-            return None
+            return False
+        other = self._ignores_changed or project != self._project
+        if other or self._mistaken:
+            self._say(Event.CONFIG_RELOADED, rules=len(project.layout.rules))
+        self._project, self._ignores_changed, self._mistaken = project, False, False
+        return other
+
+    async def _try_store(self, project: Project) -> None:
+        """Raise StoreError where another database is named that can't be opened."""
+        if project.config.store != self._project.config.store:
+            async with stored(project.config, self._say):
+                return
 
     async def _heed_signals(self, tasks: TaskGroup) -> None:
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:

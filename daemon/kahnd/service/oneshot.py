@@ -58,7 +58,7 @@ async def _build(
     say: Say,
 ) -> Answered:
     began = SystemClock().monotonic()
-    async with open_session(project, say, patient=False) as session, anyio.create_task_group() as tasks:
+    async with open_session(project, say, build_ids()) as session, anyio.create_task_group() as tasks:
         engine = session.engine
         asked = engine.open("build", targets, force=force, on_progress=on_progress)
 

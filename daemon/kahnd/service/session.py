@@ -6,7 +6,7 @@ import hashlib
 import os
 import platform
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from kahnd.config.loader import load
 from kahnd.config.schema import RendererSchema
 from kahnd.config.values import Config
 from kahnd.core.machine import Machine
-from kahnd.core.model import Problem, Snapshot
+from kahnd.core.model import BuildId, Problem, Snapshot
 from kahnd.core.rules import Layout
 from kahnd.core.runs import STAGES
 from kahnd.engine import Engine, World
@@ -25,7 +25,7 @@ from kahnd.ports import Store
 from kahnd.render import registry
 from kahnd.render.outputs import FileOutputs
 from kahnd.render.scan import DocumentScanner
-from kahnd.service.clock import SystemClock, build_ids
+from kahnd.service.clock import SystemClock
 from kahnd.service.events import Event
 from kahnd.service.greeting import Greeting
 from kahnd.service.lock import STATE_FOLDER
@@ -95,11 +95,12 @@ class ConfigDesk(Protocol):
 
 @asynccontextmanager
 async def open_session(
-    project: Project, say: Say, desk: ConfigDesk | None = None, *, patient: bool
+    project: Project, say: Say, ids: Iterator[BuildId], desk: ConfigDesk | None = None
 ) -> AsyncIterator[Session]:
     """Workers are started while the database opens; both are gone when the session is left.
 
-    `desk` is where changes to what the session is built on are dealt with, if it is watched at all.
+    `desk` is where changes to what the session is built on are dealt with, if it is watched at all: then workers are
+    kept ready, and a lost database is waited for.
     """
     config, layout = project.config, project.layout
     greeting = Greeting(config.root, layout)
@@ -111,13 +112,13 @@ async def open_session(
         outputs = FileOutputs(config.root, layout.output)
         outputs.discard(STAGES)
         snapshot = await store.load()
-        machine = Machine(layout, snapshot, slots=bounds.workers, build_ids=build_ids())
+        machine = Machine(layout, snapshot, slots=bounds.workers, build_ids=ids)
         world = World(store, tree_of(project), outputs, pool, SystemClock(), say)
         if desk:
             world = replace(world, on_config=desk.on_config, config_settled=desk.config_settled)
         yield Session(
             project,
-            Engine(machine, world, last_build=snapshot.last_build, patient=patient),
+            Engine(machine, world, last_build=snapshot.last_build, patient=desk is not None),
             snapshot,
             _watcher(project, say),
         )

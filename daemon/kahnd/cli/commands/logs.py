@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -69,6 +70,8 @@ def command(  # noqa: PLR0913, PLR0917 (one for each option)
             _show(line, in_json=in_json)
         for line in log.follow() if follow else ():
             _show(line, in_json=in_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has seen enough
     finally:
         log.close()
 

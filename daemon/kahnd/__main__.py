@@ -1,0 +1,18 @@
+"""Where the installed script begins, and `python -m kahnd`: an interrupt counts from the first moment."""
+
+import sys
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """Run the command line."""
+    try:
+        from kahnd.cli.main import main as command  # noqa: PLC0415 (imports take a while, and can be interrupted)
+
+        command()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
