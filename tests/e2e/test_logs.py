@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta
 
 from e2e.harness import Daemon, Project, eventually
+from e2e.rules import SCRIPTS, TEXTS
 
 
 def test_every_entry_has_its_documented_keys(project: Project) -> None:
@@ -102,3 +103,21 @@ def test_no_secret_is_logged(project: Project) -> None:
     told = Project(project.root, env).kahnd("build", code=5).told
     assert secret not in told
     assert secret not in str(project.log())
+
+
+def test_a_log_below_a_source_is_no_document(project: Project) -> None:
+    project.configure(TEXTS)
+    project.write("kahnd.toml", f'[log]\nfile = "docs/kahnd.txt"\n\n{project.read("kahnd.toml")}')
+    project.write("docs/a.txt", "A")
+    project.build()
+    assert project.exists("docs/kahnd.txt")
+    assert project.build()["rendered"] == []
+    assert set(project.outputs()) == {"a.txt"}
+
+
+def test_a_command_is_not_told_the_stores_password(project: Project) -> None:
+    project.configure(SCRIPTS)
+    project.write("docs/a.sh", 'env > "$1"')
+    project.env["KAHND_STORE__PASSWORD"] = "hush"  # noqa: S105 - what is tested here
+    project.build()
+    assert "hush" not in project.read("site/a.out")

@@ -13,7 +13,7 @@ import pytest
 
 from kahnd.core.digest import of_bytes
 from kahnd.core.model import Digest, DocumentId, Failed, Job, Outcome, OutputPath, Rendered, RunId
-from kahnd.pool.local import Bounds, WorkerPool
+from kahnd.pool.local import Bounds, Program, WorkerPool
 
 WORKER = (sys.executable, str(Path(__file__).with_name("obedient_worker.py")))
 SOON_S = 20.0
@@ -29,7 +29,7 @@ def job(document: str, run: int = 1) -> Job:
 def pool_in(
     root: Path, *, timeout_s: float = SOON_S, ready: bool = False, command: tuple[str, ...] = WORKER
 ) -> WorkerPool:
-    return WorkerPool(command, "hello", root, Bounds(2, timeout_s, ready=ready))
+    return WorkerPool(Program(command, "hello"), root, Bounds(2, timeout_s, ready=ready))
 
 
 def is_alive(pid: int) -> bool:
@@ -224,10 +224,10 @@ import sys
 from pathlib import Path
 import anyio
 from kahnd.core.model import Digest, DocumentId, Job, OutputPath, RunId
-from kahnd.pool.local import Bounds, WorkerPool
+from kahnd.pool.local import Bounds, Program, WorkerPool
 
 async def main():
-    async with WorkerPool(sys.argv[1:], "", Path.cwd(), Bounds(1, 60, ready=False)) as pool:
+    async with WorkerPool(Program(sys.argv[1:], ""), Path.cwd(), Bounds(1, 60, ready=False)) as pool:
         await pool.render(Job(RunId(1), DocumentId("hang"), Digest(""), 0, OutputPath("x"), "stage/x"))
 
 anyio.run(main)

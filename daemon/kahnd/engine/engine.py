@@ -273,7 +273,7 @@ class Engine:
     def _remove(self, output: OutputPath, document: DocumentId) -> None:
         problem = self._outputs.remove(output)
         if problem:
-            self._say("document.removed", document=document, output=output, error=str(problem))
+            self._say("output.stuck", document=document, output=output, error=str(problem))
 
     async def _interrupted(self) -> frozenset[OutputPath]:
         """Outputs that are not those committed: a crash can fall between putting one in place and committing it."""

@@ -41,8 +41,9 @@ class Eyes:
         """Look wherever the watcher says something may have happened; returns when it has no more to say."""
         async for batch in watcher.batches():
             if batch.paths or batch.everything:
-                say("watch.batch", paths=len(batch.paths), everything=batch.everything)
-                await self._look_at(batch)
+                changed = await self._look_at(batch)
+                if changed:  # else it is not worth a line, which might itself be a write that is watched
+                    say("watch.batch", paths=len(batch.paths), everything=batch.everything, changed=changed)
             if batch.config:
                 self._on_config(batch.everything)
             for token in batch.flushed:
@@ -75,10 +76,12 @@ class Eyes:
         watcher.flush(token)
         await seen.wait()
 
-    async def _look_at(self, batch: Batch) -> None:
+    async def _look_at(self, batch: Batch) -> int:
         await self._looked.wait()
         async with self._lock:
-            self._report(await (self._tree.crawl() if batch.everything else self._tree.look(sorted(batch.paths))))
+            sightings = await (self._tree.crawl() if batch.everything else self._tree.look(sorted(batch.paths)))
+            self._report(sightings)
+        return len(sightings)
 
     def _report(self, sightings: tuple[Sighting, ...]) -> None:
         if sightings:

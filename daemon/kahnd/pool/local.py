@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -58,6 +58,15 @@ class _Worker:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """What starts a worker, and the first thing it is told: what its renderers are made from."""
+
+    command: Sequence[str]
+    greeting: object
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+@dataclass(frozen=True, slots=True)
 class Bounds:
     """So many renderings at once, each for so many seconds at the most.
 
@@ -70,14 +79,11 @@ class Bounds:
 
 
 class WorkerPool:
-    """Fulfils ports.Pool.
+    """Fulfils ports.Pool."""
 
-    `command` starts a worker, `greeting` is the first thing it is told (what its renderers are made from).
-    """
-
-    def __init__(self, command: Sequence[str], greeting: object, root: Path, bounds: Bounds) -> None:
-        self._command = tuple(command)
-        self._greeting = frames.pack(greeting)
+    def __init__(self, program: Program, root: Path, bounds: Bounds) -> None:
+        self._program = program
+        self._greeting = frames.pack(program.greeting)
         self._root = root
         self._workers = bounds.workers
         self._timeout_s = bounds.timeout_s
@@ -139,7 +145,13 @@ class WorkerPool:
         self._all += 1
         try:
             with anyio.CancelScope(shield=True):
-                process = await anyio.open_process(self._command, stderr=None, cwd=self._root, start_new_session=True)
+                process = await anyio.open_process(
+                    tuple(self._program.command),
+                    stderr=None,
+                    cwd=self._root,
+                    env=self._program.environment,
+                    start_new_session=True,
+                )
         except BaseException:
             self._all -= 1
             raise

@@ -30,6 +30,7 @@ class Event(StrEnum):
     DOCUMENT_FAILED = "document.failed"
     DOCUMENT_BLOCKED = "document.blocked"
     DOCUMENT_REMOVED = "document.removed"
+    OUTPUT_STUCK = "output.stuck"
     CYCLE_FOUND = "cycle.found"
     CONFIG_RELOADED = "config.reloaded"
     CONFIG_INVALID = "config.invalid"
@@ -48,6 +49,7 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.WATCH_RENEWED: logging.WARNING,
         Event.WATCH_POLLING: logging.WARNING,
         Event.WATCH_COOKIE: logging.WARNING,
+        Event.OUTPUT_STUCK: logging.WARNING,
         Event.DOCUMENT_BLOCKED: logging.WARNING,
         Event.SOURCE_MISSING: logging.WARNING,
         Event.STORE_REBUILT: logging.WARNING,

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
 from kahnd.config.loader import load
 from kahnd.config.schema import RendererSchema
 from kahnd.config.values import Config
@@ -20,7 +22,7 @@ from kahnd.core.model import BuildId, Problem, Snapshot
 from kahnd.core.rules import Layout
 from kahnd.core.runs import STAGES
 from kahnd.engine import Engine, World
-from kahnd.pool.local import Bounds, WorkerPool
+from kahnd.pool.local import Bounds, Program, WorkerPool
 from kahnd.ports import Store
 from kahnd.render import registry
 from kahnd.render.outputs import FileOutputs
@@ -103,10 +105,10 @@ async def open_session(
     kept ready, and a lost database is waited for.
     """
     config, layout = project.config, project.layout
-    greeting = Greeting(config.root, layout)
+    program = Program(WORKER, Greeting(config.root, layout), _without_secrets(os.environ))
     bounds = Bounds(config.pool.workers, config.pool.timeout_s, ready=desk is not None)
     async with (
-        WorkerPool(WORKER, greeting, config.root, bounds) as pool,
+        WorkerPool(program, config.root, bounds) as pool,
         stored(config, say) as store,
     ):
         outputs = FileOutputs(config.root, layout.output)
@@ -122,6 +124,19 @@ async def open_session(
             snapshot,
             _watcher(project, say),
         )
+
+
+def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """What workers, and the commands they run, may know: none of kahnd's own settings, which the password is among."""
+    return {name: value for name, value in environ.items() if not name.startswith("KAHND_")}
+
+
+def own_files(config: Config) -> tuple[str, ...]:
+    """Patterns for what the daemon itself writes in the project: a log below a source would be a save at each line."""
+    streams = (Path(f"/proc/self/fd/{number}") for number in (1, 2))
+    written = [config.root / config.log.file, *(each.resolve() for each in streams)]
+    inside = (each.relative_to(config.root) for each in written if each.is_relative_to(config.root))
+    return tuple(f"/{GitIgnoreSpecPattern.escape(str(each))}*" for each in inside)
 
 
 @asynccontextmanager
@@ -160,7 +175,7 @@ def tree_of(project: Project) -> SourceTree:
     """The project's source folders."""
     layout = project.layout
     scanner = DocumentScanner(layout, registry.create(project.root, layout))
-    return SourceTree(project.root, layout, project.config.ignore, scanner)
+    return SourceTree(project.root, layout, (*project.config.ignore, *own_files(project.config)), scanner)
 
 
 def _watcher(project: Project, say: Say) -> FileWatcher:
