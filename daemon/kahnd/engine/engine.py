@@ -48,6 +48,7 @@ from kahnd.core.model import BuildId, BuildRecord, DocumentId, Job, OutputPath, 
 from kahnd.engine.eyes import Eyes
 from kahnd.engine.keeper import Keeper
 from kahnd.engine.targets import resolve
+from kahnd.errors import StoreCorruptError
 from kahnd.ports import Clock, Outputs, Pool, Store, Tree, Watcher
 
 Say = Callable[..., None]
@@ -117,6 +118,8 @@ class Engine:
         self._last_ticket = 0
         self._now: _Now | None = None
         self._wakeup = anyio.Event()
+        self._broken = anyio.Event()
+        self._breakage: StoreCorruptError | None = None
         self.last_build = last_build
         self.started = anyio.Event()
         self.watcher: Watcher | None = None
@@ -137,6 +140,7 @@ class Engine:
             async with anyio.create_task_group() as tasks:
                 self.watcher = watcher
                 tasks.start_soon(self._commit_behind)
+                tasks.start_soon(self._end_broken)
                 if watcher:
                     tasks.start_soon(self.eyes.follow, watcher, self._say)
                     await watcher.ready()
@@ -167,10 +171,23 @@ class Engine:
             await self._config_settled()
         if retry:
             await self._look_at_outputs()
-        wanted = await self._closure(targets)
+        wanted = await self.closure(targets)
         ticket = self._open_ticket(on_progress)
         self._send.send_nowait(Asked(ticket, cause, wanted, retry=retry, force=force))
         return await self.answered(ticket, began)
+
+    async def closure(self, targets: Collection[str]) -> frozenset[DocumentId]:
+        """The targets and all they need. Raises UsageError for one that is not there.
+
+        A database found damaged here, by whoever asks, ends the run too: what the engine knows is not kept any more.
+        """
+        found = resolve(self.machine.graph, targets)
+        try:
+            return await self.keeper.subgraph(found) if found else found
+        except StoreCorruptError as error:
+            self._breakage = error
+            self._broken.set()
+            raise
 
     def open(self, cause: str, targets: Collection[str], *, force: bool, on_progress: OnProgress | None) -> Asked:
         """A question for a session to begin with: see `run`; its answer comes from `answered`."""
@@ -243,12 +260,8 @@ class Engine:
 
     async def _resume(self) -> Resumed:
         asked = self.machine.asked
-        scope = await self._closure(asked.targets) if asked and asked.targets else None
+        scope = await self.closure(asked.targets) if asked and asked.targets else None
         return Resumed(await self.keeper.next_batch(), scope)
-
-    async def _closure(self, targets: Collection[str]) -> frozenset[DocumentId]:
-        found = resolve(self.machine.graph, targets)
-        return await self.keeper.subgraph(found) if found else found
 
     async def _render(self, job: Job, scope: anyio.CancelScope) -> None:
         started_at, began = self._clock.now(), self._clock.monotonic()
@@ -310,6 +323,11 @@ class Engine:
             duration_ms=round(elapsed, 2),
             **counts,
         )
+
+    async def _end_broken(self) -> None:
+        await self._broken.wait()
+        if self._breakage:
+            raise self._breakage
 
     async def _commit_behind(self) -> None:
         while True:

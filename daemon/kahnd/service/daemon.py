@@ -103,8 +103,7 @@ class Daemon:
         async def ask(engine: Engine) -> Json:
             found = preview(engine.machine)
             if targets:
-                within = await engine.keeper.subgraph(resolve(engine.machine.graph, targets))
-                found = found.within(within)
+                found = found.within(await engine.closure(targets))
             return present.plan(found)
 
         return await self._of_session(ask)
@@ -116,8 +115,7 @@ class Daemon:
             graph = engine.machine.graph
             if not targets:
                 return present.graph_of(graph, None)
-            found = resolve(graph, targets)
-            within = present.dependents(graph, found) if reverse else await engine.keeper.subgraph(found)
+            within = present.dependents(graph, resolve(graph, targets)) if reverse else await engine.closure(targets)
             return present.graph_of(graph, within)
 
         return await self._of_session(ask)
@@ -144,16 +142,12 @@ class Daemon:
         """Ask the session of the moment; should it end before it has answered, ask the next one."""
         while True:
             await self._opened.wait()
-            session = self._session
+            session, ended = self._session, self._ended
             answers: list[T | KahndError] = []
             if session:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(_cancel_after, self._ended, tasks)
-                    await session.engine.started.wait()
-                    try:
-                        answers.append(await ask(session.engine))
-                    except KahndError as error:
-                        answers.append(error)
+                    tasks.start_soon(_cancel_after, ended, tasks)
+                    answers += await _answer(ask, session.engine, ended)
                     tasks.cancel_scope.cancel()
             for answer in answers:
                 if isinstance(answer, KahndError):
@@ -254,6 +248,19 @@ class Daemon:
                 self._stopped_by = number
                 tasks.cancel_scope.cancel()
                 return
+
+
+async def _answer(ask: Callable[[Engine], Awaitable[T]], engine: Engine, ended: anyio.Event) -> list[T | KahndError]:
+    """One answer; none, after the session's end, where that came in between."""
+    await engine.started.wait()
+    try:
+        return [await ask(engine)]
+    except (StoreCorruptError, anyio.ClosedResourceError, anyio.BrokenResourceError):
+        await ended.wait()
+    except KahndError as error:
+        if not ended.is_set():
+            return [error]
+    return []
 
 
 async def _cancel_after(event: anyio.Event, tasks: TaskGroup) -> None:

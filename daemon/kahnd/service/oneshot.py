@@ -122,8 +122,8 @@ async def _graph(project: Project, target: str | None, reverse: bool) -> Json:  
     graph = engine.machine.graph
     if target is None:
         return present.graph_of(graph, None)
-    found = resolve(graph, (target,))
-    return present.graph_of(graph, present.dependents(graph, found) if reverse else await engine.keeper.subgraph(found))
+    found = present.dependents(graph, resolve(graph, (target,))) if reverse else await engine.closure((target,))
+    return present.graph_of(graph, found)
 
 
 async def _rehearsed(project: Project, targets: tuple[str, ...]) -> Engine:
