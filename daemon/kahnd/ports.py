@@ -79,12 +79,14 @@ class Batch:
 
     `flushed` are the tokens whose cookie was seen: all earlier events are in this batch or an earlier one.
     `config`: the project's own file, or something else that a session is built on, may have changed.
+    `outputs` are paths below the output folder, where kahnd itself may have been at work.
     """
 
     paths: frozenset[str] = frozenset()
     everything: bool = False
     config: bool = False
     flushed: frozenset[str] = frozenset()
+    outputs: frozenset[str] = frozenset()
 
 
 class Watcher(Protocol):
@@ -127,8 +129,15 @@ class Tree(Protocol):
 class Outputs(Protocol):
     """The output folder and the stages; the only place that writes or removes outputs."""
 
-    def publish(self, stage: str, output: OutputPath) -> Problem | None:
-        """Move a finished output into place, whole; a Problem if that can't be done."""
+    def made(self) -> frozenset[OutputPath]:
+        """All that kahnd has made and not removed, whoever knows of it."""
+        ...
+
+    def publish(self, stage: str, output: OutputPath, digest: Digest) -> Problem | None:
+        """Move a finished output into place, whole; a Problem if that can't be done.
+
+        One is that a file is there that kahnd did not make. `digest` is the hash of the output's bytes.
+        """
         ...
 
     def discard(self, stage: str) -> None:
@@ -136,7 +145,7 @@ class Outputs(Protocol):
         ...
 
     def remove(self, output: OutputPath) -> Problem | None:
-        """Remove an output and the folders it leaves empty, if there."""
+        """Remove an output and the folders it leaves empty, if kahnd made it."""
         ...
 
     def absent(self, outputs: Iterable[OutputPath]) -> frozenset[OutputPath]:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from core.language import Files, Rendering, hash_of, scan
 from kahnd.core.digest import of_fields
+from kahnd.core.graph import Node
 from kahnd.core.machine import Machine
 from kahnd.core.messages import (
     Answer,
@@ -82,8 +83,8 @@ class World:
         self.sources, self.outputs, self.store = Files(), Files(), MemoryStore()
         for path, text in (sources or {}).items():
             self.sources.write(path, text)
-        self.unaccounted: set[str] = set()
-        """Outputs in place at a crash that the store was not told of: nobody can know whose they are."""
+        self.made: set[OutputPath] = set()
+        """The account of outputs, which outlives a crash."""
         self.rendered: list[str] = []
         self.removed: list[str] = []
         self.cancelled: list[RunId] = []
@@ -100,12 +101,12 @@ class World:
         """A session begins: the machine knows what the store knows, and looks at everything."""
         self._boot(now(self.store.load()))
         paths = self.sources.texts.keys() | self._seen.keys()
-        absent = self._absent(node.facts.output for node in self.machine.graph) | self._altered()
-        self._send(Started(self._sightings(paths), absent, "start", asked))
+        absent = self._absent(self.machine.graph)
+        altered = self._altered() - absent
+        self._send(Started(self._sightings(paths), absent, "start", asked, altered, frozenset(self.made)))
 
     def crash(self) -> None:
         """Everything in the machine's memory is gone, and so are results not committed yet."""
-        self.unaccounted |= {str(each.facts.output) for each in self._pending if each.facts.output}
         self._pending.clear()
 
     def write(self, path: str, text: str) -> None:
@@ -134,6 +135,11 @@ class World:
         """Somebody deletes an output, and that is noticed."""
         del self.outputs.texts[path]
         self._send(Observed((), "outputs removed", frozenset({OutputPath(path)})))
+
+    def alter_output(self, path: str, text: str) -> None:
+        """Somebody writes to an output, and that is noticed."""
+        self.outputs.write(path, text)
+        self._send(Observed((), "outputs altered", altered=frozenset({OutputPath(path)})))
 
     def ask(self, *targets: str, retry: bool = False, force: bool = False) -> str:
         """Open a ticket after a look at everything; its name."""
@@ -172,7 +178,7 @@ class World:
         """The oldest look that the machine asked for is taken."""
         order = self.looks.popleft()
         nodes = [node for each in order.paths if (node := self.machine.graph.get(each))]
-        absent = self._absent(node.facts.output for node in nodes)
+        absent = self._absent(nodes)
         self._send(Observed(self._sightings(order.paths), "a look", absent))
         self._send(Looked(order.document))
 
@@ -258,17 +264,19 @@ class World:
         dependencies = scan(text) if seen is None or seen[0] != digest else None
         return Sighting(document, digest, stat, dependencies)
 
-    def _absent(self, outputs: Iterable[OutputPath | None]) -> frozenset[OutputPath]:
+    def _absent(self, nodes: Iterable[Node]) -> frozenset[OutputPath]:
+        outputs = (node.claim for node in nodes if node.claim == node.facts.output)
         return frozenset(each for each in outputs if each and each not in self.outputs.texts)
 
     def _altered(self) -> frozenset[OutputPath]:
-        """Outputs of unfinished documents that are not what the store says: a newer one was in place at a crash."""
-        unfinished = [node.facts for node in self.machine.graph if node.status is Status.DIRTY]
+        """Outputs that are not what the store says: somebody altered them, or a newer one was in place at a crash."""
         texts = self.outputs.texts
         return frozenset(
-            each.output
-            for each in unfinished
-            if each.output and each.output_hash and hash_of(texts.get(each.output, "")) != each.output_hash
+            node.claim
+            for node in self.machine.graph
+            if node.claim
+            and node.claim == node.facts.output
+            and hash_of(texts.get(node.claim, "")) != node.facts.output_hash
         )
 
     def _closure(self, targets: Iterable[str]) -> frozenset[DocumentId]:
@@ -292,7 +300,8 @@ class World:
             case FindCycle(members):
                 self.flush()
                 return CycleFound(members, now(self.store.cycle(min(members))))
-            case Publish(run, stage, output):
+            case Publish(run, stage, output, digest):
+                assert digest == hash_of(self._stages[stage])
                 return self._publish(run, stage, output)
             case Commit(results):
                 self._pending.extend(results)
@@ -305,6 +314,7 @@ class World:
                 self.looks.append(command)
             case Remove(output, _):
                 self.outputs.texts.pop(output, None)
+                self.made.discard(output)
                 self.removed.append(output)
             case Tell():
                 self.said.append(command)
@@ -323,6 +333,7 @@ class World:
         return Resumed(frozenset(now(self.store.frontier())), scope)
 
     def _publish(self, run: RunId, stage: str, output: OutputPath) -> Published:
+        self.made.add(output)
         self.outputs.write(output, self._stages[stage])
         self.rendered.append(self._jobs[run].document)
         return Published(run, None)

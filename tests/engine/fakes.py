@@ -84,7 +84,10 @@ class MemoryOutputs:
         self.stages: dict[str, str] = {}
         self.discarded: list[str] = []
 
-    def publish(self, stage: str, output: OutputPath) -> Problem | None:
+    def made(self) -> frozenset[OutputPath]:
+        return frozenset(map(OutputPath, self.files.texts))
+
+    def publish(self, stage: str, output: OutputPath, digest: Digest) -> Problem | None:
         self.files.write(output, self.stages.pop(stage))
         return None
 

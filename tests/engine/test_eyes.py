@@ -6,10 +6,13 @@ import anyio
 import pytest
 
 from core.language import Files, hash_of
-from engine.fakes import HandWatcher, Log, MemoryTree, until
+from core.world import LAYOUT
+from engine.fakes import HandWatcher, Log, MemoryOutputs, MemoryTree, until
+from kahnd.core.graph import Graph
 from kahnd.core.messages import Event, Looked, Observed
 from kahnd.core.model import Digest, DocumentId, Problem, Sighting, Snapshot
 from kahnd.engine.eyes import Eyes, cause_of
+from kahnd.engine.inspection import Inspection
 from kahnd.ports import Batch
 
 A = DocumentId("docs/a.md")
@@ -23,7 +26,8 @@ class Seen:
         self.tree = MemoryTree(self.files)
         self.sent: list[Event] = []
         self.config: list[bool] = []
-        self.eyes = Eyes(self.tree, self.sent.append, self.config.append)
+        inspection = Inspection(Graph(LAYOUT, Snapshot()), MemoryOutputs())
+        self.eyes = Eyes(self.tree, inspection, self.sent.append, self.config.append)
 
     @cached_property
     def watcher(self) -> HandWatcher:
@@ -46,7 +50,7 @@ async def test_an_older_look_never_overtakes_a_newer() -> None:
         await until(lambda: seen.tree.looking == 1)
         seen.files.write(A, "newer")
         tasks.start_soon(seen.eyes.everything)
-        tasks.start_soon(seen.eyes.look, (A,), frozenset(), A)
+        tasks.start_soon(seen.eyes.look, (A,), A)
         await anyio.wait_all_tasks_blocked()
         seen.tree.gate.set()
         await until(lambda: Looked(A) in seen.sent)
@@ -100,7 +104,7 @@ async def test_a_change_of_the_config_is_passed_on_after_the_look() -> None:
 
 async def test_a_look_for_a_document_says_so_even_if_nothing_was_to_be_seen() -> None:
     seen = Seen()
-    await seen.eyes.look((A,), frozenset(), A)
+    await seen.eyes.look((A,), A)
     assert seen.sent == [Observed((), "a look", frozenset()), Looked(A)]
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from kahnd.core.digest import of_bytes
 from kahnd.core.model import OutputPath
 from kahnd.render.outputs import FileOutputs
 
 STAGE = ".kahnd/stage/1/a.html"
 PLACE = OutputPath("site/x/y/a.html")
+NEW = of_bytes(b"new")
 
 
 @pytest.fixture
@@ -25,20 +27,21 @@ def outputs(tmp_path: Path) -> FileOutputs:
 def test_an_output_is_moved_into_place_over_an_older_one(outputs: FileOutputs, tmp_path: Path) -> None:
     (tmp_path / "site/x/y").mkdir(parents=True)
     (tmp_path / PLACE).write_text("old")
+    outputs.open([PLACE])
     before = (tmp_path / STAGE).stat().st_ino
-    assert outputs.publish(STAGE, PLACE) is None
+    assert outputs.publish(STAGE, PLACE, NEW) is None
     assert ((tmp_path / PLACE).read_text(), (tmp_path / PLACE).stat().st_ino) == ("new", before)
     assert not (tmp_path / STAGE).exists()
 
 
 def test_folders_are_made(outputs: FileOutputs, tmp_path: Path) -> None:
-    assert outputs.publish(STAGE, PLACE) is None
+    assert outputs.publish(STAGE, PLACE, NEW) is None
     assert (tmp_path / PLACE).read_text() == "new"
 
 
 def test_a_folder_in_its_place_is_told_and_left_alone(outputs: FileOutputs, tmp_path: Path) -> None:
     (tmp_path / PLACE).mkdir(parents=True)
-    problem = outputs.publish(STAGE, PLACE)
+    problem = outputs.publish(STAGE, PLACE, NEW)
     assert problem
     assert problem.file == PLACE
     assert "folder" in problem.remedy
@@ -49,7 +52,7 @@ def test_a_folder_in_its_place_is_told_and_left_alone(outputs: FileOutputs, tmp_
 def test_a_file_where_a_folder_is_needed_is_told(outputs: FileOutputs, tmp_path: Path) -> None:
     (tmp_path / "site").mkdir()
     (tmp_path / "site/x").write_text("file")
-    problem = outputs.publish(STAGE, PLACE)
+    problem = outputs.publish(STAGE, PLACE, NEW)
     assert problem
     assert "file" in problem.remedy
     assert outputs.remove(PLACE) is None
@@ -66,7 +69,7 @@ def test_a_disk_that_refuses_is_told_with_a_remedy(
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(Path, "replace", refuse)
-    problem = outputs.publish(STAGE, PLACE)
+    problem = outputs.publish(STAGE, PLACE, NEW)
     assert problem
     assert os.strerror(number) in problem.message
     assert words in problem.remedy
@@ -83,22 +86,26 @@ def test_across_file_systems_it_is_copied_whole(
         return rename(self, target)
 
     monkeypatch.setattr(Path, "replace", other_device)
-    assert outputs.publish(STAGE, PLACE) is None
+    assert outputs.publish(STAGE, PLACE, NEW) is None
     assert (tmp_path / PLACE).read_text() == "new"
     assert list((tmp_path / PLACE).parent.iterdir()) == [tmp_path / PLACE]
     assert not (tmp_path / STAGE).exists()
 
 
 def test_an_output_is_removed_with_the_folders_it_leaves_empty(outputs: FileOutputs, tmp_path: Path) -> None:
-    outputs.publish(STAGE, PLACE)
+    outputs.publish(STAGE, PLACE, NEW)
     (tmp_path / "site/x/other").write_text("kept")
     assert outputs.remove(PLACE) is None
-    assert not (tmp_path / "site/x/y").exists()
-    (tmp_path / "site/x/other").unlink()
-    assert outputs.remove(OutputPath("site/x/other")) is None  # not there: nothing to do, nothing to tell
-    (tmp_path / "site/x/last").write_text("")
-    assert outputs.remove(OutputPath("site/x/last")) is None
+    assert list((tmp_path / "site/x").iterdir()) == [tmp_path / "site/x/other"]
+
+
+def test_an_output_that_is_not_there_is_removed_with_its_empty_folders(outputs: FileOutputs, tmp_path: Path) -> None:
+    outputs.publish(STAGE, PLACE, NEW)
+    (tmp_path / PLACE).unlink()
+    (tmp_path / PLACE).parent.rmdir()
+    assert outputs.remove(PLACE) is None
     assert list((tmp_path / "site").iterdir()) == []
+    assert outputs.remove(PLACE) is None  # nothing to do, nothing to tell
 
 
 @pytest.mark.parametrize("place", ["site/out/a.html", "elsewhere/a.html", "site/../a.html", "site", "site/out"])
@@ -111,10 +118,11 @@ def test_nothing_outside_of_the_output_folder_is_written_or_removed(
         kept.write_text("kept")
     (tmp_path / "site").mkdir()
     (tmp_path / "site/out").symlink_to(outside)
+    outputs.open([OutputPath(place)])
     if place == "site/out":
-        assert outputs.publish(STAGE, OutputPath(place)) is None  # the link itself gives way
+        assert outputs.publish(STAGE, OutputPath(place), NEW) is None  # the link itself gives way
     else:
-        assert outputs.publish(STAGE, OutputPath(place))
+        assert outputs.publish(STAGE, OutputPath(place), NEW)
         outputs.remove(OutputPath(place))
     assert [(outside / "a.html").read_text(), (tmp_path / "a.html").read_text()] == ["kept", "kept"]
 
@@ -122,16 +130,23 @@ def test_nothing_outside_of_the_output_folder_is_written_or_removed(
 def test_an_output_folder_that_is_a_link_is_the_users_wish(outputs: FileOutputs, tmp_path: Path) -> None:
     (tmp_path / "www").mkdir()
     (tmp_path / "site").symlink_to(tmp_path / "www")
-    assert outputs.publish(STAGE, PLACE) is None
+    assert outputs.publish(STAGE, PLACE, NEW) is None
     assert (tmp_path / "www/x/y/a.html").read_text() == "new"
     assert outputs.remove(PLACE) is None
     assert list((tmp_path / "www").iterdir()) == []
 
 
+def _having_made(root: Path, output: OutputPath) -> FileOutputs:
+    """With another output folder by now."""
+    outputs = FileOutputs(root, "public")
+    outputs.open([output])
+    return outputs
+
+
 def test_what_was_made_in_another_output_folder_is_removed_with_that_folder(tmp_path: Path) -> None:
     (tmp_path / PLACE).parent.mkdir(parents=True)
     (tmp_path / PLACE).write_text("old")
-    assert FileOutputs(tmp_path, "public").remove(PLACE) is None
+    assert _having_made(tmp_path, PLACE).remove(PLACE) is None
     assert not (tmp_path / "site").exists()
 
 
@@ -139,7 +154,7 @@ def test_another_output_folder_that_is_a_link_by_now_is_left_alone(tmp_path: Pat
     (tmp_path / "docs/x/y").mkdir(parents=True)
     (tmp_path / "docs/x/y/a.html").write_text("a user's")
     (tmp_path / "site").symlink_to("docs")
-    assert FileOutputs(tmp_path, "public").remove(PLACE)
+    assert _having_made(tmp_path, PLACE).remove(PLACE)
     assert (tmp_path / "docs/x/y/a.html").read_text() == "a user's"
 
 
@@ -152,7 +167,62 @@ def test_a_stage_is_discarded_with_all_in_it_and_may_be_gone(outputs: FileOutput
 
 
 def test_absent_are_those_that_are_no_regular_files(outputs: FileOutputs, tmp_path: Path) -> None:
-    outputs.publish(STAGE, PLACE)
+    outputs.publish(STAGE, PLACE, NEW)
     (tmp_path / "site/link").symlink_to(PLACE)
     asked = [PLACE, *map(OutputPath, ("site/x", "site/link", "site/no", "site/x/y/a.html/b"))]
     assert outputs.absent(asked) == set(asked[1:])
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "dangling link"])
+def test_what_kahnd_did_not_make_is_neither_replaced_nor_removed(
+    outputs: FileOutputs, tmp_path: Path, kind: str
+) -> None:
+    (tmp_path / PLACE).parent.mkdir(parents=True)
+    if kind == "file":
+        (tmp_path / PLACE).write_text("a user's")
+    else:
+        (tmp_path / PLACE).symlink_to(STAGE if kind == "link" else "nowhere")
+    before = os.lstat(tmp_path / PLACE)
+    problem = outputs.publish(STAGE, PLACE, NEW)
+    assert problem
+    assert (problem.file, problem.message) == (PLACE, "a file that kahnd did not make is there")
+    assert outputs.remove(PLACE) is None
+    assert os.lstat(tmp_path / PLACE) == before
+    assert (tmp_path / STAGE).exists()
+
+
+def test_a_file_with_the_same_bytes_becomes_kahnds(outputs: FileOutputs, tmp_path: Path) -> None:
+    (tmp_path / PLACE).parent.mkdir(parents=True)
+    (tmp_path / PLACE).write_text("new")
+    assert outputs.publish(STAGE, PLACE, NEW) is None
+    assert outputs.remove(PLACE) is None
+    assert not (tmp_path / "site/x").exists()
+
+
+def test_what_could_not_be_put_in_place_is_not_kahnds(outputs: FileOutputs, tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/x").write_text("file")
+    assert outputs.publish(STAGE, PLACE, NEW)
+    assert not outputs.made()
+    assert not FileOutputs(tmp_path, "site").made()
+
+
+def test_altered_are_those_with_other_bytes(outputs: FileOutputs, tmp_path: Path) -> None:
+    outputs.publish(STAGE, PLACE, NEW)
+    assert outputs.altered({PLACE: NEW}) == set()
+    assert outputs.altered({PLACE: of_bytes(b"newer")}) == {PLACE}  # as after a crash before that was committed
+    (tmp_path / PLACE).write_text("odd")
+    assert outputs.altered({PLACE: NEW}) == {PLACE}
+    (tmp_path / PLACE).unlink()
+    assert outputs.altered({PLACE: NEW}) == {PLACE}
+
+
+def test_bytes_are_read_only_where_the_stat_is_another(
+    outputs: FileOutputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs.publish(STAGE, PLACE, NEW)
+    os.utime(tmp_path / PLACE, (1, 1))
+    assert outputs.altered({PLACE: NEW}) == set()
+    later = FileOutputs(tmp_path, "site")
+    monkeypatch.setattr(Path, "open", None)
+    assert later.altered({PLACE: NEW}) == set()

@@ -49,7 +49,7 @@ async def test_an_atomic_save_is_hinted_at_and_the_temporary_name_is_not(root: P
 
 
 async def test_what_is_no_document_makes_no_hint(root: Path) -> None:
-    async with watching(FileWatcher(root, [".", "docs"], unwatched=["site"])) as seen:
+    async with watching(FileWatcher(root, [".", "docs"], outputs="site")) as seen:
         names = [
             "docs/a.md~",
             "docs/.#a.md",

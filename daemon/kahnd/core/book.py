@@ -120,7 +120,7 @@ class Book:
         begun = self.builds.begin(cause)
         return [BeginBuild(*begun)] if begun else []
 
-    def remove(self, output: OutputPath, document: DocumentId) -> Iterable[Command]:
+    def remove(self, output: OutputPath, document: DocumentId | None = None) -> Iterable[Command]:
         """An output that nothing stands for any more goes."""
         self.builds.removed(output)
         yield Remove(output, document)

@@ -80,6 +80,11 @@ class Graph:
         """The documents whose rule puts their rendering there."""
         return frozenset(self._claims.get(output, ())) if output else frozenset()
 
+    def outputs(self) -> frozenset[OutputPath]:
+        """Where a document is to be rendered to, or a last good rendering lies."""
+        claimed = {output for output, documents in self._claims.items() if documents}
+        return frozenset(claimed | {node.facts.output for node in self if node.facts.output})
+
     def is_made_by_others(self, output: OutputPath, document: DocumentId) -> bool:
         """Whether another document's last good rendering is what lies there, and is still meant to."""
         others = self.claimants(output) - {document}

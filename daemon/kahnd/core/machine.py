@@ -139,18 +139,30 @@ class Machine:
         knotted = [node for node in self.graph if node.facts.because == node.facts.id]
         self._again_dirty(knotted, "on a cycle", noticed)
         yield from self._book.begin(event.cause)
+        yield from self._disown(event.made, noticed)
         yield from self._take_in(noticed, event.cause)
         yield from self._query(Resume())
+
+    def _disown(self, made: frozenset[OutputPath], noticed: Noticed) -> Iterable[Command]:
+        """Remove what a session left behind that ended before it could say whose it is."""
+        removed = {output for output, _ in noticed.removed}
+        for output in sorted(made - removed - self.graph.outputs()):
+            yield from self._book.remove(output)
 
     def _observe(self, event: Observed) -> Iterable[Command]:
         return self._take_in(self._notice(event), event.cause)
 
     def _notice(self, event: Started | Observed) -> Noticed:
         noticed = self._intake.observe(event.sightings)
-        if event.absent:
-            gone = [node for node in self.graph if node.facts.output in event.absent]
-            self._force(gone, "its output is gone", noticed)
+        self._make_again(event.absent, "its output is gone", noticed)
+        self._make_again(event.altered, "its output was altered", noticed)
         return noticed
+
+    def _make_again(self, outputs: Iterable[OutputPath], reason: str, noticed: Noticed) -> None:
+        """Render whoever is to put something there, unless that was told before and has not gone well since."""
+        nodes = [self.graph[each] for output in sorted(outputs) for each in sorted(self.graph.claimants(output))]
+        news = [node for node in nodes if not self.is_forced(node.facts.id) or node.facts.output != node.claim]
+        self._force(news, reason, noticed)
 
     def _ask(self, event: Asked) -> Iterable[Command]:
         self.builds.ask(event)
@@ -315,9 +327,9 @@ class Machine:
         match check, event.outcome:
             case verdict.Again(look), _:
                 yield from self._again(node, job, event, look)
-            case _, Rendered():
+            case _, Rendered() as outcome:
                 self._runs.publish(event)
-                yield Publish(event.run, job.stage, job.output)
+                yield Publish(event.run, job.stage, job.output, outcome.output_hash)
             case _, Failed(problem):
                 self._runs.end(job)
                 yield from self._book.fail(node, problem, finished=event)

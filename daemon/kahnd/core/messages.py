@@ -9,6 +9,7 @@ from kahnd.core.model import (
     BuildId,
     BuildRecord,
     Change,
+    Digest,
     DocumentId,
     Job,
     Outcome,
@@ -41,22 +42,26 @@ class Asked:
 class Started:
     """A session's first look at everything: what differs from the snapshot, and which outputs are not there.
 
-    `asked`: what the session was begun for, if it was for something.
+    `asked`: what the session was begun for, if it was for something. `altered` are outputs found with other bytes
+    than were put there; `made` are all that kahnd ever put anywhere, whether the snapshot knows of them or not.
     """
 
     sightings: tuple[Sighting, ...]
     absent: frozenset[OutputPath]
     cause: str
     asked: Asked | None = None
+    altered: frozenset[OutputPath] = frozenset()
+    made: frozenset[OutputPath] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The file system was looked at, after an event; `absent` are outputs found not to be there."""
+    """The file system was looked at, after an event; `absent` and `altered` are outputs found to be so."""
 
     sightings: tuple[Sighting, ...]
     cause: str
     absent: frozenset[OutputPath] = frozenset()
+    altered: frozenset[OutputPath] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,14 +158,15 @@ class Publish:
     run: RunId
     stage: str
     output: OutputPath
+    digest: Digest
 
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Remove an output that no document stands for any more."""
+    """Remove an output that no document stands for any more; which one did is not always known."""
 
     output: OutputPath
-    document: DocumentId
+    document: DocumentId | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,6 @@ from kahnd.core.messages import (
     FindCycle,
     Finished,
     Look,
-    Observed,
     Propagate,
     Propagated,
     Publish,
@@ -44,8 +43,9 @@ from kahnd.core.messages import (
     Started,
     Tell,
 )
-from kahnd.core.model import BuildId, BuildRecord, DocumentId, Job, OutputPath, RunId, Snapshot, Status, Ticket
+from kahnd.core.model import BuildId, BuildRecord, DocumentId, Job, OutputPath, RunId, Snapshot, Ticket
 from kahnd.engine.eyes import Eyes
+from kahnd.engine.inspection import Inspection
 from kahnd.engine.keeper import Keeper
 from kahnd.engine.targets import resolve
 from kahnd.errors import StoreCorruptError
@@ -107,7 +107,8 @@ class Engine:
         self.machine = machine
         self.keeper = Keeper(world.store, world.say, patient=patient)
         self._send, self._inbox = anyio.create_memory_object_stream[Event](inf)
-        self.eyes = Eyes(world.tree, self._send.send_nowait, world.on_config)
+        self._inspection = Inspection(machine.graph, world.outputs)
+        self.eyes = Eyes(world.tree, self._inspection, self._send.send_nowait, world.on_config)
         self._outputs = world.outputs
         self._pool = world.pool
         self._clock = world.clock
@@ -161,8 +162,8 @@ class Engine:
     ) -> Answered:
         """Wait until everything that happened before is seen, and the targets (none: all) are up to date.
 
-        `retry`: failed documents are tried again, and outputs that are gone made again. Raises UsageError for a
-        target that is not there.
+        `retry`: failed documents are tried again, and outputs that are gone or altered made again. Raises UsageError
+        for a target that is not there.
         """
         began = self._clock.monotonic()
         await self.started.wait()
@@ -170,7 +171,7 @@ class Engine:
             await self.eyes.flush(self.watcher)
             await self._config_settled()
         if retry:
-            await self._look_at_outputs()
+            await self.eyes.inspect()
         wanted = await self.closure(targets)
         ticket = self._open_ticket(on_progress)
         self._send.send_nowait(Asked(ticket, cause, wanted, retry=retry, force=force))
@@ -210,10 +211,11 @@ class Engine:
         trusted = tuple(each for each in snapshot.documents if each.id not in self.machine.untrusted)
         began = self._clock.monotonic()
         sightings = await self.eyes.first(Snapshot(trusted))
-        absent = await self._absent_outputs() | await self._interrupted()
+        spoilt = await self._inspection.all()
         took = round(self._elapsed_ms(began), 2)
         self._say("scan.finished", cause=cause, changed=len(sightings), duration_ms=took)
-        await self._handle(tasks, Started(sightings, absent, cause, asked))
+        made = self._outputs.made()
+        await self._handle(tasks, Started(sightings, spoilt.absent, cause, asked, spoilt.altered, made))
         self.started.set()
 
     async def _handle(self, tasks: TaskGroup, event: Event) -> None:
@@ -234,8 +236,8 @@ class Engine:
                 return await self._resume()
             case FindCycle(members):
                 return CycleFound(members, await self.keeper.cycle(members))
-            case Publish(run, stage, output):
-                return Published(run, self._outputs.publish(stage, output))
+            case Publish(run, stage, output, digest):
+                return Published(run, self._outputs.publish(stage, output, digest))
             case Commit():
                 self.keeper.keep(command)
             case Render(job):
@@ -244,7 +246,7 @@ class Engine:
             case Cancel(run):
                 self._cancel(run)
             case Look(paths, document):
-                tasks.start_soon(self._look, paths, document)
+                tasks.start_soon(self.eyes.look, paths, document)
             case Remove(output, document):
                 self._remove(output, document)
             case Tell(event, fields):
@@ -277,32 +279,10 @@ class Engine:
         if scope:
             scope.cancel()
 
-    async def _look(self, paths: tuple[DocumentId, ...], document: DocumentId) -> None:
-        nodes = [node for each in paths if (node := self.machine.graph.get(each))]
-        outputs = [node.facts.output for node in nodes if node.facts.output]
-        absent = await anyio.to_thread.run_sync(self._outputs.absent, outputs) if outputs else frozenset()
-        await self.eyes.look(paths, absent, document)
-
-    def _remove(self, output: OutputPath, document: DocumentId) -> None:
+    def _remove(self, output: OutputPath, document: DocumentId | None) -> None:
         problem = self._outputs.remove(output)
         if problem:
             self._say("output.stuck", document=document, output=output, error=str(problem))
-
-    async def _interrupted(self) -> frozenset[OutputPath]:
-        """Outputs that are not those committed: a crash can fall between putting one in place and committing it."""
-        unfinished = [node.facts for node in self.machine.graph if node.status is Status.DIRTY]
-        expected = {each.output: each.output_hash for each in unfinished if each.output and each.output_hash}
-        return await anyio.to_thread.run_sync(self._outputs.altered, expected)
-
-    async def _absent_outputs(self) -> frozenset[OutputPath]:
-        outputs = [node.facts.output for node in self.machine.graph if node.facts.output]
-        return await anyio.to_thread.run_sync(self._outputs.absent, outputs)
-
-    async def _look_at_outputs(self) -> None:
-        """Notice outputs that somebody removed."""
-        absent = await self._absent_outputs()
-        if absent:
-            self._send.send_nowait(Observed((), "outputs removed", absent))
 
     async def _answer(self, ticket: Ticket, report: Report) -> None:
         await self.keeper.flush()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 import anyio
 
 from kahnd.core.messages import Event, Looked, Observed
-from kahnd.core.model import DocumentId, OutputPath, Sighting, Snapshot
+from kahnd.core.model import DocumentId, Sighting, Snapshot
+from kahnd.engine.inspection import Inspection, Spoilt
 from kahnd.ports import Batch, Tree, Watcher
 
 Send = Callable[[Event], None]
@@ -19,8 +20,9 @@ class Eyes:
     `on_config` hears of changes to what the session is built on; True where they are to the ignore rules.
     """
 
-    def __init__(self, tree: Tree, send: Send, on_config: Callable[[bool], None]) -> None:
+    def __init__(self, tree: Tree, inspection: Inspection, send: Send, on_config: Callable[[bool], None]) -> None:
         self._on_config = on_config
+        self._inspection = inspection
         self._tree = tree
         self._send = send
         self._lock = anyio.Lock()
@@ -44,6 +46,8 @@ class Eyes:
                 changed = await self._look_at(batch)
                 if changed:  # else it is not worth a line, which might itself be a write that is watched
                     say("watch.batch", paths=len(batch.paths), everything=batch.everything, changed=changed)
+            if batch.outputs or batch.everything:
+                await self.inspect(None if batch.everything else batch.outputs)
             if batch.config:
                 self._on_config(batch.everything)
             for token in batch.flushed:
@@ -61,11 +65,19 @@ class Eyes:
         async with self._lock:
             self._report(await self._tree.crawl())
 
-    async def look(self, paths: Iterable[DocumentId], absent: frozenset[OutputPath], document: DocumentId) -> None:
-        """Look at some documents, because a rendering found them other than expected."""
+    async def inspect(self, hints: Collection[str] | None = None) -> None:
+        """Compare the outputs there, or below (None: all), with what was put there."""
+        await self._looked.wait()
+        spoilt = await self._inspection.near(hints)
+        if spoilt:
+            self._send(Observed((), cause_of_spoilt(spoilt), spoilt.absent, spoilt.altered))
+
+    async def look(self, paths: Collection[DocumentId], document: DocumentId) -> None:
+        """Look at some documents and their outputs, because a rendering found them other than expected."""
+        spoilt = await self._inspection.of(paths)
         async with self._lock:
             sightings = await self._tree.look(paths)
-            self._send(Observed(sightings, cause_of(sightings), absent))
+            self._send(Observed(sightings, cause_of(sightings), spoilt.absent, spoilt.altered))
             self._send(Looked(document))
 
     async def flush(self, watcher: Watcher) -> None:
@@ -96,3 +108,11 @@ def cause_of(sightings: tuple[Sighting, ...]) -> str:
     gone = first.content_hash is None and first.problem is None
     more = f" and {len(sightings) - 1} more" if len(sightings) > 1 else ""
     return f"{first.document} {'removed' if gone else 'saved'}{more}"
+
+
+def cause_of_spoilt(spoilt: Spoilt) -> str:
+    """The words for a build that these began: "site/a.html gone", "site/a.html altered and 3 more"."""
+    first = min(spoilt.absent | spoilt.altered)
+    count = len(spoilt.absent | spoilt.altered)
+    more = f" and {count - 1} more" if count > 1 else ""
+    return f"{first} {'gone' if first in spoilt.absent else 'altered'}{more}"

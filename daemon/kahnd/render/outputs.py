@@ -7,10 +7,12 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from kahnd.core.model import Digest, OutputPath, Problem
+from kahnd.render.account import ACCOUNT, Account, Made
 from kahnd.render.files import digest_of, is_regular
 
 _REMEDIES: Final = {
@@ -31,21 +33,38 @@ class FileOutputs:
     """`folder` is the project's output folder; nothing outside of it is written, links or not.
 
     What was made in another, when the project had that one, is removed from there, unless a link leads to it.
+    What kahnd has not made is left alone wherever it is. `kept`: whether an account of what it makes is written.
     """
 
-    def __init__(self, root: Path, folder: str) -> None:
+    def __init__(self, root: Path, folder: str, *, kept: bool = True) -> None:
         self._root = root
         self._folder = root / folder
+        self._account = Account(root / ACCOUNT, kept=kept)
 
-    def publish(self, stage: str, output: OutputPath) -> Problem | None:
-        """Move a finished output into place, whole; a Problem if that can't be done."""
+    def open(self, recorded: Iterable[OutputPath]) -> None:
+        """Before anything is written: `recorded` outputs count as made by kahnd where there is no account yet."""
+        self._account.open(recorded)
+
+    def made(self) -> frozenset[OutputPath]:
+        """All that kahnd has made and not removed."""
+        return frozenset(self._account)
+
+    def publish(self, stage: str, output: OutputPath, digest: Digest) -> Problem | None:
+        """Move a finished output into place, whole; a Problem if that can't be done, or would destroy another's file.
+
+        A file that is there and has the same bytes is kahnd's from now on.
+        """
         fits = self._inside(self._root / output)
-        return self._attempt(output, lambda: self._place(self._root / stage, self._root / output), fits=fits)
+        if fits and self._is_foreign(output, digest):
+            return Problem("a file that kahnd did not make is there", output, 0, "move it away, or change the rule")
+        return self._attempt(output, lambda: self._place(self._root / stage, output, digest), fits=fits)
 
     def remove(self, output: OutputPath) -> Problem | None:
-        """Remove an output and the folders it leaves empty, if there; a folder in its place is not kahnd's."""
+        """Remove an output and the folders it leaves empty, if kahnd made it; a folder in its place is not its own."""
+        if output not in self._account:
+            return None
         path = self._root / output
-        return self._attempt(output, lambda: self._remove(path), fits=self._inside(path) or self._unlinked(path))
+        return self._attempt(output, lambda: self._remove(output), fits=self._inside(path) or self._unlinked(path))
 
     def discard(self, stage: str) -> None:
         """Remove a stage and all in it, if there. What can't be removed is in nobody's way."""
@@ -57,11 +76,39 @@ class FileOutputs:
 
     def absent(self, outputs: Iterable[OutputPath]) -> frozenset[OutputPath]:
         """Which of these are not there as regular files."""
-        return frozenset(output for output in outputs if not is_regular(self._root / output))
+        return frozenset(output for output in outputs if self._stat(output) is None)
 
     def altered(self, outputs: Mapping[OutputPath, Digest]) -> frozenset[OutputPath]:
-        """Which of these are not there with bytes of that hash."""
-        return frozenset(output for output, digest in outputs.items() if self._hash(output) != digest)
+        """Which of these are not there with bytes of that hash; hashed only where the stat is not as it was made."""
+        return frozenset(output for output, digest in outputs.items() if not self._is_as_made(output, digest))
+
+    def _is_as_made(self, output: OutputPath, digest: Digest) -> bool:
+        status, made = self._stat(output), self._account.get(output)
+        if status is None:
+            return False
+        if made and made == _made(status, digest):
+            return True
+        if self._hash(output) != digest:
+            return False
+        if made:
+            with suppress(OSError):  # then it is hashed once more next time
+                self._account.confirm(output, made, _made(status, digest))
+        return True
+
+    def _is_foreign(self, output: OutputPath, digest: Digest) -> bool:
+        if output in self._account:
+            return False
+        path = self._root / output
+        is_folder = path.is_dir() and not path.is_symlink()
+        return os.path.lexists(path) and not is_folder and self._hash(output) != digest
+
+    def _stat(self, output: OutputPath) -> os.stat_result | None:
+        """Of a regular file."""
+        try:
+            status = os.lstat(f"{self._root}/{output}")  # thousands at a start: a Path takes longer than the look
+        except OSError:  # one that can't be looked at can't be put there either, and that is told
+            return None
+        return status if stat.S_ISREG(status.st_mode) else None
 
     def _hash(self, output: OutputPath) -> Digest | None:
         path = self._root / output
@@ -89,33 +136,42 @@ class FileOutputs:
         """Whether it is in the project just as its path says."""
         return path.is_relative_to(self._root) and os.path.realpath(path.parent) == str(path.parent)
 
-    def _place(self, stage: Path, path: Path) -> None:
+    def _place(self, stage: Path, output: OutputPath, digest: Digest) -> None:
+        path = self._root / output
         if path.is_dir() and not path.is_symlink():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            stage.replace(path)
-        except OSError as error:
-            if error.errno != errno.EXDEV:
-                raise
-            _copy_over(stage, path)
+        with self._account.entered(output, _made(os.lstat(stage), digest)):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                stage.replace(path)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                _copy_over(stage, path)
+                self._account.enter(output, _made(os.lstat(path), digest))
 
-    def _remove(self, path: Path) -> None:
-        try:
-            if stat.S_ISDIR(os.lstat(path).st_mode):
-                return
-            path.unlink()
-        except (FileNotFoundError, NotADirectoryError):
-            return
+    def _remove(self, output: OutputPath) -> None:
+        path = self._root / output
+        with suppress(FileNotFoundError, NotADirectoryError):
+            if not stat.S_ISDIR(os.lstat(path).st_mode):
+                path.unlink()
         self._prune(path.parent)
+        self._account.enter(output, None)
 
     def _prune(self, folder: Path) -> None:
         while folder not in {self._folder, self._root} and folder.is_relative_to(self._root):
             try:
                 folder.rmdir()
+            except FileNotFoundError:
+                pass
             except OSError:  # not empty, or not ours to remove
                 return
             folder = folder.parent
+
+
+def _made(status: os.stat_result, digest: Digest) -> Made:
+    """A rename keeps all of these: an output is entered as what its stage is."""
+    return Made(digest, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def _copy_over(stage: Path, path: Path) -> None:

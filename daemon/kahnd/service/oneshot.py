@@ -133,7 +133,7 @@ async def _rehearsed(project: Project, targets: tuple[str, ...]) -> Engine:
     world = World(
         MemoryStore.of(snapshot),
         tree_of(project),
-        _Untouched(project.root, project.layout.output),
+        _Untouched(project.root, project.layout.output, kept=False),
         _NoPool(),
         SystemClock(),
         _silent,

@@ -114,6 +114,7 @@ async def open_session(
         outputs = FileOutputs(config.root, layout.output)
         outputs.discard(STAGES)
         snapshot = await store.load()
+        outputs.open(each.output for each in snapshot.documents if each.output)
         machine = Machine(layout, snapshot, slots=bounds.workers, build_ids=ids)
         world = World(store, tree_of(project), outputs, pool, SystemClock(), say)
         if desk:
@@ -186,6 +187,6 @@ def _watcher(project: Project, say: Say) -> FileWatcher:
         registry.session_files(config.layout.rules, config.root),
         config.watch.settle_ms,
         config.watch.polling,
-        unwatched=(config.layout.output,),
+        outputs=config.layout.output,
         say=say,
     )

@@ -49,7 +49,7 @@ class FileWatcher:
     """Fulfils ports.Watcher. To be iterated once; `flush` belongs to the event loop's thread.
 
     `session_files` are what a session is built on besides kahnd.toml (plug-ins), relative to the project or absolute;
-    `unwatched` folders, such as the output, whose events are of no interest. `say` writes a log line: event, fields.
+    `outputs` is the output folder: its events are told apart. `say` writes a log line: event, fields.
     `overflows` counts the floods in which events may have been lost, and which were answered by a look at everything.
     """
 
@@ -61,15 +61,14 @@ class FileWatcher:
         settle_ms: int = 10,
         polling: Polling = "auto",
         *,
-        unwatched: Collection[str] = (),
+        outputs: str | None = None,
         say: Callable[..., None] = lambda _event, **_fields: None,
     ) -> None:
         self._root = os.path.abspath(root)  # noqa: PTH100  events come with the path as it is watched
         self._sources = tuple(sorted({posixpath.normpath(source) for source in sources}))
-        self._watched = (*self._sources, COOKIES)
-        self._unwatched = tuple(
-            each for each in unwatched if not any(is_below(source, each) for source in self._sources)
-        )
+        holds_sources = outputs is not None and any(is_below(source, outputs) for source in self._sources)
+        self._outputs = None if outputs is None or holds_sources else posixpath.normpath(outputs)
+        self._watched = (*self._sources, COOKIES, *([self._outputs] if self._outputs else []))
         self._settle_ms = settle_ms
         self._say = say
         self.overflows = 0
@@ -223,7 +222,8 @@ class FileWatcher:
         config, ignoring = self._news(paths)
         if ignoring:
             return self._everything(config=True)
-        return Batch(frozenset(paths), config=config, flushed=self._flushed(self._cookies_in(inner)))
+        flushed = self._flushed(self._cookies_in(inner))
+        return Batch(frozenset(paths), config=config, flushed=flushed, outputs=self._made(inner))
 
     def _everything(self, *, config: bool = False) -> Batch:
         """A look at everything also answers every flush called before it."""
@@ -234,8 +234,19 @@ class FileWatcher:
     def _matters(self, path: str) -> bool:
         return (
             any(is_below(path, source) for source in self._sources)
-            and not any(is_below(path, each) for each in self._unwatched)
+            and not self._is_output(path)
             and not any(map(never_document, path.split("/")))
+        )
+
+    def _is_output(self, path: str) -> bool:
+        return self._outputs is not None and is_below(path, self._outputs)
+
+    def _made(self, changes: Iterable[tuple[int, str]]) -> frozenset[str]:
+        """Outputs. Not folders that appear: most are kahnd's, and what is in others is none of its outputs' loss."""
+        return frozenset(
+            path
+            for change, path in changes
+            if self._is_output(path) and (change != Change.added or folder_signature(self._full(path)) is None)
         )
 
     def _expect_more(self, added: Iterable[str]) -> None:

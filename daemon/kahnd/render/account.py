@@ -1,0 +1,136 @@
+"""The account of what kahnd has made: kept apart from the database, which may be lost and rebuilt.
+
+A journal of JSON lines: an output with its hash and stat, written before it is put in place, or that it is removed,
+written after. So whatever way a session ends, what kahnd has put anywhere is in the account. What is not, is not its
+own: a line that is lost or can't be read makes an output one to be left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from kahnd.core.model import Digest, OutputPath
+
+ACCOUNT: Final = ".kahnd/outputs"
+_SLACK: Final = 1_000
+"""So many lines more than are needed are not worth writing the journal anew."""
+
+
+class Made(msgspec.Struct, frozen=True, array_like=True):
+    """An output as it was made: the hash of its bytes, and what the file system says of the file that has these."""
+
+    hash: Digest | None = None
+    size: int = -1
+    mtime_ns: int = -1
+    inode: int = -1
+
+
+UNSEEN: Final = Made()
+"""An output known to be kahnd's, and no more."""
+
+
+class _Line(msgspec.Struct, array_like=True):
+    """`made` is None once the output is removed."""
+
+    output: OutputPath
+    made: Made | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Line)
+
+
+class Account:
+    """By output. `kept`: what is said to it is written down; otherwise it is only read. Safe to use from threads."""
+
+    def __init__(self, path: Path, *, kept: bool = True) -> None:
+        self._path = path
+        self._kept = kept
+        self._lock = threading.Lock()
+        self._made: dict[OutputPath, Made] = {}
+        self._is_new, self._torn, self._surplus = not path.exists(), False, 0
+        if not self._is_new:
+            self._read(path.read_bytes())
+
+    def __contains__(self, output: OutputPath) -> bool:
+        return output in self._made
+
+    def __iter__(self) -> Iterator[OutputPath]:
+        return iter(self._made)
+
+    def get(self, output: OutputPath) -> Made | None:
+        """How an output was made; None if kahnd did not make it."""
+        return self._made.get(output)
+
+    def open(self, recorded: Iterable[OutputPath]) -> None:
+        """Begin to write. `recorded` outputs are entered if there was no account yet. Raises OSError."""
+        if self._is_new:
+            self._made.update(dict.fromkeys(recorded, UNSEEN))
+        if self._is_new or self._torn or self._surplus > len(self._made) + _SLACK:
+            self._compact()
+
+    @contextmanager
+    def entered(self, output: OutputPath, made: Made) -> Iterator[None]:
+        """Enter an output that is about to be put in place; if that fails, all is as before. Raises OSError."""
+        before = self._made.get(output)
+        self.enter(output, made)
+        try:
+            yield
+        except OSError:
+            self.enter(output, before)
+            raise
+
+    def enter(self, output: OutputPath, made: Made | None) -> None:
+        """What is true of an output from now on (None: it is not kahnd's any more). Raises OSError."""
+        with self._lock:
+            self._enter(output, made)
+
+    def confirm(self, output: OutputPath, before: Made, after: Made) -> None:
+        """An output was looked at and is as it should be; nothing, if it was made anew meanwhile. Raises OSError."""
+        with self._lock:
+            if self._made.get(output) is before:
+                self._enter(output, after)
+
+    def _enter(self, output: OutputPath, made: Made | None) -> None:
+        if self._kept:
+            with self._path.open("ab", buffering=0) as journal:
+                journal.write(_encoded(output, made))
+        if made:
+            self._made[output] = made
+        else:
+            self._made.pop(output, None)
+
+    def _read(self, content: bytes) -> None:
+        *lines, rest = content.split(b"\n")
+        self._torn = bool(rest)
+        for line in lines:
+            try:
+                entry = _DECODER.decode(line)
+            except msgspec.DecodeError:
+                self._torn = True
+                continue
+            if entry.made:
+                self._made[entry.output] = entry.made
+            else:
+                self._made.pop(entry.output, None)
+        self._surplus = len(lines) - len(self._made)
+
+    def _compact(self) -> None:
+        """Write the journal anew, whole or not at all."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._path.with_name(f"{self._path.name}.new")
+        with fresh.open("wb") as journal:
+            journal.writelines(_encoded(output, made) for output, made in self._made.items())
+            journal.flush()
+            os.fsync(journal.fileno())
+        fresh.replace(self._path)
+
+
+def _encoded(output: OutputPath, made: Made | None) -> bytes:
+    return msgspec.json.encode(_Line(output, made)) + b"\n"
