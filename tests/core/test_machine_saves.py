@@ -199,6 +199,68 @@ def test_an_output_that_is_gone_is_made_again() -> None:
     assert world.events("document.dirty")[0]["reason"] == "its output is gone"
 
 
+def test_an_output_that_was_altered_is_made_again() -> None:
+    world = at_rest(BOOK)
+    before = world.outputs.texts["site/b.html"]
+    world.alter_output("site/b.html", "spoilt")
+    assert world.settle() == ["docs/b.md"]
+    assert world.outputs.texts["site/b.html"] == before
+    assert world.events("document.dirty")[0]["reason"] == "its output was altered"
+
+
+def test_an_output_spoilt_twice_before_it_is_made_again_is_made_once() -> None:
+    world = at_rest(BOOK)
+    world.alter_output("site/b.html", "spoilt")
+    world.lose_output("site/b.html")
+    assert world.cancelled == []
+    assert world.settle() == ["docs/b.md"]
+
+
+def test_an_output_that_can_not_be_made_again_is_not_tried_at_every_look() -> None:
+    world = at_rest({"docs/a.md": "one"})
+    world.save("docs/a.md", "fail")
+    world.settle()
+    assert world.status("docs/a.md") is Status.FAILED
+    world.lose_output("site/a.html")
+    world.settle()
+    builds = len(world.builds)
+    world.observe_gone("site/a.html")
+    world.settle()
+    assert len(world.builds) == builds
+    world.save("docs/a.md", "one")
+    assert world.settle() == ["docs/a.md"]
+    assert "site/a.html" in world.outputs.texts
+
+
+def test_where_a_file_was_in_the_way_its_going_makes_the_output() -> None:
+    """Every time: it may be put there again."""
+    world = World({"docs/a.md": "one"})
+    world.in_the_way.add("site/a.html")
+    world.start()
+    for _ in range(2):
+        world.settle()
+        assert world.status("docs/a.md") is Status.FAILED
+        world.observe_gone("site/a.html")
+    world.in_the_way.clear()
+    world.observe_gone("site/a.html")
+    world.settle()
+    assert world.status("docs/a.md") is Status.DONE
+
+
+def test_an_output_in_place_at_a_crash_goes_with_its_document() -> None:
+    world = at_rest({"docs/a.md": "one"})
+    world.save("docs/b.md", "two")
+    world.finish("docs/b.md")
+    world.crash()
+    assert "site/b.html" in world.outputs.texts
+    world.delete("docs/b.md")
+    world.start()
+    world.settle()
+    assert set(world.outputs.texts) == {"site/a.html"}
+    assert world.removed == ["site/b.html"]
+    assert [each["output"] for each in world.events("document.removed")] == ["site/b.html"]
+
+
 def test_an_output_that_went_while_nothing_ran_is_made_again() -> None:
     world = at_rest(BOOK)
     del world.outputs.texts["site/a.html"]

@@ -46,6 +46,7 @@ from kahnd.core.model import (
     DocumentId,
     Job,
     OutputPath,
+    Problem,
     Result,
     RunId,
     Sighting,
@@ -85,6 +86,8 @@ class World:
             self.sources.write(path, text)
         self.made: set[OutputPath] = set()
         """The account of outputs, which outlives a crash."""
+        self.in_the_way: set[str] = set()
+        """Files that kahnd did not make, where it wants to put outputs."""
         self.rendered: list[str] = []
         self.removed: list[str] = []
         self.cancelled: list[RunId] = []
@@ -134,6 +137,10 @@ class World:
     def lose_output(self, path: str) -> None:
         """Somebody deletes an output, and that is noticed."""
         del self.outputs.texts[path]
+        self.observe_gone(path)
+
+    def observe_gone(self, path: str) -> None:
+        """A look finds nothing at an output's place."""
         self._send(Observed((), "outputs removed", frozenset({OutputPath(path)})))
 
     def alter_output(self, path: str, text: str) -> None:
@@ -333,6 +340,8 @@ class World:
         return Resumed(frozenset(now(self.store.frontier())), scope)
 
     def _publish(self, run: RunId, stage: str, output: OutputPath) -> Published:
+        if output in self.in_the_way:
+            return Published(run, Problem("in the way", output))
         self.made.add(output)
         self.outputs.write(output, self._stages[stage])
         self.rendered.append(self._jobs[run].document)

@@ -153,6 +153,20 @@ async def test_a_question_with_retry_makes_lost_outputs_again() -> None:
         assert (await engine.ask("build", retry=True)).report.rendered == ("docs/a.md",)
 
 
+@pytest.mark.parametrize("batch", [Batch(outputs=frozenset({"site/a.html"})), Batch(everything=True)])
+async def test_a_spoilt_output_is_made_again_when_the_watcher_tells(batch: Batch) -> None:
+    watcher = HandWatcher()
+    place = Place(PAIR, watcher=watcher)
+    async with place.at_work() as engine:
+        await engine.ask("wait")
+        good = place.outputs.files.texts["site/a.html"]
+        place.outputs.files.write("site/a.html", "spoilt")
+        watcher.send(batch)
+        assert (await engine.ask("wait")).report.rendered == ("docs/a.md",)
+        assert place.outputs.files.texts["site/a.html"] == good
+        assert place.log.all("build.started")[-1]["cause"] == "site/a.html altered"
+
+
 async def test_a_document_that_changed_under_its_rendering_is_looked_at_and_rendered_again() -> None:
     place = Place({"docs/a.md": "one"})
     place.pool.gate = anyio.Event()

@@ -97,3 +97,7 @@ async def watching(watcher: FileWatcher) -> AsyncIterator[Watching]:
 
 def hinted(batches: Iterable[Batch]) -> set[str]:
     return {path for batch in batches for path in batch.paths}
+
+
+def told_of_outputs(batches: Iterable[Batch]) -> set[str]:
+    return {path for batch in batches for path in batch.outputs}

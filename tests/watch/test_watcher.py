@@ -15,7 +15,7 @@ import pytest
 from watchfiles._rust_notify import RustNotify
 
 from kahnd.watch.watcher import COOKIES, FLOOD, FileWatcher
-from watch.harness import Watching, by_document, hinted, tree_over, watching, write
+from watch.harness import Watching, by_document, hinted, told_of_outputs, tree_over, watching, write
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -62,6 +62,28 @@ async def test_what_is_no_document_makes_no_hint(root: Path) -> None:
         write(root, dict.fromkeys(names, "x"))
         write(root, {"docs/a.md": "x"})
         assert hinted(await seen.flushed()) == {"docs/a.md"}
+
+
+async def test_what_happens_among_outputs_is_told_apart(root: Path) -> None:
+    write(root, {"site/old/a.html": "a"})
+    async with watching(FileWatcher(root, ["docs"], outputs="site")) as seen:
+        write(root, {"site/b.html": "b", "docs/a.md": "x"})
+        batches = await seen.flushed()
+        assert hinted(batches) == {"docs/a.md"}
+        assert told_of_outputs(batches) == {"site/b.html"}
+        (root / "site/old").rename(root / "gone")
+        assert told_of_outputs(await seen.flushed()) == {"site/old"}
+
+
+async def test_an_output_folder_that_is_made_or_made_anew_is_watched(root: Path) -> None:
+    async with watching(FileWatcher(root, ["docs"], outputs="site")) as seen:
+        for text in ("one", "two"):
+            write(root, {"site/a.html": text})
+            await seen.until(lambda batches: any(batch.everything for batch in batches))
+            await seen.flushed()
+            (root / "site/a.html").unlink()
+            assert told_of_outputs(await seen.flushed()) == {"site/a.html"}
+            (root / "site").rename(root / text)
 
 
 async def test_outside_the_sources_only_what_a_session_is_built_on_counts(root: Path) -> None:
