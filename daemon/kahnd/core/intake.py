@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 
 from kahnd.core import digest
@@ -77,6 +77,15 @@ class Intake:
         self._regather(noticed)
         self._forget(noticed)
         return noticed
+
+    def spoilt(self, outputs: Iterable[OutputPath], forced: Container[DocumentId]) -> list[Node]:
+        """Whose outputs these are, to be made again; not those told before that could not be made since."""
+        nodes = [self._graph[each] for output in sorted(outputs) for each in sorted(self._graph.claimants(output))]
+        return [node for node in nodes if node.facts.id not in forced or node.facts.output != node.claim]
+
+    def disowned(self, made: frozenset[OutputPath], noticed: Noticed) -> list[OutputPath]:
+        """What a session left behind that ended before it could say whose it is, and nobody stands for now."""
+        return sorted(made - {output for output, _ in noticed.removed} - self._graph.outputs())
 
     def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> tuple[Edges, tuple[Facts, ...]]:
         """Replace a document's edges; also the facts of targets first heard of (missing ones, collections)."""

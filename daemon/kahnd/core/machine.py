@@ -139,30 +139,19 @@ class Machine:
         knotted = [node for node in self.graph if node.facts.because == node.facts.id]
         self._again_dirty(knotted, "on a cycle", noticed)
         yield from self._book.begin(event.cause)
-        yield from self._disown(event.made, noticed)
+        for output in self._intake.disowned(event.made, noticed):
+            yield from self._book.remove(output)
         yield from self._take_in(noticed, event.cause)
         yield from self._query(Resume())
-
-    def _disown(self, made: frozenset[OutputPath], noticed: Noticed) -> Iterable[Command]:
-        """Remove what a session left behind that ended before it could say whose it is."""
-        removed = {output for output, _ in noticed.removed}
-        for output in sorted(made - removed - self.graph.outputs()):
-            yield from self._book.remove(output)
 
     def _observe(self, event: Observed) -> Iterable[Command]:
         return self._take_in(self._notice(event), event.cause)
 
     def _notice(self, event: Started | Observed) -> Noticed:
         noticed = self._intake.observe(event.sightings)
-        self._make_again(event.absent, "its output is gone", noticed)
-        self._make_again(event.altered, "its output was altered", noticed)
+        self._force(self._intake.spoilt(event.absent, self._forced), "its output is gone", noticed)
+        self._force(self._intake.spoilt(event.altered, self._forced), "its output was altered", noticed)
         return noticed
-
-    def _make_again(self, outputs: Iterable[OutputPath], reason: str, noticed: Noticed) -> None:
-        """Render whoever is to put something there, unless that was told before and has not gone well since."""
-        nodes = [self.graph[each] for output in sorted(outputs) for each in sorted(self.graph.claimants(output))]
-        news = [node for node in nodes if not self.is_forced(node.facts.id) or node.facts.output != node.claim]
-        self._force(news, reason, noticed)
 
     def _ask(self, event: Asked) -> Iterable[Command]:
         self.builds.ask(event)
