@@ -112,7 +112,7 @@ class FileWatcher:
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """Batches for as long as it is iterated; nothing is left behind when it is closed or cancelled."""
         try:
-            await anyio.to_thread.run_sync(self._clear_cookies)
+            await anyio.to_thread.run_sync(self._prepare)
             await self._renew()
             self._ready.set()
             while True:
@@ -290,6 +290,12 @@ class FileWatcher:
             with suppress(OSError):  # cleared at the next start
                 self._cookie(token).unlink(missing_ok=True)
         return seen
+
+    def _prepare(self) -> None:
+        if self._outputs:
+            with suppress(OSError):  # whoever puts the first output there will tell
+                Path(self._full(self._outputs)).mkdir(parents=True, exist_ok=True)
+        self._clear_cookies()
 
     def _clear_cookies(self) -> None:
         """Remove what an earlier life left, and have the folder there to be watched."""
