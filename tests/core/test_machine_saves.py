@@ -261,6 +261,18 @@ def test_an_output_in_place_at_a_crash_goes_with_its_document() -> None:
     assert [each["output"] for each in world.events("document.removed")] == ["site/b.html"]
 
 
+def test_an_output_in_place_at_a_crash_goes_with_its_document_later_too() -> None:
+    world = at_rest({"docs/a.md": "one"})
+    world.save("docs/b.md", "two")
+    world.finish("docs/b.md")
+    world.crash()
+    world.start()
+    world.remove("docs/b.md")
+    world.settle()
+    assert set(world.outputs.texts) == {"site/a.html"}
+    assert world.removed == ["site/b.html"]
+
+
 def test_an_output_that_went_while_nothing_ran_is_made_again() -> None:
     world = at_rest(BOOK)
     del world.outputs.texts["site/a.html"]

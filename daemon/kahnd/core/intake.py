@@ -57,6 +57,7 @@ class Intake:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._orphans: set[DocumentId] = set()
+        self._unrecorded: frozenset[OutputPath] = frozenset()
         self._collections: dict[DocumentId, _Collection] = {}
         for node in graph:
             if is_collection(node.facts.id):
@@ -85,6 +86,7 @@ class Intake:
 
     def disowned(self, made: frozenset[OutputPath], noticed: Noticed) -> list[OutputPath]:
         """What a session left behind that ended before it could say whose it is, and nobody stands for now."""
+        self._unrecorded = made - {node.facts.output for node in self._graph}
         return sorted(made - {output for output, _ in noticed.removed} - self._graph.outputs())
 
     def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> tuple[Edges, tuple[Facts, ...]]:
@@ -148,6 +150,8 @@ class Intake:
             return
         others = self._graph.claimants(node.claim) - {document}
         self._abandon(node.facts, noticed)
+        if node.claim in self._unrecorded and node.claim != node.facts.output and not others:
+            noticed.removed.append((node.claim, document))
         edges, _ = self.connect(document, ())
         self._graph.put(Facts(document, Status.MISSING))
         noticed.note(Change(Facts(document, Status.MISSING), edges), GONE)
