@@ -38,6 +38,7 @@ class FileOutputs:
 
     def __init__(self, root: Path, folder: str, *, kept: bool = True) -> None:
         self._root = root
+        self._prefix = f"{root}/"
         self._folder = root / folder
         self._account = Account(root / ACCOUNT, kept=kept)
 
@@ -105,7 +106,7 @@ class FileOutputs:
     def _stat(self, output: OutputPath) -> os.stat_result | None:
         """Of a regular file."""
         try:
-            status = os.lstat(f"{self._root}/{output}")  # thousands at a start: a Path takes longer than the look
+            status = os.lstat(self._prefix + output)  # thousands at a start: a Path takes longer than the look
         except OSError:  # one that can't be looked at can't be put there either, and that is told
             return None
         return status if stat.S_ISREG(status.st_mode) else None
