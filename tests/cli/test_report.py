@@ -132,3 +132,29 @@ def test_status_without_a_daemon_says_how_to_start_one() -> None:
     lines = report.status(stopped)
     assert "daemon     stopped (start it with `kahnd run`)" in lines
     assert not any(line.startswith(("watch", "last build")) for line in lines)
+
+
+def test_history_has_a_line_a_render_and_what_went_wrong_below_it() -> None:
+    entry = {"document": "a.md", "cause": "a.md saved", "status": "DONE", "started_at": "T1", "duration_ms": 3.2}
+    failed = {**entry, "status": "FAILED", "started_at": "T0", "error": "a.md:3: broken"}
+    assert report.history([{**entry, "error": None}, failed]) == [
+        "T1  rendered  3 ms  a.md  a.md saved",
+        "T0  failed    3 ms  a.md  a.md saved",
+        "    a.md:3: broken",
+    ]
+    assert report.history([]) == ["nothing was rendered yet"]
+
+
+def test_why_has_the_hashes_of_each_reason_and_the_chain() -> None:
+    reason = {"kind": "dependency", "document": "_p.md", "before": "11", "after": None}
+    answer: dict[str, Any] = {
+        "document": "a.md",
+        "status": "DIRTY",
+        "reasons": [reason],
+        "chain": ["_p.md", "a.md"],
+        "rendered": None,
+    }
+    assert report.why(answer) == ["a.md: DIRTY", "  dependency  _p.md  11 → nothing", "_p.md → a.md"]
+    past = {"started_at": "T1", "cause": "start"}
+    answer |= {"status": "DONE", "reasons": [], "chain": ["a.md"], "rendered": past}
+    assert report.why(answer) == ["a.md: DONE, rendered T1 (start)", "  no reason to tell"]

@@ -48,6 +48,15 @@ class PatientDesk:
             on_progress(step, self.steps, "docs/a.md")
         return await self._answer({"build": targets, "force": force})
 
+    async def retry(self, targets: tuple[str, ...], *, on_progress: OnProgress) -> Json:
+        return await self._answer({"retry": targets})
+
+    async def why(self, target: str) -> Json:
+        return await self._answer({"why": target})
+
+    async def history(self, document: str | None, limit: int) -> Json:
+        return await self._answer({"history": [document, limit]})
+
     async def wait(self, targets: tuple[str, ...], *, on_progress: OnProgress) -> Json:
         return await self._answer({"wait": targets})
 
@@ -119,6 +128,9 @@ async def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path) -> N
         ("/v1/plan?target=a.md&target=b.md", {"plan": ["a.md", "b.md"]}),
         ("/v1/graph?target=a%20b.md", {"graph": ["a b.md"], "reverse": False}),
         ("/v1/graph?reverse=1", {"graph": [], "reverse": True}),
+        ("/v1/why?target=a.md", {"why": "a.md"}),
+        ("/v1/history", {"history": [None, 20]}),
+        ("/v1/history?document=a.md&limit=3", {"history": ["a.md", 3]}),
     ],
 )
 async def test_questions_reach_the_desk(tmp_path: Path, path: str, answer: Json) -> None:
@@ -131,6 +143,7 @@ async def test_questions_reach_the_desk(tmp_path: Path, path: str, answer: Json)
     [
         ("/v1/build", {}, {"build": [], "force": False}),
         ("/v1/build", {"targets": ["a.md"], "force": True}, {"build": ["a.md"], "force": True}),
+        ("/v1/retry", {"targets": ["a.md"]}, {"retry": ["a.md"]}),
         ("/v1/wait", {"targets": ["a.md"], "timeout": None}, {"wait": ["a.md"]}),
     ],
 )
@@ -206,7 +219,7 @@ async def test_a_bad_body_is_refused_with_the_reason(tmp_path: Path, body: bytes
     async with served(tmp_path, PatientDesk()) as client, client.post("/v1/build", data=body) as response:
         assert response.status == 400
         error = (await response.json())["error"]
-    assert error["message"].startswith("the request's body: ")
+    assert error["message"].startswith("the request: ")
     assert said in error["message"]
     assert error["exit_code"] == 2
 

@@ -8,6 +8,7 @@ import pytest
 
 from kahnd.core.model import (
     Attempt,
+    Because,
     BuildId,
     BuildRecord,
     Change,
@@ -19,6 +20,7 @@ from kahnd.core.model import (
     Kind,
     OutputPath,
     Problem,
+    Reason,
     Result,
     Snapshot,
     Stat,
@@ -36,6 +38,7 @@ EVERYTHING = Facts(
     output_hash=Digest("4" * 32),
     effective_hash=Digest("5" * 32),
     recipe_hash=Digest("6" * 32),
+    last_recipe_hash=Digest("7" * 32),
     output=OutputPath("site/x.html"),
     problem=Problem("no such partial", "docs/x.md", 7, "make it", "a renderer's\nown words"),
     because=DocumentId("docs/y.md"),
@@ -252,6 +255,27 @@ async def test_history_is_told_newest_first(store: Store) -> None:
         ("b", "7", "save", 1.5, None)
     ]
     assert [each.started_at[-3:] for each in await store.history(DocumentId("a"), 10)] == ["03Z", "01Z"]
+
+
+async def test_history_tells_the_reasons_and_the_chain(store: Store) -> None:
+    document, other = ids("a ünï/b")
+    reasons = (Reason(Because.CONTENT, document, "1" * 32, "2" * 32), Reason(Because.DEPENDENCY, other, None, None))
+    history = Attempt(BuildId("7"), "save", "2026-11-23T10:00:01Z", 1.5, reasons, (other, document))
+    await store.commit([Result(facts("a", Status.DONE), attempt=history)])
+    (entry,) = await store.history(document, 10)
+    assert (entry.reasons, entry.chain) == (reasons, (other, document))
+
+
+async def test_an_edge_keeps_the_hash_it_had_and_its_place(store: Store) -> None:
+    first, second = (replace(each, hash="1" * 32) for each in needs("x y"))
+    await store.commit([replace(done("a"), edges=Edges((first, second)))])
+    await store.commit([replace(done("a"), edges=Edges((replace(first, hash="2" * 32),)))])
+    found = (await store.load()).dependencies[DocumentId("a")]
+    assert [(each.target, each.hash) for each in found] == [("x", "2" * 32), ("y", "1" * 32)]
+    await store.propagate([changed("a", drop="x"), changed("b")])
+    await store.propagate([changed("a", add="x")])
+    found = (await store.load()).dependencies[DocumentId("a")]
+    assert [(each.target, each.hash) for each in found] == [("y", "1" * 32), ("x", None)]
 
 
 async def test_committing_twice_is_as_good_as_once(store: Store) -> None:

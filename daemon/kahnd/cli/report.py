@@ -20,9 +20,9 @@ def exit_code(report: Json) -> int:
     return _CYCLE if report["cycles"] else _FAILED if report["failed"] or report["blocked"] else 0
 
 
-def build(report: Json) -> list[str]:
-    """A line for everything that is not well, and a summary."""
-    return [*_troubles(report), _summary(report)]
+def build(report: Json, nothing: str = "everything is up to date") -> list[str]:
+    """A line for everything that is not well, and a summary; `nothing` is that of a build that did nothing."""
+    return [*_troubles(report), _summary(report, nothing)]
 
 
 def _troubles(report: Json) -> Iterator[str]:
@@ -39,11 +39,11 @@ def _troubles(report: Json) -> Iterator[str]:
         yield f"{paint('warning', 'yellow')}  {failure({**each, 'error': each['warning']})}"
 
 
-def _summary(report: Json) -> str:
+def _summary(report: Json, nothing: str) -> str:
     names = (("rendered", "rendered"), ("skipped", "unchanged"), ("removed", "removed"))
     counts = [f"{len(report[key])} {word}" for key, word in names if report[key]]
     counts += [f"{len(report[key])} {key}" for key in ("failed", "blocked") if report[key]]
-    return f"{', '.join(counts) or 'everything is up to date'} ({duration(report['duration_ms'])})"
+    return f"{', '.join(counts) or nothing} ({duration(report['duration_ms'])})"
 
 
 def failure(entry: Json) -> str:
@@ -55,6 +55,38 @@ def failure(entry: Json) -> str:
     named = error if error.startswith(f"{document}:") else f"{document}: {error}"
     first, *rest = [*named.splitlines(), *str(entry.get("output", "")).splitlines()]
     return "\n".join([first, *(f"          {line}" for line in rest)])
+
+
+def why(answer: Json) -> list[str]:
+    """How it stands, each reason with the hash before and after, and the chain."""
+    past = answer["rendered"]
+    when = f", rendered {past['started_at']} ({past['cause']})" if past else ""
+    rows = [(f"  {each['kind']}", each["document"], _step(each)) for each in answer["reasons"]]
+    lines = [f"{answer['document']}: {answer['status']}{when}", *(columns(rows) if rows else ["  no reason to tell"])]
+    return [*lines, path(answer["chain"])] if len(answer["chain"]) > 1 else lines
+
+
+def _step(reason: Json) -> str:
+    return (
+        f"{reason['before'] or 'nothing'} → {reason['after'] or 'nothing'}"
+        if reason["before"] != reason["after"]
+        else ""
+    )
+
+
+def history(entries: Sequence[Json]) -> list[str]:
+    """A line a render: when, what, how it went and how long it took, why; below it what went wrong."""
+    lines = columns(
+        (each["started_at"], _outcome(each), duration(each["duration_ms"]), each["document"], each["cause"])
+        for each in entries
+    )
+    errors = ([f"    {line}" for line in (each["error"] or "").splitlines()] for each in entries)
+    told = [line for one, below in zip(lines, errors, strict=True) for line in (one, *below)]
+    return told or ["nothing was rendered yet"]
+
+
+def _outcome(entry: Json) -> str:
+    return paint("rendered", "green") if entry["status"] == "DONE" else paint(entry["status"].lower(), "red")
 
 
 def plan(answer: Json) -> list[str]:

@@ -15,6 +15,7 @@ from kahnd.core.model import (
     NO_EDGES,
     Attempt,
     BuildId,
+    BuildRecord,
     Digest,
     DocumentId,
     Edges,
@@ -27,6 +28,7 @@ from kahnd.core.model import (
     Status,
 )
 from kahnd.core.plan import Schedule
+from kahnd.core.why import Trail, origins, reasons
 
 
 class Book:
@@ -37,6 +39,9 @@ class Book:
         self.schedule = Schedule()
         self.builds = Builds(build_ids)
         self._edges: dict[DocumentId, Edges] = {}
+        self.reasons: dict[DocumentId, str] = {}
+        """What was noted of documents since the build began."""
+        self._trail = Trail(self.reasons)
 
     def found(self, document: DocumentId, edges: Edges) -> None:
         """A run has found other dependencies: they are written with the document's next facts."""
@@ -54,6 +59,10 @@ class Book:
 
     def settle(self, node: Node, effective: Digest | None) -> Iterable[Command]:
         """DONE: a plain document has nothing but an effective hash."""
+        if effective != node.facts.effective_hash and node.facts.id not in self.reasons:
+            self._trail.add(node.facts.id, (each.target for each in node.dependencies if each.target in self._trail))
+        elif effective != node.facts.effective_hash:
+            self._trail.add(node.facts.id, ())
         self.builds.settled()
         yield from self._done(node, effective)
 
@@ -73,7 +82,7 @@ class Book:
         """FAILED by itself (or on a cycle: because of itself), BLOCKED because of another."""
         document = node.facts.id
         status = Status.FAILED if because in {None, document} else Status.BLOCKED
-        attempt = self._attempt(finished) if finished else None
+        attempt = self._attempt(node, finished) if finished else None
         yield self.keep(replace(node.facts, status=status, problem=problem, because=because), attempt)
         yield self.tell(
             f"document.{status.lower()}",
@@ -88,10 +97,12 @@ class Book:
 
     def rendered(self, node: Node, job: Job, outcome: Rendered, finished: Finished) -> Iterable[Command]:
         """DONE, with a new trace."""
+        attempt = self._attempt(node, finished)
         facts = replace(
             node.facts,
             status=Status.DONE,
             last_rendered_hash=job.content_hash,
+            last_recipe_hash=node.facts.recipe_hash,
             inputs_hash=self._graph.inputs_hash(node),
             output_hash=outcome.output_hash,
             effective_hash=outcome.output_hash,
@@ -100,7 +111,8 @@ class Book:
             because=None,
         )
         generation = self.schedule.generation(facts.id)
-        yield self.keep(facts, self._attempt(finished))
+        self._edges[facts.id] = _joined(self._edges.get(facts.id, NO_EDGES), self._graph.remember(node))
+        yield self.keep(facts, attempt)
         yield self.tell(
             "document.rendered",
             document=facts.id,
@@ -132,6 +144,19 @@ class Book:
         given = {name: value for name, value in fields.items() if value is not None}
         return Tell(event, {"build": build, "cause": cause, **given})
 
-    def _attempt(self, event: Finished) -> Attempt:
+    def end(self) -> BuildRecord | None:
+        """All is quiet: the build's record, and nothing noted any more."""
+        self.reasons.clear()
+        self._trail.clear()
+        return self.builds.end()
+
+    def _attempt(self, node: Node, event: Finished) -> Attempt:
         build, cause = self.builds.current or (BuildId(""), "")
-        return Attempt(build, cause, event.started_at, event.duration_ms)
+        found = reasons(self._graph, node, self.reasons)
+        chain = self._trail.add(node.facts.id, origins(found))
+        return Attempt(build, cause, event.started_at, event.duration_ms, found, chain)
+
+
+def _joined(found: Edges, hashed: Edges) -> Edges:
+    """Edges that a run found, and those whose hash is another."""
+    return Edges(tuple({each: each for each in (*found.add, *hashed.add)}.values()), found.drop)

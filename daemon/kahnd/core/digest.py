@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import xxhash
 
 from kahnd.core.model import Digest
 
+Input = tuple[str, str, str]
+"""A dependency's id, kind and hash; recipe and content have no id."""
 _FIELD = "\0"
 
 
@@ -37,10 +40,24 @@ def of_plain(content_hash: Digest, dependencies: Iterable[tuple[str, str, str]])
     return of_fields(("plain", content_hash, *listed)) if listed else content_hash
 
 
-def of_inputs(recipe_hash: Digest, content_hash: Digest, dependencies: Iterable[tuple[str, str, str]]) -> Digest:
-    """The verifying trace: recipe, content, and every dependency's (id, kind, hash), in an order of its own."""
-    listed = [field for each in sorted(dependencies) for field in each]
-    return of_fields(("inputs", recipe_hash, content_hash, *listed))
+def inputs(recipe_hash: str, content_hash: str, dependencies: Iterable[Input]) -> Iterator[Input]:
+    """The walk over all that decides a rendering, in an order of its own: for `of_inputs`, or for `explain`."""
+    yield "", "recipe", recipe_hash
+    yield "", "content", content_hash
+    yield from sorted(dependencies)
+
+
+def of_inputs(walk: Iterable[Input]) -> Digest:
+    """The verifying trace: recipe, content, and every dependency."""
+    return of_fields(chain(("inputs",), chain.from_iterable(walk)))
+
+
+def explain(before: Iterable[Input], after: Iterable[Input]) -> Iterator[tuple[str, str, str | None, str | None]]:
+    """Where two walks differ, as (id, kind, before, after): nowhere exactly if their hashes are the same."""
+    then, now = ({each[:2]: each[2] for each in walk} for walk in (before, after))
+    for key in dict.fromkeys((*now, *then)):
+        if then.get(key) != now.get(key):
+            yield (*key, then.get(key), now.get(key))
 
 
 def of_members(members: Iterable[str]) -> Digest:

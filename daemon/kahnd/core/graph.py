@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from kahnd.core import digest
 from kahnd.core.model import Dependency, Digest, DocumentId, Edges, Facts, Kind, OutputPath, Snapshot, Status
@@ -23,7 +23,7 @@ class Node:
 
     `cycle`: the way from it back to itself, if one was found. `scanned`: its edges were found in its present bytes,
     and none by a rendering, which may have read what is not read any more. `trace` are the edges its last good render
-    had, kept while its bytes are others: should they come back, so do these.
+    had, kept while its bytes are others: should they come back, so do these. `hashes` is what that render hung on.
     """
 
     facts: Facts
@@ -33,6 +33,7 @@ class Node:
     trace: tuple[Dependency, ...] | None = None
     cycle: tuple[DocumentId, ...] = ()
     scanned: bool = False
+    hashes: dict[Dependency, str] = field(default_factory=dict)
 
     @property
     def exists(self) -> bool:
@@ -57,6 +58,7 @@ class Graph:
         for facts in snapshot.documents:
             self.put(facts)
         for document, dependencies in snapshot.dependencies.items():
+            self._nodes[document].hashes = {each: each.hash for each in dependencies if each.hash is not None}
             self.connect(document, dependencies)
 
     def __contains__(self, document: DocumentId) -> bool:
@@ -122,7 +124,7 @@ class Graph:
         dropped and added: a command is given its dependencies in order, after a restart too.
         """
         node = self._nodes[document]
-        old, new = node.dependencies, tuple(dict.fromkeys(dependencies))
+        old, new = node.dependencies, tuple(_with_hash(node, each) for each in dict.fromkeys(dependencies))
         before, after = _by_target(old), _by_target(new)
         node.dependencies = new
         self._needed.update(after.keys() - before.keys())
@@ -152,13 +154,28 @@ class Graph:
             return str(facts.content_hash)
         return f"{facts.effective_hash} {node.claim or ''}"
 
-    def hashes(self, node: Node) -> list[tuple[str, str, str]]:
+    def remember(self, node: Node) -> Edges:
+        """A good render: what it hung on is what there is now; the answer says which edges that changes."""
+        now = {each: self.hash_of(each) for each in node.dependencies}
+        changed = tuple(replace(each, hash=now[each]) for each in now if node.hashes.get(each) != now[each])
+        node.hashes = now
+        return Edges(changed)
+
+    def hashes_then(self, node: Node) -> list[digest.Input]:
+        """Every dependency of a node's last good render as (id, kind, hash), as far as it is known."""
+        return [(each.target, each.kind.value, then) for each, then in node.hashes.items()]
+
+    def hashes(self, node: Node) -> list[digest.Input]:
         """Every dependency of a node as (id, kind, hash)."""
         return [(each.target, each.kind.value, self.hash_of(each)) for each in node.dependencies]
 
+    def inputs(self, node: Node) -> Iterator[digest.Input]:
+        """The walk over a node's inputs as they are now."""
+        return digest.inputs(node.facts.recipe_hash or "", _content(node), self.hashes(node))
+
     def inputs_hash(self, node: Node) -> Digest:
         """The verifying trace of a node as its inputs are now."""
-        return digest.of_inputs(node.facts.recipe_hash or Digest(""), _content(node), self.hashes(node))
+        return digest.of_inputs(self.inputs(node))
 
     def effective_hash(self, node: Node) -> Digest:
         """A plain document's effective hash as its inputs are now."""
@@ -187,6 +204,11 @@ class Graph:
 
 def _content(node: Node) -> Digest:
     return node.facts.content_hash or Digest(ABSENT)
+
+
+def _with_hash(node: Node, dependency: Dependency) -> Dependency:
+    known = node.hashes.get(dependency)
+    return dependency if known == dependency.hash else replace(dependency, hash=known)
 
 
 def _by_target(dependencies: Iterable[Dependency]) -> Mapping[DocumentId, frozenset[Kind]]:

@@ -57,6 +57,7 @@ from kahnd.core.model import (
 )
 from kahnd.core.rules import Layout, is_collection
 from kahnd.core.runs import Runs
+from kahnd.core.why import FAILED_BEFORE, FORCED, ON_A_CYCLE, OUTPUT_ALTERED, OUTPUT_GONE
 
 TRIES: Final = 5
 """How often a run's result may be dropped because its inputs changed under it, before it counts as failed."""
@@ -69,7 +70,7 @@ class Machine:
         self.graph = Graph(layout, snapshot)
         self._book = Book(self.graph, build_ids)
         self.schedule, self.builds = self._book.schedule, self._book.builds
-        self.reasons: dict[DocumentId, str] = {}
+        self.reasons = self._book.reasons
         self.untrusted = frozenset(
             node.facts.id
             for node in self.graph
@@ -137,7 +138,7 @@ class Machine:
         lost = tuple(Sighting(document) for document in sorted(self.untrusted - seen))
         noticed = self._notice(replace(event, sightings=event.sightings + lost))
         knotted = [node for node in self.graph if node.facts.because == node.facts.id]
-        self._again_dirty(knotted, "on a cycle", noticed)
+        self._again_dirty(knotted, ON_A_CYCLE, noticed)
         yield from self._book.begin(event.cause)
         for output in self._intake.disowned(event.made, noticed):
             yield from self._book.remove(output)
@@ -149,8 +150,8 @@ class Machine:
 
     def _notice(self, event: Started | Observed) -> Noticed:
         noticed = self._intake.observe(event.sightings)
-        self._force(self._intake.spoilt(event.absent, self._forced), "its output is gone", noticed)
-        self._force(self._intake.spoilt(event.altered, self._forced), "its output was altered", noticed)
+        self._force(self._intake.spoilt(event.absent, self._forced), OUTPUT_GONE, noticed)
+        self._force(self._intake.spoilt(event.altered, self._forced), OUTPUT_ALTERED, noticed)
         return noticed
 
     def _ask(self, event: Asked) -> Iterable[Command]:
@@ -162,10 +163,10 @@ class Machine:
         noticed = Noticed()
         concerned = [node for node in self.graph if not asked.targets or node.facts.id in asked.targets]
         if asked.force:
-            self._force([node for node in concerned if node.claim], "forced", noticed)
+            self._force([node for node in concerned if node.claim], FORCED, noticed)
         if asked.retry:
             failed = [node for node in concerned if node.status is Status.FAILED]
-            self._again_dirty(failed, "failed before", noticed)
+            self._again_dirty(failed, FAILED_BEFORE, noticed)
         yield from self._take_in(noticed, asked.cause)
 
     def _force(self, nodes: Iterable[Node], reason: str, noticed: Noticed) -> None:
@@ -297,9 +298,8 @@ class Machine:
             yield Cancel(job.run)
 
     def _end(self) -> Iterable[Command]:
-        record = self.builds.end()
+        record = self._book.end()
         self._tries.clear()
-        self.reasons.clear()
         return [EndBuild(record)] if record else []
 
     # What came of it

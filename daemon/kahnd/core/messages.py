@@ -29,6 +29,7 @@ class Asked:
     """Somebody wants the targets (none: everything) up to date, and to be told when they are.
 
     `retry`: failed documents are tried again. `force`: all of them are rendered, whatever their inputs.
+    `lenient`: targets that are gone by now are left out.
     """
 
     ticket: Ticket
@@ -36,6 +37,7 @@ class Asked:
     targets: frozenset[DocumentId] = frozenset()
     retry: bool = False
     force: bool = False
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,11 +61,15 @@ SOURCE_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE, Kind.DATA})
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """One edge's far end; `line` is where it was found (1-based, 0 where unknown) and no part of its identity."""
+    """One edge's far end; neither `line` nor `hash` are part of its identity.
+
+    `line` is where it was found (1-based, 0 where unknown), `hash` what the last good render of the dependent hung on.
+    """
 
     target: DocumentId
     kind: Kind
     line: int = field(default=0, compare=False)
+    hash: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ class Facts:
     output_hash: Digest | None = None
     effective_hash: Digest | None = None
     recipe_hash: Digest | None = None
+    last_recipe_hash: Digest | None = None
     output: OutputPath | None = None
     problem: Problem | None = None
     because: DocumentId | None = None
@@ -151,14 +156,37 @@ class Change:
     forget: bool = False
 
 
+class Because(StrEnum):
+    """What kind of reason there is to render a document."""
+
+    CONTENT = "content"
+    DEPENDENCY = "dependency"
+    RECIPE = "recipe"
+    OUTPUT = "output"
+    NEW = "new"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One reason to render a document: of which document what differs; None where there was or is nothing."""
+
+    kind: Because
+    document: DocumentId
+    before: str | None = None
+    after: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A line of the job history: one render that ran to its end."""
+    """A line of the job history: one render that ran to its end; `chain` leads from the edited document to it."""
 
     build: BuildId
     cause: str
     started_at: str
     duration_ms: float
+    reasons: tuple[Reason, ...] = ()
+    chain: tuple[DocumentId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +225,8 @@ class HistoryEntry:
     started_at: str
     duration_ms: float
     error: str | None
+    reasons: tuple[Reason, ...] = ()
+    chain: tuple[DocumentId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

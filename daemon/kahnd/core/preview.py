@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from graphlib import TopologicalSorter
 
-from kahnd.core import verdict
+from kahnd.core import verdict, why
+from kahnd.core.graph import Node
 from kahnd.core.machine import Machine
-from kahnd.core.model import Dependency, DocumentId
-from kahnd.core.rules import is_collection
+from kahnd.core.model import Because, Dependency, DocumentId, Reason
+from kahnd.core.why import Trail, in_words, origins
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class Preview:
     generations: tuple[tuple[DocumentId, ...], ...]
     reasons: Mapping[DocumentId, str]
     cycles: tuple[tuple[DocumentId, ...], ...]
+    because: Mapping[DocumentId, tuple[Reason, ...]] = field(default_factory=dict)
+    chains: Mapping[DocumentId, tuple[DocumentId, ...]] = field(default_factory=dict)
 
     def within(self, scope: Container[DocumentId]) -> Preview:
         """The part of it that some targets need."""
@@ -28,6 +31,8 @@ class Preview:
             tuple(filter(None, kept)),
             {document: reason for document, reason in self.reasons.items() if document in scope},
             tuple(cycle for cycle in self.cycles if any(each in scope for each in cycle)),
+            self.because,
+            self.chains,
         )
 
 
@@ -47,17 +52,22 @@ def preview(machine: Machine) -> Preview:
     needs = {document: each - knots for document, each in machine.schedule.needs().items() if document not in knots}
     fates = dict.fromkeys(knots, _Fate.STUCK)
     level: dict[DocumentId, int] = {}
-    reasons: dict[DocumentId, str] = {}
+    because: dict[DocumentId, tuple[Reason, ...]] = {}
+    chains: dict[DocumentId, tuple[DocumentId, ...]] = {}
+    trail = Trail(machine.reasons)
     for document in TopologicalSorter(needs).static_order():
         above = any(fates[each] in MOVING for each in needs[document])
         fates[document] = fate = _fate(machine, document, fates, above=above)
         level[document] = max((level[each] + (fates[each] is _Fate.RENDER) for each in needs[document]), default=0)
+        found = _because(machine, document, fates) if fate in MOVING else ()
+        chain = trail.add(document, () if _is_edited(machine, document) else origins(found)) if fate in MOVING else ()
         if fate is _Fate.RENDER:
-            reasons[document] = machine.reasons.get(document) or _because(machine, document, fates)
-    height = 1 + max((level[each] for each in reasons), default=-1)
-    generations = tuple(tuple(sorted(each for each in reasons if level[each] == number)) for number in range(height))
+            because[document], chains[document] = found, chain
+    height = 1 + max((level[each] for each in because), default=-1)
+    generations = tuple(tuple(sorted(each for each in because if level[each] == number)) for number in range(height))
+    reasons = {each: machine.reasons.get(each) or in_words(found[0]) for each, found in because.items()}
     cycles = {node.cycle for node in machine.graph if node.cycle}
-    return Preview(generations, reasons, tuple(sorted(cycles)))
+    return Preview(generations, reasons, tuple(sorted(cycles)), because, chains)
 
 
 def _fate(machine: Machine, document: DocumentId, fates: Mapping[DocumentId, _Fate], *, above: bool) -> _Fate:
@@ -75,12 +85,24 @@ def _fate(machine: Machine, document: DocumentId, fates: Mapping[DocumentId, _Fa
             return _Fate.RENDER if above else _Fate.SAME
 
 
-def _because(machine: Machine, document: DocumentId, fates: Mapping[DocumentId, _Fate]) -> str:
-    dependencies = machine.graph[document].dependencies
-    changed = next((each.target for each in dependencies if _has_moved(machine, each, fates)), None)
-    if changed is None:
-        return "a dependency changed"
-    return f"needs {changed}" if not is_collection(changed) else f"other documents match {changed[1:]}"
+def _because(machine: Machine, document: DocumentId, fates: Mapping[DocumentId, _Fate]) -> tuple[Reason, ...]:
+    """What differs already, and the dependencies that will have changed by then."""
+    node = machine.graph[document]
+    found = why.reasons(machine.graph, node, machine.reasons)
+    told = {each.document for each in found}
+    moved = [each for each in node.dependencies if each.target not in told and _has_moved(machine, each, fates)]
+    if any(each.kind is Because.NEW for each in found):
+        return found
+    coming = (Reason(Because.DEPENDENCY, each.target, _hash_then(node, each)) for each in moved)
+    return (*found, *coming) or (Reason(Because.DEPENDENCY, document, node.facts.inputs_hash),)
+
+
+def _hash_then(node: Node, dependency: Dependency) -> str | None:
+    return (node.hashes.get(dependency) or "").partition(" ")[0] or None
+
+
+def _is_edited(machine: Machine, document: DocumentId) -> bool:
+    return machine.graph[document].claim is None and document in machine.reasons
 
 
 def _has_moved(machine: Machine, dependency: Dependency, fates: Mapping[DocumentId, _Fate]) -> bool:

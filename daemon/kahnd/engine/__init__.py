@@ -1,6 +1,7 @@
 """The loop: performs the machine's commands and feeds the results back."""
 
+from kahnd.engine import questions
 from kahnd.engine.engine import Answered, Engine, OnProgress, World
-from kahnd.engine.targets import resolve
+from kahnd.engine.targets import past_renders, resolve
 
-__all__ = ["Answered", "Engine", "OnProgress", "World", "resolve"]
+__all__ = ["Answered", "Engine", "OnProgress", "World", "past_renders", "questions", "resolve"]

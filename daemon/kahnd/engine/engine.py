@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from math import inf
-from typing import Final
+from typing import Final, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -43,7 +43,17 @@ from kahnd.core.messages import (
     Started,
     Tell,
 )
-from kahnd.core.model import BuildId, BuildRecord, DocumentId, Job, OutputPath, RunId, Snapshot, Ticket
+from kahnd.core.model import (
+    BuildId,
+    BuildRecord,
+    DocumentId,
+    HistoryEntry,
+    Job,
+    OutputPath,
+    RunId,
+    Snapshot,
+    Ticket,
+)
 from kahnd.engine.eyes import Eyes
 from kahnd.engine.inspection import Inspection
 from kahnd.engine.keeper import Keeper
@@ -51,6 +61,7 @@ from kahnd.engine.targets import resolve
 from kahnd.errors import StoreCorruptError
 from kahnd.ports import Clock, Outputs, Pool, Store, Tree, Watcher
 
+T = TypeVar("T")
 Say = Callable[..., None]
 LINGER_S: Final = 0.02
 """Results are gathered this long before they are committed: a batch of many costs little more than one."""
@@ -166,10 +177,7 @@ class Engine:
         for a target that is not there.
         """
         began = self._clock.monotonic()
-        await self.started.wait()
-        if self.watcher:
-            await self.eyes.flush(self.watcher)
-            await self._config_settled()
+        await self._caught_up()
         if retry:
             await self.eyes.inspect()
         wanted = await self.closure(targets)
@@ -178,22 +186,53 @@ class Engine:
         return await self.answered(ticket, began)
 
     async def closure(self, targets: Collection[str]) -> frozenset[DocumentId]:
-        """The targets and all they need. Raises UsageError for one that is not there.
-
-        A database found damaged here, by whoever asks, ends the run too: what the engine knows is not kept any more.
-        """
+        """The targets and all they need. Raises UsageError for one that is not there."""
         found = resolve(self.machine.graph, targets)
+        return await self._told(lambda: self.keeper.subgraph(found)) if found else found
+
+    async def _told(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """A database found damaged, by whoever asks, ends the run too: what the engine knows is not kept any more."""
         try:
-            return await self.keeper.subgraph(found) if found else found
+            return await ask()
         except StoreCorruptError as error:
             self._breakage = error
             self._broken.set()
             raise
 
-    def open(self, cause: str, targets: Collection[str], *, force: bool, on_progress: OnProgress | None) -> Asked:
-        """A question for a session to begin with: see `run`; its answer comes from `answered`."""
+    async def retry(self, targets: Collection[str] = (), *, on_progress: OnProgress | None = None) -> Answered:
+        """Try failed documents again (those among the targets and what they need), and what was blocked by them."""
+        began = self._clock.monotonic()
+        await self._caught_up()
+        wanted = await self.broken(targets)
+        if not wanted:
+            return Answered(Report(), self._elapsed_ms(began))
+        ticket = self._open_ticket(on_progress)
+        self._send.send_nowait(Asked(ticket, "retry", wanted, retry=True))
+        return await self.answered(ticket, began)
+
+    async def broken(self, targets: Collection[str] = ()) -> frozenset[DocumentId]:
+        """What failed among the targets and what they need (none: everywhere), and what is blocked by that."""
+        within = await self.closure(targets)
+        nodes = list(self.machine.graph)
+        failed = {node.facts.id for node in nodes if node.status is Status.FAILED}
+        tried = failed & within if targets else failed
+        return frozenset(tried.union(node.facts.id for node in nodes if node.facts.because in tried))
+
+    async def past_renders(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
+        """As the database tells them."""
+        return await self._told(lambda: self.keeper.history(document, limit))
+
+    async def _caught_up(self) -> None:
+        """Return once everything that happened before is seen."""
+        await self.started.wait()
+        if self.watcher:
+            await self.eyes.flush(self.watcher)
+            await self._config_settled()
+
+    def open(self, cause: str, targets: Collection[str], on_progress: OnProgress | None = None, **how: bool) -> Asked:
+        """A question for a session to begin with: see `run`; its answer comes from `answered`. `how`: as in `Asked`."""
         names = frozenset(map(DocumentId, targets))
-        return Asked(self._open_ticket(on_progress), cause, names, retry=True, force=force)
+        return Asked(self._open_ticket(on_progress), cause, names, **how)
 
     async def answered(self, ticket: Ticket, began: float) -> Answered:
         """Wait for a ticket's answer."""
@@ -262,8 +301,12 @@ class Engine:
 
     async def _resume(self) -> Resumed:
         asked = self.machine.asked
-        scope = await self.closure(asked.targets) if asked and asked.targets else None
+        scope = await self.closure(self._there(asked)) if asked and asked.targets else None
         return Resumed(await self.keeper.next_batch(), scope)
+
+    def _there(self, asked: Asked) -> Collection[DocumentId]:
+        known = (self.machine.graph.get(each) for each in asked.targets)
+        return [node.facts.id for node in known if node and node.exists] if asked.lenient else asked.targets
 
     async def _render(self, job: Job, scope: anyio.CancelScope) -> None:
         started_at, began = self._clock.now(), self._clock.monotonic()

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 import anyio
 
 from kahnd.core.messages import Commit, EndBuild, Propagate
-from kahnd.core.model import BuildRecord, DocumentId, Result
+from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Result
 from kahnd.errors import StoreLostError
 from kahnd.ports import Store
 
@@ -63,6 +63,10 @@ class Keeper:
     async def cycle(self, members: frozenset[DocumentId]) -> tuple[DocumentId, ...]:
         """A shortest way from one of the members back to itself."""
         return await self._ask(lambda: self._store.cycle(min(members)))
+
+    async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
+        """Past renders, newest first."""
+        return await self._ask(lambda: self._store.history(document, limit))
 
     async def end(self, command: EndBuild, started_at: str, duration_ms: float) -> BuildRecord:
         """Keep a finished build's record."""

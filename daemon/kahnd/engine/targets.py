@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from difflib import get_close_matches
 
 from kahnd.core.graph import Graph
-from kahnd.core.model import DocumentId, OutputPath, Problem
+from kahnd.core.model import DocumentId, HistoryEntry, OutputPath, Problem
 from kahnd.core.rules import is_collection
 from kahnd.errors import UsageError
+
+PastRenders = Callable[[DocumentId | None, int], Awaitable[tuple[HistoryEntry, ...]]]
+"""ports.Store's `history`."""
 
 
 def resolve(graph: Graph, targets: Iterable[str]) -> frozenset[DocumentId]:
@@ -27,6 +30,18 @@ def resolve(graph: Graph, targets: Iterable[str]) -> frozenset[DocumentId]:
     if problems:
         raise UsageError(*problems)
     return frozenset(found)
+
+
+async def past_renders(graph: Graph, ask: PastRenders, target: str | None, limit: int) -> tuple[HistoryEntry, ...]:
+    """Past renders, newest first: all, or those of a document (also one that is gone), or of an output's document.
+
+    Raises UsageError for a target that is not there and was never rendered.
+    """
+    if target is None:
+        return await ask(None, limit)
+    claimants = graph.claimants(OutputPath(target))
+    entries = await ask(min(claimants, default=DocumentId(target)), limit)
+    return entries if entries or resolve(graph, (target,)) else ()
 
 
 def _unknown(graph: Graph, target: str) -> Problem:

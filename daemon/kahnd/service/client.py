@@ -69,6 +69,18 @@ class ControlClient:
         """Bring the targets (none: everything) up to date; the build's report."""
         return self._stream("/v1/build", {"targets": list(targets), "force": force}, progress, None)
 
+    def retry(self, targets: Sequence[str], *, progress: Report) -> Json:
+        """Try failed documents (none given: all) again; the report."""
+        return self._stream("/v1/retry", {"targets": list(targets)}, progress, None)
+
+    def why(self, target: str) -> Json:
+        """Why a document was rendered, or would be: reasons, and the chain from the edited file."""
+        return self._get("/v1/why", {"target": [target]})
+
+    def history(self, document: str | None, limit: int) -> Json:
+        """Past renders, newest first, of one document or of all, as `{"history": […]}`."""
+        return self._get("/v1/history", {"document": [document] if document else [], "limit": [str(limit)]})
+
     def wait(self, targets: Sequence[str], *, timeout: float | None, progress: Report) -> Json:
         """Return the report when every change made before this call is rendered; `timeout` in seconds."""
         patience = None if timeout is None else timeout + GRACE_S

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol
 
 import anyio
 import msgspec
@@ -20,6 +20,8 @@ from kahnd.service import present
 from kahnd.service.paths import socket_path
 
 PROGRESS_EVERY_S: Final = 0.05
+MOST_ENTRIES: Final = 10_000
+"""Of the history, in one answer."""
 Json = dict[str, Any]
 OnProgress = Callable[[int, int, str], None]
 
@@ -43,6 +45,18 @@ class Desk(Protocol):
         """Bring up to date."""
         ...
 
+    async def retry(self, targets: tuple[str, ...], *, on_progress: OnProgress) -> Json:
+        """Try failed documents again."""
+        ...
+
+    async def why(self, target: str) -> Json:
+        """Why something was rendered, or would be."""
+        ...
+
+    async def history(self, document: str | None, limit: int) -> Json:
+        """Past renders."""
+        ...
+
     async def wait(self, targets: tuple[str, ...], *, on_progress: OnProgress) -> Json:
         """Wait until up to date."""
         ...
@@ -51,6 +65,19 @@ class Desk(Protocol):
 class _Build(msgspec.Struct, forbid_unknown_fields=True):
     targets: tuple[str, ...] = ()
     force: bool = False
+
+
+class _Retry(msgspec.Struct, forbid_unknown_fields=True):
+    targets: tuple[str, ...] = ()
+
+
+class _Why(msgspec.Struct, forbid_unknown_fields=True):
+    target: str
+
+
+class _History(msgspec.Struct, forbid_unknown_fields=True):
+    document: str | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MOST_ENTRIES)] = 20
 
 
 class _Wait(msgspec.Struct, forbid_unknown_fields=True):
@@ -103,6 +130,17 @@ def _application(desk: Desk) -> web.Application:
             request, lambda on_progress: desk.build(body.targets, force=body.force, on_progress=on_progress)
         )
 
+    async def retry(request: web.Request) -> web.StreamResponse:
+        body = msgspec.json.decode(await request.read(), type=_Retry)
+        return await _stream(request, lambda on_progress: desk.retry(body.targets, on_progress=on_progress))
+
+    async def why(request: web.Request) -> web.StreamResponse:
+        return web.json_response(await desk.why(msgspec.convert(dict(request.query), _Why).target))
+
+    async def history(request: web.Request) -> web.StreamResponse:
+        asked = msgspec.convert(dict(request.query), _History, strict=False)
+        return web.json_response(await desk.history(asked.document, asked.limit))
+
     async def wait(request: web.Request) -> web.StreamResponse:
         body = msgspec.json.decode(await request.read(), type=_Wait)
         ask: _Ask = lambda on_progress: desk.wait(body.targets, on_progress=on_progress)  # noqa: E731
@@ -114,7 +152,10 @@ def _application(desk: Desk) -> web.Application:
             web.get("/v1/status", status),
             web.get("/v1/plan", plan),
             web.get("/v1/graph", graph),
+            web.get("/v1/why", why),
+            web.get("/v1/history", history),
             web.post("/v1/build", build),
+            web.post("/v1/retry", retry),
             web.post("/v1/wait", wait),
         ]
     )
@@ -133,9 +174,7 @@ async def _errors(
     except KahndError as error:
         return web.json_response(present.error(error.problems, error.exit_code), status=400)
     except msgspec.MsgspecError as error:
-        return web.json_response(
-            present.error((Problem(f"the request's body: {error}"),), UsageError.exit_code), status=400
-        )
+        return web.json_response(present.error((Problem(f"the request: {error}"),), UsageError.exit_code), status=400)
 
 
 async def _stream(request: web.Request, ask: _Ask, timeout_s: float | None = None) -> web.StreamResponse:

@@ -16,7 +16,7 @@ from kahnd.config.loader import log_config
 from kahnd.core.graph import Graph
 from kahnd.core.model import Snapshot
 from kahnd.core.preview import preview
-from kahnd.engine import Engine, resolve
+from kahnd.engine import Engine, questions, resolve
 from kahnd.errors import KahndError, StoreCorruptError
 from kahnd.service import present
 from kahnd.service.clock import build_ids
@@ -127,6 +127,30 @@ class Daemon:
             return present.answered(
                 await engine.ask("build", targets, retry=True, force=force, on_progress=on_progress)
             )
+
+        return await self._of_session(ask)
+
+    async def retry(self, targets: tuple[str, ...], *, on_progress: OnProgress) -> Json:
+        """The answer to `retry`."""
+
+        async def ask(engine: Engine) -> Json:
+            return present.answered(await engine.retry(targets, on_progress=on_progress))
+
+        return await self._of_session(ask)
+
+    async def why(self, target: str) -> Json:
+        """The answer to `why`."""
+
+        async def ask(engine: Engine) -> Json:
+            return present.why(await questions.why(engine, target))
+
+        return await self._of_session(ask)
+
+    async def history(self, document: str | None, limit: int) -> Json:
+        """The answer to `history`."""
+
+        async def ask(engine: Engine) -> Json:
+            return present.history(await questions.history(engine, document, limit))
 
         return await self._of_session(ask)
 

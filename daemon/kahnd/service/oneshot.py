@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ import anyio
 
 from kahnd.core.graph import Graph
 from kahnd.core.machine import Machine
-from kahnd.core.model import Failed, Job, Outcome, OutputPath, Problem, Snapshot
+from kahnd.core.messages import Asked, Report
+from kahnd.core.model import DocumentId, Failed, HistoryEntry, Job, Outcome, OutputPath, Problem, Snapshot
 from kahnd.core.preview import preview
-from kahnd.engine import Answered, Engine, OnProgress, World, resolve
+from kahnd.engine import Answered, Engine, OnProgress, World, past_renders, questions, resolve
 from kahnd.errors import ConfigError
 from kahnd.render.outputs import FileOutputs
 from kahnd.service import present
@@ -31,6 +32,31 @@ Json = dict[str, Any]
 
 def build(root: Path, targets: tuple[str, ...], *, force: bool, progress: Callable[[Progress], None]) -> Json:
     """Bring the targets (none: everything) up to date; the report. Raises KahndError."""
+
+    async def asked(engine: Engine, on_progress: OnProgress) -> Asked:
+        return engine.open("build", targets, on_progress, retry=True, force=force)
+
+    return _performed(root, asked, progress)
+
+
+def retry(root: Path, targets: tuple[str, ...], *, progress: Callable[[Progress], None]) -> Json:
+    """Try failed documents (none given: all) again, and what they block; nothing else. The report.
+
+    What else has changed stays as it is, unless these need it. Raises KahndError.
+    """
+
+    async def asked(engine: Engine, on_progress: OnProgress) -> Asked | None:
+        broken = await engine.broken(targets)
+        return engine.open("retry", broken, on_progress, retry=True, lenient=True) if broken else None
+
+    return _performed(root, asked, progress)
+
+
+_Question = Callable[[Engine, OnProgress], Awaitable[Asked | None]]
+
+
+def _performed(root: Path, question: _Question, progress: Callable[[Progress], None]) -> Json:
+    """A session that ends with the answer to its question, and is over at once where there is none."""
     project = read_project(root)
     missing = project.config.missing_sources()
     if missing:
@@ -45,25 +71,21 @@ def build(root: Path, targets: tuple[str, ...], *, force: bool, progress: Callab
             progress(Progress(done, total, document))
 
         try:
-            return present.answered(anyio.run(_build, project, targets, force, on_progress, say))
+            return present.answered(anyio.run(_perform, project, question, on_progress, say))
         finally:
             logging.close()
 
 
-async def _build(
-    project: Project,
-    targets: tuple[str, ...],
-    force: bool,  # noqa: FBT001 - anyio.run passes by position
-    on_progress: OnProgress,
-    say: Say,
-) -> Answered:
+async def _perform(project: Project, question: _Question, on_progress: OnProgress, say: Say) -> Answered:
     began = SystemClock().monotonic()
     async with open_session(project, say, build_ids()) as session, anyio.create_task_group() as tasks:
         engine = session.engine
-        asked = engine.open("build", targets, force=force, on_progress=on_progress)
+        asked = await question(engine, on_progress)
+        if asked is None:
+            return Answered(Report(), 0.0)
 
         async def run() -> None:
-            await engine.run(session.snapshot, cause="build", asked=asked)
+            await engine.run(session.snapshot, cause=asked.cause, asked=asked)
 
         tasks.start_soon(run)
         answer = await engine.answered(asked.ticket, began)
@@ -93,6 +115,20 @@ def status(root: Path) -> Json:
     return present.status(config.name, str(root), Graph(project.layout, snapshot), snapshot.last_build, **now)
 
 
+def why(root: Path, target: str) -> Json:
+    """Why a document was rendered, or would be by a build now."""
+    project = read_project(root)
+    with _at_rest(project), unwrapped():
+        return anyio.run(_why, project, target)
+
+
+def history(root: Path, document: str | None, limit: int) -> Json:
+    """Past renders, newest first, from the database."""
+    project = read_project(root)
+    with _at_rest(project), unwrapped():
+        return present.history(anyio.run(_history, project, document, limit))
+
+
 def graph(root: Path, target: str | None, *, reverse: bool) -> Json:
     """Nodes and edges as the source files are now."""
     project = read_project(root)
@@ -112,6 +148,26 @@ async def _snapshot(project: Project) -> Snapshot:
         return await store.load()
 
 
+async def _why(project: Project, target: str) -> Json:
+    engine = await _rehearsed(project, (), retry=False)
+
+    async def past(document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
+        if not is_stored(project.config):
+            return ()
+        async with stored(project.config, _silent) as store:
+            return await store.history(document, limit)
+
+    return present.why(await questions.why(engine, target, past))
+
+
+async def _history(project: Project, document: str | None, limit: int) -> tuple[HistoryEntry, ...]:
+    if not is_stored(project.config):
+        return ()
+    async with stored(project.config, _silent) as store:
+        snapshot = await store.load()
+        return await past_renders(Graph(project.layout, snapshot), store.history, document, limit)
+
+
 async def _plan(project: Project, targets: tuple[str, ...]) -> Json:
     found = preview((await _rehearsed(project, targets)).machine)
     return present.plan(found)
@@ -126,8 +182,11 @@ async def _graph(project: Project, target: str | None, reverse: bool) -> Json:  
     return present.graph_of(graph, found)
 
 
-async def _rehearsed(project: Project, targets: tuple[str, ...]) -> Engine:
-    """An engine over a copy of the database, brought to where it would begin to render."""
+async def _rehearsed(project: Project, targets: tuple[str, ...], *, retry: bool = True) -> Engine:
+    """An engine over a copy of the database, brought to where it would begin to render.
+
+    `retry`: as a build would, failed documents too.
+    """
     snapshot = await _snapshot(project)
     machine = Machine(project.layout, snapshot, slots=0, build_ids=build_ids())
     world = World(
@@ -139,7 +198,7 @@ async def _rehearsed(project: Project, targets: tuple[str, ...]) -> Engine:
         _silent,
     )
     engine = Engine(machine, world, patient=False)
-    asked = engine.open("plan", targets, force=False, on_progress=None)
+    asked = engine.open("plan", targets, retry=retry)
     async with anyio.create_task_group() as tasks:
 
         async def run() -> None:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from kahnd.core.builds import Tally, report
+from kahnd.core.explanation import Explanation
 from kahnd.core.graph import Graph, Node
-from kahnd.core.model import BuildRecord, DocumentId, Problem, Status
+from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Problem, Status
 from kahnd.core.preview import Preview
 from kahnd.core.rules import is_collection
 from kahnd.engine import Answered
@@ -54,6 +55,25 @@ def plan(preview: Preview) -> Json:
     }
 
 
+def why(found: Explanation) -> Json:
+    """The answer to `why`."""
+    return {
+        "document": found.document,
+        "status": found.status.value,
+        "reasons": [
+            {"kind": each.kind.value, "document": each.document, "before": each.before, "after": each.after}
+            for each in found.reasons
+        ],
+        "chain": list(found.chain),
+        "rendered": None if found.rendered is None else _past(found.rendered),
+    }
+
+
+def history(entries: Sequence[HistoryEntry]) -> Json:
+    """The answer to `history`: its list, as an object's one value."""
+    return {"history": [_past(each) for each in entries]}
+
+
 def graph_of(graph: Graph, within: Collection[DocumentId] | None) -> Json:
     """The answer to `graph`: these nodes (None: all) and the edges among them, from depends on to."""
     nodes = [node for node in graph if within is None or node.facts.id in within]
@@ -89,6 +109,18 @@ def error(problems: Sequence[Problem], exit_code: int) -> Json:
 def _told(problem: Problem) -> Json:
     places: Mapping[str, object] = {"file": problem.file, "line": problem.line, "remedy": problem.remedy}
     return {"message": problem.message, **{name: value for name, value in places.items() if value}}
+
+
+def _past(entry: HistoryEntry) -> Json:
+    return {
+        "document": entry.document,
+        "build": entry.build,
+        "cause": entry.cause,
+        "status": entry.status.value,
+        "started_at": entry.started_at,
+        "duration_ms": round(entry.duration_ms, 2),
+        "error": entry.error,
+    }
 
 
 def _failure(document: DocumentId, problem: Problem) -> Json:

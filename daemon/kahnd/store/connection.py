@@ -10,7 +10,7 @@ from kahnd.core.model import Problem
 from kahnd.errors import StoreError
 from kahnd.store import queries
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Of schema.surql."""
 
 SLOWEST_BYTES_PER_S: Final = 100_000

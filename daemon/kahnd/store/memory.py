@@ -150,7 +150,15 @@ class MemoryStore:
         error = str(facts.problem) if facts.problem else None
         key = (attempt.started_at, attempt.build, facts.id)
         entry = HistoryEntry(
-            facts.id, attempt.build, attempt.cause, facts.status, attempt.started_at, attempt.duration_ms, error
+            facts.id,
+            attempt.build,
+            attempt.cause,
+            facts.status,
+            attempt.started_at,
+            attempt.duration_ms,
+            error,
+            attempt.reasons,
+            attempt.chain,
         )
         self._history.setdefault(key, entry)
 

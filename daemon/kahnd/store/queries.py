@@ -87,8 +87,8 @@ _WRITE: Final = """
     INSERT RELATION INTO depends_on $in.add.map(|$edge| {
         id: [$w, $edge[0], $edge[1], $edge[2]],
         in: document:[$w, $edge[0]], out: document:[$w, $edge[1]],
-        kind: $edge[2], line: $edge[3], position: $edge[4]
-    }) ON DUPLICATE KEY UPDATE line = $input.line RETURN NONE;"""
+        kind: $edge[2], line: $edge[3], position: $edge[4], hash: $edge[5] ?? NONE
+    }) ON DUPLICATE KEY UPDATE line = $input.line, hash = $input.hash RETURN NONE;"""
 
 
 @cache
@@ -163,7 +163,7 @@ DOCUMENTS: Final = f"""{{
 
 EDGES: Final = f"""{{
     {_IN}
-    RETURN encoding::json::encode((SELECT VALUE [id.id()[1], id.id()[2], kind, line, position]
+    RETURN encoding::json::encode((SELECT VALUE [id.id()[1], id.id()[2], kind, line, position, hash]
         FROM depends_on:[$w, NONE]..[$w, ..]));
 }}"""
 """Every edge's row."""
@@ -180,7 +180,8 @@ LAST_BUILD: Final = f"""{{
 }}"""
 
 _HISTORY: Final = (
-    "SELECT document, build, cause, status, started_at, duration_ms, error FROM render WHERE workspace = $w"
+    "SELECT document, build, cause, status, started_at, duration_ms, error, reasons ?? [] AS reasons,"
+    " chain ?? [] AS chain FROM render WHERE workspace = $w"
 )
 
 HISTORY: Final = f"""{{

@@ -13,6 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from kahnd.core.model import (
+    Attempt,
+    Because,
+    BuildId,
     BuildRecord,
     Change,
     Dependency,
@@ -20,9 +23,11 @@ from kahnd.core.model import (
     DocumentId,
     Edges,
     Facts,
+    HistoryEntry,
     Kind,
     OutputPath,
     Problem,
+    Reason,
     Result,
     Stat,
     Status,
@@ -31,6 +36,10 @@ from kahnd.store.queries import FACTS
 
 DETAIL_LIMIT: Final = 3000
 """Characters kept of a renderer's own output: values above 4 KB are never reclaimed by the embedded engine."""
+
+ROW_LIMIT: Final = 3000
+"""Bytes that a line of the job history has for its error, its reasons and its chain."""
+MOST_REASONS: Final = 20
 
 _PLAIN: Final = tuple(name for name in FACTS if name not in {"problem", "stat"})
 _SIGN: Final = 1 << 63
@@ -48,6 +57,7 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True):
     output_hash: Digest | None
     effective_hash: Digest | None
     recipe_hash: Digest | None
+    last_recipe_hash: Digest | None
     output: OutputPath | None
     problem: tuple[str, str, int, str, str] | None
     because: DocumentId | None
@@ -64,6 +74,7 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True):
             self.output_hash,
             self.effective_hash,
             self.recipe_hash,
+            self.last_recipe_hash,
             self.output,
             Problem(*self.problem) if self.problem else None,
             self.because,
@@ -79,6 +90,38 @@ class EdgeRow(msgspec.Struct, array_like=True, frozen=True):
     kind: Kind
     line: int
     position: int
+    hash: str | None
+
+
+class RenderRow(msgspec.Struct, frozen=True):
+    """A line of the job history as `queries.HISTORY` answers it."""
+
+    document: DocumentId
+    build: BuildId
+    cause: str
+    status: Status
+    started_at: str
+    duration_ms: float
+    error: str | None
+    reasons: list[tuple[Because, DocumentId, str, str]]
+    chain: list[DocumentId]
+
+    def entry(self) -> HistoryEntry:
+        """The past render."""
+        reasons = (
+            Reason(kind, document, before or None, after or None) for kind, document, before, after in self.reasons
+        )
+        return HistoryEntry(
+            self.document,
+            self.build,
+            self.cause,
+            self.status,
+            self.started_at,
+            self.duration_ms,
+            self.error,
+            tuple(reasons),
+            tuple(self.chain),
+        )
 
 
 def facts_row(workspace: str, facts: Facts, status: Status) -> dict[str, object]:
@@ -101,13 +144,13 @@ def changed_row(workspace: str, change: Change) -> dict[str, object]:
 def edge_rows(changed: Iterable[tuple[DocumentId, Edges]], positions: Iterator[int]) -> dict[str, object]:
     """What to drop and what to add, an edge once; positions only ever grow, so they keep the order of adding."""
     drop: list[tuple[str, str]] = []
-    add: dict[tuple[str, str, str], tuple[str, str, str, int, int]] = {}
+    add: dict[tuple[str, str, str], tuple[str, str, str, int, int, str | None]] = {}
     for document, edges in changed:
         drop += [(document, target) for target in dict.fromkeys(edges.drop)]
         for each in edges.add:
             place = (document, each.target, each.kind)
-            position = add[place][-1] if place in add else next(positions)
-            add[place] = (*place, each.line, position)
+            position = add[place][4] if place in add else next(positions)
+            add[place] = (*place, each.line, position, each.hash)
     return {"drop": drop, "add": list(add.values())}
 
 
@@ -128,7 +171,26 @@ def render_row(workspace: str, result: Result) -> dict[str, object] | None:
         "inputs_hash": facts.inputs_hash,
         "output_hash": facts.output_hash,
     }
+    row |= _why_row(attempt, ROW_LIMIT - len(str(row["error"])))
     return {name: value for name, value in row.items() if value is not None}
+
+
+def _why_row(attempt: Attempt, room: int) -> dict[str, object]:
+    """The chain, and as many of the reasons as there is room for."""
+    chain = attempt.chain if _size(attempt.chain) <= room // 2 else ()
+    room -= _size(chain)
+    kept: list[tuple[str, ...]] = []
+    for each in attempt.reasons[:MOST_REASONS]:
+        fields = (each.kind.value, each.document, each.before or "", each.after or "")
+        room -= _size(fields)
+        if room < 0:
+            break
+        kept.append(fields)
+    return {"reasons": kept, "chain": chain}
+
+
+def _size(texts: Iterable[str]) -> int:
+    return sum(len(text.encode(errors="replace")) + 4 for text in texts)
 
 
 def build_row(workspace: str, build: BuildRecord) -> dict[str, Any]:
@@ -141,7 +203,7 @@ def dependencies_of(edges: Sequence[EdgeRow]) -> dict[DocumentId, tuple[Dependen
     """Each document's dependencies, in the order they were added."""
     found: dict[DocumentId, list[Dependency]] = {}
     for edge in sorted(edges, key=lambda edge: edge.position):
-        found.setdefault(edge.origin, []).append(Dependency(edge.target, edge.kind, edge.line))
+        found.setdefault(edge.origin, []).append(Dependency(edge.target, edge.kind, edge.line, edge.hash))
     return {document: tuple(dependencies) for document, dependencies in found.items()}
 
 

@@ -123,7 +123,8 @@ class SurrealStore:
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         """Past renders, newest first."""
         query = queries.HISTORY if document is None else queries.HISTORY_OF
-        return tuple(await self._ask(query, list[HistoryEntry], document=document, limit=limit))
+        found = await self._ask(query, list[rows.RenderRow], document=document, limit=limit)
+        return tuple(row.entry() for row in found)
 
     async def close(self) -> None:
         """Give the database up."""
