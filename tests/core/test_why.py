@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from core.world import PAGE_RULE, World, at_rest, now, with_recipe
 from kahnd.core import digest, why
 from kahnd.core.explanation import explain
-from kahnd.core.model import Because, DocumentId, HistoryEntry
+from kahnd.core.model import NO_EDGES, Because, Digest, DocumentId, HistoryEntry
 from kahnd.core.preview import preview
 from kahnd.core.why import LEFT_OUT, LONGEST, Trail
 
@@ -109,11 +110,12 @@ def test_only_hashes_that_changed_are_written() -> None:
     """An index over many is told of one change by one edge."""
     pages = {f"docs/{number}.txt": "one" for number in range(50)}
     world = at_rest(pages | {"docs/i.md": "\n".join(f"include {path}" for path in pages)})
-    node = world.machine.graph[DocumentId("docs/i.md")]
-    before = dict(node.hashes)
-    world.save("docs/7.txt", "two")
-    world.settle()
-    assert {each.target for each in node.hashes if node.hashes[each] != before[each]} == {"docs/7.txt"}
+    graph = world.machine.graph
+    node, other = graph[DocumentId("docs/i.md")], graph[DocumentId("docs/7.txt")]
+    assert graph.remember(node) == NO_EDGES
+    graph.put(replace(other.facts, effective_hash=Digest("2" * 32)))
+    (changed,) = graph.remember(node).add
+    assert (changed.target, changed.hash) == ("docs/7.txt", f"{'2' * 32} ")
 
 
 def test_a_long_chain_is_told_by_its_ends() -> None:
