@@ -52,6 +52,7 @@ from kahnd.core.model import (
     OutputPath,
     RunId,
     Snapshot,
+    Status,
     Ticket,
 )
 from kahnd.engine.eyes import Eyes
