@@ -14,6 +14,7 @@ from kahnd.core.messages import BeginBuild, Command, Commit, Finished, Remove, T
 from kahnd.core.model import (
     NO_EDGES,
     Attempt,
+    Because,
     BuildId,
     BuildRecord,
     Digest,
@@ -23,6 +24,7 @@ from kahnd.core.model import (
     Job,
     OutputPath,
     Problem,
+    Reason,
     Rendered,
     Result,
     Status,
@@ -152,9 +154,14 @@ class Book:
 
     def _attempt(self, node: Node, event: Finished) -> Attempt:
         build, cause = self.builds.current or (BuildId(""), "")
-        found = reasons(self._graph, node, self.reasons)
+        found = reasons(self._graph, node, self.reasons) or _there_and_back(node)
         chain = self._trail.add(node.facts.id, origins(found))
         return Attempt(build, cause, event.started_at, event.duration_ms, found, chain)
+
+
+def _there_and_back(node: Node) -> tuple[Reason, ...]:
+    """Why it was rendered though its inputs are those of its last render: they were others in between."""
+    return (Reason(Because.CONTENT, node.facts.id, node.facts.last_rendered_hash, node.facts.content_hash),)
 
 
 def _joined(found: Edges, hashed: Edges) -> Edges:

@@ -11,7 +11,6 @@ from kahnd.core.model import Digest
 
 Input = tuple[str, str, str]
 """A dependency's id, kind and hash; recipe and content have no id."""
-_FIELD = "\0"
 
 
 def of_bytes(content: bytes) -> Digest:
@@ -21,12 +20,9 @@ def of_bytes(content: bytes) -> Digest:
 
 def of_fields(fields: Iterable[str]) -> Digest:
     """The hash of a sequence of texts; the boundaries between them count."""
-    hasher = xxhash.xxh3_128()
-    for each in fields:
-        encoded = each.encode("utf-8", "surrogateescape")
-        hasher.update(f"{len(encoded)}{_FIELD}".encode())
-        hasher.update(encoded)
-    return Digest(hasher.hexdigest())
+    encoded = [each.encode("utf-8", "surrogateescape") for each in fields]
+    lengths = " ".join(map(str, map(len, encoded)))
+    return of_bytes(b"".join((lengths.encode(), b"\n", *encoded)))
 
 
 def of_recipe(*parts: str) -> Digest:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from kahnd.core import digest
 from kahnd.core.graph import Graph, Node
 from kahnd.core.model import (
+    NO_EDGES,
     Change,
     Dependency,
     DocumentId,
@@ -91,9 +92,12 @@ class Intake:
 
     def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> tuple[Edges, tuple[Facts, ...]]:
         """Replace a document's edges; also the facts of targets first heard of (missing ones, collections)."""
-        node = self._graph[document]
+        node, after = self._graph[document], tuple(dict.fromkeys(dependencies))
+        if after == node.dependencies:
+            node.dependencies = after  # the lines may be others
+            return NO_EDGES, ()
         before = {each.target for each in node.dependencies}
-        edges = self._graph.connect(document, dependencies)
+        edges = self._graph.connect(document, after)
         self._orphans.update(before - {each.target for each in node.dependencies})
         new = [each.target for each in node.dependencies if each.target not in self._graph]
         return edges, tuple(self._first_heard(target) for target in dict.fromkeys(new))

@@ -139,6 +139,8 @@ class Machine:
         noticed = self._notice(replace(event, sightings=event.sightings + lost))
         knotted = [node for node in self.graph if node.facts.because == node.facts.id]
         self._again_dirty(knotted, ON_A_CYCLE, noticed)
+        for node in knotted:
+            node.scanned = True  # what the cycle is made of was sure when it was found
         yield from self._book.begin(event.cause)
         for output in self._intake.disowned(event.made, noticed):
             yield from self._book.remove(output)

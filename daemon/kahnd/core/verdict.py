@@ -89,12 +89,12 @@ def decide(graph: Graph, node: Node, *, forced: bool, doubtful: bool = False) ->
         return Fail(node.facts.problem or Problem("can't be read", node.facts.id))
     known = node.facts.inputs_hash
     changed = forced or known is None or known != graph.inputs_hash(node)
-    blocked = _culprit(graph, node, sure_only=doubtful and changed)
+    rivals = graph.claimants(output) - {node.facts.id}
+    blocked = _culprit(graph, node, sure_only=doubtful and changed and not rivals)
     if blocked:
         return blocked
     if rule is None or output is None:
         return Settle(graph.effective_hash(node))
-    rivals = graph.claimants(output) - {node.facts.id}
     if rivals:
         return Fail(_contested(node, rivals))
     unchanged = node.facts.output == output and not changed

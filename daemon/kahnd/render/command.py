@@ -63,9 +63,6 @@ class CommandRenderer:
     def render(self, job: Job, parameters: CommandParameters) -> Outcome:
         """Run the command, or use the fallback where there is one and the program is not installed."""
         rendering = Rendering(self._root, self._layout, job)
-        for dependency in job.dependencies:
-            if dependency.kind is not Kind.DISCOVERED:
-                rendering.note(dependency)
         try:
             return self._produce(rendering, parameters)
         except UnmetError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
 
 from kahnd.core.model import Dependency, Digest, DocumentId, Kind, Problem
 from kahnd.render.files import digest_of
@@ -22,10 +22,10 @@ class Still:
     def check(self) -> None:
         """Raise UnmetError if any of them is another file, or was written to, since."""
         after = self._stamps()
-        for document, stamp in self._before.items():
-            if after[document] != stamp:
-                problem = Problem(f"{document} changed while a program read it", self._rendering.job.document)
-                raise UnmetError(Dependency(document, Kind.DISCOVERED), problem)
+        for path, stamp in self._before.items():
+            if after[path] != stamp:
+                problem = Problem(f"{path} changed while a program read it", self._rendering.job.document)
+                raise UnmetError(Dependency(self._document_at(path), Kind.DISCOVERED), problem)
 
     def _check_own(self) -> None:
         job = self._rendering.job
@@ -38,19 +38,19 @@ class Still:
         except OSError:
             return None
 
-    def _stamps(self) -> dict[DocumentId, Stamp]:
-        return {document: self._stamp(document) for document in self._documents()}
+    def _document_at(self, path: str) -> DocumentId:
+        """Which document a file is, or is rendered from."""
+        targets = (each.target for each in self._rendering.job.dependencies)
+        return next((each for each in targets if self._rendering.layout.output_of(each) == path), DocumentId(path))
 
-    def _documents(self) -> Iterable[DocumentId]:
-        job = self._rendering.job
-        targets = (each.target for each in job.dependencies if not each.kind.of_content)
-        return dict.fromkeys((job.document, *targets))
+    def _stamps(self) -> dict[str, Stamp]:
+        job, root = self._rendering.job, str(self._rendering.root)
+        return {path: _stamp(f"{root}/{path}") for path in (job.document, *job.deps)}
 
-    def _stamp(self, document: DocumentId) -> Stamp:
-        own = document == self._rendering.job.document
-        path = document if own else self._rendering.layout.output_of(document) or document
-        try:
-            found = (self._rendering.root / path).stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
+
+def _stamp(path: str) -> Stamp:
+    try:
+        found = os.stat(path)  # noqa: PTH116 - an index over thousands of documents is looked at twice
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_size
