@@ -349,6 +349,11 @@ def test_a_failure_names_file_and_line_and_what_to_do(shop: Workshop, content: s
     assert "Traceback" not in str(problem)
 
 
+def test_front_matter_that_is_not_there_is_told_of_a_page(shop: Workshop) -> None:
+    shop.write_all({"docs/a.md": '{{ page("b.md").author }}', "docs/b.md": "B"})
+    assert shop.problem("docs/a.md").message == "a Page has no attribute 'author'"
+
+
 def test_an_error_in_a_partial_names_the_partial(shop: Workshop) -> None:
     shop.write("docs/a.md", '{% include "_p.md" %}')
     shop.write("docs/_p.md", "\n\n{{ nothing }}")

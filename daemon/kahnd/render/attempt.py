@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -15,6 +16,7 @@ from kahnd.render.environment import ProjectLoader
 from kahnd.render.files import ProblemError
 from kahnd.render.rendering import UnmetError
 
+_OWN_CLASS: Final = re.compile(r"'kahnd\.[\w.]+\.(\w+) object'")
 _DEFINE: Final = "give it a value, or write `| default(...)` after it"
 
 
@@ -61,7 +63,7 @@ def _message(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "goes round without end: it includes or calls itself"
     own = isinstance(error, UndefinedError | SecurityError)
-    return str(error) if own else f"{type(error).__name__}: {error}"
+    return _OWN_CLASS.sub(r"a \1", str(error)) if own else f"{type(error).__name__}: {error}"
 
 
 def innermost(error: BaseException, files: Collection[str]) -> tuple[str, int] | None:
