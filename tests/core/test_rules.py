@@ -114,14 +114,6 @@ def test_an_output_may_lie_in_the_project_itself() -> None:
     rules = layout("**/*.md", to=".")
     output = rules.output_of(DocumentId("docs/x/a.md"))
     assert output == "x/a.html"
-    assert rules.url_of(output) == "x/a.html"
-
-
-def test_an_output_s_url_is_its_place_in_the_site() -> None:
-    rules = layout("**/*.md", to="out/site")
-    output = rules.output_of(DocumentId("docs/x/a.md"))
-    assert output
-    assert rules.url_of(output) == "x/a.html"
 
 
 def test_a_plain_document_has_no_output() -> None:

@@ -167,6 +167,17 @@ async def test_a_spoilt_output_is_made_again_when_the_watcher_tells(batch: Batch
         assert place.log.all("build.started")[-1]["cause"] == "site/a.html altered"
 
 
+async def test_a_full_look_finds_spoilt_outputs_too() -> None:
+    place = Place(PAIR)
+    async with place.at_work() as engine:
+        await engine.ask("wait")
+        good = place.outputs.files.texts["site/a.html"]
+        place.outputs.files.write("site/a.html", "spoilt")
+        await engine.eyes.everything()
+        await engine.ask("wait")
+        assert place.outputs.files.texts["site/a.html"] == good
+
+
 async def test_a_document_that_changed_under_its_rendering_is_looked_at_and_rendered_again() -> None:
     place = Place({"docs/a.md": "one"})
     place.pool.gate = anyio.Event()

@@ -229,10 +229,8 @@ class Machine:
         rest = list(nodes)
         while rest:
             node = rest.pop()
-            needs = (
-                [] if node.facts.id in free else [each.target for each in node.dependencies if not each.kind.of_content]
-            )
-            entering[node.facts.id] = needs
+            ordered = () if node.facts.id in free else (each for each in node.dependencies if not each.kind.of_content)
+            entering[node.facts.id] = needs = [each.target for each in ordered]
             for need in needs:
                 needed = self.graph.get(need)
                 if needed and needed.status is Status.DIRTY and need not in self.schedule and need not in entering:

@@ -96,10 +96,6 @@ class Layout:
         values = {"dir": folder, "stem": stem, "name": name, "ext": extension[1:]}
         return OutputPath(posixpath.normpath(f"{self.output}/{fill(rule.output, values).lstrip('/')}"))
 
-    def url_of(self, output: OutputPath) -> str:
-        """The output's place in the site, relative to the output folder, without a leading slash."""
-        return output if self.output == "." else output[len(self.output) + 1 :]
-
 
 def fill(pattern: str, values: Mapping[str, str]) -> str:
     """The pattern with each `{name}` replaced; names not given stay as they are."""

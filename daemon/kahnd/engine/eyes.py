@@ -60,10 +60,11 @@ class Eyes:
             await self.everything()
 
     async def everything(self) -> None:
-        """Look at all there is."""
+        """Look at all there is, outputs too."""
         self.rescans += 1
         async with self._lock:
             self._report(await self._tree.crawl())
+        await self.inspect()
 
     async def inspect(self, hints: Collection[str] | None = None) -> None:
         """Compare the outputs there, or below (None: all), with what was put there."""
