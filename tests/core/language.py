@@ -4,8 +4,8 @@ A document is lines of text. What a line's first word can be is in `STATIC` (fou
 only by rendering the document itself); `fail` fails; any other line is copied. An included text is expanded where it is
 included.
 Documents `*.md` are rendered by a renderer that tells all it read; `*.cmd` by one that reads its dependencies' files
-and tells no hashes, as a command does; `*.alt` are pages
-that go where a `*.md` of that name goes; all others are plain.
+(of a rendered one, the output) and tells no hashes, as a command does; `*.alt` are pages that go where a `*.md` of
+that name goes; all others are plain.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ STATIC: Final = MappingProxyType(
     }
 )
 DYNAMIC: Final = MappingProxyType({"find": "include", "find-output": "output"})
+RENDERED: Final = (".md", ".cmd", ".alt")
 DEEPEST: Final = 20
 """How deep texts may include texts, before a rendering counts as going round."""
 
@@ -55,13 +56,19 @@ def parse(text: str) -> Iterator[tuple[int, str, str]]:
         yield number, word, rest
 
 
-def scan(text: str) -> tuple[Dependency, ...]:
+def scan(text: str, document: str = "") -> tuple[Dependency, ...]:
     """What can be told from the text alone."""
     return tuple(
-        Dependency(collection_id(rest) if word == "pages" else DocumentId(rest), STATIC[word], line)
+        Dependency(collection_id(rest) if word == "pages" else DocumentId(rest), _kind(word, rest, document), line)
         for line, word, rest in parse(text)
         if word in STATIC
     )
+
+
+def _kind(word: str, target: str, document: str) -> Kind:
+    """A command is given the file that a document renders to."""
+    kind = STATIC[word]
+    return Kind.OUTPUT if kind.of_source and document.endswith(".cmd") and target.endswith(RENDERED) else kind
 
 
 def hash_of(text: str) -> Digest:

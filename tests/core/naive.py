@@ -32,7 +32,7 @@ class _DiscoveredError(Exception):
 
 def evaluate(sources: dict[str, str], layout: Layout) -> Evaluation:
     """Try, and begin anew with every dependency discovered, until a try discovers none."""
-    edges = {document: scan(text) for document, text in sources.items()}
+    edges = {document: scan(text, document) for document, text in sources.items()}
     while True:
         try:
             return _Try(sources, layout, edges).result()

@@ -268,7 +268,7 @@ class World:
         if seen == (digest, version):
             return None
         stat = Stat(len(text), version, version, 1, 0)
-        dependencies = scan(text) if seen is None or seen[0] != digest else None
+        dependencies = scan(text, document) if seen is None or seen[0] != digest else None
         return Sighting(document, digest, stat, dependencies)
 
     def _absent(self, nodes: Iterable[Node]) -> frozenset[OutputPath]:
