@@ -15,11 +15,12 @@ DOCUMENTS = ("docs/a.md", "docs/b.md", "docs/c.md", "docs/d.cmd", "docs/a.alt", 
 PATTERNS = ("docs/*.md", "docs/p*")
 
 names = st.sampled_from(DOCUMENTS)
-references = st.builds("{} {}".format, st.sampled_from(["include", "maybe", "output", "page", "needs"]), names)
-collections = st.builds("pages {}".format, st.sampled_from(PATTERNS))
+references = st.builds("{} {}".format, st.sampled_from(["include", "maybe", "output", "link", "page", "needs"]), names)
+uses = st.builds("{} {}".format, st.sampled_from(["title", "text", "url"]), names)
+collections = st.builds("{} {}".format, st.sampled_from(["pages", "titles"]), st.sampled_from(PATTERNS))
 words = st.sampled_from(["one", "two", "fail"])
 discoveries = st.builds("{} {}".format, st.sampled_from(["find", "find-output"]), names)
-lines = words | references | collections
+lines = words | references | uses | collections
 texts = st.builds(
     lambda lines, last: "\n".join([*lines, *last]),
     st.lists(lines, max_size=3),

@@ -141,4 +141,4 @@ class Workshop:
         by = self.layout.scanned_as(own)
         assert by is not None
         found = self.renderers[by.renderer].scan(own, (self.root / document).read_bytes(), by.parameters)
-        return [(each.target, each.kind, each.line) for each in found]
+        return [(each.target, each.kind, each.line) for each in found.dependencies]

@@ -138,9 +138,9 @@ class Machine:
         lost = tuple(Sighting(document) for document in sorted(self.untrusted - seen))
         noticed = self._notice(replace(event, sightings=event.sightings + lost))
         knotted = [node for node in self.graph if node.facts.because == node.facts.id]
+        for node in knotted:  # what the cycle is made of was sure when it was found
+            self.graph.put(replace(node.facts, scanned=True))
         self._again_dirty(knotted, ON_A_CYCLE, noticed)
-        for node in knotted:
-            node.scanned = True  # what the cycle is made of was sure when it was found
         yield from self._book.begin(event.cause)
         for output in self._intake.disowned(event.made, noticed):
             yield from self._book.remove(output)
@@ -271,7 +271,7 @@ class Machine:
 
     def _is_doubtful(self, node: Node) -> bool:
         """Whether what it needs was found by a rendering of other inputs."""
-        return not node.scanned and node.facts.id not in self._found
+        return not node.facts.scanned and node.facts.id not in self._found
 
     def _decide(self, node: Node) -> Iterable[Command]:
         document = node.facts.id
@@ -310,7 +310,7 @@ class Machine:
             return
         node = self.graph[job.document]
         yield from self._connect(node, verdict.edges_after(node, event.outcome))
-        node.scanned = False
+        self.graph.put(replace(node.facts, scanned=False))
         self._found.add(job.document)
         check = verdict.check(self.graph, node, event.outcome.reads, self.schedule)
         match check, event.outcome:

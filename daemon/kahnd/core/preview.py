@@ -8,6 +8,7 @@ from enum import Enum
 from graphlib import TopologicalSorter
 
 from kahnd.core import verdict, why
+from kahnd.core.facets import compare
 from kahnd.core.graph import Node
 from kahnd.core.machine import Machine
 from kahnd.core.model import Because, Dependency, DocumentId, Reason
@@ -98,7 +99,8 @@ def _because(machine: Machine, document: DocumentId, fates: Mapping[DocumentId, 
 
 
 def _hash_then(node: Node, dependency: Dependency) -> str | None:
-    return (node.hashes.get(dependency) or "").partition(" ")[0] or None
+    known = node.hung_on.get(dependency)
+    return compare(known.hash, None)[0] if known else None
 
 
 def _is_edited(machine: Machine, document: DocumentId) -> bool:
