@@ -10,6 +10,7 @@ from core.scenes import (
     ABOVE,
     BAD,
     BASE,
+    CAST,
     EDITED,
     IT,
     ITS_RULE,
@@ -156,8 +157,14 @@ KINDS: Final = (
             _happening("fails", _base("fail\nanew"), T.NEEDS),
             _happening("goes", lambda scene: scene.remove(BASE), T.NEEDS, T.MET),
             _happening("needs it", lambda scene: scene.save(BASE, f"needs {scene.subject}"), T.NEEDS, T.UNTIED),
-            _happening("(`page()`) has other bytes", lambda scene: scene.save(PEER, "new"), T.NEEDS),
-            _happening("(`pages()`) has a new member", lambda scene: scene.save("docs/posts/y.txt", "y"), T.LISTS),
+        ),
+    ),
+    Kind(
+        "What it names by `page()` or `pages()`",
+        (
+            _happening("changes in what it uses", lambda scene: scene.save(PEER, "new"), T.NEEDS),
+            _happening("changes in the rest", lambda scene: scene.save(PEER, f"{CAST[PEER]}\nnew"), T.NEEDS),
+            _happening("has a new member", lambda scene: scene.save("docs/posts/y.txt", "y"), T.LISTS),
         ),
     ),
     Kind(

@@ -1,6 +1,6 @@
 """One document in each state that it can be in.
 
-*It* needs the output of `BASE`, the bytes of `PEER` and the membership of `POSTS`; `ABOVE` needs it.
+*It* needs the output of `BASE`, the title of `PEER` and the membership of `POSTS`; `ABOVE` needs it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ IT, PLAIN, ABOVE, BASE, PEER = "docs/it.md", "docs/it.txt", "docs/above.md", "do
 POSTS, RIVAL, OTHER, BAD = "/docs/posts/*.txt", "docs/it.alt", "docs/other.md", "docs/bad.md"
 LISTING, LISTED = "docs/listing.txt", "pages docs/*.txt"
 OUTPUT: Final = "site/it.html"
-TEXT: Final = f"one\noutput {BASE}\npage {PEER}\npages {POSTS[1:]}"
+TEXT: Final = f"one\noutput {BASE}\ntitle {PEER}\npages {POSTS[1:]}"
 EDITED: Final = f"{TEXT}\ntwo"
 CAST: Final = MappingProxyType(
     {BASE: "base", PEER: "peer", "docs/posts/x.txt": "x", OTHER: "other", BAD: "fail", LISTING: LISTED}
@@ -119,7 +119,7 @@ class Scene(World):
         return None
 
     def _of_change(self, change: Change) -> str | None:
-        if change.forget:
+        if change.forget and self.subject not in self.machine.graph:
             return "forgotten"
         return "MISSING" if change.facts.status is Status.MISSING else None
 
