@@ -146,7 +146,7 @@ def test_history_has_a_line_a_render_and_what_went_wrong_below_it() -> None:
 
 
 def test_why_has_the_hashes_of_each_reason_and_the_chain() -> None:
-    reason = {"kind": "dependency", "document": "_p.md", "before": "11", "after": None, "facets": []}
+    reason: dict[str, Any] = {"kind": "dependency", "document": "_p.md", "before": "11", "after": None, "facets": []}
     answer: dict[str, Any] = {
         "document": "a.md",
         "status": "DIRTY",
