@@ -15,15 +15,6 @@ ARCHITECTURE: Final = Path(__file__).parents[2] / "docs" / "architecture.md"
 HOW: Final = "`python -m core.decisions`, run in tests/, prints all tables as they are now"
 PRIVATE: Final = frozenset({"FAILED, unreadable", "FAILED, place taken"})
 """States that a fresh build of the sources alone knows nothing of."""
-LEFT_BEHIND: Final = "the other claimant stays FAILED, though nobody contests its output any more"
-UNTOLD: Final = "the cycle is not told of, and the one who closes it is BLOCKED by the contest"
-WRONG: Final = {
-    ("FAILED, contested", "another output path"): LEFT_BEHIND,
-    ("FAILED, contested", "no rule fits it"): LEFT_BEHIND,
-    ("FAILED, contested", "needs it"): UNTOLD,
-    ("FAILED on a cycle", "another claims it"): UNTOLD,
-}
-"""Where the machine comes to something else than a fresh build, and how."""
 
 
 def section() -> str:
@@ -68,11 +59,7 @@ PAIRS: Final = [
 
 
 @pytest.mark.parametrize(("state", "happening"), PAIRS, ids=lambda each: each.name)
-def test_whatever_happens_all_is_as_a_fresh_build_makes_it(
-    state: State, happening: Happening, request: pytest.FixtureRequest
-) -> None:
-    if wrong := WRONG.get((state.name, happening.name)):
-        request.applymarker(pytest.mark.xfail(reason=wrong))
+def test_whatever_happens_all_is_as_a_fresh_build_makes_it(state: State, happening: Happening) -> None:
     scene = state.scene()
     happening.happen(scene)
     scene.settle()

@@ -156,6 +156,8 @@ NO_EDGES: Final = Edges()
 class Facts:
     """All that the database keeps of one document, but its edges.
 
+    `because`: of a BLOCKED one the culprit; of a FAILED one itself where it is on a cycle, its rival where two claim
+    one output.
     `scanned`: its edges were found in its present bytes, and none by a rendering, which may have read what is not read
     any more.
     """
