@@ -46,7 +46,6 @@ EVERYTHING = Facts(
     because=DocumentId("docs/y.md"),
     stat=Stat(12, 1_700_000_000_000_000_001, 1_700_000_000_000_000_002, 2**64 - 5, 1_700_000_000_000_000_003),
     facets=Facets(Digest("8" * 32), Digest("9" * 32), Digest("a" * 32)),
-    scanned=True,
 )
 
 

@@ -1,4 +1,4 @@
-"""Which needs are sure, and which an earlier rendering had that may not have them any more."""
+"""Which needs are sure, and which only a run can tell: a text's may be conditional, an earlier rendering's gone."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Doubts:
         self._freed: set[DocumentId] = set()
 
     def is_doubtful(self, node: Node) -> bool:
-        """Whether what it needs was found by a rendering of other inputs."""
-        return not node.facts.scanned and node.facts.id not in self._found
+        """Whether no rendering of its present inputs has told what it needs."""
+        return node.facts.id not in self._found
 
     def is_freed(self, document: DocumentId) -> bool:
         """Whether it is to be run though something it is said to need is not finished."""
@@ -39,7 +39,7 @@ class Doubts:
         self._freed.discard(document)
 
     def loosen(self, knots: Iterable[frozenset[DocumentId]]) -> list[DocumentId]:
-        """Free one document of each knot that may be in it only by what an earlier rendering read."""
+        """Free one document of each knot that may be in it only by what is not read."""
         loose = [each for knot in knots for each in self._loose(knot)[:1]]
         self._freed.update(loose)
         return loose

@@ -136,10 +136,8 @@ class Intake:
             self._graph.put(replace(node.facts, output=None, output_hash=None, inputs_hash=None))
         if facts.content_hash is not None and facts.content_hash == facts.last_rendered_hash:
             node.trace = node.dependencies
-        if node.trace is None or sighting.content_hash != facts.last_rendered_hash:
-            return self.connect(facts.id, scan.dependencies)
-        self._graph.put(replace(node.facts, scanned=False))
-        return self.connect(facts.id, node.trace)
+        returned = node.trace is not None and sighting.content_hash == facts.last_rendered_hash
+        return self.connect(facts.id, node.trace if returned and node.trace is not None else scan.dependencies)
 
     def _gone(self, document: DocumentId, noticed: Noticed) -> None:
         node = self._graph.get(document)
@@ -212,5 +210,4 @@ def _as_seen(facts: Facts, sighting: Sighting, scan: Scan) -> Facts:
         problem=sighting.problem,
         because=None,
         facets=scan.facets,
-        scanned=True,
     )

@@ -136,8 +136,6 @@ class Machine:
         lost = tuple(Sighting(document) for document in sorted(self.untrusted - seen))
         noticed = self._notice(replace(event, sightings=event.sightings + lost))
         knotted = [node for node in self.graph if node.facts.because == node.facts.id]
-        for node in knotted:  # what the cycle is made of was sure when it was found
-            self.graph.put(replace(node.facts, scanned=True))
         self._again_dirty(knotted, ON_A_CYCLE, noticed)
         contested = [node for node in self.graph if node.status is Status.FAILED and node.facts.because]
         self._again_dirty(contested, CONTESTED, noticed)
@@ -302,7 +300,6 @@ class Machine:
             return
         node = self.graph[job.document]
         yield from self._connect(node, verdict.edges_after(node, event.outcome))
-        self.graph.put(replace(node.facts, scanned=False))
         self._doubts.found(job.document)
         check = verdict.check(self.graph, node, event.outcome.reads, self.schedule)
         match check, event.outcome:

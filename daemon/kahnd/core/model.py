@@ -158,8 +158,6 @@ class Facts:
 
     `because`: of a BLOCKED one the culprit; of a FAILED one itself where it is on a cycle, its rival where two claim
     one output.
-    `scanned`: its edges were found in its present bytes, and none by a rendering, which may have read what is not read
-    any more.
     """
 
     id: DocumentId
@@ -176,7 +174,6 @@ class Facts:
     because: DocumentId | None = None
     stat: Stat | None = None
     facets: Facets | None = None
-    scanned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

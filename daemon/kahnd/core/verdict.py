@@ -82,8 +82,8 @@ Verdict = Settle | Unchanged | Block | Fail | Run
 def decide(graph: Graph, node: Node, *, forced: bool, doubtful: bool = False) -> Verdict:
     """What a document comes to, now that all it needs is finished.
 
-    `doubtful`: what it needs was found by an earlier rendering, which may have read what is not read any more. Where
-    its inputs are others since, such a need does not block: a rendering is to find out.
+    `doubtful`: no rendering of its present inputs has told what it needs. Where these are others since its last one,
+    a need that may not be one does not block: a rendering is to find out.
     """
     content_hash, rule, output = node.facts.content_hash, node.rule, node.claim
     if content_hash is None:

@@ -29,9 +29,7 @@ def differences(graph: Graph, node: Node) -> tuple[Reason, ...]:
     if digest.of_inputs(now) == facts.inputs_hash:
         return ()
     then = digest.inputs(facts.last_recipe_hash or "", facts.last_rendered_hash, graph.hashes_then(node))
-    if facts.scanned:  # its bytes do not tell what of each dependency it uses
-        now = tuple(graph.inputs_as_used_then(node))
-    found = [_reason(facts.id, *each) for each in digest.explain(then, now)]
+    found = [_reason(facts.id, *each) for each in digest.explain(then, graph.inputs_as_used_then(node))]
     whole = Reason(Because.DEPENDENCY, facts.id, facts.inputs_hash, digest.of_inputs(now))
     return tuple({each.document + each.kind: each for each in reversed(found)}.values())[::-1] or (whole,)
 

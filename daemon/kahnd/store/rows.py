@@ -65,7 +65,6 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True):
     because: DocumentId | None
     stat: tuple[int, int, int, int, int] | None
     facets: tuple[Digest, Digest, Digest] | None
-    scanned: bool
 
     def facts(self) -> Facts:
         """The document's facts."""
@@ -84,7 +83,6 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True):
             self.because,
             _stat_of(self.stat) if self.stat else None,
             Facets(*self.facets) if self.facets else None,
-            self.scanned,
         )
 
 
