@@ -210,6 +210,18 @@ def test_a_list_that_was_asked_for_and_not_written_is_told(shop: Workshop) -> No
     assert "did not write its list" in _line_problem(shop, "echo {depfile} > {output}").message
 
 
+def test_what_a_failed_command_has_listed_is_in_the_account(shop: Workshop) -> None:
+    """The file that it misses may appear."""
+    _shop(shop, _line("echo x: docs/part.csv > {depfile}; exit 3"), HELLO)
+    job = shop.job("docs/a b/x.in")
+    outcome = shop.run(job)
+    assert isinstance(outcome, Failed)
+    assert [(each.dependency.target, each.dependency.kind) for each in outcome.reads] == [
+        ("docs/part.csv", Kind.DISCOVERED)
+    ]
+    assert list((shop.root / job.stage).parent.iterdir()) == []
+
+
 # the fallback
 
 

@@ -76,15 +76,13 @@ class CommandRenderer:
         run, still = Run(rendering, parameters), Still(rendering)
         try:
             run.execute()
-            read = run.discovered()
+            run.check_depfile()
         except ProblemError:
             still.check()  # a failure over what is no more is none
             raise
         finally:
-            (self._root / run.depfile).unlink(missing_ok=True)
+            run.note_discovered()  # of one that failed, too: it may be mended by what it reads
         still.check()
-        for target in read:
-            rendering.note(Dependency(target, Kind.DISCOVERED))
         return Rendered(digest_of(self._root / rendering.job.stage), rendering.reads)
 
     def _program(self, parameters: CommandParameters) -> str | None:
@@ -170,16 +168,22 @@ class Run:
     def _failure(self, message: str, remedy: str, detail: str = "") -> ProblemError:
         return ProblemError(Problem(message, self.rendering.job.document, 0, remedy, detail))
 
-    def discovered(self) -> tuple[DocumentId, ...]:
-        """The documents in the list of what was read; what lies outside of the sources is left out."""
-        if not self.parameters.writes_depfile:
-            return ()
-        try:
-            text = (self.rendering.root / self.depfile).read_text(errors="surrogateescape")
-        except FileNotFoundError:
+    def check_depfile(self) -> None:
+        """Raise ProblemError where the list of what was read is not there, though the rule asks for it."""
+        if self.parameters.writes_depfile and not (self.rendering.root / self.depfile).is_file():
             message = f"{self._program} did not write its list of dependencies"
-            raise self._failure(message, "write the file that `{depfile}` names, or leave it out") from None
-        return tuple(dict.fromkeys(self._documents(dependencies(text))))
+            raise self._failure(message, "write the file that `{depfile}` names, or leave it out")
+
+    def note_discovered(self) -> None:
+        """Put the documents in the list of what was read, if there is one, into the account; the list is used up.
+
+        What lies outside of the sources is left out.
+        """
+        depfile = self.rendering.root / self.depfile
+        if self.parameters.writes_depfile and depfile.is_file():
+            for target in self._documents(dependencies(depfile.read_text(errors="surrogateescape"))):
+                self.rendering.note(Dependency(target, Kind.DISCOVERED))
+            depfile.unlink()
 
     def _documents(self, paths: list[str]) -> Iterator[DocumentId]:
         job, layout = self.rendering.job, self.rendering.layout
