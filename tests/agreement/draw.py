@@ -109,9 +109,7 @@ DOCUMENTS: Final = {path: _documents(path) for path in PATHS}
 
 def writes(*among: str) -> st.SearchStrategy[steps.Write]:
     """One of these documents is written."""
-    return st.sampled_from(among).flatmap(
-        lambda path: st.builds(steps.Write, st.just(path), DOCUMENTS[path], rarely)
-    )
+    return st.sampled_from(among).flatmap(lambda path: st.builds(steps.Write, st.just(path), DOCUMENTS[path], rarely))
 
 
 def _projects() -> st.SearchStrategy[dict[str, la.Document]]:

@@ -104,7 +104,11 @@ def compare_fresh(
     _agree("outputs", {path: outputs.get(path) for path in fresh_outputs}, fresh_outputs)
     assert fresh["code"] == (3 if fresh["cycles"] else 1 if fresh["failed"] or fresh["blocked"] else 0)
     if not _is_dynamic(tree):
-        _agree("failed", dict.fromkeys(_names(report, "failed"), "failed"), dict.fromkeys(_names(fresh, "failed"), "failed"))
+        _agree(
+            "failed",
+            dict.fromkeys(_names(report, "failed"), "failed"),
+            dict.fromkeys(_names(fresh, "failed"), "failed"),
+        )
         assert bool(report["cycles"]) == bool(fresh["cycles"])
 
 
@@ -127,5 +131,8 @@ def _is_dynamic(tree: Tree) -> bool:
     """Whether something is found only by rendering: then it matters who was rendered, and when."""
     items = [item for each in tree.documents.values() if isinstance(each, Text) for item in each.items]
     return any(isinstance(item, IncludeIf | IncludeNamed) for item in items) or any(
-        verb in {"read", "output"} for each in tree.documents.values() if isinstance(each, Script) for verb, _ in each.lines
+        verb in {"read", "output"}
+        for each in tree.documents.values()
+        if isinstance(each, Script)
+        for verb, _ in each.lines
     )

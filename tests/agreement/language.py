@@ -220,7 +220,7 @@ def _rule_text(way: Way) -> str:
 
 BROKEN_CONFIG: Final = "[project]\nname = \n"
 PLUGIN_FILES: Final = ("plugins/shout.py", "drawn_wording.py")
-SHOUT: Final = '''\
+SHOUT: Final = """\
 from drawn_wording import WORD
 
 
@@ -237,7 +237,7 @@ def _line(document, text):
     if verb == "fail":
         raise ValueError(rest)
     return text
-'''
+"""
 
 
 def plugin_files(plugin: Plugin) -> dict[str, str | None]:

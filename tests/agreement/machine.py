@@ -101,7 +101,16 @@ class Agreement(RuleBasedStateMachine):
                 self._trial.end()
 
 
-def run(folder: Path, keep: Keeper, tally: Tally, *, examples: int, step_count: int, derandomize: bool, phases: tuple[Phase, ...] = PHASES) -> None:
+def run(
+    folder: Path,
+    keep: Keeper,
+    tally: Tally,
+    *,
+    examples: int,
+    step_count: int,
+    derandomize: bool,
+    phases: tuple[Phase, ...] = PHASES,
+) -> None:
     """So many projects of so many rules' uses. Raises what a project came to that it must not."""
     shown = settings(
         max_examples=examples,

@@ -24,6 +24,7 @@ class Keeper:
 
     path: Path
     failures: int = 0
+    told: list[str] = field(default_factory=list)
     _size: tuple[int, int] = field(default=(sys.maxsize, 0))
 
     def __call__(self, history: History, error: Exception) -> None:
@@ -31,6 +32,7 @@ class Keeper:
         content = msgspec.json.format(msgspec.json.encode(history))
         size = (len(history.steps), len(content))
         self.failures += 1
+        self.told.append(str(error))
         if size < self._size:
             self._size = size
             self.path.parent.mkdir(parents=True, exist_ok=True)

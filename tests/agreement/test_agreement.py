@@ -19,6 +19,7 @@ FAILURE = Path(tempfile.gettempdir()) / "kahnd-agreement.json"
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.timeout(1800)  # what it takes to make a failure short, too
 def test_whatever_happens_all_is_as_a_fresh_build_and_nothing_is_rendered_for_nothing(tmp_path: Path) -> None:
     tally = Tally()
