@@ -201,3 +201,24 @@ def test_a_full_disk_does_not_stop_anything(opened: Open, capsys: pytest.Capture
         tell(log, Event.DAEMON_STARTED)
     assert stream.getvalue().count("daemon.started") == 3
     assert capsys.readouterr().err.count("No space left") == 1
+
+
+def test_a_log_that_is_moved_away_or_removed_is_begun_anew(tmp_path: Path, opened: Open) -> None:
+    log = opened().log
+    log.info("first")
+    (tmp_path / FILE).rename(tmp_path / "aside")
+    log.info("second")
+    shutil.rmtree(tmp_path / ".kahnd")
+    log.info("third")
+    assert [each["event"] for each in _lines(tmp_path)] == ["third"]
+    assert json.loads((tmp_path / "aside").read_text())["event"] == "first"
+
+
+def test_a_project_that_was_removed_is_not_made_again_by_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "project"
+    log = configure(LogConfig(), root, terminal=False, stream=None).log
+    log.info("nowhere to go")
+    assert not root.exists()
+    assert "can't write the log" in capsys.readouterr().err

@@ -95,3 +95,22 @@ def test_one_that_is_only_read_writes_nothing(path: Path) -> None:
     account = Account(path, kept=False)
     account.confirm(A, UNSEEN, MADE)
     assert path.read_bytes() == before
+
+
+def test_a_journal_that_is_removed_while_it_is_kept_is_written_anew(path: Path) -> None:
+    account = opened(path)
+    account.enter(A, MADE)
+    path.unlink()
+    account.enter(B, MADE)
+    assert set(Account(path)) == {A, B}
+    path.unlink()
+    account.close()
+    assert set(Account(path)) == {A, B}
+
+
+def test_an_account_that_is_only_read_is_not_written_anew(path: Path) -> None:
+    opened(path).enter(A, MADE)
+    reader = Account(path, kept=False)
+    path.unlink()
+    reader.close()
+    assert not path.exists()

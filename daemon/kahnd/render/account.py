@@ -2,17 +2,19 @@
 
 A journal of JSON lines: an output with its hash and stat, written before it is put in place, or that it is removed,
 written after. So whatever way a session ends, what kahnd has put anywhere is in the account. What is not, is not its
-own: a line that is lost or can't be read makes an output one to be left alone.
+own: a line that is lost or can't be read makes an output one to be left alone. A journal that is removed while it is
+kept is written anew from what is known of it.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -75,6 +77,11 @@ class Account:
         if self._is_new or self._torn or self._surplus > len(self._made) + _SLACK:
             self._compact()
 
+    def close(self) -> None:
+        """Leave a journal to the next session, also where this one's was removed. Raises OSError."""
+        if self._kept and self._made and not self._path.exists():
+            self._compact()
+
     @contextmanager
     def entered(self, output: OutputPath, made: Made) -> Iterator[None]:
         """Enter an output that is about to be put in place; if that fails, all is as before. Raises OSError."""
@@ -99,12 +106,30 @@ class Account:
 
     def _enter(self, output: OutputPath, made: Made | None) -> None:
         if self._kept:
-            with self._path.open("ab", buffering=0) as journal:
-                journal.write(_encoded(output, made))
+            self._append(_encoded(output, made))
         if made:
             self._made[output] = made
         else:
             self._made.pop(output, None)
+
+    def _append(self, line: bytes) -> None:
+        """Whole or not at all: half a line, as on a full disk, would spoil the next."""
+        with self._journal() as journal:
+            end = os.fstat(journal.fileno()).st_size
+            if journal.write(line) != len(line):
+                os.ftruncate(journal.fileno(), end)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _journal(self) -> BinaryIO:
+        """To append to; one that was removed is made anew."""
+        try:
+            return self._appending()
+        except FileNotFoundError:
+            self._compact()
+            return self._appending()
+
+    def _appending(self) -> BinaryIO:
+        return os.fdopen(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), "ab", buffering=0)
 
     def _read(self, content: bytes) -> None:
         *lines, rest = content.split(b"\n")
@@ -123,7 +148,7 @@ class Account:
 
     def _compact(self) -> None:
         """Write the journal anew, whole or not at all."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, exist_ok=True)
         fresh = self._path.with_name(f"{self._path.name}.new")
         with fresh.open("wb") as journal:
             journal.writelines(_encoded(output, made) for output, made in self._made.items())

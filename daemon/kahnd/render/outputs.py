@@ -46,6 +46,11 @@ class FileOutputs:
         """Before anything is written: `recorded` outputs count as made by kahnd where there is no account yet."""
         self._account.open(recorded)
 
+    def close(self) -> None:
+        """After the last is written. An account that was removed is made again, for the session to come."""
+        with suppress(OSError):  # where it can't, what is in the output folder is to be left alone
+            self._account.close()
+
     def made(self) -> frozenset[OutputPath]:
         """All that kahnd has made and not removed."""
         return frozenset(self._account)

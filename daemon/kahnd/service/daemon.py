@@ -23,20 +23,22 @@ from kahnd.service.clock import build_ids
 from kahnd.service.control import OnProgress, serving
 from kahnd.service.events import Event, tell
 from kahnd.service.groups import unwrapped
-from kahnd.service.lock import project_lock
+from kahnd.service.lock import ProjectLock, project_lock
 from kahnd.service.logs import configure
 from kahnd.service.session import Project, Say, Session, open_session, read_project, stored
 
 T = TypeVar("T")
 Json = dict[str, Any]
 INTERRUPTED: Final = 130
+LOOK_S: Final = 0.5
+"""How often the lock is looked after."""
 
 
 def run(root: Path) -> int:
     """Run the daemon in the foreground; its exit code. Raises KahndError for what keeps it from running."""
     project = read_project(root)
     secrets = project.config.store.secrets
-    with project_lock(root):
+    with project_lock(root) as lock:
         logging = configure(log_config(root, os.environ), root, terminal=sys.stderr.isatty(), secrets=secrets)
 
         def say(event: str, **fields: Any) -> None:
@@ -44,7 +46,7 @@ def run(root: Path) -> int:
 
         try:
             with unwrapped():
-                return anyio.run(Daemon(project, say).run)
+                return anyio.run(Daemon(project, lock, say).run)
         finally:
             logging.close()
 
@@ -52,8 +54,9 @@ def run(root: Path) -> int:
 class Daemon:
     """Holds the session of the moment, and answers for it on the control socket."""
 
-    def __init__(self, project: Project, say: Say) -> None:
+    def __init__(self, project: Project, lock: ProjectLock, say: Say) -> None:
         self._project = project
+        self._lock = lock
         self._say = say
         self._session: Session | None = None
         self._opened = anyio.Event()
@@ -69,12 +72,13 @@ class Daemon:
 
     async def run(self) -> int:
         """Run sessions until a signal; 0, or 130 after an interrupt."""
-        async with serving(self._project.root, self), anyio.create_task_group() as tasks:
+        async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._heed_signals, tasks)
-            self._say(Event.DAEMON_STARTED, pid=os.getpid(), project=self._project.config.name)
             cause = "start"
             while True:
-                cause = await self._run_session(cause)
+                await self._live(cause)
+                self._lock.renew()
+                cause = "the state folder was removed"
         self._say(Event.DAEMON_STOPPED, signal=signal.Signals(self._stopped_by or signal.SIGTERM).name)
         return INTERRUPTED if self._stopped_by == signal.SIGINT else 0
 
@@ -179,6 +183,22 @@ class Daemon:
                 return answer
 
     # Sessions
+
+    async def _live(self, cause: str) -> None:
+        """Answer, and run sessions, for as long as the state folder stays."""
+        async with serving(self._project.root, self), anyio.create_task_group() as tasks:
+            tasks.start_soon(self._heed_removal, tasks)
+            self._say(Event.DAEMON_STARTED, pid=os.getpid(), project=self._project.config.name)
+            while not self._lock.lost:
+                cause = await self._run_session(cause)
+            tasks.cancel_scope.cancel()
+
+    async def _heed_removal(self, tasks: TaskGroup) -> None:
+        """End the session once lock and socket can't be found any more: others would believe that no daemon runs."""
+        while not self._lock.lost:  # noqa: ASYNC110  who removes a folder tells nobody
+            await anyio.sleep(LOOK_S)
+        self._say(Event.STATE_REMOVED, remedy="`kahnd clean --state` does it while no daemon runs")
+        tasks.cancel_scope.cancel()
 
     async def _run_session(self, cause: str) -> str:
         """Run a session to its end; the next one's cause. A database found damaged is rebuilt by a new session."""

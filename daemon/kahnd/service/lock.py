@@ -1,7 +1,12 @@
-"""One process a project: a lock that a crash releases."""
+"""One process a project: a lock that a crash releases.
+
+It is on a file in the state folder, which also says who holds it, and on the project's folder: that one is still
+there when somebody removes the state folder below a running daemon, so that no second one can begin beside it.
+"""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -12,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from kahnd.core.model import Problem
-from kahnd.errors import AlreadyRunningError
+from kahnd.errors import AlreadyRunningError, UsageError
 from kahnd.service.paths import socket_path
 
 STATE_FOLDER: Final = ".kahnd"
@@ -21,36 +26,123 @@ STATE_FOLDER: Final = ".kahnd"
 PATIENCE_S: Final = 5.0
 """How long a command that only looks (`status`, `plan`) is waited for, before its lock counts as held."""
 _PAUSE_S: Final = 0.02
+_UNLOCKABLE: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP})
+"""What network file systems say to a lock on a folder: there the file alone must do."""
+
+
+class ProjectLock:
+    """One process's hold on a project, from `take` to `release`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._path = root / STATE_FOLDER / "lock"
+        self._folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._file: int | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether the file that is held is not there any more: the state folder was removed, and all in it."""
+        assert self._file is not None  # noqa: S101  it was taken
+        try:
+            return not os.path.samestat(os.fstat(self._file), self._path.stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:  # out of reach is not gone
+            return False
+
+    def take(self, patience_s: float) -> None:
+        """Hold the project. Raises AlreadyRunningError with the holder's pid, at once if that is a daemon."""
+        deadline = time.monotonic() + patience_s
+        while not self._taken():
+            if _answers(self._root) or time.monotonic() > deadline:
+                raise AlreadyRunningError(_held(self._holder()))
+            time.sleep(_PAUSE_S)
+
+    def renew(self, patience_s: float = PATIENCE_S) -> None:
+        """Hold a lost lock again, its file made anew; the project was held all the time.
+
+        Raises UsageError where that is not there any more.
+        """
+        self._close_file()
+        if not self._has_root():
+            message = "the project's folder is gone, or is another one by now"
+            raise UsageError(Problem(message, str(self._root), remedy="start kahnd where the project is now"))
+        self.take(patience_s)
+
+    def release(self) -> None:
+        """Give the project up. The file stays: without it, two processes could hold two files of the same name."""
+        self._close_file()
+        os.close(self._folder)
+
+    def _has_root(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self._folder), self._root.stat())
+        except OSError:
+            return False
+
+    def _taken(self) -> bool:
+        """Who has the folder makes the file.
+
+        Others may have locked the folder for reasons of their own, and leave a file that nobody holds. Without one,
+        the folder's holder may be a daemon whose state folder was just removed.
+        """
+        alone = _locked(self._folder)
+        try:
+            self._file = self._open_file(os.O_CREAT if alone else 0)
+        except FileNotFoundError:
+            return False
+        if not _locked(self._file):
+            self._close_file()
+            return False
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        return True
+
+    def _open_file(self, how: int) -> int:
+        try:
+            if how:
+                self._path.parent.mkdir(mode=0o700, exist_ok=True)
+            return os.open(self._path, os.O_RDWR | os.O_CLOEXEC | how, 0o600)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and not how:
+                raise
+            message = f"kahnd's own files can't be kept here: {error.strerror}"
+            raise UsageError(
+                Problem(message, str(self._path), remedy="check the folder and its permissions")
+            ) from error
+
+    def _close_file(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
+
+    def _holder(self) -> str:
+        try:
+            return self._path.read_text().strip()
+        except OSError:
+            return ""
 
 
 @contextmanager
-def project_lock(root: Path, patience_s: float = PATIENCE_S) -> Iterator[None]:
-    """Hold the project. Raises AlreadyRunningError with the holder's pid, at once if that is a daemon.
-
-    The file stays: removing it would let two processes hold two files of the same name.
-    """
-    folder = root / STATE_FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+def project_lock(root: Path, patience_s: float = PATIENCE_S) -> Iterator[ProjectLock]:
+    """Hold the project. Raises AlreadyRunningError; UsageError where the project can't be written to."""
+    lock = ProjectLock(root)
     try:
-        _acquire(descriptor, root, time.monotonic() + patience_s)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
+        lock.take(patience_s)
+        yield lock
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
-def _acquire(descriptor: int, root: Path, deadline: float) -> None:
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if _answers(root) or time.monotonic() > deadline:
-                raise AlreadyRunningError(_held(os.pread(descriptor, 32, 0).decode().strip())) from None
-            time.sleep(_PAUSE_S)
-        else:
-            return
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _UNLOCKABLE:
+            raise
+    return True
 
 
 def _answers(root: Path) -> bool:

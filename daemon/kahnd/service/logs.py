@@ -52,7 +52,7 @@ def configure(
     The stream gets text where the format says so, or is `auto` and it is a `terminal`; else JSON lines.
     None of the `secrets` ever reaches a line.
     """
-    file = _LogFile(root / config.file)
+    file = _LogFile(root, config.file)
     sinks: list[Sink] = [file.write]
     if stream is not None:
         as_text = config.format == "console" or (config.format == "auto" and terminal)
@@ -132,17 +132,35 @@ class _Tee:
 
 
 class _LogFile(RotatingFileHandler):
-    """The rotated file, for its owner's eyes. Tries again with every line; says once that it can't, until it can."""
+    """The rotated file, for its owner's eyes. Tries again with every line; says once that it can't, until it can.
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, maxBytes=ROTATE_BYTES, backupCount=KEPT_FILES, encoding="utf-8", delay=True)
+    Moved away or removed, it is made anew.
+    """
+
+    def __init__(self, root: Path, name: str) -> None:
+        self._root = root
+        super().__init__(root / name, maxBytes=ROTATE_BYTES, backupCount=KEPT_FILES, encoding="utf-8", delay=True)
         self._told = False
         self._failed = False
 
     def write(self, event: Event) -> None:
         self._failed = False
+        self._let_go()
         self.handle(logging.makeLogRecord({"msg": as_json(event)}))
         self._told = self._failed
+
+    def _let_go(self) -> None:
+        """Close a file that its name does not mean any more; the next line opens the one it means."""
+        if self.stream and not self._in_place(self.stream):
+            stream, self.stream = self.stream, None
+            with suppress(OSError):  # what it still held has nowhere to go
+                stream.close()
+
+    def _in_place(self, stream: TextIO) -> bool:
+        try:
+            return os.path.samestat(os.fstat(stream.fileno()), Path(self.baseFilename).stat())
+        except OSError:
+            return False
 
     def handleError(self, _record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         self._failed = True
@@ -159,6 +177,7 @@ class _LogFile(RotatingFileHandler):
 
     def _open(self) -> TextIOWrapper:
         path = Path(self.baseFilename)
+        self._root.stat()  # a project that was removed is not made again by a line about it
         _make_private(path.parent)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return os.fdopen(descriptor, "a", encoding=self.encoding)

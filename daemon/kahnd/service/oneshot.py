@@ -136,7 +136,7 @@ def graph(root: Path, target: str | None, *, reverse: bool) -> Json:
         return anyio.run(_graph, project, target, reverse)
 
 
-def _at_rest(project: Project) -> AbstractContextManager[None]:
+def _at_rest(project: Project) -> AbstractContextManager[object]:
     """Keep others out while the database is read; a project without one is not given any."""
     return project_lock(project.root) if is_stored(project.config) else nullcontext()
 

@@ -7,7 +7,7 @@ import os
 import platform
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
@@ -111,20 +111,16 @@ async def open_session(
         WorkerPool(program, config.root, bounds) as pool,
         stored(config, say) as store,
     ):
-        outputs = FileOutputs(config.root, layout.output)
-        outputs.discard(STAGES)
         snapshot = await store.load()
-        outputs.open(each.output for each in snapshot.documents if each.output)
-        machine = Machine(layout, snapshot, slots=bounds.workers, build_ids=ids)
-        world = World(store, tree_of(project), outputs, pool, SystemClock(), say)
-        if desk:
-            world = replace(world, on_config=desk.on_config, config_settled=desk.config_settled)
-        yield Session(
-            project,
-            Engine(machine, world, last_build=snapshot.last_build, patient=desk is not None),
-            snapshot,
-            _watcher(project, say),
-        )
+        with closing(FileOutputs(config.root, layout.output)) as outputs:
+            outputs.discard(STAGES)
+            outputs.open(each.output for each in snapshot.documents if each.output)
+            machine = Machine(layout, snapshot, slots=bounds.workers, build_ids=ids)
+            world = World(store, tree_of(project), outputs, pool, SystemClock(), say)
+            if desk:
+                world = replace(world, on_config=desk.on_config, config_settled=desk.config_settled)
+            engine = Engine(machine, world, last_build=snapshot.last_build, patient=desk is not None)
+            yield Session(project, engine, snapshot, _watcher(project, say))
 
 
 def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,101 @@
+"""One daemon a project, whatever becomes of its state folder, its lock and its socket."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from pathlib import Path
+
+from e2e.harness import Daemon, Project, eventually
+
+
+def _remove(folder: Path, root: Path) -> None:
+    """As `rm -rf` does, but at once: what the daemon writes meanwhile is in nobody's way."""
+    aside = root.with_name("removed")
+    folder.rename(aside)
+    shutil.rmtree(aside)
+
+
+def _remove_state(project: Project) -> None:
+    _remove(project.path(".kahnd"), project.root)
+
+
+def _answers_again(daemon: Daemon) -> None:
+    """The same process is there again, with its lock and its socket."""
+    project = daemon.project
+    eventually(lambda: project.path(".kahnd/control.sock").exists(), "the control socket is bound again")
+    project.wait()
+    assert project.status()["pid"] == daemon.pid
+    assert project.path(".kahnd/lock").read_text() == f"{daemon.pid}\n"
+
+
+def test_its_state_folder_removed_a_daemon_takes_lock_socket_and_store_anew(project: Project) -> None:
+    project.write_all({"docs/a.txt": "A", "docs/b.sum": "needs a.txt"})
+    with project.daemon() as daemon:
+        _remove_state(project)
+        _answers_again(daemon)
+        assert project.log("state.removed")
+        with project.renders("docs/a.txt", "docs/b.sum"):
+            project.write("docs/a.txt", "another")
+    assert project.outputs() == project.fresh_outputs()
+
+
+def test_an_edit_in_the_moment_the_state_folder_goes_is_rendered(project: Project) -> None:
+    """The outputs stay kahnd's own: what comes out differently replaces them."""
+    project.write_all({"docs/a.txt": "A", "docs/b.txt": "B"})
+    with project.daemon() as daemon:
+        _remove_state(project)
+        project.write("docs/a.txt", "another")
+        project.remove("docs/b.txt")
+        _answers_again(daemon)
+        assert project.outputs() == {"a.txt": b"another"}
+
+
+def test_no_second_daemon_begins_beside_one_whose_state_folder_was_removed(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    with project.daemon() as daemon:
+        _remove_state(project)
+        told = project.kahnd("run", code=4).told
+        assert str(daemon.pid) in told
+        _answers_again(daemon)
+
+
+def test_a_daemon_whose_project_is_removed_ends_and_says_so(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    with project.daemon() as daemon:
+        _remove(project.root, project.root)
+        assert daemon._process.wait(20) == 2
+        assert "the project's folder is gone" in daemon.told
+        assert "Traceback" not in daemon.told
+    assert not project.root.exists()
+
+
+def test_lock_and_socket_that_a_killed_daemon_left_are_taken_over(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    with project.daemon() as daemon:
+        killed = daemon.pid
+        daemon.kill()
+    assert project.path(".kahnd/control.sock").exists()
+    assert project.path(".kahnd/lock").read_text() == f"{killed}\n"
+    assert project.status(code=4)["state"] == "stopped"
+    with project.daemon() as daemon:
+        assert project.status()["pid"] == daemon.pid
+
+
+def test_a_daemon_that_hangs_is_not_taken_for_gone(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    with project.daemon() as daemon:
+        daemon._process.send_signal(signal.SIGSTOP)
+        try:
+            assert str(daemon.pid) in project.kahnd("run", code=4).told
+        finally:
+            daemon._process.send_signal(signal.SIGCONT)
+
+
+def test_a_script_that_has_the_project_s_folder_locked_may_build(project: Project) -> None:
+    """As `flock` does, in many a cron table."""
+    project.write("docs/a.txt", "A")
+    project.build()
+    project.write("docs/a.txt", "B")
+    project.kahnd("build", through=("flock", "."))
+    assert project.output("a.txt") == "B"
