@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kahnd.core.model import DocumentId, Problem, Status
+from kahnd.core.model import Attempt, BuildId, BuildRecord, DocumentId, Problem, Result, Status
 from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
 from kahnd.store import connection, queries
 from kahnd.store.connection import Connection, Limits, Place
@@ -85,6 +86,20 @@ async def documents(root: Path, place: Place = EMBEDDED, report: Callable[[Probl
     return found
 
 
+def rendered(document: str, number: int) -> Result:
+    """A render of a build of that number."""
+    attempt = Attempt(BuildId(f"{number:02}"), "test", f"2026-01-01T00:00:{number:02}Z", 1.0)
+    return replace(done(document), attempt=attempt)
+
+
+def build_of(number: int) -> BuildRecord:
+    return BuildRecord(BuildId(f"{number:02}"), "test", f"2026-01-01T00:00:{number:02}Z", 1.0, 1, 0, 0, 0, 0, 1)
+
+
+def bytes_in(place: Path) -> int:
+    return sum(each.stat().st_size for each in place.rglob("*") if each.is_file())
+
+
 async def test_facts_outlive_the_process_in_a_private_folder_below_the_root(tmp_path: Path) -> None:
     assert elsewhere(tmp_path, "a").returncode == 0
     assert stat.S_IMODE(folder(tmp_path).stat().st_mode) == 0o700
@@ -134,6 +149,46 @@ async def test_it_is_opened_anew_each_time_it_has_written_its_budget(
     assert 4 < len(opened) <= 11
     assert len((await store.load()).documents) == 200
     await store.close()
+
+
+async def test_the_history_is_kept_to_its_newest_lines(tmp_path: Path) -> None:
+    store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(renders=40, builds=4))
+    for number in range(30):
+        await store.commit([rendered(f"{each}", number) for each in range(10)])
+        await store.record_build(build_of(number))
+    kept = await store.history(None, 1000)
+    assert 40 <= len(kept) <= 60
+    assert {each.build for each in kept} <= {BuildId(f"{number:02}") for number in range(24, 30)}
+    assert len(await store.history(DocumentId("3"), 1000)) == len(kept) / 10
+    last = (await store.load()).last_build
+    assert last
+    assert last.id == "29"
+    assert await store._connection.run("{ RETURN (SELECT count() FROM build GROUP ALL)[0].count }") <= 6
+    await store.close()
+
+
+async def test_one_workspace_s_history_is_not_cut_for_another_s(tmp_path: Path) -> None:
+    ours = await open_store(EMBEDDED, root=tmp_path, limits=Limits(renders=20, builds=2))
+    theirs = SurrealStore(ours._connection, "theirs")
+    await theirs.commit([rendered("a", number) for number in range(30)])
+    await ours.commit([rendered("a", number) for number in range(30)])
+    await ours.record_build(build_of(1))
+    assert len(await ours.history(None, 1000)) == 20
+    assert len(await theirs.history(None, 1000)) == 30
+    await ours.close()
+
+
+async def test_what_is_written_over_and_over_is_given_back_as_the_engine_is_opened_anew(tmp_path: Path) -> None:
+    store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(budget=50_000))
+    sizes = []
+    for _ in range(100):
+        await store.propagate([changed(f"{each}") for each in range(20)])
+        await store.commit([done(f"{each}") for each in range(20)])
+        sizes.append(bytes_in(folder(tmp_path)))
+    await store.close()
+    written = sum(after - before for before, after in pairwise(sizes) if after > before)
+    assert max(sizes) < written / 2
+    assert min(sizes[50:]) < written / 20
 
 
 @pytest.mark.parametrize("what", ["manifest", "sstables"])

