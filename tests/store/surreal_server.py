@@ -21,12 +21,12 @@ PASSWORD = "correct horse battery staple"  # noqa: S105  a test's
 
 
 class SurrealServer:
-    """Serves one embedded database on a port of its own, the same one after each `start`."""
+    """Serves one embedded database on this port, or one of its own, the same after each `start`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int = 0) -> None:
         self._engine = AsyncEmbeddedSurrealConnection(f"surrealkv://{folder}?sync=never")
         self._server: Server | None = None
-        self._port = 0
+        self._port = port
         self.methods: list[str] = []
         self.on_method: Callable[[str], None] | None = None
 

@@ -2,6 +2,7 @@
 
 from kahnd.engine import questions
 from kahnd.engine.engine import Answered, Engine, OnProgress, World
+from kahnd.engine.patience import Patience
 from kahnd.engine.targets import past_renders, resolve
 
-__all__ = ["Answered", "Engine", "OnProgress", "World", "past_renders", "questions", "resolve"]
+__all__ = ["Answered", "Engine", "OnProgress", "Patience", "World", "past_renders", "questions", "resolve"]

@@ -58,6 +58,7 @@ from kahnd.core.model import (
 from kahnd.engine.eyes import Eyes
 from kahnd.engine.inspection import Inspection
 from kahnd.engine.keeper import Keeper
+from kahnd.engine.patience import Patience
 from kahnd.engine.targets import resolve
 from kahnd.errors import StoreCorruptError
 from kahnd.ports import Clock, Outputs, Pool, Store, Tree, Watcher
@@ -111,13 +112,13 @@ class World:
 
 
 class Engine:
-    """Performs what the machine decides. `patient`: a lost database is waited for, and is no error."""
+    """Performs what the machine decides. With `patience` a lost database is waited for, and is no error."""
 
     def __init__(
-        self, machine: Machine, world: World, *, last_build: BuildRecord | None = None, patient: bool = True
+        self, machine: Machine, world: World, *, last_build: BuildRecord | None = None, patience: Patience | None = None
     ) -> None:
         self.machine = machine
-        self.keeper = Keeper(world.store, world.say, patient=patient)
+        self.keeper = Keeper(world.store, patience)
         self._send, self._inbox = anyio.create_memory_object_stream[Event](inf)
         self._inspection = Inspection(machine.graph, world.outputs)
         self.eyes = Eyes(world.tree, self._inspection, self._send.send_nowait, world.on_config)

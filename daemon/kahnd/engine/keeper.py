@@ -4,35 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from itertools import count
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import anyio
 
 from kahnd.core.messages import Commit, EndBuild, Propagate
 from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Result
+from kahnd.engine.patience import Patience
 from kahnd.errors import StoreLostError
 from kahnd.ports import Store
 
 T = TypeVar("T")
-Say = Callable[..., None]
-RETRY_S: Final = (0.1, 0.3, 1.0, 3.0, 5.0)
-"""Pauses between tries while the database is away; the last one goes on."""
 
 
 class Keeper:
     """Collects results and commits them behind the renders; everything earlier is written before anything is asked.
 
-    `patient`: wait for a lost database as long as it takes (a daemon); otherwise StoreLostError is raised.
+    With `patience` a lost database is waited for as long as it takes; without, StoreLostError is raised.
     """
 
-    def __init__(self, store: Store, say: Say, *, patient: bool) -> None:
+    def __init__(self, store: Store, patience: Patience | None) -> None:
         self._store = store
-        self._say = say
-        self._patient = patient
+        self._patience = patience
         self._lock = anyio.Lock()
         self._pending: list[Result] = []
-        self.lost = False
 
     @property
     def behind(self) -> bool:
@@ -85,25 +80,14 @@ class Keeper:
             await self._try(lambda batch=batch: self._store.commit(batch))  # type: ignore[misc]
 
     async def _try(self, call: Callable[[], Awaitable[T]]) -> T:
-        for attempt in count():
+        while True:
             try:
                 answer = await call()
             except StoreLostError as error:
-                if not self._patient:
+                if not self._patience:
                     raise
-                self._away(error)
-                await anyio.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])
+                await self._patience.rest(error)
             else:
-                self._back()
+                if self._patience:
+                    self._patience.reward()
                 return answer
-        raise AssertionError("count() has no end")
-
-    def _away(self, error: StoreLostError) -> None:
-        if not self.lost:
-            self._say("store.lost", error=str(error))
-        self.lost = True
-
-    def _back(self) -> None:
-        if self.lost:
-            self._say("store.restored")
-        self.lost = False

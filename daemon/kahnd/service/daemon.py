@@ -16,8 +16,8 @@ from kahnd.config.loader import log_config
 from kahnd.core.graph import Graph
 from kahnd.core.model import Snapshot
 from kahnd.core.preview import preview
-from kahnd.engine import Engine, questions, resolve
-from kahnd.errors import KahndError, StoreCorruptError
+from kahnd.engine import Engine, Patience, questions, resolve
+from kahnd.errors import KahndError, StoreCorruptError, StoreLostError
 from kahnd.service import present
 from kahnd.service.clock import build_ids
 from kahnd.service.control import OnProgress, serving
@@ -58,6 +58,8 @@ class Daemon:
         self._project = project
         self._lock = lock
         self._say = say
+        self.patience = Patience(say)
+        self._begun = False
         self._session: Session | None = None
         self._opened = anyio.Event()
         self._ended = anyio.Event()
@@ -90,7 +92,7 @@ class Daemon:
         engine = session.engine if session else None
         now = {
             "pid": os.getpid(),
-            "state": _state(engine),
+            "state": "degraded" if self.patience.tried else _state(engine),
             "watch": {
                 "backend": session.watcher.backend if session else config.watch.polling,
                 "overflows": self._overflows + (session.watcher.overflows if session else 0),
@@ -201,7 +203,10 @@ class Daemon:
         tasks.cancel_scope.cancel()
 
     async def _run_session(self, cause: str) -> str:
-        """Run a session to its end; the next one's cause. A database found damaged is rebuilt by a new session."""
+        """Run a session to its end; the next one's cause.
+
+        A database found damaged is rebuilt by a new session; one that was reached once is waited for.
+        """
         for problem in self._project.config.missing_sources():
             self._say(Event.SOURCE_MISSING, error=str(problem))
         try:
@@ -213,10 +218,17 @@ class Daemon:
             self._sound = False
             self._say(Event.STORE_REBUILT, error=str(error))
             return "the database was lost"
+        except StoreLostError as error:
+            if not self._begun:
+                raise
+            await self.patience.rest(error)
+            return cause
         return "kahnd.toml changed"
 
     async def _run_engine(self, cause: str) -> None:
         async with open_session(self._project, self._say, self._ids, self) as session:
+            self._begun = True
+            self.patience.reward()
             self._session, self._ended = session, anyio.Event()
             self._opened.set()
             try:
@@ -316,6 +328,4 @@ async def _cancel_after(event: anyio.Event, tasks: TaskGroup) -> None:
 def _state(engine: Engine | None) -> str:
     if engine is None or not engine.started.is_set():
         return "scanning"
-    if engine.keeper.lost:
-        return "degraded"
     return "idle" if engine.machine.quiet else "rendering"

@@ -197,7 +197,7 @@ async def _rehearsed(project: Project, targets: tuple[str, ...], *, retry: bool 
         SystemClock(),
         _silent,
     )
-    engine = Engine(machine, world, patient=False)
+    engine = Engine(machine, world)
     asked = engine.open("plan", targets, retry=retry)
     async with anyio.create_task_group() as tasks:
 

@@ -21,7 +21,7 @@ from kahnd.core.machine import Machine
 from kahnd.core.model import BuildId, Problem, Snapshot
 from kahnd.core.rules import Layout
 from kahnd.core.runs import STAGES
-from kahnd.engine import Engine, World
+from kahnd.engine import Engine, Patience, World
 from kahnd.pool.local import Bounds, Program, WorkerPool
 from kahnd.ports import Store
 from kahnd.render import registry
@@ -83,8 +83,10 @@ def _schema(name: str) -> RendererSchema:
     return RendererSchema(parameters, getattr(parameters, "default_output", ""), registry.check)
 
 
-class ConfigDesk(Protocol):
-    """Deals with changes to kahnd.toml, ignore files and plug-ins."""
+class Desk(Protocol):
+    """Deals with changes to kahnd.toml, ignore files and plug-ins, and with a database that goes away."""
+
+    patience: Patience
 
     def on_config(self, ignores: bool) -> None:  # noqa: FBT001 - a callback
         """Something changed (True: the ignore rules)."""
@@ -97,7 +99,7 @@ class ConfigDesk(Protocol):
 
 @asynccontextmanager
 async def open_session(
-    project: Project, say: Say, ids: Iterator[BuildId], desk: ConfigDesk | None = None
+    project: Project, say: Say, ids: Iterator[BuildId], desk: Desk | None = None
 ) -> AsyncIterator[Session]:
     """Workers are started while the database opens; both are gone when the session is left.
 
@@ -119,7 +121,7 @@ async def open_session(
             world = World(store, tree_of(project), outputs, pool, SystemClock(), say)
             if desk:
                 world = replace(world, on_config=desk.on_config, config_settled=desk.config_settled)
-            engine = Engine(machine, world, last_build=snapshot.last_build, patient=desk is not None)
+            engine = Engine(machine, world, last_build=snapshot.last_build, patience=desk.patience if desk else None)
             yield Session(project, engine, snapshot, _watcher(project, say))
 
 

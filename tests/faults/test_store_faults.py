@@ -1,0 +1,117 @@
+"""A daemon whose database goes away, comes back, is spoilt, or is another kahnd's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from e2e.harness import Project, eventually
+from faults.trouble import DatabaseServer, processor_seconds, told
+
+MEASURED_S = 3.0
+TEXTS = '[[rules]]\nmatch = "docs/**/*.txt"\nrenderer = "template"\noutput = "{dir}/{name}"\n'
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[DatabaseServer]:
+    with DatabaseServer(tmp_path / "server") as server:
+        yield server
+
+
+@pytest.fixture
+def remote(tmp_path: Path, server: DatabaseServer) -> Project:
+    """A project whose database is at the server."""
+    project = Project(tmp_path / "project", server.environment)
+    project.configure(TEXTS)
+    project.write("docs/a.txt", "A")
+    return project
+
+
+def test_changes_while_the_server_is_away_are_rendered_when_it_is_back(remote: Project, server: DatabaseServer) -> None:
+    remote.write("docs/b.txt", "B")
+    with remote.daemon() as daemon:
+        server.kill()
+        remote.write("docs/a.txt", "another")
+        eventually(lambda: told(remote, "store.lost"), "the loss is told")
+        assert remote.status()["state"] == "degraded"
+        remote.write("docs/c.txt", "C")
+        remote.remove("docs/b.txt")
+        before = processor_seconds(daemon.pid)
+        eventually(lambda: "can't be reached" in str(remote.log("store.lost")), "it says why")
+        server.start()
+        eventually(lambda: told(remote, "store.restored"), "the return is told")
+        remote.wait()
+        assert processor_seconds(daemon.pid) - before < 2
+        assert len(remote.log("store.lost")) == 1
+        assert remote.outputs() == {"a.txt": b"another", "c.txt": b"C"}
+        assert remote.status()["state"] == "idle"
+    assert remote.build()["rendered"] == []
+
+
+def test_a_lost_database_keeps_nobody_busy(remote: Project, server: DatabaseServer) -> None:
+    with remote.daemon() as daemon:
+        server.kill()
+        remote.write("docs/a.txt", "another")
+        eventually(lambda: told(remote, "store.lost"), "the loss is told")
+        lines, worked, until = remote.mark(), processor_seconds(daemon.pid), time.monotonic() + MEASURED_S
+        eventually(lambda: time.monotonic() > until, "it was watched for so long")
+        assert processor_seconds(daemon.pid) - worked < 0.2 * MEASURED_S
+        assert remote.mark() == lines
+
+
+def test_a_configuration_saved_while_the_server_is_away_takes_effect_when_it_is_back(
+    remote: Project, server: DatabaseServer
+) -> None:
+    with remote.daemon():
+        server.kill()
+        remote.write("kahnd.toml", remote.read("kahnd.toml").replace('"{dir}/{name}"', '"{dir}/{stem}.out"'))
+        eventually(lambda: told(remote, "store.lost"), "the loss is told")
+        assert remote.status()["pid"]
+        server.start()
+        eventually(lambda: remote.exists("site/a.out"), "the new rule's output is there")
+        remote.wait()
+        assert remote.outputs() == {"a.out": b"A"}
+    assert told(remote, "store.restored")
+
+
+def test_a_server_that_comes_back_empty_is_filled_again(
+    remote: Project, server: DatabaseServer, tmp_path: Path
+) -> None:
+    with remote.daemon():
+        server.kill()
+        (tmp_path / "server").rename(tmp_path / "gone")
+        server.start()
+        remote.write("docs/a.txt", "another")
+        remote.wait()
+        assert remote.outputs() == {"a.txt": b"another"}
+
+
+def test_results_that_were_not_committed_when_the_server_went_are_committed_when_it_is_back(
+    remote: Project, server: DatabaseServer
+) -> None:
+    remote.configure(
+        '[[rules]]\nmatch = "docs/*.sh"\nrenderer = "command"\n'
+        'command = ["sh", "{source}", "{output}"]\noutput = "{stem}"\n'
+    )
+    gate = remote.gate()
+    remote.write("docs/a.sh", gate.script())
+    with remote.daemon(settled=False):
+        gate.reached()
+        server.kill()
+        gate.open()
+        eventually(lambda: told(remote, "store.lost"), "the loss is told")
+        eventually(lambda: remote.exists("site/a"), "what was being rendered is put in place")
+        server.start()
+        remote.wait()
+    assert remote.build()["rendered"] == []
+
+
+def test_without_a_server_a_command_says_so_and_a_daemon_does_not_begin(
+    remote: Project, server: DatabaseServer
+) -> None:
+    server.kill()
+    for word in ("build", "run"):
+        assert "can't be reached" in remote.kahnd(word, code=5).told

@@ -1,0 +1,149 @@
+"""What makes trouble, for real: a database server to kill, a disk that is small or read-only, too few open files."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from e2e.harness import Daemon, Project, eventually
+from store.surreal_server import PASSWORD, USER
+
+SERVER = """
+import asyncio, sys
+from pathlib import Path
+from store.surreal_server import SurrealServer
+
+async def main():
+    server = SurrealServer(Path(sys.argv[1]), int(sys.argv[2]))
+    await server.start()
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+class DatabaseServer:
+    """A server in a process of its own, that can be killed and started again with what it had."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What makes a project use it."""
+        url = f"ws://127.0.0.1:{self._port}/rpc"
+        return {"KAHND_STORE__URL": url, "KAHND_STORE__USER": USER, "KAHND_STORE__PASSWORD": PASSWORD}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start, and return once it listens."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(self._folder), str(self._port)], cwd=Path(__file__).parents[1]
+        )
+        eventually(self._listens, "the server listens")
+
+    def kill(self) -> None:
+        """End it by kill -9."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Disk:
+    """A file system of its own, in memory."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+
+    def resize(self, kilobytes: int) -> None:
+        """As when somebody makes room, or takes it."""
+        _mount("-o", f"remount,size={kilobytes}k", str(self.place))
+
+    def fill(self) -> None:
+        """Use up all that is free."""
+        with (self.place / "ballast").open("ab", buffering=0) as ballast:
+            block = bytes(1 << 12)
+            while True:
+                try:
+                    ballast.write(block)
+                except OSError:
+                    return
+
+    def clear(self) -> None:
+        """Give back what was used up."""
+        (self.place / "ballast").unlink()
+
+    def protect(self, *, on: bool) -> None:
+        """Make it read-only, or writable again."""
+        _mount("-o", f"remount,{'ro' if on else 'rw'}", str(self.place))
+
+
+@contextmanager
+def disk(place: Path, kilobytes: int = 16_384) -> Iterator[Disk]:
+    """A small disk in that place; the test is skipped where none may be mounted."""
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        _mount("-t", "tmpfs", "-o", f"size={kilobytes}k", "none", str(place))
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no file system can be mounted here")
+    try:
+        yield Disk(place)
+    finally:
+        subprocess.run(["umount", "--lazy", str(place)], check=True)
+
+
+def _mount(*words: str) -> None:
+    subprocess.run(["mount", *words], check=True, capture_output=True)
+
+
+def allow_files(pid: int, number: int | None) -> None:
+    """Let a process have so many files open (None: as many as this one may)."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (hard if number is None else number, hard))
+
+
+def open_files(pid: int) -> int:
+    """How many files a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def processor_seconds(pid: int) -> float:
+    """How long a process has worked."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def told(project: Project, event: str, since: int = 0) -> bool:
+    """Whether that was logged."""
+    return bool(project.log(event, since))
+
+
+def lives(daemon: Daemon) -> bool:
+    """Whether the daemon is still there."""
+    return daemon._process.poll() is None
