@@ -46,7 +46,7 @@ def test_only_sources_are_needed(loaded: Loader, tmp_path: Path) -> None:
         "kahnd",
     )
     assert config.watch == WatchTable(settle_ms=10, rescan_s=300, polling="auto")
-    assert config.pool == PoolConfig(workers=os.cpu_count() or 1, timeout_s=60)
+    assert config.pool == PoolConfig(os.cpu_count() or 1, timeout_s=60, memory_mb=_memory_of_the_machine() // 2)
     assert config.log == LogTable(level="info", format="auto", file=".kahnd/log/kahnd.jsonl")
 
 
@@ -68,6 +68,7 @@ polling = "never"
 [pool]
 workers = 3
 timeout_s = 0.5
+memory_mb = 512
 [log]
 level = "debug"
 format = "json"
@@ -77,8 +78,14 @@ file = "log/k.jsonl"
     assert config.layout.sources == ("docs", "data")
     assert (config.store.url, config.store.namespace, config.store.database) == ("ws://db:8000/rpc", "n", "d")
     assert config.watch == WatchTable(settle_ms=0, rescan_s=0, polling="never")
-    assert config.pool == PoolConfig(workers=3, timeout_s=0.5)
+    assert config.pool == PoolConfig(workers=3, timeout_s=0.5, memory_mb=512)
     assert config.log == LogTable(level="debug", format="json", file="log/k.jsonl")
+
+
+def _memory_of_the_machine() -> int:
+    """In megabytes."""
+    (line,) = (each for each in Path("/proc/meminfo").read_text().splitlines() if each.startswith("MemTotal:"))
+    return int(line.split()[1]) // 1024
 
 
 def test_rules_have_their_renderers_parameters_and_their_lines(loaded: Loader) -> None:

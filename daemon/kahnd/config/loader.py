@@ -152,7 +152,16 @@ def _config(
             password=environ.get(PASSWORD) or None,
         ),
         watch=tables.watch,
-        pool=PoolConfig(os.cpu_count() or 1 if pool.workers == "auto" else pool.workers, pool.timeout_s),
+        pool=PoolConfig(
+            os.cpu_count() or 1 if pool.workers == "auto" else pool.workers,
+            pool.timeout_s,
+            _half_of_the_memory() if pool.memory_mb == "auto" else pool.memory_mb,
+        ),
         log=tables.log,
         source_lines=source_lines,
     )
+
+
+def _half_of_the_memory() -> int:
+    """In megabytes; the machine's, whatever else runs there."""
+    return (os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2) >> 20

@@ -37,10 +37,11 @@ class WatchTable(Struct, frozen=True, kw_only=True):
 
 
 class PoolTable(Struct, frozen=True, kw_only=True):
-    """How many renderings run at once, and for how long."""
+    """How many renderings run at once, for how long, and with how much memory."""
 
     workers: Annotated[int, Meta(ge=1, le=1024)] | Literal["auto"] = "auto"
     timeout_s: Seconds = 60
+    memory_mb: Annotated[int, Meta(ge=256, le=1 << 24)] | Literal["auto"] = "auto"
 
 
 class LogTable(Struct, frozen=True, kw_only=True):

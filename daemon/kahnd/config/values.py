@@ -33,10 +33,11 @@ class StoreConfig:
 
 @dataclass(frozen=True, slots=True)
 class PoolConfig:
-    """How many renderings run at once, and for how many seconds each at most."""
+    """How many renderings run at once, and how many seconds and megabytes each may take at the most."""
 
     workers: int
     timeout_s: float
+    memory_mb: int
 
 
 @dataclass(frozen=True, slots=True)

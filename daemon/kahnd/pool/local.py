@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,15 +117,22 @@ class WorkerPool:
     async def render(self, job: Job) -> Outcome:
         """Render in a worker. Cancelled, or past its time, the worker and all its child processes are killed.
 
-        A worker that dies may have been killed for what it did before, so its document gets a second one.
+        A worker that dies may have been killed for what it did before, or while it was idle, so its document gets a
+        second one that has done nothing yet.
         """
-        first = await self._once(job)
-        outcome = await self._once(job) if isinstance(first, _Died) else first
+        first = await self._once(job, self._any)
+        outcome = await self._once(job, self._spawn) if isinstance(first, _Died) else first
         return Failed(outcome.problem(job)) if isinstance(outcome, _Died) else outcome
 
-    async def _once(self, job: Job) -> Outcome | _Died:
-        _empty((self._root / job.stage).parent)
-        worker = self._idle.pop() if self._idle else await self._spawn()
+    async def _any(self) -> _Worker:
+        return self._idle.pop() if self._idle else await self._spawn()
+
+    async def _once(self, job: Job, worker_of: Callable[[], Awaitable[_Worker]]) -> Outcome | _Died:
+        try:
+            _empty((self._root / job.stage).parent)
+            worker = await worker_of()
+        except OSError as error:
+            return Failed(_not_begun(job, error))
         try:
             with anyio.fail_after(self._timeout_s):
                 outcome = await worker.render(job)
@@ -160,10 +167,12 @@ class WorkerPool:
         return _Worker(process, process.stdin, BufferedByteReceiveStream(process.stdout), self._greeting)
 
     async def _fill(self) -> None:
-        while self._all < self._kept:
-            worker = await self._spawn()
-            self._idle.insert(0, worker)
-            await worker.greet()
+        """Have workers ready; where they can't be started, whoever needs one is told so."""
+        with suppress(OSError, anyio.BrokenResourceError):
+            while self._all < self._kept:
+                worker = await self._spawn()
+                self._idle.insert(0, worker)
+                await worker.greet()
 
     async def _replace(self, worker: _Worker) -> int:
         self._all -= 1
@@ -180,6 +189,12 @@ class WorkerPool:
         )
 
 
+def _not_begun(job: Job, error: OSError) -> Problem:
+    """Of the machine: no room for a stage, or no process or file to be had."""
+    remedy = "see to the machine's space, memory and limits (ulimit -n, ulimit -u)"
+    return Problem(f"it can't be rendered here: {error.strerror}", job.document, remedy=remedy)
+
+
 def _empty(stage: Path) -> None:
     """Make a folder, or what an earlier run left in it go away."""
     try:
@@ -191,6 +206,9 @@ def _empty(stage: Path) -> None:
         shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
 
 
+_SHORT: Final = "see whether it needs more memory than the machine has, or than memory_mb in [pool] allows"
+
+
 @dataclass(frozen=True, slots=True)
 class _Died:
     """A worker's end, as its exit status."""
@@ -199,4 +217,4 @@ class _Died:
 
     def problem(self, job: Job) -> Problem:
         how = f"was killed by {signal.Signals(-self.status).name}" if self.status < 0 else f"exited with {self.status}"
-        return Problem(f"its worker process {how}", job.document, remedy="see whether the machine is short of memory")
+        return Problem(f"its worker process {how}", job.document, remedy=_SHORT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -36,6 +37,15 @@ def serve(prepare: Callable[[object], Render]) -> None:
             outgoing.flush()
 
 
+def limit_memory(megabytes: int) -> None:
+    """What this process, and each that it starts, may use from now on: an allocation beyond it fails.
+
+    Of private writable memory, which is what a runaway takes; what programs only reserve is not counted.
+    """
+    limit = megabytes << 20
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
 def _listen(incoming: BinaryIO, jobs: SimpleQueue[object]) -> None:
     """Pass jobs on. When the daemon is gone, end the whole process group: a command may be running."""
     while (job := frames.read(incoming)) is not None:
@@ -46,5 +56,8 @@ def _listen(incoming: BinaryIO, jobs: SimpleQueue[object]) -> None:
 def _attempt(render: Render, job: Job) -> Outcome:
     try:
         return render(job)
+    except MemoryError:
+        remedy = "give it more with memory_mb in [pool], or let it need less"
+        return Failed(Problem("it needs more memory than a worker may use", job.document, remedy=remedy))
     except Exception as error:  # noqa: BLE001 - a fault in a renderer must not take the worker's other documents along
         return Failed(Problem(f"the renderer broke: {type(error).__name__}: {error}", job.document))

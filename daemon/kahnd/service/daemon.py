@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -74,6 +75,7 @@ class Daemon:
 
     async def run(self) -> int:
         """Run sessions until a signal; 0, or 130 after an interrupt."""
+        asyncio.get_running_loop().set_exception_handler(self._on_fault)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._heed_signals, tasks)
             cause = "start"
@@ -185,6 +187,14 @@ class Daemon:
                 return answer
 
     # Sessions
+
+    def _on_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A socket that can't be accepted for want of files is tried again by the loop, and told in one line."""
+        error = context.get("exception")
+        if isinstance(error, OSError):
+            self._say(Event.CONTROL_FAILED, error=error.strerror, remedy="see to the limit on open files (ulimit -n)")
+        else:
+            loop.default_exception_handler(context)
 
     async def _live(self, cause: str) -> None:
         """Answer, and run sessions, for as long as the state folder stays."""

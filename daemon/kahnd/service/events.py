@@ -35,6 +35,7 @@ class Event(StrEnum):
     CONFIG_RELOADED = "config.reloaded"
     CONFIG_INVALID = "config.invalid"
     SOURCE_MISSING = "source.missing"
+    CONTROL_FAILED = "control.failed"
     STATE_REMOVED = "state.removed"
     STORE_LOST = "store.lost"
     STORE_RESTORED = "store.restored"
@@ -53,6 +54,7 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.OUTPUT_STUCK: logging.WARNING,
         Event.DOCUMENT_BLOCKED: logging.WARNING,
         Event.SOURCE_MISSING: logging.WARNING,
+        Event.CONTROL_FAILED: logging.WARNING,
         Event.STATE_REMOVED: logging.WARNING,
         Event.STORE_REBUILT: logging.WARNING,
         Event.DOCUMENT_FAILED: logging.ERROR,

@@ -107,7 +107,7 @@ async def open_session(
     kept ready, and a lost database is waited for.
     """
     config, layout = project.config, project.layout
-    program = Program(WORKER, Greeting(config.root, layout), _without_secrets(os.environ))
+    program = Program(WORKER, Greeting(config.root, layout, config.pool.memory_mb), _without_secrets(os.environ))
     bounds = Bounds(config.pool.workers, config.pool.timeout_s, ready=desk is not None)
     async with (
         WorkerPool(program, config.root, bounds) as pool,

@@ -11,6 +11,7 @@ and opened again whenever its folder has grown by the budget, and once more when
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -39,8 +40,14 @@ CLOSE_LIMIT_S: Final = 10.0
 
 OPTIONS: Final = "?sync=1s"
 
-_SURROUNDINGS: Final = re.compile(r"os error (12|13|23|24|28|30|122)\b|no space left|permission denied", re.IGNORECASE)
-"""Memory, access, open files, space, read-only, quota: the machine's fault and not the data's."""
+_SURROUNDINGS: Final = frozenset(
+    {errno.ENOMEM, errno.EACCES, errno.ENFILE, errno.EMFILE, errno.ENOSPC, errno.EROFS, errno.EDQUOT}
+)
+"""The machine's fault and not the data's."""
+
+_SURROUNDINGS_TOLD: Final = re.compile(
+    rf"os error ({'|'.join(map(str, sorted(_SURROUNDINGS)))})\b|no space left|permission denied", re.IGNORECASE
+)
 
 _DAMAGE: Final = re.compile(r"sstable error|checksum|corrupt|magic number|decompress|failed to load", re.IGNORECASE)
 
@@ -112,6 +119,8 @@ class EmbeddedConnection:
             return _size(self._folder) - self._size_at_opening
         except FileNotFoundError as error:
             raise StoreCorruptError(Problem("the database's folder is gone", str(self._folder))) from error
+        except OSError as error:
+            raise self._refused("the database can't be used", error, "check its folder") from error
 
     async def _shut(self) -> None:
         client, self._client = self._client, None
@@ -133,8 +142,7 @@ class EmbeddedConnection:
         except FileNotFoundError:
             return self._folder
         except OSError as error:
-            message = f"the database is unusable and can't be moved aside: {error.strerror}"
-            raise self._error(message, "move it away") from error
+            raise self._refused("the database is unusable and can't be moved aside", error, "move it away") from error
         return aside
 
     async def _open(self) -> AsyncEmbeddedSurrealConnection:
@@ -149,7 +157,8 @@ class EmbeddedConnection:
         except BaseException:  # cancelled too: half an engine is none
             await self._shut()
             raise
-        self._size_at_opening = _size(self._folder)
+        self._size_at_opening = 0
+        self._size_at_opening = self._grown()
         return client
 
     async def _start(self) -> AsyncEmbeddedSurrealConnection:
@@ -167,7 +176,7 @@ class EmbeddedConnection:
             with suppress(FileExistsError):
                 self._folder.mkdir(mode=0o700)
         except OSError as error:
-            raise self._error(f"the database's folder can't be made: {error.strerror}", "check store.url") from error
+            raise self._refused("the database's folder can't be made", error, "check store.url") from error
 
     def _failure(self, error: Exception, *, opening: bool = False) -> Exception:
         """The engine's words as the error they mean; queries.DEEPER is the store's to understand."""
@@ -176,14 +185,19 @@ class EmbeddedConnection:
             return error
         if opening and self._is_locked():
             return self._error("another process has the database open", "stop it, or wait for it")
-        if _SURROUNDINGS.search(text):
-            problem = Problem(
-                f"the database can't be used: {text}", str(self._folder), 0, "check space and permissions"
-            )
-            return StoreLostError(problem)
+        if _SURROUNDINGS_TOLD.search(text):
+            return self._lost(f"the database can't be used: {text}")
         if opening or _DAMAGE.search(text):
             return StoreCorruptError(Problem(f"the database can't be read: {text}", str(self._folder)))
         return self._error(f"the database refused: {text}", "")
+
+    def _refused(self, message: str, error: OSError, remedy: str) -> StoreError:
+        text = f"{message}: {error.strerror}"
+        return self._lost(text) if error.errno in _SURROUNDINGS else self._error(text, remedy)
+
+    def _lost(self, message: str) -> StoreLostError:
+        """What may be mended while one waits."""
+        return StoreLostError(Problem(message, str(self._folder), 0, "check space, permissions and open files"))
 
     def _error(self, message: str, remedy: str) -> StoreError:
         return StoreError(Problem(message, file=str(self._folder), remedy=remedy))

@@ -1,0 +1,119 @@
+"""Workers that die or eat memory: their document fails and says how, and all others are rendered."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from e2e.harness import Project, eventually, living_in
+from e2e.rules import SCRIPTS, TEXTS
+from faults.trouble import lives
+
+ACTS = """
+[[rules]]
+match = "docs/**/*.act"
+renderer = "python"
+function = "plugin:render"
+output = "{dir}/{stem}.out"
+"""
+PLUGIN = """
+import os
+from pathlib import Path
+
+def render(document):
+    word, _, rest = document.text.partition(" ")
+    if word == "die":
+        os.kill(os.getpid(), int(rest))
+    if word == "once":
+        tries = Path(rest)
+        tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
+        if tries.read_text() == "x":
+            os.kill(os.getpid(), 9)
+    if word == "eat":
+        bytearray(int(rest) << 20)
+    return "fine"
+"""
+POOL = "[pool]\nworkers = 2\nmemory_mb = 300\n"
+PROGRAM = 'python3 -c "bytearray({} << 20)" 2> /dev/null && echo fine > "$1"\n'
+
+
+@pytest.fixture
+def project(project: Project) -> Project:
+    project.configure(ACTS, SCRIPTS, TEXTS, extra=POOL)
+    project.write_all({"plugin.py": PLUGIN, "docs/bystander.txt": "B"})
+    return project
+
+
+def _failed(answer: Any) -> dict[str, str]:
+    return {each["document"]: each["error"] for each in answer["failed"]}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT])
+def test_a_document_whose_worker_dies_fails_with_the_signal_s_name(project: Project, number: signal.Signals) -> None:
+    project.write("docs/a.act", f"die {number.value}")
+    failed = _failed(project.build(code=1))
+    assert list(failed) == ["docs/a.act"]
+    assert f"killed by {number.name}" in failed["docs/a.act"]
+    assert project.outputs() == {"bystander.txt": b"B"}
+
+
+def test_a_document_whose_worker_dies_once_is_rendered_by_another(project: Project) -> None:
+    tries = project.root.with_name("tries")
+    project.write("docs/a.act", f"once {tries}")
+    project.build()
+    assert project.output("a.out") == "fine"
+    assert tries.read_text() == "xx"
+
+
+def test_when_every_worker_of_a_daemon_is_killed_others_take_their_place(project: Project) -> None:
+    with project.daemon() as daemon:
+        workers = living_in(project.root) - {daemon.pid}
+        assert workers
+        for worker in workers:
+            os.kill(worker, signal.SIGKILL)
+        with project.renders("docs/a.act", "docs/bystander.txt"):
+            project.write_all({"docs/a.act": "well", "docs/bystander.txt": "another"})
+        eventually(lambda: len(living_in(project.root)) == len(workers) + 1, "all are replaced")
+
+
+def test_a_function_that_eats_memory_fails_alone(project: Project) -> None:
+    project.write_all({"docs/a.act": "eat 1000", "docs/b.act": "eat 10"})
+    with project.daemon() as daemon:
+        failed = _failed(project.wait(code=1))
+        assert list(failed) == ["docs/a.act"]
+        assert "memory" in failed["docs/a.act"].lower()
+        assert lives(daemon)
+        with project.renders("docs/a.act"):
+            project.write("docs/a.act", "eat 1")
+    assert project.outputs() == {"a.out": b"fine", "b.out": b"fine", "bystander.txt": b"B"}
+
+
+def test_a_page_that_eats_memory_fails_alone(project: Project) -> None:
+    project.write("docs/a.txt", '{{ ("x" * 1000000000) | length }}')
+    failed = _failed(project.build(code=1))
+    assert list(failed) == ["docs/a.txt"]
+    assert "memory" in failed["docs/a.txt"].lower()
+
+
+def test_a_program_that_eats_memory_fails_alone(project: Project) -> None:
+    project.write_all({"docs/a.sh": PROGRAM.format(1000), "docs/b.sh": PROGRAM.format(10)})
+    assert list(_failed(project.build(code=1))) == ["docs/a.sh"]
+    assert project.outputs() == {"b.out": b"fine\n", "bystander.txt": b"B"}
+
+
+def test_memory_that_is_only_reserved_counts_for_nothing(project: Project) -> None:
+    """As many languages' runtimes do, gigabytes at a time."""
+    reserve = "import mmap; mmap.mmap(-1, 4 << 30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ)"
+    project.write("docs/a.sh", f"python3 -c '{reserve}' && echo fine > \"$1\"\n")
+    project.build()
+    assert project.output("a.out") == "fine\n"
+
+
+def test_the_least_memory_that_may_be_set_is_enough_for_a_worker(project: Project) -> None:
+    project.configure(ACTS, SCRIPTS, TEXTS, extra=POOL.replace("300", "256"))
+    project.write("docs/a.act", "well")
+    project.build()
+    assert "memory_mb" in project.kahnd("build", code=2, through=("env", "KAHND_POOL__MEMORY_MB=255")).told
