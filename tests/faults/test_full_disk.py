@@ -98,21 +98,27 @@ def test_an_output_that_can_not_be_removed_is_told_and_removed_later(project: Pr
     assert project.outputs() == {"a.txt": b"A"}
 
 
-@pytest.mark.parametrize("words", [("build",), ("run",), ("status",), ("plan",)])
-def test_a_command_on_a_full_disk_says_so(small: Disk, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("built", [False, True], ids=["never built", "built"])
+def test_a_command_on_a_full_disk_says_so(small: Disk, *, built: bool) -> None:
     project = _project_on(small)
+    if built:
+        project.build()
     small.fill()
-    told = project.kahnd(*words, code=None).told
-    assert "No space left" in told or words[0] in {"status", "plan"}, told
+    for word in ("build", "run"):
+        said = project.kahnd(word, code=5).told
+        assert "No space left" in said
+        assert "check space" in said
+    small.clear()
+    assert bool(project.build()["rendered"]) is not built
 
 
 def test_a_command_in_a_read_only_project_says_so(small: Disk) -> None:
     project = _project_on(small)
     small.protect(on=True)
     for word in ("build", "run"):
-        told = project.kahnd(word, code=None).told
-        assert "Read-only file system" in told
-        assert "check" in told
+        said = project.kahnd(word, code=2).told
+        assert "Read-only file system" in said
+        assert "check the folder" in said
 
 
 def test_without_open_files_to_spare_a_daemon_lives_and_catches_up(project: Project) -> None:

@@ -12,6 +12,13 @@ from e2e.harness import Project, eventually
 from faults.trouble import DatabaseServer, processor_seconds, told
 
 MEASURED_S = 3.0
+GATED = """
+[[rules]]
+match = "docs/*.sh"
+renderer = "command"
+command = ["sh", "{source}", "{output}"]
+output = "{stem}"
+"""
 TEXTS = '[[rules]]\nmatch = "docs/**/*.txt"\nrenderer = "template"\noutput = "{dir}/{name}"\n'
 
 
@@ -92,10 +99,7 @@ def test_a_server_that_comes_back_empty_is_filled_again(
 def test_results_that_were_not_committed_when_the_server_went_are_committed_when_it_is_back(
     remote: Project, server: DatabaseServer
 ) -> None:
-    remote.configure(
-        '[[rules]]\nmatch = "docs/*.sh"\nrenderer = "command"\n'
-        'command = ["sh", "{source}", "{output}"]\noutput = "{stem}"\n'
-    )
+    remote.configure(GATED)
     gate = remote.gate()
     remote.write("docs/a.sh", gate.script())
     with remote.daemon(settled=False):
@@ -107,6 +111,56 @@ def test_results_that_were_not_committed_when_the_server_went_are_committed_when
         server.start()
         remote.wait()
     assert remote.build()["rendered"] == []
+
+
+def test_killed_between_output_and_commit_it_goes_on_from_what_is_committed(
+    remote: Project, server: DatabaseServer
+) -> None:
+    """While the server is away nothing is committed, for certain."""
+    remote.configure(GATED)
+    gate = remote.gate()
+    remote.write_all({"docs/a.sh": gate.script(), "docs/b.sh": 'echo b > "$1"\n'})
+    with remote.daemon(settled=False) as daemon:
+        gate.reached()
+        eventually(lambda: remote.exists("site/b"), "what waits for nothing is in place")
+        eventually(lambda: remote.status()["documents"]["done"], "and committed")
+        server.kill()
+        gate.open()
+        eventually(lambda: remote.exists("site/a"), "the output is in place")
+        daemon.kill()
+    server.start()
+    mark = remote.mark()
+    remote.build()
+    assert remote.rendered(mark) == ["docs/a.sh"]
+    assert remote.outputs() == {"a": b"it\n", "b": b"b\n"}
+
+
+def test_a_byte_flipped_anywhere_in_an_embedded_database_costs_no_output(project: Project) -> None:
+    project.write_all({"docs/a.txt": "A", "docs/b.sum": "needs a.txt"})
+    project.build()
+    files = [each for each in project.path(".kahnd/db").rglob("*") if each.is_file() and each.stat().st_size]
+    for number, file in enumerate(files):
+        content = bytearray(file.read_bytes()) if file.exists() else bytearray(1)
+        content[len(content) // 2] ^= 0xFF
+        file.write_bytes(content)
+        project.write("docs/a.txt", f"{number}")
+        project.build()
+        assert project.output("a.txt") == f"{number}"
+        assert project.build()["rendered"] == []
+    assert project.outputs() == project.fresh_outputs()
+
+
+def test_a_database_that_can_not_be_read_is_moved_aside_with_a_word(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    project.build()
+    for file in project.path(".kahnd/db/manifest").iterdir():
+        file.write_bytes(b"nonsense")
+    with project.daemon():
+        (line,) = project.log("store.rebuilt")
+        assert "built anew from the sources" in line["error"]
+        (aside,) = project.path(".kahnd").glob("db.unusable-*")
+        assert str(aside) in line["error"]
+        assert project.status()["state"] == "idle"
 
 
 def test_without_a_server_a_command_says_so_and_a_daemon_does_not_begin(

@@ -114,3 +114,14 @@ def test_an_account_that_is_only_read_is_not_written_anew(path: Path) -> None:
     path.unlink()
     reader.close()
     assert not path.exists()
+
+
+def test_a_journal_that_can_not_be_begun_yet_is_begun_with_the_first_line_that_can(path: Path) -> None:
+    path.parent.write_text("in the way")
+    account = Account(path)
+    account.open([A])
+    with pytest.raises(FileExistsError):
+        account.enter(B, MADE)
+    path.parent.unlink()
+    account.enter(B, MADE)
+    assert set(Account(path)) == {A, B}

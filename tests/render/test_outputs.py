@@ -226,3 +226,17 @@ def test_bytes_are_read_only_where_the_stat_is_another(
     later = FileOutputs(tmp_path, "site")
     monkeypatch.setattr(Path, "open", None)
     assert later.altered({PLACE: NEW}) == set()
+
+
+def test_an_output_whose_line_a_power_cut_took_is_known_by_its_bytes(outputs: FileOutputs, tmp_path: Path) -> None:
+    outputs.open([])
+    outputs.publish(STAGE, PLACE, NEW)
+    (tmp_path / ".kahnd/outputs").write_bytes(b"")
+    again = FileOutputs(tmp_path, "site")
+    again.open([PLACE])
+    assert again.made() == frozenset()
+    assert again.altered({PLACE: of_bytes(b"others")}) == {PLACE}
+    assert again.made() == frozenset()
+    assert again.altered({PLACE: NEW}) == frozenset()
+    assert again.made() == {PLACE}
+    assert FileOutputs(tmp_path, "site").made() == {PLACE}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import shutil
 import stat
 import subprocess
@@ -9,10 +11,11 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from kahnd.core.model import Attempt, BuildId, BuildRecord, DocumentId, Problem, Result, Status
@@ -100,6 +103,18 @@ def bytes_in(place: Path) -> int:
     return sum(each.stat().st_size for each in place.rglob("*") if each.is_file())
 
 
+def bytes_of(place: Path) -> list[str]:
+    """The files of a database that hold something, relative to its folder."""
+    return [str(each.relative_to(place)) for each in place.rglob("*") if each.is_file() and each.stat().st_size]
+
+
+def flip(file: Path, where: float) -> None:
+    """Spoil a byte, so far into the file."""
+    content = bytearray(file.read_bytes())
+    content[int(len(content) * where)] ^= 0xFF
+    file.write_bytes(content)
+
+
 async def test_facts_outlive_the_process_in_a_private_folder_below_the_root(tmp_path: Path) -> None:
     assert elsewhere(tmp_path, "a").returncode == 0
     assert stat.S_IMODE(folder(tmp_path).stat().st_mode) == 0o700
@@ -124,12 +139,13 @@ async def test_another_process_is_refused_while_this_one_has_it_open(tmp_path: P
     await store.close()
 
 
-def test_twenty_processes_that_exit_right_after_closing_exit_cleanly(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_fifty_processes_that_exit_right_after_closing_exit_cleanly(tmp_path: Path) -> None:
     """An engine whose threads still run would abort some of them."""
-    roots = [tmp_path / f"{number:02}" for number in range(20)]
+    roots = [tmp_path / f"{number:02}" for number in range(50)]
     with ThreadPoolExecutor(4) as threads:
         exits = list(threads.map(lambda root: elsewhere(root, "a"), roots))
-    assert [(each.returncode, each.stderr) for each in exits] == [(0, "")] * 20
+    assert [(each.returncode, each.stderr) for each in exits] == [(0, "")] * 50
 
 
 async def test_it_is_opened_anew_each_time_it_has_written_its_budget(
@@ -237,11 +253,77 @@ async def test_a_call_that_does_not_return_is_tried_once_more_and_then_an_error(
     embedded = store._connection
     assert isinstance(embedded, EmbeddedConnection)
     embedded._limits = Limits(call=-1.0)
-    with pytest.raises(StoreError, match="does not answer"):
+    with pytest.raises(StoreLostError, match="does not answer"):
         await store.propagate([changed("b")])
     embedded._limits = Limits()
     assert "a" in [each.id for each in (await store.load()).documents]
     await store.close()
+
+
+async def test_a_call_that_hangs_is_given_up_and_the_engine_opened_anew(tmp_path: Path) -> None:
+    store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(call=0.3))
+    await store.propagate([changed("a")])
+    with pytest.raises(StoreLostError, match="does not answer"):
+        await store._connection.run("{ SLEEP 10s; }")
+    assert await store.propagate([changed("b")]) == ("b",)
+    assert [each.id for each in (await store.load()).documents] == ["a", "b"]
+    await store.close()
+
+
+async def test_many_writers_at_once_lose_nothing(embedded: SurrealStore) -> None:
+    async def write(number: int) -> None:
+        for each in range(5):
+            await embedded.propagate([changed("hub", add=f"{number}-{each}"), changed(f"{number}-{each}")])
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(8):
+            tasks.start_soon(write, number)
+    snapshot = await embedded.load()
+    assert len(snapshot.documents) == 41
+    assert len(snapshot.dependencies[DocumentId("hub")]) == 40
+
+
+async def test_what_kahnd_has_not_written_is_moved_aside_by_loading(tmp_path: Path) -> None:
+    told: list[Problem] = []
+    store = await open_store(EMBEDDED, root=tmp_path, report=told.append)
+    await store.propagate([changed("a")])
+    await store._connection.run("{ UPDATE document SET stat = [1]; }")
+    assert (await store.load()).documents == ()
+    assert "not put there" in told[0].detail
+    await store.close()
+
+
+async def test_a_byte_flipped_anywhere_costs_facts_and_nothing_else(tmp_path: Path) -> None:
+    """Whatever is left of the database, it opens, answers and takes what is told to it."""
+    store = await open_store(EMBEDDED, root=tmp_path)
+    await store.propagate([changed(f"{number}") for number in range(50)])
+    await store.close()
+    sound = tmp_path / "sound"
+    folder(tmp_path).rename(sound)
+    for number, (file, place) in enumerate(product(sorted(bytes_of(sound)), range(10))):
+        shutil.copytree(sound, folder(tmp_path))
+        flip(folder(tmp_path) / file, place / 10)
+        store = await open_store(EMBEDDED, root=tmp_path)
+        await store.load()
+        assert f"{number}" in await store.propagate([changed(f"{number}")])
+        await store.close()
+        shutil.rmtree(folder(tmp_path))
+
+
+async def test_an_engine_that_could_not_start_for_want_of_files_is_started_by_the_same_process_later(
+    tmp_path: Path,
+) -> None:
+    assert elsewhere(tmp_path, "a").returncode == 0
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208  shorter than a Path
+    with pytest.raises(StoreLostError, match="Too many open files"):  # noqa: PT012  the limit must be lifted again
+        resource.setrlimit(resource.RLIMIT_NOFILE, (open_files + 4, hard))
+        try:
+            await documents(tmp_path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert await documents(tmp_path) == ["a"]
+    assert moved_aside(tmp_path) == []
 
 
 async def test_the_schema_says_the_version_that_is_looked_for(embedded: SurrealStore) -> None:

@@ -12,7 +12,7 @@ import errno
 import os
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -57,6 +57,7 @@ class Account:
         self._lock = threading.Lock()
         self._made: dict[OutputPath, Made] = {}
         self._is_new, self._torn, self._surplus = not path.exists(), False, 0
+        self._due = False
         if not self._is_new:
             self._read(path.read_bytes())
 
@@ -71,11 +72,15 @@ class Account:
         return self._made.get(output)
 
     def open(self, recorded: Iterable[OutputPath]) -> None:
-        """Begin to write. `recorded` outputs are entered if there was no account yet. Raises OSError."""
+        """Begin to write. `recorded` outputs are entered if there was no account yet.
+
+        A journal that has to be written anew, and can't be for now, is so with the first line that can.
+        """
         if self._is_new:
             self._made.update(dict.fromkeys(recorded, UNSEEN))
-        if self._is_new or self._torn or self._surplus > len(self._made) + _SLACK:
-            self._compact()
+        self._due = self._is_new or self._torn or self._surplus > len(self._made) + _SLACK
+        with suppress(OSError):
+            self._renew()
 
     def close(self) -> None:
         """Leave a journal to the next session, also where this one's was removed. Raises OSError."""
@@ -98,7 +103,7 @@ class Account:
         with self._lock:
             self._enter(output, made)
 
-    def confirm(self, output: OutputPath, before: Made, after: Made) -> None:
+    def confirm(self, output: OutputPath, before: Made | None, after: Made) -> None:
         """An output was looked at and is as it should be; nothing, if it was made anew meanwhile. Raises OSError."""
         with self._lock:
             if self._made.get(output) is before:
@@ -114,6 +119,7 @@ class Account:
 
     def _append(self, line: bytes) -> None:
         """Whole or not at all: half a line, as on a full disk, would spoil the next."""
+        self._renew()
         with self._journal() as journal:
             end = os.fstat(journal.fileno()).st_size
             if journal.write(line) != len(line):
@@ -145,6 +151,11 @@ class Account:
             else:
                 self._made.pop(entry.output, None)
         self._surplus = len(lines) - len(self._made)
+
+    def _renew(self) -> None:
+        if self._due:
+            self._compact()
+            self._due = False
 
     def _compact(self) -> None:
         """Write the journal anew, whole or not at all."""

@@ -85,7 +85,10 @@ class FileOutputs:
         return frozenset(output for output in outputs if self._stat(output) is None)
 
     def altered(self, outputs: Mapping[OutputPath, Digest]) -> frozenset[OutputPath]:
-        """Which of these are not there with bytes of that hash; hashed only where the stat is not as it was made."""
+        """Which of these are not there with bytes of that hash; hashed only where the stat is not as it was made.
+
+        One that has these bytes and is not on the account, whose last lines a power cut may take, is kahnd's.
+        """
         return frozenset(output for output, digest in outputs.items() if not self._is_as_made(output, digest))
 
     def _is_as_made(self, output: OutputPath, digest: Digest) -> bool:
@@ -96,9 +99,8 @@ class FileOutputs:
             return True
         if self._hash(output) != digest:
             return False
-        if made:
-            with suppress(OSError):  # then it is hashed once more next time
-                self._account.confirm(output, made, _made(status, digest))
+        with suppress(OSError):  # then it is hashed once more next time
+            self._account.confirm(output, made, _made(status, digest))
         return True
 
     def _is_foreign(self, output: OutputPath, digest: Digest) -> bool:

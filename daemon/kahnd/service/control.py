@@ -96,6 +96,9 @@ async def serving(root: Path, desk: Desk) -> AsyncIterator[None]:
     mask = os.umask(0o177)
     try:
         await web.UnixSite(runner, str(path)).start()
+    except OSError as error:
+        remedy = "see to space and permissions there"
+        raise UsageError(Problem(f"the control socket can't be made: {error}", str(path), remedy=remedy)) from error
     finally:
         os.umask(mask)
     try:

@@ -49,6 +49,8 @@ _SURROUNDINGS_TOLD: Final = re.compile(
     rf"os error ({'|'.join(map(str, sorted(_SURROUNDINGS)))})\b|no space left|permission denied", re.IGNORECASE
 )
 
+_LOCKED: Final = "already locked by another process"
+
 _DAMAGE: Final = re.compile(r"sstable error|checksum|corrupt|magic number|decompress|failed to load", re.IGNORECASE)
 
 
@@ -86,7 +88,7 @@ class EmbeddedConnection:
                 return await self._timed(await self._opened(), query, payload)
             except TimeoutError:
                 await self._shut()
-                raise self._error("the database does not answer", "restart kahnd") from None
+                raise self._lost("the database does not answer", "if it goes on so, restart kahnd") from None
 
     async def rebuild(self, why: StoreError) -> None:
         """Move the folder aside and begin with an empty one."""
@@ -149,10 +151,13 @@ class EmbeddedConnection:
         from surrealdb.errors import SurrealError  # noqa: PLC0415  it takes a second to import
 
         self._make_folder()
+        free = not self._is_locked()
         try:
             client = await self._start()
         except (Refused, SurrealError) as error:
             await self._shut()
+            if free:
+                self._unlock()
             raise self._failure(error, opening=True) from error
         except BaseException:  # cancelled too: half an engine is none
             await self._shut()
@@ -183,10 +188,10 @@ class EmbeddedConnection:
         text = str(error)
         if is_deeper(error):
             return error
-        if opening and self._is_locked():
-            return self._error("another process has the database open", "stop it, or wait for it")
         if _SURROUNDINGS_TOLD.search(text):
             return self._lost(f"the database can't be used: {text}")
+        if opening and _LOCKED in text:
+            return self._error("another process has the database open", "stop it, or wait for it")
         if opening or _DAMAGE.search(text):
             return StoreCorruptError(Problem(f"the database can't be read: {text}", str(self._folder)))
         return self._error(f"the database refused: {text}", "")
@@ -195,15 +200,20 @@ class EmbeddedConnection:
         text = f"{message}: {error.strerror}"
         return self._lost(text) if error.errno in _SURROUNDINGS else self._error(text, remedy)
 
-    def _lost(self, message: str) -> StoreLostError:
+    def _lost(self, message: str, remedy: str = "check space, permissions and open files") -> StoreLostError:
         """What may be mended while one waits."""
-        return StoreLostError(Problem(message, str(self._folder), 0, "check space, permissions and open files"))
+        return StoreLostError(Problem(message, file=str(self._folder), remedy=remedy))
 
     def _error(self, message: str, remedy: str) -> StoreError:
         return StoreError(Problem(message, file=str(self._folder), remedy=remedy))
 
+    def _unlock(self) -> None:
+        """An engine that took its lock and then could not start never lets go of it, while this process lives."""
+        if self._is_locked():
+            (self._folder / "LOCK").unlink()
+
     def _is_locked(self) -> bool:
-        """Whether somebody else holds the engine's own lock."""
+        """Whether somebody holds the engine's own lock."""
         try:
             with (self._folder / "LOCK").open("rb") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -174,7 +174,11 @@ class SurrealStore:
         raise StoreError(Problem(f"a chain of dependencies is more than {levels} documents long"))
 
     async def _ask(self, query: str, kind: type[T], **payload: object) -> T:
-        return msgspec.json.decode(await self._run(query, **payload), type=kind)
+        answer = await self._run(query, **payload)
+        try:
+            return msgspec.json.decode(answer, type=kind)
+        except (msgspec.MsgspecError, TypeError) as error:
+            raise StoreCorruptError(Problem(f"the database holds what kahnd has not put there: {error}")) from error
 
     async def _run(self, query: str, **payload: object) -> Any:
         encoded = msgspec.json.encode({"workspace": self._workspace, **payload})
