@@ -8,7 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise, product
@@ -63,6 +63,12 @@ class LostAfter:
 
     async def rebuild(self, why: StoreError) -> None:
         await self._connection.rebuild(why)
+
+    def size(self) -> int:
+        return self._connection.size()
+
+    async def replace(self, fill: Callable[[Connection], Awaitable[None]]) -> None:
+        await self._connection.replace(fill)
 
     async def close(self) -> None:
         await self._connection.close()
@@ -205,6 +211,37 @@ async def test_what_is_written_over_and_over_is_given_back_as_the_engine_is_open
     written = sum(after - before for before, after in pairwise(sizes) if after > before)
     assert max(sizes) < written / 2
     assert min(sizes[50:]) < written / 20
+
+
+async def test_a_database_that_has_swollen_is_written_anew_with_all_that_is_in_it(tmp_path: Path) -> None:
+    store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(budget=100_000, renders=30))
+    await store.propagate([changed("a", add="0 1:page"), *(changed(f"{each}") for each in range(20))])
+    for number in range(60):
+        await store.commit([rendered(f"{each}", number) for each in range(20)])
+        await store.record_build(build_of(number))
+    before, history = await store.load(), await store.history(None, 1000)
+    await store.close()
+    swollen = bytes_in(folder(tmp_path))
+    store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(size=1000, renders=30))
+    assert await store.load() == before
+    assert bytes_in(folder(tmp_path)) < swollen / 2
+    assert await store.history(None, 1000) == history
+    assert await store.load() == before
+    assert "a" in await store.propagate([changed("0")])
+    await store.close()
+    assert len(await documents(tmp_path)) == 21
+    assert [each.name for each in folder(tmp_path).parent.iterdir()] == ["db"]
+
+
+@pytest.mark.parametrize("left", [("db", "db.new"), ("db.old", "db.new"), ("db", "db.old")])
+async def test_a_replacement_that_was_cut_short_loses_nothing(tmp_path: Path, left: tuple[str, str]) -> None:
+    assert elsewhere(tmp_path, "a").returncode == 0
+    whole = folder(tmp_path)
+    shutil.copytree(whole, whole.with_name("copy"))
+    whole.rename(whole.with_name(left[0]))
+    whole.with_name("copy").rename(whole.with_name(left[1]))
+    assert await documents(tmp_path) == ["a"]
+    assert [each.name for each in whole.parent.iterdir()] == ["db"]
 
 
 @pytest.mark.parametrize("what", ["manifest", "sstables"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, Final, Protocol
@@ -16,6 +17,10 @@ VERSION: Final = 3
 
 SLOWEST_BYTES_PER_S: Final = 100_000
 """Large calls may take longer by this; measured are some 4,000,000."""
+
+
+LARGEST_RECORD: Final = 2_000
+"""Bytes of a document or an edge with its part of the indexes; measured are some 330."""
 
 
 class Refused(Exception):  # noqa: N818  it is an answer, and the connections make the error of it
@@ -36,13 +41,19 @@ class Place:
 class Limits:
     """Bytes an embedded engine may write while it is open, and seconds that a small call may take.
 
-    `renders` and `builds` are how many of the newest a workspace's history keeps.
+    `renders` and `builds` are how many of the newest a workspace's history keeps. A database that is larger than
+    `size` bytes, and than what its records can need, is written anew: the engine never gives all room back.
     """
 
     budget: int = 128 * 1024 * 1024
+    size: int = 256 * 1024 * 1024
     call: float = 30.0
     renders: int = 20_000
     builds: int = 2_000
+
+    def is_swollen(self, size: int, records: int) -> bool:
+        """Whether a database with so many documents and edges should be written anew."""
+        return size > self.size + records * LARGEST_RECORD
 
     def of_call(self, payload: bytes) -> float:
         """Seconds that a call with this payload may take."""
@@ -68,6 +79,14 @@ class Connection(Protocol):
 
     async def rebuild(self, why: StoreError) -> None:
         """Begin again with an empty database, after a StoreCorruptError."""
+        ...
+
+    def size(self) -> int:
+        """Bytes of this machine's disk: none for a database elsewhere."""
+        ...
+
+    async def replace(self, fill: Callable[[Connection], Awaitable[None]]) -> None:
+        """Have another database, filled by `fill`, in this one's place; until it is there, this one stays."""
         ...
 
     async def close(self) -> None:

@@ -15,8 +15,10 @@ import errno
 import fcntl
 import os
 import re
-from collections.abc import Callable
+import shutil
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +28,7 @@ from anyio.to_thread import run_sync
 
 from kahnd.core.model import Problem
 from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
-from kahnd.store.connection import Limits, Place, Refused, apply_schema, ask, is_deeper
+from kahnd.store.connection import Connection, Limits, Place, Refused, apply_schema, ask, is_deeper
 
 if TYPE_CHECKING:
     from surrealdb import AsyncEmbeddedSurrealConnection
@@ -39,6 +41,9 @@ CLOSE_LIMIT_S: Final = 10.0
 """An engine that hangs may not close either."""
 
 OPTIONS: Final = "?sync=1s"
+
+NEW, OLD = "new", "old"
+"""Beside the folder while it is replaced."""
 
 _SURROUNDINGS: Final = frozenset(
     {errno.ENOMEM, errno.EACCES, errno.ENFILE, errno.EMFILE, errno.ENOSPC, errno.EROFS, errno.EDQUOT}
@@ -59,8 +64,8 @@ class EmbeddedConnection:
 
     def __init__(self, place: Place, root: Path, report: Callable[[Problem], None], limits: Limits) -> None:
         self._place = place
-        self._folder, options = folder_of(place.url, root)
-        self._url = f"surrealkv://{self._folder}{options}"
+        self._folder, self._options = folder_of(place.url, root)
+        self._url = f"surrealkv://{self._folder}{self._options}"
         self._report = report
         self._limits = limits
         self._lock = anyio.Lock()
@@ -72,6 +77,7 @@ class EmbeddedConnection:
 
         Raises StoreError where another process has it open, StoreLostError where the machine does not let it be used.
         """
+        self._tidy()
         try:
             await self._open()
         except StoreCorruptError as error:
@@ -94,6 +100,39 @@ class EmbeddedConnection:
         """Move the folder aside and begin with an empty one."""
         async with self._lock:
             await self._begin_again(why)
+
+    def size(self) -> int:
+        """Bytes in the folder."""
+        return _size(self._folder)
+
+    async def replace(self, fill: Callable[[Connection], Awaitable[None]]) -> None:
+        """Fill a new folder, and rename it into place; a crash at any moment leaves one that is whole."""
+        place = replace(self._place, url=f"surrealkv://{self._beside(NEW)}{self._options}")
+        other = EmbeddedConnection(place, Path(), self._report, self._limits)
+        async with self._lock:
+            await other.open()
+            try:
+                await fill(other)
+            finally:
+                await other.close()
+            await self._shut()
+            try:
+                self._folder.rename(self._beside(OLD))
+                self._beside(NEW).rename(self._folder)
+            except OSError as error:
+                raise self._refused("the database can't be written anew", error, "check its folder") from error
+            self._tidy()
+            await self._open()
+
+    def _beside(self, name: str) -> Path:
+        return self._folder.with_name(f"{self._folder.name}.{name}")
+
+    def _tidy(self) -> None:
+        """What a replacement that was cut short has left."""
+        if not self._folder.exists() and self._beside(OLD).exists():
+            self._beside(OLD).rename(self._folder)
+        for name in (NEW, OLD):
+            shutil.rmtree(self._beside(name), ignore_errors=True)
 
     async def close(self) -> None:
         """Close the engine, and wait until it is safe to exit."""

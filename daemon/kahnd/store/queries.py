@@ -168,6 +168,12 @@ EDGES: Final = f"""{{
 }}"""
 """Every edge's row."""
 
+RENDERS: Final = f"""{{
+    {_IN}
+    RETURN encoding::json::encode((SELECT * OMIT id FROM render:[$w, NONE]..[$w, ..]));
+}}"""
+"""The job history as `COMMIT` takes it."""
+
 RECORD_BUILD: Final = f"""{{
     {_IN}
     UPSERT build:[$w, $in.build.started_at, $in.id] CONTENT $in.build RETURN NONE;

@@ -9,6 +9,7 @@ The SDK's own messages quote the url, which may hold a password: none of those i
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ import anyio
 
 from kahnd.core.model import Problem
 from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
-from kahnd.store.connection import Limits, Place, Refused, apply_schema, ask, is_deeper
+from kahnd.store.connection import Connection, Limits, Place, Refused, apply_schema, ask, is_deeper
 
 if TYPE_CHECKING:
     from surrealdb import AsyncWsSurrealConnection
@@ -59,6 +60,14 @@ class RemoteConnection:
 
     async def rebuild(self, why: StoreError) -> None:
         """Nothing to do: the server came back empty, and the tables were made."""
+
+    def size(self) -> int:
+        """How the server keeps it is the server's to know."""
+        return 0
+
+    async def replace(self, fill: Callable[[Connection], Awaitable[None]]) -> None:
+        """Never asked of a server."""
+        raise NotImplementedError
 
     async def close(self) -> None:
         """End the session."""

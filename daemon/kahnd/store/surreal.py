@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -14,13 +15,14 @@ from kahnd.core.model import (
     BuildRecord,
     Change,
     DocumentId,
+    Edges,
     HistoryEntry,
     Problem,
     Result,
     Snapshot,
     Status,
 )
-from kahnd.errors import StoreCorruptError, StoreError
+from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
 from kahnd.store import queries, rows
 from kahnd.store.connection import DEFAULT_LIMITS, Connection, Limits, Place, Refused, is_deeper
 from kahnd.store.embedded import EmbeddedConnection
@@ -76,12 +78,20 @@ class SurrealStore:
         self._positions = rows.positions_from(time.time_ns())
 
     async def load(self) -> Snapshot:
-        """Everything known. An embedded database that turns out to be damaged is begun again, and so is empty."""
+        """Everything known. An embedded database that turns out to be damaged is begun again, and so is empty.
+
+        One that has swollen is written anew, if there is room for that.
+        """
         try:
-            return await self._load()
+            snapshot = await self._load()
         except StoreCorruptError as error:
             await self._connection.rebuild(error)
             return await self._load()
+        records = len(snapshot.documents) + sum(map(len, snapshot.dependencies.values()))
+        if self._limits.is_swollen(self._connection.size(), records):
+            with suppress(StoreLostError):
+                await self._write_anew(snapshot)
+        return snapshot
 
     async def propagate(self, changes: Sequence[Change]) -> tuple[DocumentId, ...]:
         """The affected set of these changes; see `queries.propagate`.
@@ -139,6 +149,21 @@ class SurrealStore:
     async def close(self) -> None:
         """Give the database up."""
         await self._connection.close()
+
+    async def _write_anew(self, snapshot: Snapshot) -> None:
+        renders = await self._ask(queries.RENDERS, list[dict[str, Any]])
+
+        async def fill(connection: Connection) -> None:
+            other = SurrealStore(connection, self._workspace, self._limits)
+            for start in range(0, len(renders), CHUNK):
+                past = renders[start : start + CHUNK]
+                await other._run(queries.COMMIT, rows=(), expected=(), renders=past, drop=(), add=())
+            known = snapshot.dependencies
+            await other.commit([Result(each, Edges(known.get(each.id, ()))) for each in snapshot.documents])
+            if snapshot.last_build:
+                await other.record_build(snapshot.last_build)
+
+        await self._connection.replace(fill)
 
     async def _load(self) -> Snapshot:
         builds = await self._ask(queries.LAST_BUILD, list[BuildRecord])
