@@ -5,9 +5,10 @@ Paths are relative to the project, with `/`, unless a name says otherwise. Durat
 
 from __future__ import annotations
 
+import errno
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from kahnd.core.model import (
     BuildRecord,
@@ -24,6 +25,16 @@ from kahnd.core.model import (
     Sighting,
     Snapshot,
 )
+
+PRESSING: Final = frozenset(
+    {errno.ENOMEM, errno.EAGAIN, errno.EACCES, errno.ENFILE, errno.EMFILE, errno.ENOSPC, errno.EROFS, errno.EDQUOT}
+)
+"""What the system says for want of memory, processes, permission, open files or space."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed(Problem):
+    """A problem of the machine's making. It may be mended without a word, so what fails by it is tried again."""
 
 
 class Store(Protocol):

@@ -86,6 +86,22 @@ def test_a_read_only_output_folder_fails_what_goes_there_and_nothing_is_torn(pro
         assert project.outputs() == {"a.txt": b"another", "b.txt": b"B"}
 
 
+@pytest.mark.slow
+def test_what_failed_for_want_of_room_is_rendered_once_there_is_without_being_asked(
+    project: Project, site: Disk
+) -> None:
+    project.write_all({"docs/a.txt": "A", "docs/bad.txt": "{{ nothing"})
+    with project.daemon():
+        site.fill()
+        project.write_all({"docs/a.bin": LARGE, "docs/b.sum": "needs a.bin"})
+        assert [each["document"] for each in project.wait(code=1)["failed"]] == ["docs/a.bin", "docs/bad.txt"]
+        site.clear()
+        mark = project.mark()
+        eventually(lambda: project.exists("site/b.cksum"), "all is there")
+        assert project.rendered(mark) == ["docs/a.bin", "docs/b.sum"]
+        assert not [each for each in project.log("document.failed", mark) if each["document"] == "docs/bad.txt"]
+
+
 def test_an_output_that_can_not_be_removed_is_told_and_removed_later(project: Project, site: Disk) -> None:
     project.write_all({"docs/a.txt": "A", "docs/b.txt": "B"})
     with project.daemon():

@@ -59,7 +59,7 @@ from kahnd.engine.eyes import Eyes
 from kahnd.engine.inspection import Inspection
 from kahnd.engine.keeper import Keeper
 from kahnd.engine.patience import Patience
-from kahnd.engine.targets import resolve
+from kahnd.engine.targets import pressed, resolve
 from kahnd.errors import StoreCorruptError
 from kahnd.ports import Clock, Outputs, Pool, Store, Tree, Watcher
 
@@ -67,6 +67,8 @@ T = TypeVar("T")
 Say = Callable[..., None]
 LINGER_S: Final = 0.02
 """Results are gathered this long before they are committed: a batch of many costs little more than one."""
+TRY_AGAIN_S: Final = 10.0
+"""How often what failed for the machine's sake is tried again."""
 OnProgress = Callable[[int, int, str], None]
 """Hears of documents done, of how many, and the last one."""
 COUNTED: Final = ("rendered", "skipped", "failed", "blocked", "removed", "generations")
@@ -161,6 +163,8 @@ class Engine:
                 await self._begin(tasks, snapshot, cause, asked)
                 if rescan_s:
                     tasks.start_soon(self.eyes.rescan, rescan_s)
+                if watcher:
+                    tasks.start_soon(self._try_again)
                 async for event in self._inbox:
                     await self._handle(tasks, event)
 
@@ -348,6 +352,15 @@ class Engine:
             duration_ms=round(elapsed, 2),
             **counts,
         )
+
+    async def _try_again(self) -> None:
+        """Nothing tells when a disk has room again."""
+        while True:
+            await anyio.sleep(TRY_AGAIN_S)
+            if wanted := pressed(self.machine.graph):
+                ticket = self._open_ticket(None)
+                self._send.send_nowait(Asked(ticket, "retry", wanted, retry=True, lenient=True))
+                await self.answered(ticket, self._clock.monotonic())
 
     async def _end_broken(self) -> None:
         await self._broken.wait()

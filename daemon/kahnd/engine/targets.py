@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from difflib import get_close_matches
 
 from kahnd.core.graph import Graph
-from kahnd.core.model import DocumentId, HistoryEntry, OutputPath, Problem
+from kahnd.core.model import DocumentId, HistoryEntry, OutputPath, Problem, Status
 from kahnd.core.rules import is_collection
 from kahnd.errors import UsageError
+from kahnd.ports import Pressed
 
 PastRenders = Callable[[DocumentId | None, int], Awaitable[tuple[HistoryEntry, ...]]]
 """ports.Store's `history`."""
@@ -30,6 +31,14 @@ def resolve(graph: Graph, targets: Iterable[str]) -> frozenset[DocumentId]:
     if problems:
         raise UsageError(*problems)
     return frozenset(found)
+
+
+def pressed(graph: Graph) -> frozenset[DocumentId]:
+    """What failed for the machine's sake, and what is blocked by that."""
+    if not graph.counts[Status.FAILED]:
+        return frozenset()
+    failed = {node.facts.id for node in graph if isinstance(node.facts.problem, Pressed)}
+    return frozenset(failed.union(node.facts.id for node in graph if node.facts.because in failed))
 
 
 async def past_renders(graph: Graph, ask: PastRenders, target: str | None, limit: int) -> tuple[HistoryEntry, ...]:

@@ -18,6 +18,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from kahnd.core.model import Failed, Job, Outcome, Problem
 from kahnd.pool import frames
+from kahnd.ports import Pressed
 
 SPARE: Final = 1
 """Workers beyond those that can be busy, where they are kept ready: whoever is killed is replaced at once."""
@@ -192,7 +193,7 @@ class WorkerPool:
 def _not_begun(job: Job, error: OSError) -> Problem:
     """Of the machine: no room for a stage, or no process or file to be had."""
     remedy = "see to the machine's space, memory and limits (ulimit -n, ulimit -u)"
-    return Problem(f"it can't be rendered here: {error.strerror}", job.document, remedy=remedy)
+    return Pressed(f"it can't be rendered here: {error.strerror}", job.document, remedy=remedy)
 
 
 def _empty(stage: Path) -> None:

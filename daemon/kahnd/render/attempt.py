@@ -12,6 +12,7 @@ from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
 from jinja2.exceptions import SecurityError
 
 from kahnd.core.model import Failed, Outcome, Problem, Rendered, Unmet
+from kahnd.ports import PRESSING, Pressed
 from kahnd.render.environment import ProjectLoader
 from kahnd.render.files import ProblemError
 from kahnd.render.rendering import UnmetError
@@ -49,6 +50,8 @@ def _problem(loader: ProjectLoader, error: Exception) -> Problem:
     file, line = innermost(error, loader.loaded) or (document, 0)
     if isinstance(error, ProblemError):
         return _placed(error.problem, file, line)
+    if isinstance(error, OSError) and error.errno in PRESSING:
+        return Pressed(_message(error), document, 0, "see to the machine's space, memory and limits")
     return Problem(
         _message(error), file, line, _DEFINE if isinstance(error, UndefinedError) else "correct the template"
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from kahnd.core.model import Digest, OutputPath, Problem
+from kahnd.ports import PRESSING, Pressed
 from kahnd.render.account import ACCOUNT, Account, Made
 from kahnd.render.files import digest_of, is_regular
 
@@ -133,7 +134,8 @@ class FileOutputs:
             act()
         except OSError as error:
             remedy = _REMEDIES.get(error.errno or 0, "check the output folder")
-            return Problem(f"the output can't be written or removed: {error.strerror}", output, 0, remedy)
+            kind = Pressed if error.errno in PRESSING else Problem
+            return kind(f"the output can't be written or removed: {error.strerror}", output, 0, remedy)
         return None
 
     def _inside(self, path: Path) -> bool:

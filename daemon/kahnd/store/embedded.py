@@ -11,7 +11,6 @@ and opened again whenever its folder has grown by the budget, and once more when
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import re
@@ -28,6 +27,7 @@ from anyio.to_thread import run_sync
 
 from kahnd.core.model import Problem
 from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
+from kahnd.ports import PRESSING
 from kahnd.store.connection import Connection, Limits, Place, Refused, apply_schema, ask, is_deeper
 
 if TYPE_CHECKING:
@@ -45,13 +45,8 @@ OPTIONS: Final = "?sync=1s"
 NEW, OLD = "new", "old"
 """Beside the folder while it is replaced."""
 
-_SURROUNDINGS: Final = frozenset(
-    {errno.ENOMEM, errno.EACCES, errno.ENFILE, errno.EMFILE, errno.ENOSPC, errno.EROFS, errno.EDQUOT}
-)
-"""The machine's fault and not the data's."""
-
-_SURROUNDINGS_TOLD: Final = re.compile(
-    rf"os error ({'|'.join(map(str, sorted(_SURROUNDINGS)))})\b|no space left|permission denied", re.IGNORECASE
+_PRESSED: Final = re.compile(
+    rf"os error ({'|'.join(map(str, sorted(PRESSING)))})\b|no space left|permission denied", re.IGNORECASE
 )
 
 _LOCKED: Final = "already locked by another process"
@@ -227,7 +222,7 @@ class EmbeddedConnection:
         text = str(error)
         if is_deeper(error):
             return error
-        if _SURROUNDINGS_TOLD.search(text):
+        if _PRESSED.search(text):
             return self._lost(f"the database can't be used: {text}")
         if opening and _LOCKED in text:
             return self._error("another process has the database open", "stop it, or wait for it")
@@ -237,7 +232,7 @@ class EmbeddedConnection:
 
     def _refused(self, message: str, error: OSError, remedy: str) -> StoreError:
         text = f"{message}: {error.strerror}"
-        return self._lost(text) if error.errno in _SURROUNDINGS else self._error(text, remedy)
+        return self._lost(text) if error.errno in PRESSING else self._error(text, remedy)
 
     def _lost(self, message: str, remedy: str = "check space, permissions and open files") -> StoreLostError:
         """What may be mended while one waits."""
