@@ -60,6 +60,19 @@ def test_no_second_daemon_begins_beside_one_whose_state_folder_was_removed(proje
         _answers_again(daemon)
 
 
+def test_nor_while_that_has_not_noticed_yet(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    with project.daemon() as daemon:
+        daemon._process.send_signal(signal.SIGSTOP)
+        try:
+            _remove_state(project)
+            assert "already works on this project" in project.kahnd("run", code=4).told
+            assert not project.exists(".kahnd")
+        finally:
+            daemon._process.send_signal(signal.SIGCONT)
+        _answers_again(daemon)
+
+
 def test_a_daemon_whose_project_is_removed_ends_and_says_so(project: Project) -> None:
     project.write("docs/a.txt", "A")
     with project.daemon() as daemon:

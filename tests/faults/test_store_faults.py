@@ -150,6 +150,14 @@ def test_a_byte_flipped_anywhere_in_an_embedded_database_costs_no_output(project
     assert project.outputs() == project.fresh_outputs()
 
 
+def test_a_daemon_that_is_stopped_closes_its_database(project: Project) -> None:
+    """A closed one has put all of its log into its tables."""
+    project.write("docs/a.txt", "A")
+    with project.daemon():
+        assert not list(project.path(".kahnd/db/sstables").iterdir())
+    assert list(project.path(".kahnd/db/sstables").iterdir())
+
+
 def test_a_database_that_can_not_be_read_is_moved_aside_with_a_word(project: Project) -> None:
     project.write("docs/a.txt", "A")
     project.build()

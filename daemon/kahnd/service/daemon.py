@@ -19,6 +19,7 @@ from kahnd.core.model import Snapshot
 from kahnd.core.preview import preview
 from kahnd.engine import Engine, Patience, questions, resolve
 from kahnd.errors import KahndError, StoreCorruptError, StoreLostError
+from kahnd.ports import PRESSING
 from kahnd.service import present
 from kahnd.service.clock import build_ids
 from kahnd.service.control import OnProgress, serving
@@ -191,7 +192,7 @@ class Daemon:
     def _on_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A socket that can't be accepted for want of files is tried again by the loop, and told in one line."""
         error = context.get("exception")
-        if isinstance(error, OSError):
+        if isinstance(error, OSError) and error.errno in PRESSING:
             self._say(Event.CONTROL_FAILED, error=error.strerror, remedy="see to the limit on open files (ulimit -n)")
         else:
             loop.default_exception_handler(context)

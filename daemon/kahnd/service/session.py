@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
+import anyio
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from kahnd.config.loader import load
@@ -150,7 +151,9 @@ async def stored(config: Config, say: Say) -> AsyncIterator[Store]:
     try:
         yield store
     finally:
-        await store.close()
+        # Sessions end by being cancelled; an engine must be closed all the same, or it may abort the process.
+        with anyio.CancelScope(shield=True):
+            await store.close()
 
 
 def place_of(config: Config) -> Place:
