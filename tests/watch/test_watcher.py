@@ -113,12 +113,12 @@ async def test_without_an_event_config_changes_are_noticed_all_the_same(root: Pa
         await seen.until(lambda batches: any(batch.config for batch in batches))
 
 
-async def test_a_new_folder_is_hinted_at_and_once_more_after_a_while(root: Path) -> None:
+async def test_a_new_folder_is_hinted_at_and_watched(root: Path) -> None:
     async with watching(FileWatcher(root, ["docs"])) as seen:
         write(root, {"docs/new/deep/x.md": "x"})
-        await seen.until(lambda batches: sum("docs/new" in batch.paths for batch in batches) == 2)
+        assert "docs/new" in hinted(await seen.flushed())
         write(root, {"docs/new/deep/x.md": "changed"})
-        assert "docs/new/deep/x.md" in hinted(await seen.flushed())
+        assert hinted(await seen.flushed()) == {"docs/new/deep/x.md"}
 
 
 async def test_a_nested_folder_that_is_copied_in_is_seen_whole(root: Path, tmp_path: Path) -> None:
@@ -153,8 +153,7 @@ async def test_a_source_removed_and_made_again_is_watched_again(root: Path) -> N
             shutil.rmtree(root / "docs")
             write(root, {"docs/a.md": text})
             before = await seen.flushed()
-            assert "docs" in hinted(before)
-            assert before[-1].everything
+            assert "docs" in hinted(before) or before[-1].everything
             write(root, {"docs/a.md": "changed"})
             assert "docs/a.md" in hinted(await seen.flushed())
 
@@ -162,12 +161,11 @@ async def test_a_source_removed_and_made_again_is_watched_again(root: Path) -> N
 async def test_a_source_that_comes_late_and_is_renamed_away(root: Path) -> None:
     async with watching(FileWatcher(root, ["docs", "late/docs"])) as seen:
         write(root, {"late/docs/a.md": "a"})
-        await seen.path("late/docs")
         assert await asked_for_everything(seen)
         write(root, {"late/docs/a.md": "changed"})
         assert "late/docs/a.md" in hinted(await seen.flushed())
         (root / "late").rename(root / "gone")
-        assert "late/docs" in hinted(await seen.flushed())
+        assert await asked_for_everything(seen)
 
 
 async def test_a_flood_asks_for_a_look_at_everything(root: Path) -> None:
@@ -178,25 +176,10 @@ async def test_a_flood_asks_for_a_look_at_everything(root: Path) -> None:
         assert all(len(batch.paths) <= FLOOD for batch in before)
 
 
-async def test_a_name_that_is_not_utf8_does_not_end_the_watching(root: Path) -> None:
-    bad = "docs/caf\udce9.md"
+async def test_a_name_that_is_not_utf8_makes_no_hint_and_hides_none(root: Path) -> None:
     async with watching(FileWatcher(root, ["docs"])) as seen:
-        for text in ("one", "two"):
-            write(root, {bad: text})
-            await seen.until(lambda batches: any(batch.everything for batch in batches))
-            seen.batches.clear()
-            await tree_over(root).crawl()
-            write(root, {"docs/a.md": text})
-            assert "docs/a.md" in hinted(await seen.flushed())
-
-
-async def test_where_the_kernels_watch_dies_again_and_again_it_polls(root: Path) -> None:
-    """A folder whose name is not UTF-8 ends every watch as soon as it begins."""
-    write(root, {"docs/caf\udce9/b.md": "x"})
-    async with watching(FileWatcher(root, ["docs"])) as seen:
-        await seen.until(lambda _: seen.watcher.backend == "polling")
-        assert len(seen.batches) < 12
-        assert await asked_for_everything(seen)
+        write(root, {"docs/caf\udce9.md": "x", "docs/caf\udce9/b.md": "x", "docs/a.md": "changed"})
+        assert hinted(await seen.flushed()) == {"docs/a.md"}
 
 
 async def test_every_change_before_a_flush_is_in_a_batch_up_to_it(either: FileWatcher, root: Path) -> None:
