@@ -31,6 +31,7 @@ class Event(StrEnum):
     DOCUMENT_SKIPPED = "document.skipped"
     DOCUMENT_FAILED = "document.failed"
     DOCUMENT_BLOCKED = "document.blocked"
+    DOCUMENT_UNNAMED = "document.unnamed"
     DOCUMENT_REMOVED = "document.removed"
     OUTPUT_STUCK = "output.stuck"
     CYCLE_FOUND = "cycle.found"
@@ -52,6 +53,7 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.WATCH_POLLING: logging.WARNING,
         Event.WATCH_UNWATCHED: logging.WARNING,
         Event.WATCH_COOKIE: logging.WARNING,
+        Event.DOCUMENT_UNNAMED: logging.WARNING,
         Event.OUTPUT_STUCK: logging.WARNING,
         Event.DOCUMENT_BLOCKED: logging.WARNING,
         Event.SOURCE_MISSING: logging.WARNING,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import stat as modes
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from kahnd.core.model import Problem
@@ -36,11 +36,13 @@ class Survey:
     project or into what kahnd itself makes are no documents.
     """
 
-    def __init__(self, root: str, sources: Iterable[str], ignore: Ignore) -> None:
+    def __init__(self, root: str, sources: Iterable[str], ignore: Ignore, say: Callable[..., None]) -> None:
         self._root = root
         self._real_root = os.path.realpath(root)
         self._ignore = ignore
         self._sources = frozenset(sources)
+        self._say = say
+        self._unnamed: set[str] = set()
 
     def full(self, path: str) -> str:
         """A project path as the operating system takes it."""
@@ -81,6 +83,14 @@ class Survey:
             return None
         return found if found is not None and modes.S_ISREG(found.st_mode) else None
 
+    def tell_unnamed(self, paths: Iterable[str]) -> None:
+        """Say, once of each, that what has such a name (one that is not UTF-8) is no document."""
+        for path in paths:
+            if path not in self._unnamed and os.path.lexists(self.full(path)):
+                self._unnamed.add(path)
+                shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+                self._say("document.unnamed", document=shown, error="its name is not UTF-8", remedy="rename it")
+
     def _inside(self, real: str) -> str | None:
         prefix = self._real_root.rstrip("/") + "/"
         return real[len(prefix) :] if real.startswith(prefix) else "" if real == self._real_root else None
@@ -100,6 +110,9 @@ class Survey:
 
     def _take(self, entry: os.DirEntry[str], rules: FolderRules, listing: Listing, folders: list[str]) -> None:
         name = entry.name
+        if not is_utf8(name):
+            self.tell_unnamed([posixpath.join(listing.folder, name)])
+            return
         is_folder = entry.is_dir(follow_symlinks=False)
         if rules.ignores(name, folder=is_folder):
             return

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import posixpath
 import stat as modes
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from kahnd.core.model import DocumentId, Facts, Problem, Sighting, Snapshot, Sta
 from kahnd.core.rules import Layout, is_below, is_collection
 from kahnd.ports import Scanner
 from kahnd.watch.cache import Entry, StatCache
-from kahnd.watch.hashing import Hashed, hash_file, unreadable
+from kahnd.watch.hashing import RACY_NS, Hashed, hash_file, is_racy, unreadable
 from kahnd.watch.ignore import Ignore, is_utf8, upwards
 from kahnd.watch.survey import Listing, Survey
 
@@ -55,18 +56,26 @@ class SourceTree:
 
     A symbolic link to a file inside the project is a document with that file's bytes; links to folders are not
     followed, and links that lead out of the project are no documents. A folder that can't be listed stands as one
-    document with a problem, and everything known below it has that problem too.
+    document with a problem, and everything known below it has that problem too. `say` writes a log line.
     """
 
-    def __init__(self, root: Path, layout: Layout, ignore: Iterable[str], scanner: Scanner) -> None:
+    def __init__(
+        self,
+        root: Path,
+        layout: Layout,
+        ignore: Iterable[str],
+        scanner: Scanner,
+        say: Callable[..., None] = lambda _event, **_fields: None,
+    ) -> None:
         base = os.path.abspath(root)  # noqa: PTH100  a link at the project's own place stays as it was given
         self._layout = layout
         self._sources = tuple(sorted({_normal(source) for source in layout.sources}))
         self._scanner = scanner
         self._ignore = Ignore(base, layout, ignore)
-        self._survey = Survey(base, self._sources, self._ignore)
+        self._survey = Survey(base, self._sources, self._ignore, say)
         self._cache = StatCache()
         self._links: dict[DocumentId, str | None] = {}
+        self._doubted: dict[DocumentId, float] = {}
         self._one_at_a_time = anyio.Lock()
 
     def known(self, snapshot: Snapshot) -> None:
@@ -86,6 +95,15 @@ class SourceTree:
         async with self._one_at_a_time:
             return await anyio.to_thread.run_sync(self._look, wanted)
 
+    async def look_again(self) -> tuple[Sighting, ...]:
+        """Look once more at what was hashed so soon after a change that another might not show; each once."""
+        until = time.monotonic() - RACY_NS / 1e9
+        due = [document for document, hashed in self._doubted.items() if hashed <= until]
+        sightings = await self.look(due) if due else ()
+        for document in due:
+            self._doubted.pop(document, None)  # a clock that was set back can make it racy for good
+        return sightings
+
     def _crawl(self) -> tuple[Sighting, ...]:
         findings = _Findings()
         self._links.clear()
@@ -98,6 +116,7 @@ class SourceTree:
     def _look(self, paths: frozenset[str]) -> tuple[Sighting, ...]:
         findings = _Findings()
         links = dict(self._links)
+        self._survey.tell_unnamed(path for path in paths if not is_utf8(path))
         for path in self._real(filter(is_utf8, paths)):
             self._examine(path, findings)
         if self._links != links:  # what other links lead to can be another, too
@@ -228,7 +247,7 @@ class SourceTree:
         if entry is None or entry.content_hash != hashed.digest:
             found = () if hashed.content is None else self._scanner.scan(document, hashed.content)
             return Sighting(document, hashed.digest, hashed.stat, found)
-        if _same_file(entry.stat, hashed.stat):
+        if _is_told(entry.stat, hashed.stat):
             return None
         return Sighting(document, hashed.digest, hashed.stat)
 
@@ -242,6 +261,8 @@ class SourceTree:
             self._cache.drop(look.document)
         else:
             self._cache.put(look.document, look.entry)
+            if look.entry.stat is not None and is_racy(look.entry.stat):
+                self._doubted[look.document] = time.monotonic()
 
 
 def _normal(path: str) -> str:
@@ -261,6 +282,8 @@ def _remembered(facts: Facts) -> Entry:
     return Entry(facts.content_hash, None if unread else facts.stat, facts.problem if unread else None)
 
 
-def _same_file(before: Stat | None, after: Stat) -> bool:
-    """Whether two stats differ in nothing but the moment of hashing, which alone is not worth telling."""
-    return before is not None and replace(before, hashed_ns=after.hashed_ns) == after
+def _is_told(before: Stat | None, after: Stat) -> bool:
+    """Whether a stat is no news: the moment of hashing alone is none, unless the stat can be trusted only now."""
+    if before is None or replace(before, hashed_ns=after.hashed_ns) != after:
+        return False
+    return is_racy(after) or not is_racy(before)

@@ -27,7 +27,7 @@ from kahnd.watch.anchors import Anchors, file_signature, folder_signature
 from kahnd.watch.coverage import Coverage, Folders, Polling
 from kahnd.watch.gathering import Gathering
 from kahnd.watch.git import GitLock
-from kahnd.watch.ignore import CONFIG_FILE, GITIGNORE, OWN_FOLDER, never_document, upwards
+from kahnd.watch.ignore import CONFIG_FILE, GITIGNORE, OWN_FOLDER, is_utf8, never_document, upwards
 from kahnd.watch.notifier import ATTRIB, CREATE, ISDIR, Event
 
 COOKIES: Final = f"{OWN_FOLDER}/cookies"
@@ -238,7 +238,7 @@ class FileWatcher:
         return (
             any(is_below(path, source or ".") for source in self._sources)
             and not self._is_output(path)
-            and not any(map(never_document, path.split("/")))
+            and (not is_utf8(path) or not any(map(never_document, path.split("/"))))
         )
 
     def _is_output(self, path: str) -> bool:
