@@ -69,6 +69,11 @@ class Coverage:
         if self.notifier is not None:
             self.notifier.close()
 
+    async def retry(self) -> None:
+        """Try once more to watch what the kernel refused: its limits may have been raised."""
+        if self.notifier is not None and self.notifier.refused:
+            await self.notifier.retry()
+
     def check(self) -> None:
         """Say what the kernel refused since, or gave."""
         if self.notifier is not None:

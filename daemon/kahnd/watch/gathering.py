@@ -20,8 +20,6 @@ MANY: Final = 20
 """Above this many paths it is no single save: a checkout, an unpacking, a copy."""
 BULK_QUIET_S: Final = 0.15
 BULK_LONGEST_S: Final = 5.0
-LOCKED_LONGEST_S: Final = 30.0
-"""A lock that outlives this was left behind by a git that died."""
 SAVE_LONGEST_S: Final = 0.1
 GONE_S: Final = 0.1
 """Editors take a file away and put another in its place."""
@@ -106,7 +104,7 @@ class Gathering:
         if self._first == math.inf:
             return self._held_until
         if locked:
-            return self._first + LOCKED_LONGEST_S
+            return math.inf
         bulk = self.everything or len(self._paths) > MANY
         quiet = max(self._settle_s, BULK_QUIET_S) if bulk else self._settle_s
         longest = BULK_LONGEST_S if bulk else max(self._settle_s, SAVE_LONGEST_S)

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Final
+
+LONGEST_S: Final = 30.0
+"""A lock that is older than this was left behind by a git that died."""
 
 
 class GitLock:
-    """The lock of the repository that a folder is in, if it is in one. One that was given up on is not waited for."""
+    """The lock of the repository that a folder is in, if it is in one."""
 
     def __init__(self, folder: str) -> None:
         self._folders = (Path(folder), *Path(folder).parents)
-        self._stale: tuple[int, int] | None = None
+        self._seen: tuple[int, int] | None = None
+        self._since = 0.0
 
     def held(self) -> bool:
         """Whether git is at work."""
-        found = self._found()
-        return found is not None and found != self._stale
-
-    def give_up(self) -> None:
-        """Take the lock that is there now for one that a dead git left."""
-        self._stale = self._found()
+        found, now = self._found(), time.monotonic()
+        if found != self._seen:
+            self._seen, self._since = found, now
+        if found is None:
+            return False
+        return max(now - self._since, time.time() - found[1] / 1e9) < LONGEST_S
 
     def _found(self) -> tuple[int, int] | None:
-        folder = next((each / ".git" for each in self._folders if (each / ".git").exists()), None)
+        """The lock's inode and time."""
+        git = next((each / ".git" for each in self._folders if (each / ".git").exists()), None)
         try:
-            found = None if folder is None else (_real(folder) / "index.lock").stat()
+            found = None if git is None else (_real(git) / "index.lock").stat()
         except OSError:
             return None
         return found and (found.st_ino, found.st_mtime_ns)

@@ -77,6 +77,10 @@ class Notifier:
         """Watch these folders, and no others; how many were not watched before."""
         return await anyio.to_thread.run_sync(self._cover_all, (*self._shallow, *folders), limiter=self._limiter)
 
+    async def retry(self) -> None:
+        """Try once more to watch what was refused."""
+        await anyio.to_thread.run_sync(self._retry, limiter=self._limiter)
+
     async def happened(self) -> None:
         """Return once there is news. When cancelled, nothing is lost."""
         await anyio.wait_readable(self._inotify)
@@ -95,28 +99,35 @@ class Notifier:
 
     def _cover_all(self, folders: tuple[str, ...]) -> int:
         before = set(self._numbers)
-        self.refused.clear()
-        covered = {each for folder in folders for each in self._cover(folder)}
+        refused: dict[str, OSError] = {}
+        covered = {each for folder in folders for each in self._cover(folder, refused)}
+        self.refused = refused
         for path in before - covered:
             self._drop(path)
         return len(covered - before)
 
-    def _cover(self, top: str) -> list[str]:
+    def _retry(self) -> None:
+        refused: dict[str, OSError] = {}
+        for folder in self.refused:
+            self._cover(folder, refused)
+        self.refused = refused
+
+    def _cover(self, top: str, refused: dict[str, OSError]) -> list[str]:
         """Watch a folder and, where it is deep, all below it; those that are watched now."""
         covered, pending = [], [top]
         while pending:
             folder = pending.pop()
-            if self._add(folder):
+            if self._add(folder, refused):
                 covered.append(folder)
                 pending += self._folders_in(folder) if self._deep(folder) else ()
         return covered
 
-    def _add(self, folder: str) -> bool:
+    def _add(self, folder: str, refused: dict[str, OSError]) -> bool:
         try:
             number = self._inotify.add_watch(self._full(folder), _MASK)
         except OSError as error:
             if error.errno not in _VANISHED:
-                self.refused[folder] = error
+                refused[folder] = error
             return False
         if self._numbers.get(folder) != number:
             self._drop(folder)
@@ -185,8 +196,13 @@ class Notifier:
             self._drop(event.path)
         elif event.mask & MOVED_FROM:
             self._forget(event.path)
-        elif event.mask & (CREATE | MOVED_TO | ATTRIB) and (event.path in self._shallow or self._deep(event.path)):
-            self._cover(event.path)
+        elif event.path not in self._shallow and not self._deep(event.path):
+            return
+        elif event.mask & (CREATE | MOVED_TO) or event.path not in self._numbers:
+            refused: dict[str, OSError] = {}
+            self._cover(event.path, refused)
+            if refused:
+                self.refused = self.refused | refused
 
     def _full(self, path: str) -> str:
         return posixpath.join(self._root, path)

@@ -117,7 +117,7 @@ class SourceTree:
         findings = _Findings()
         links = dict(self._links)
         self._survey.tell_unnamed(path for path in paths if not is_utf8(path))
-        for path in self._real(filter(is_utf8, paths)):
+        for path in sorted(self._real(filter(is_utf8, paths))):
             self._examine(path, findings)
         if self._links != links:  # what other links lead to can be another, too
             for link in [*self._links]:
@@ -167,7 +167,7 @@ class SourceTree:
         self._links.pop(document, None)
         if found is None or self._is_ignored(document, folder=is_folder):
             return is_folder
-        if is_folder:
+        if is_folder and document not in findings.visited:
             self._examine_folders(document, findings)
         elif modes.S_ISREG(found.st_mode):
             findings.suspects[document] = self._survey.full(document)

@@ -138,7 +138,7 @@ class FileWatcher:
                 if batch != Batch():
                     began = time.monotonic()
                     yield batch
-                    self._rest(time.monotonic() - began)
+                    self._rest(began)
         finally:
             self._coverage.close()
 
@@ -171,7 +171,7 @@ class FileWatcher:
         return max(0, min(now + (_LOCKED_TICK_S if locked else _TICK_S), *due) - now)
 
     def _is_locked(self) -> bool:
-        return bool(self._gathering.pending) and self._lock.held()
+        return self._gathering.due(locked=False) < math.inf and self._lock.held()
 
     def _take(self, event: Event, now: float) -> None:
         path = event.path
@@ -181,7 +181,8 @@ class FileWatcher:
                 self._made.add(path)
                 self._made_due = min(self._made_due, now + self._settle_s)
         elif posixpath.dirname(path) == COOKIES:
-            self._arrived.setdefault(posixpath.basename(path), self._gathering.pending)
+            if event.mask & CREATE:
+                self._arrived.setdefault(posixpath.basename(path), self._gathering.pending)
         elif self._matters(path) or path in self._beside:
             self._gathering.take(event, now)
 
@@ -200,21 +201,28 @@ class FileWatcher:
         if self._coverage.notifier is None:
             looks = self._pending or self._gathering.pending or self._poll_due <= now
             return await self._everything(self._gathering.clear()) if looks else Batch()
+        polled = await self._poll(now)
         due = self._gathering.due(locked=self._is_locked()) <= now
         if not due:
-            return self._batch(frozenset(), now)
-        if self._is_locked():
-            self._lock.give_up()
+            return self._batch(frozenset(), polled, now)
         pending = self._gathering.pending
         ripe = self._gathering.harvest(now, FLOOD)
         if ripe is None or _ignoring(ripe):
             return await self._everything(pending)
-        return self._batch(ripe, now)
+        return self._batch(ripe, polled, now)
 
-    def _batch(self, ripe: frozenset[str], now: float) -> Batch:
+    async def _poll(self, now: float) -> frozenset[str]:
+        """What has to be looked at now without an event."""
+        polled = self._coverage.polled
+        if self._poll_due <= now:
+            await self._coverage.retry()
+            return polled
+        return frozenset()
+
+    def _batch(self, ripe: frozenset[str], polled: frozenset[str], now: float) -> Batch:
         self._arrived = {token: waiting - ripe for token, waiting in self._arrived.items()}
         flushed = self._flushed(self._answered())
-        polled = self._coverage.polled if flushed or self._poll_due <= now else frozenset[str]()
+        polled = self._coverage.polled if flushed else polled
         if not ripe and not flushed and not polled and self._made_due > now:
             return Batch()
         outputs = frozenset(self._made).union(filter(self._is_output, polled))
@@ -229,10 +237,13 @@ class FileWatcher:
         config = _ignoring(pending) or not self._session.isdisjoint(pending)
         return Batch(everything=True, config=config, flushed=self._flushed(frozenset(self._pending)))
 
-    def _rest(self, looked_s: float) -> None:
-        """When to look again at what has to be looked at."""
-        polls = self._coverage.polled or self._coverage.notifier is None
-        self._poll_due = time.monotonic() + max(_POLL_S, _POLL_SHARE * looked_s) if polls else math.inf
+    def _rest(self, began: float) -> None:
+        """After a look that began then: when to look again at what has to be looked at."""
+        now = time.monotonic()
+        if not (self._coverage.polled or self._coverage.unwatched or self._coverage.notifier is None):
+            self._poll_due = math.inf
+        elif not began < self._poll_due < math.inf:
+            self._poll_due = now + max(_POLL_S, _POLL_SHARE * (now - began))
 
     def _matters(self, path: str) -> bool:
         return (
