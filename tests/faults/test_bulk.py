@@ -84,7 +84,9 @@ def test_a_checkout_is_one_build(repository: Project) -> None:
         rendered = repository.rendered(mark)
         assert len(rendered) == len(set(rendered))
         sources = {each.relative_to(repository.path("docs")) for each in repository.path("docs").rglob("*.bin")}
-        assert {name: repository.path(f"docs/{name}").read_bytes() for name in map(str, sources)} == repository.outputs()
+        assert {
+            name: repository.path(f"docs/{name}").read_bytes() for name in map(str, sources)
+        } == repository.outputs()
 
 
 def test_while_git_holds_its_lock_nothing_is_built(repository: Project) -> None:

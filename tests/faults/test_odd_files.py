@@ -1,4 +1,4 @@
-"""Files that are none, or are hard to name or to read: told where somebody can do something about it, and no hindrance."""
+"""Files that are none, or are hard to name or to read: told of where that helps, and no hindrance."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def test_what_is_named_anew_in_utf8_is_a_document(corner: Corner) -> None:
     assert corner.outputs() == {"caf\u00e9.txt": b"a"}
 
 
-@pytest.mark.parametrize("name", ["new\nline.txt", " ", "-rf.txt", "\u202e.txt", "a  b.txt", "'\"\\$(x).txt", "\x01.txt"])
+@pytest.mark.parametrize(
+    "name", ["new\nline.txt", " ", "-rf.txt", "\u202e.txt", "a  b.txt", "'\"\\$(x).txt", "\x01.txt"]
+)
 def test_odd_names_are_names(corner: Corner, name: str) -> None:
     name = f"{name}.bin"
     for text in ("one", "two"):

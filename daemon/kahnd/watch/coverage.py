@@ -47,10 +47,9 @@ class Coverage:
         return self._elsewhere.union(refused)
 
     def is_watched(self, top: str) -> bool:
-        """Whether all that happens below one of the tops comes as an event."""
-        return self.notifier is not None and not any(
-            is_below(top, each or ".") or is_below(each, top or ".") for each in (*self._elsewhere, *self.unwatched)
-        )
+        """Whether what happens in one of the tops comes as an event."""
+        without = (*self._elsewhere, *self.unwatched)
+        return self.notifier is not None and not any(is_below(top, each or ".") for each in without)
 
     async def renew(self) -> None:
         """Compare what is watched with what should be, and mend it."""

@@ -1,0 +1,212 @@
+"""The watch survives a full queue, limits, folders that come and go, and time in which nobody looked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from e2e.harness import KAHND, Project, environment, eventually
+from e2e.rules import COPIES, TEXTS
+
+QUEUE = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+
+
+@pytest.fixture
+def small(project: Project) -> Project:
+    project.configure(TEXTS, COPIES)
+    project.write_all({"docs/a.txt": "a", "docs/deep/er/b.txt": "b"})
+    return project
+
+
+def same_as_fresh(project: Project) -> bool:
+    project.wait()
+    return project.outputs() == project.fresh_outputs()
+
+
+# The kernel's queue
+
+
+@contextmanager
+def standing_still(pid: int) -> Iterator[None]:
+    """A process that gets no time: whatever happens piles up in the kernel."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def flood(folder: Path) -> None:
+    """More events than the queue holds. Two files in turn: of equal events in a row the kernel makes one."""
+    with (folder / "x.dat").open("w") as one, (folder / "y.dat").open("w") as two:
+        for _ in range(QUEUE):
+            for file in (one, two):
+                file.write("x")
+                file.flush()
+
+
+def test_a_queue_that_overflows_is_noticed_told_and_made_good(small: Project) -> None:
+    with small.daemon() as daemon:
+        with standing_still(daemon.pid):
+            flood(small.path("docs"))
+            small.write("docs/a.txt", "changed")
+            small.write("docs/new/folder/c.txt", "c")
+            small.remove("docs/deep/er/b.txt")
+        assert same_as_fresh(small)
+        assert small.log("watch.overflow")
+        watch = small.status()["watch"]
+        assert watch["overflows"] >= 1
+        assert watch["rescans"] >= 1
+        with small.renders("docs/new/folder/c.txt"):
+            small.write("docs/new/folder/c.txt", "the new folder is watched")
+
+
+def test_without_a_wait_an_overflow_is_made_good_as_well(small: Project) -> None:
+    with small.daemon() as daemon:
+        with standing_still(daemon.pid):
+            flood(small.path("docs"))
+            small.write("docs/a.txt", "changed")
+        eventually(lambda: small.output("a.txt") == "changed", "what was lost is seen")
+
+
+# Folders
+
+
+def test_a_source_that_is_removed_renamed_and_made_again(small: Project) -> None:
+    with small.daemon():
+        shutil.rmtree(small.path("docs"))
+        small.wait()
+        assert small.outputs() == {}
+        small.write("docs/a.txt", "again")
+        small.wait()
+        assert small.outputs() == {"a.txt": b"again"}
+        small.path("docs").rename(small.path("away"))
+        small.wait()
+        assert small.outputs() == {}
+        small.path("away").rename(small.path("docs"))
+        with small.renders("docs/a.txt"):
+            small.write("docs/a.txt", "and watched")
+
+
+def test_a_source_replaced_at_once_by_another_is_one_build(small: Project) -> None:
+    with small.daemon():
+        shutil.copytree(small.path("docs"), small.path("other"))
+        small.write("other/a.txt", "other")
+        mark = small.mark()
+        small.path("docs").rename(small.path("old"))
+        small.path("other").rename(small.path("docs"))
+        small.wait()
+        assert small.rendered(mark) == ["docs/a.txt"]
+        assert small.log("document.removed", mark) == []
+        with small.renders("docs/deep/er/b.txt"):
+            small.write("docs/deep/er/b.txt", "the new folder is watched")
+
+
+def test_folders_moved_about_are_watched_where_they_are(small: Project) -> None:
+    with small.daemon():
+        small.path("docs/deep").rename(small.path("docs/moved"))
+        small.path("docs/moved/er").rename(small.path("docs/er"))
+        small.wait()
+        assert sorted(small.outputs()) == ["a.txt", "er/b.txt"]
+        with small.renders("docs/er/b.txt"):
+            small.write("docs/er/b.txt", "changed")
+        small.path("docs/er").rename(small.root.with_name("outside"))
+        small.wait()
+        assert sorted(small.outputs()) == ["a.txt"]
+        mark = small.mark()
+        (small.root.with_name("outside") / "b.txt").write_text("not of the project")
+        small.wait()
+        assert small.rendered(mark) == []
+
+
+# Limits
+
+
+@contextmanager
+def limited_to(project: Project, watches: int) -> Iterator[int]:
+    """The daemon where the kernel gives it only so many watches: in a user namespace of its own; its process."""
+    limit = f"echo {watches} > /proc/sys/user/max_inotify_watches"
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", f"{limit} && exec {KAHND} run"]
+    with subprocess.Popen(
+        command, cwd=project.root, env=environment(project.env), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            eventually(lambda: project.log("scan.finished"), "the daemon starts")
+            eventually(lambda: project.status(code=None)["state"] in {"idle", "degraded"}, "the daemon is at rest")
+            yield process.pid
+        finally:
+            process.terminate()
+
+
+def test_where_watches_run_out_the_rest_is_polled_and_said_so(small: Project) -> None:
+    small.write_all({f"docs/{number}/c.txt": "c" for number in range(12)})
+    with limited_to(small, 8) as pid:
+        status = small.status()
+        assert status["state"] == "degraded"
+        unwatched = status["watch"]["unwatched"]
+        assert unwatched
+        assert status["watch"]["backend"] == "inotify"
+        told = small.log("watch.unwatched")
+        assert told[0]["remedy"].startswith("sysctl fs.inotify.max_user_watches=")
+        small.path(f"{unwatched[0]}/c.txt").write_text("seen without waiting")
+        inner = unwatched[0].removeprefix("docs/")
+        eventually(lambda: small.output(f"{inner}/c.txt") == "seen without waiting", "it is polled")
+        for number in range(12):
+            small.path(f"docs/{number}/c.txt").write_text("changed")
+        assert same_as_fresh(small)
+        limit = "echo 1000 > /proc/sys/user/max_inotify_watches"
+        subprocess.run(["nsenter", "--user", "--preserve-credentials", "-t", f"{pid}", "sh", "-c", limit], check=True)
+        eventually(lambda: small.status()["state"] == "idle", "all is watched")
+        assert small.status()["watch"]["unwatched"] == []
+        assert small.log("watch.restored")
+        assert len(small.log("watch.unwatched")) == 1
+
+
+def test_where_not_a_single_watch_is_to_be_had_all_is_polled(small: Project) -> None:
+    with limited_to(small, 0):
+        assert small.status()["watch"]["backend"] == "polling"
+        small.write("docs/a.txt", "changed")
+        small.write("docs/new/c.txt", "c")
+        assert same_as_fresh(small)
+
+
+def test_polling_by_config(small: Project) -> None:
+    small.configure(TEXTS, extra='[watch]\npolling = "always"\n')
+    with small.daemon():
+        status = small.status()
+        assert (status["state"], status["watch"]["backend"]) == ("idle", "polling")
+        small.write("docs/a.txt", "seen without waiting")
+        eventually(lambda: small.output("a.txt") == "seen without waiting", "it is polled")
+        small.write("docs/new/c.txt", "c")
+        assert same_as_fresh(small)
+
+
+# Time in which nobody looked
+
+
+def test_what_changed_while_no_daemon_ran_is_found(small: Project) -> None:
+    small.write_all({f"docs/{name}.txt": name for name in ("touched", "gone", "moved", "dated", "swapped", "same")})
+    with small.daemon() as daemon:
+        daemon.kill()
+    before = small.path("docs/dated.txt").stat()
+    small.path("docs/dated.txt").write_text("DATED")
+    os.utime(small.path("docs/dated.txt"), ns=(before.st_atime_ns, before.st_mtime_ns))
+    os.utime(small.path("docs/touched.txt"))
+    small.remove("docs/gone.txt")
+    small.path("docs/moved.txt").rename(small.path("docs/deep/moved.txt"))
+    shutil.copy2(small.path("docs/same.txt"), small.path("docs/copy.txt"))
+    small.path("docs/copy.txt").replace(small.path("docs/swapped.txt"))
+    small.write("docs/new/c.txt", "c")
+    mark = small.mark()
+    with small.daemon():
+        assert same_as_fresh(small)
+        assert small.rendered(mark) == sorted(
+            ["docs/dated.txt", "docs/deep/moved.txt", "docs/new/c.txt", "docs/swapped.txt"]
+        )
