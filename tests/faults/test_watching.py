@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from e2e.harness import KAHND, Project, environment, eventually
 from e2e.rules import COPIES, TEXTS
-
-QUEUE = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+from faults.pressure import flood, standing_still
 
 
 @pytest.fixture
@@ -31,25 +28,6 @@ def same_as_fresh(project: Project) -> bool:
 
 
 # The kernel's queue
-
-
-@contextmanager
-def standing_still(pid: int) -> Iterator[None]:
-    """A process that gets no time: whatever happens piles up in the kernel."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
-def flood(folder: Path) -> None:
-    """More events than the queue holds. Two files in turn: of equal events in a row the kernel makes one."""
-    with (folder / "x.dat").open("w") as one, (folder / "y.dat").open("w") as two:
-        for _ in range(QUEUE):
-            for file in (one, two):
-                file.write("x")
-                file.flush()
 
 
 def test_a_queue_that_overflows_is_noticed_told_and_made_good(small: Project) -> None:
