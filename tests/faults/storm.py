@@ -72,7 +72,7 @@ class Storm:
         for number in range(self._size.files):
             file = self._file(number)
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(self._text())
+            file.write_text(self._text(file))
 
     def rage(self, operations: int) -> None:
         """So many operations, as fast as can be. What is in the way of one is no matter."""
@@ -94,7 +94,9 @@ class Storm:
     def _any_folder(self) -> Path:
         return self._folder(self._chance.randrange(self._size.folders))
 
-    def _text(self) -> str:
+    def _text(self, file: Path) -> str:
+        if file.suffix == ".bin":
+            return f"{self._chance.random()}\n"
         included = self._chance.randrange(self._size.files)
         inner = self._file(included - included % 10 + 1).relative_to(self._docs)
         return f"{self._chance.random()}\n{{% include '/docs/{inner}' ignore missing %}}\n"
@@ -102,7 +104,7 @@ class Storm:
     def _write(self) -> None:
         file = self._any()
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(self._text())
+        file.write_text(self._text(file))
 
     def _append(self) -> None:
         with self._any().open("a") as appended:
@@ -111,7 +113,7 @@ class Storm:
     def _replace(self) -> None:
         file = self._any()
         fresh = file.with_name(f".{file.name}.tmp")
-        fresh.write_text(self._text())
+        fresh.write_text(self._text(file))
         fresh.replace(file)
 
     def _remove(self) -> None:
@@ -136,10 +138,11 @@ class Storm:
 def storm_over(project: Project, size: Size, runs: int, seed: int) -> Iterator[Tally]:
     """One daemon through that many storms; the tally so far after each."""
     project.configure(COPIES, TEXTS)
+    project.path("docs").mkdir()
     storm = Storm(project.path("docs"), size, seed)
-    storm.fill()
     tally = Tally()
     with project.daemon() as daemon:
+        storm.fill()
         for _ in range(runs):
             _blow(storm, daemon, size)
             project.wait(code=None, within_s=600)

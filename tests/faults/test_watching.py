@@ -104,6 +104,93 @@ def test_folders_moved_about_are_watched_where_they_are(small: Project) -> None:
         assert small.rendered(mark) == []
 
 
+# Links
+
+
+def test_a_source_that_is_a_link_is_watched_where_it_leads(small: Project) -> None:
+    small.path("docs").rename(small.path("real"))
+    small.path("docs").symlink_to("real")
+    small.write("other/a.txt", "other")
+    with small.daemon():
+        small.wait()
+        assert sorted(small.outputs()) == ["a.txt", "deep/er/b.txt"]
+        with small.renders("docs/deep/er/b.txt"):
+            small.write("real/deep/er/b.txt", "changed")
+        small.write("real/new/c.txt", "new")
+        small.wait()
+        assert small.output("new/c.txt") == "new"
+        small.remove("docs")
+        small.path("docs").symlink_to("other")
+        small.wait()
+        assert small.outputs() == {"a.txt": b"other"}
+        with small.renders("docs/a.txt"):
+            small.write("other/a.txt", "changed")
+
+
+def test_a_source_that_leads_out_of_the_project_is_told(small: Project) -> None:
+    small.path("docs").rename(small.root.with_name("outside"))
+    small.path("docs").symlink_to(small.root.with_name("outside"))
+    told = small.kahnd("build", "--json", code=1).json["failed"]
+    assert [each["document"] for each in told] == ["docs"]
+    assert "leads out of the project" in told[0]["error"]
+
+
+def test_a_link_to_a_folder_outside_the_sources_is_followed(small: Project) -> None:
+    small.write("shared/c.txt", "c")
+    small.path("docs/link").symlink_to("../shared")
+    with small.daemon():
+        small.wait()
+        assert small.output("link/c.txt") == "c"
+        with small.renders("docs/link/c.txt"):
+            small.write("shared/c.txt", "changed")
+        with small.renders("docs/link/new/d.txt"):
+            small.write("shared/new/d.txt", "d")
+        small.path("shared").rename(small.path("away"))
+        small.wait()
+        assert sorted(small.outputs()) == ["a.txt", "deep/er/b.txt"]
+        small.path("away").rename(small.path("shared"))
+        small.wait()
+        assert small.output("link/c.txt") == "changed"
+        with small.renders("docs/link/c.txt"):
+            small.write("shared/c.txt", "changed again")
+        small.path("docs/link").unlink()
+        small.wait()
+        assert sorted(small.outputs()) == ["a.txt", "deep/er/b.txt"]
+
+
+def test_links_that_come_while_it_watches_are_followed_and_loops_cut(small: Project) -> None:
+    small.write_all({"one/c.txt": "c", "two/d.txt": "d"})
+    small.path("one/two").symlink_to("../two")
+    small.path("two/one").symlink_to("../one")
+    small.path("docs/up").symlink_to("..")
+    small.path("docs/here").symlink_to(".")
+    with small.daemon():
+        small.path("docs/link").symlink_to("../one")
+        small.wait()
+        expected = ["a.txt", "deep/er/b.txt", "link/c.txt", "link/two/d.txt"]
+        assert sorted(small.outputs()) == expected
+        with small.renders("docs/link/two/d.txt"):
+            small.write("two/d.txt", "changed")
+        mark = small.mark()
+    assert small.rendered(mark) == []
+    assert small.build()["rendered"] == []
+
+
+def test_a_link_to_a_file_outside_the_sources_is_as_good_as_the_file(small: Project) -> None:
+    small.write("shared/c.txt", "c")
+    small.path("docs/c.txt").symlink_to("../shared/c.txt")
+    with small.daemon():
+        for text in ("one", "two"):
+            with small.renders("docs/c.txt"):
+                small.write("shared/c.txt", text)
+        small.remove("shared/c.txt")
+        small.wait()
+        assert "c.txt" not in small.outputs()
+        small.write("shared/c.txt", "again")
+        small.wait()
+        assert small.output("c.txt") == "again"
+
+
 # Limits
 
 

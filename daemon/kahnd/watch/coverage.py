@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from kahnd.core.rules import is_below
 from kahnd.watch.ignore import never_document
+from kahnd.watch.links import Links
 from kahnd.watch.mounts import comes_from_elsewhere, mounts
 from kahnd.watch.notifier import Notifier
 
@@ -31,8 +32,8 @@ class Folders(NamedTuple):
 class Coverage:
     """Keeps the kernel's watch as it should be."""
 
-    def __init__(self, root: str, folders: Folders, polling: Polling, say: Callable[..., None]) -> None:
-        self._root = root
+    def __init__(self, links: Links, folders: Folders, polling: Polling, say: Callable[..., None]) -> None:
+        self._links = links
         self._tops, self._around, self._by_event = folders
         self._polling = polling
         self._say = say
@@ -50,6 +51,10 @@ class Coverage:
         """Whether what happens in one of the tops comes as an event."""
         without = (*self._elsewhere, *self.unwatched)
         return self.notifier is not None and not any(is_below(top, each or ".") for each in without)
+
+    def is_linked(self, path: str) -> bool:
+        """Whether a link in one of the tops leads to this path, outside of all."""
+        return self.notifier is not None and self.notifier.is_linked(path)
 
     async def renew(self) -> None:
         """Compare what is watched with what should be, and mend it."""
@@ -80,14 +85,14 @@ class Coverage:
 
     def _begin(self) -> bool:
         try:
-            self.notifier = Notifier(self._root, self._is_deep, self._around)
+            self.notifier = Notifier(self._links, self._is_deep, self._around)
         except OSError as error:
             self._tell(dict.fromkeys(self._tops, error))
         return self.notifier is not None
 
     def _find_elsewhere(self) -> None:
         table = mounts() if self._polling == "auto" else ""
-        found = frozenset(each for each in self._tops if comes_from_elsewhere(posixpath.join(self._root, each), table))
+        found = frozenset(each for each in self._tops if comes_from_elsewhere(self._links.full(each), table))
         if found - self._elsewhere:
             self._say(
                 "watch.polling", folders=sorted(found), reason="their file system tells of no changes made elsewhere"

@@ -18,6 +18,8 @@ import anyio
 import anyio.to_thread
 from inotify_simple import INotify, flags, parse_events
 
+from kahnd.watch.links import Links
+
 CREATE: Final = int(flags.CREATE)
 DELETE: Final = int(flags.DELETE)
 MODIFY: Final = int(flags.MODIFY)
@@ -57,17 +59,19 @@ class News(NamedTuple):
 class Notifier:
     """Watches folders. `deep` says of a project path whether it is to be watched, as a folder, with all below it.
 
-    `shallow` are folders to be watched without what is below them. A new folder's watch stands before the event that
-    tells of it is passed on: whoever then looks there misses nothing. `refused` are the topmost folders that the kernel
-    won't watch, with the reason. Raises OSError where the kernel gives no watch at all.
+    `shallow` are folders to be watched without what is below them. What `links` follows is watched by the link's name;
+    what they lead to is watched as well, where it is not deep. A new folder's watch stands before the event that tells
+    of it is passed on: whoever then looks there misses nothing. `refused` are the topmost folders that the kernel won't
+    watch, with the reason. Raises OSError where the kernel gives no watch at all.
     """
 
-    def __init__(self, root: str, deep: Callable[[str], bool], shallow: Collection[str] = ()) -> None:
-        self._root = root
+    def __init__(self, links: Links, deep: Callable[[str], bool], shallow: Collection[str] = ()) -> None:
+        self._links = links
         self._deep = deep
         self._shallow = frozenset(shallow)
+        self._linked: dict[str, set[str]] = {}
         self._inotify = INotify(nonblocking=True)
-        self._paths: dict[int, str] = {}
+        self._paths: dict[int, tuple[str, ...]] = {}
         self._numbers: dict[str, int] = {}
         self.refused: dict[str, OSError] = {}
         self._news: list[News] = []
@@ -95,12 +99,18 @@ class Notifier:
         """Watch nothing any more."""
         self._inotify.close()
 
+    def is_linked(self, path: str) -> bool:
+        """Whether a link among what is watched leads to this path, outside of it."""
+        return path in self._linked
+
     # Folders
 
     def _cover_all(self, folders: tuple[str, ...]) -> int:
         before = set(self._numbers)
         refused: dict[str, OSError] = {}
+        self._linked.clear()
         covered = {each for folder in folders for each in self._cover(folder, refused)}
+        covered |= {each for each in map(posixpath.dirname, self._linked) if self._add(each, refused)}
         self.refused = refused
         for path in before - covered:
             self._drop(path)
@@ -124,29 +134,34 @@ class Notifier:
 
     def _add(self, folder: str, refused: dict[str, OSError]) -> bool:
         try:
-            number = self._inotify.add_watch(self._full(folder), _MASK)
+            number = self._inotify.add_watch(self._links.full(folder), _MASK)
         except OSError as error:
             if error.errno not in _VANISHED:
                 refused[folder] = error
             return False
         if self._numbers.get(folder) != number:
             self._drop(folder)
-            self._rename(number, folder)
+            self._numbers[folder] = number
+            self._paths[number] = (*self._paths.get(number, ()), folder)
         return True
-
-    def _rename(self, number: int, folder: str) -> None:
-        """A folder that was moved keeps its number."""
-        self._numbers.pop(self._paths.get(number, folder), None)
-        self._paths[number], self._numbers[folder] = folder, number
 
     def _folders_in(self, folder: str) -> list[str]:
         """What is to be watched directly in a folder. Listed after its watch stands: what comes later is an event."""
         try:
-            with os.scandir(self._full(folder)) as entries:
-                names = [each.name for each in entries if each.is_dir(follow_symlinks=False)]
+            with os.scandir(self._links.full(folder)) as entries:
+                kinds = [(each.name, each.is_symlink(), each.is_dir(follow_symlinks=False)) for each in entries]
         except OSError:
             return []  # gone again: that is an event, too
-        return [path for name in names if self._deep(path := posixpath.join(folder, name))]
+        found = ((posixpath.join(folder, name), is_link) for name, is_link, is_folder in kinds if is_link or is_folder)
+        return [path for path, is_link in found if self._deep(path) and (not is_link or self._enters(path))]
+
+    def _enters(self, link: str) -> bool:
+        """Whether a link is followed to a folder. Where no event would come from what it leads to, that is watched."""
+        target = self._links.target(link)
+        if target is not None and not self._deep(target):
+            self._linked.setdefault(target, set()).add(link)
+            self._add(posixpath.dirname(target), {})
+        return self._links.follows(link)
 
     def _forget(self, top: str) -> None:
         """Watch a folder that was moved away, and all below it, no more; where it came to is another event."""
@@ -156,13 +171,17 @@ class Notifier:
 
     def _drop(self, path: str) -> None:
         number = self._numbers.pop(path, None)
-        if number is not None:
-            del self._paths[number]
-            try:
-                self._inotify.rm_watch(number)
-            except OSError as error:
-                if error.errno != errno.EINVAL:  # the folder is gone, and its watch with it
-                    raise
+        if number is None:
+            return
+        others = tuple(each for each in self._paths.pop(number) if each != path)
+        if others:
+            self._paths[number] = others
+            return
+        try:
+            self._inotify.rm_watch(number)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # the folder is gone, and its watch with it
+                raise
 
     # Events
 
@@ -173,36 +192,40 @@ class Notifier:
             return
         found = parse_events(data)
         masks = reduce(or_, (each.mask for each in found), 0)
-        events = tuple(event for each in found if (event := self._taken(*each)) is not None)
+        events = tuple(event for each in found for event in self._taken(*each))
         self._news.append(News(events, bool(masks & _OVERFLOW), bool(masks & _UNMOUNT)))
 
-    def _taken(self, number: int, mask: int, cookie: int, name: str) -> Event | None:
-        """An event as others understand it. Those of a folder itself are its parent's as well."""
-        folder = self._paths.get(number)
-        if folder is None:
-            return None
+    def _taken(self, number: int, mask: int, cookie: int, name: str) -> list[Event]:
+        """An event as others understand it, once for each name. Those of a folder itself are its parent's as well."""
+        folders = self._paths.get(number, ())
         if mask & _IGNORED:
-            del self._numbers[self._paths.pop(number)]
+            for folder in folders:
+                self._drop(folder)
         if not name:
-            return None
-        event = Event(posixpath.join(folder, name), mask, cookie)
-        if mask & ISDIR:
+            return []
+        events = [Event(posixpath.join(folder, name), mask, cookie) for folder in folders]
+        for event in events:
             self._follow(event)
-        return event
+        return events
 
     def _follow(self, event: Event) -> None:
-        """Watch the folders that came, and no longer those that went."""
-        if event.mask & DELETE:
-            self._drop(event.path)
-        elif event.mask & MOVED_FROM:
-            self._forget(event.path)
-        elif event.path not in self._shallow and not self._deep(event.path):
-            return
-        elif event.mask & (CREATE | MOVED_TO) or event.path not in self._numbers:
-            refused: dict[str, OSError] = {}
-            self._cover(event.path, refused)
-            if refused:
-                self.refused = self.refused | refused
+        """Watch the folders that came, and no longer those that went; links to some are both, too."""
+        path, mask = event.path, event.mask
+        if mask & ISDIR and mask & DELETE:
+            self._drop(path)
+        elif mask & (MOVED_FROM | DELETE):
+            self._forget(path)
+        elif mask & (CREATE | MOVED_TO) or (mask & ISDIR and path not in self._numbers):
+            self._welcome(path, is_folder=bool(mask & ISDIR))
 
-    def _full(self, path: str) -> str:
-        return posixpath.join(self._root, path)
+    def _welcome(self, path: str, *, is_folder: bool) -> None:
+        """Watch what came, if it is a folder or leads to one; links to it lead there again."""
+        is_link = not is_folder and os.path.islink(self._links.full(path))  # noqa: PTH114  asked of every new file
+        wanted = is_folder and (path in self._shallow or self._deep(path))
+        if is_link and self._deep(path):
+            wanted = self._enters(path)
+        refused: dict[str, OSError] = {}
+        for folder in (*([path] if wanted else []), *filter(self._links.follows, self._linked.get(path, ()))):
+            self._cover(folder, refused)
+        if refused:
+            self.refused = self.refused | refused

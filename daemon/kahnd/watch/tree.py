@@ -22,6 +22,7 @@ from kahnd.ports import Scanner
 from kahnd.watch.cache import Entry, StatCache
 from kahnd.watch.hashing import RACY_NS, Hashed, hash_file, is_racy, unreadable
 from kahnd.watch.ignore import Ignore, is_utf8, upwards
+from kahnd.watch.links import Links
 from kahnd.watch.survey import Listing, Survey
 
 
@@ -54,9 +55,9 @@ class SourceTree:
     More threads would hash small files more slowly (the interpreter's lock goes to and fro), and large ones hardly
     sooner than the disk gives them.
 
-    A symbolic link to a file inside the project is a document with that file's bytes; links to folders are not
-    followed, and links that lead out of the project are no documents. A folder that can't be listed stands as one
-    document with a problem, and everything known below it has that problem too. `say` writes a log line.
+    A symbolic link to a file inside the project is a document with that file's bytes; which links to folders are
+    followed, Links says; those that lead out of the project are no documents. A folder that can't be listed stands as
+    one document with a problem, and everything known below it has that problem too. `say` writes a log line.
     """
 
     def __init__(
@@ -72,7 +73,8 @@ class SourceTree:
         self._sources = tuple(sorted({_normal(source) for source in layout.sources}))
         self._scanner = scanner
         self._ignore = Ignore(base, layout, ignore)
-        self._survey = Survey(base, self._sources, self._ignore, say)
+        self._names = Links(base, self._sources, layout.output)
+        self._survey = Survey(self._names, self._sources, self._ignore, say)
         self._cache = StatCache()
         self._links: dict[DocumentId, str | None] = {}
         self._doubted: dict[DocumentId, float] = {}
@@ -125,9 +127,9 @@ class SourceTree:
         return self._settle(findings)
 
     def _real(self, paths: Iterable[str]) -> set[str]:
-        """The paths with no link among the folders above them, and every link that has to do with one of them."""
+        """The paths by the names that are known, and every link that has to do with one of them."""
         normal = {_normal(path) for path in paths}
-        real = {unlinked for path in normal if (unlinked := self._survey.unlinked(path)) is not None}
+        real = {name for path in normal if (name := self._names.name(path)) is not None}
         real |= {once for path in normal for once in self._once_through_links(path)}
         return real | {link for link, target in self._links.items() if not real.isdisjoint(_places(link, target))}
 
@@ -162,20 +164,30 @@ class SourceTree:
 
     def _examine_kind(self, document: DocumentId, findings: _Findings) -> bool:
         """Find out what stands here, and whether it is a folder. Raises OSError where that can't be told."""
-        found = self._survey.stat(document) if self._survey.unlinked(document) == document else None
+        found = self._survey.stat(document) if self._names.name(document) == document else None
+        is_link = found is not None and modes.S_ISLNK(found.st_mode)
         is_folder = found is not None and modes.S_ISDIR(found.st_mode)
         self._links.pop(document, None)
         if found is None or self._is_ignored(document, folder=is_folder):
             return is_folder
+        if is_link:
+            self._links[document] = self._names.target(document)
+            is_folder = self._names.follows(document)
         if is_folder and document not in findings.visited:
             self._examine_folders(document, findings)
         elif modes.S_ISREG(found.st_mode):
-            findings.suspects[document] = self._survey.full(document)
-        elif modes.S_ISLNK(found.st_mode):
-            target = self._links[document] = self._survey.target(document)
-            if target is not None and self._survey.file(target) is not None:
-                findings.suspects[document] = self._survey.full(target)
+            findings.suspects[document] = self._names.full(document)
+        elif is_link:
+            self._examine_link(document, findings)
         return is_folder
+
+    def _examine_link(self, document: DocumentId, findings: _Findings) -> None:
+        target = self._links[document]
+        if target is not None and self._survey.file(target) is not None:
+            findings.suspects[document] = self._names.full(target)
+        elif document in self._sources and self._names.real(document) is None:
+            remedy = "name a folder that is in the project"
+            findings.denied[document] = Problem("the source folder leads out of the project", document, remedy=remedy)
 
     def _is_ignored(self, path: str, *, folder: bool) -> bool:
         if path in self._sources:
@@ -196,7 +208,7 @@ class SourceTree:
         for name, found in listing.files.items():
             entry = known.get(name)
             if entry is None or not entry.agrees(found):
-                findings.suspects[DocumentId(prefix + name)] = self._survey.full(
+                findings.suspects[DocumentId(prefix + name)] = self._names.full(
                     listing.links.get(name) or prefix + name
                 )
         self._links.update({DocumentId(prefix + name): target for name, target in listing.links.items()})

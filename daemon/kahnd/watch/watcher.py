@@ -28,6 +28,7 @@ from kahnd.watch.coverage import Coverage, Folders, Polling
 from kahnd.watch.gathering import Gathering
 from kahnd.watch.git import GitLock
 from kahnd.watch.ignore import CONFIG_FILE, GITIGNORE, OWN_FOLDER, is_utf8, never_document, upwards
+from kahnd.watch.links import Links
 from kahnd.watch.notifier import ATTRIB, CREATE, ISDIR, Event
 
 COOKIES: Final = f"{OWN_FOLDER}/cookies"
@@ -73,7 +74,8 @@ class FileWatcher:
         above = {folder for source in self._sources for folder in upwards(posixpath.dirname(source))} | {""}
         around = above | {posixpath.dirname(each) for each in self._session if not each.startswith("../")}
         tops = (*self._sources, *([self._outputs] if self._outputs else []))
-        self._coverage = Coverage(self._root, Folders(tops, tuple(around), COOKIES), polling, say)
+        links = Links(self._root, self._sources, self._outputs)
+        self._coverage = Coverage(links, Folders(tops, tuple(around), COOKIES), polling, say)
         self._beside = self._session | {posixpath.join(each, GITIGNORE) for each in above}
         self._files = Anchors(self._beside, lambda path: file_signature(self._full(path)))
         self._folders = Anchors((COOKIES, *tops), lambda path: folder_signature(self._full(path)))
@@ -183,7 +185,7 @@ class FileWatcher:
         elif posixpath.dirname(path) == COOKIES:
             if event.mask & CREATE:
                 self._arrived.setdefault(posixpath.basename(path), self._gathering.pending)
-        elif self._matters(path) or path in self._beside:
+        elif self._matters(path) or path in self._beside or self._coverage.is_linked(path):
             self._gathering.take(event, now)
 
     def _take_anchors(self, now: float) -> None:
@@ -227,7 +229,7 @@ class FileWatcher:
             return Batch()
         outputs = frozenset(self._made).union(filter(self._is_output, polled))
         self._made, self._made_due = set(), math.inf
-        paths = frozenset(filter(self._matters, ripe | polled))
+        paths = frozenset(each for each in ripe | polled if self._matters(each) or self._coverage.is_linked(each))
         return Batch(paths, config=not self._session.isdisjoint(ripe), flushed=flushed, outputs=outputs)
 
     async def _everything(self, pending: frozenset[str]) -> Batch:
