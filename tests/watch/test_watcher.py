@@ -12,8 +12,8 @@ from pathlib import Path
 
 import anyio
 import pytest
-from watchfiles._rust_notify import RustNotify
 
+from faults.pressure import flood
 from kahnd.watch.watcher import COOKIES, FLOOD, FileWatcher
 from watch.harness import Watching, by_document, hinted, told_of_outputs, tree_over, watching, write
 
@@ -176,6 +176,49 @@ async def test_a_flood_asks_for_a_look_at_everything(root: Path) -> None:
         assert all(len(batch.paths) <= FLOOD for batch in before)
 
 
+async def test_a_queue_that_overflows_is_counted_told_and_answered_by_a_look_at_everything(root: Path) -> None:
+    said: list[str] = []
+    watcher = FileWatcher(root, ["docs"], say=lambda event, **_: said.append(event))
+    async with watching(watcher) as seen:
+        flood(root / "docs")  # on the loop: nobody takes the events
+        assert await asked_for_everything(seen)
+        assert (watcher.overflows, said) == (1, ["watch.overflow"])
+        write(root, {"docs/a.md": "changed"})
+        assert hinted(await seen.flushed()) == {"docs/a.md"}
+
+
+async def test_an_audit_mends_what_is_not_watched(root: Path) -> None:
+    watcher = FileWatcher(root, ["docs"])
+    async with watching(watcher) as seen:
+        notifier = watcher._coverage.notifier
+        assert notifier is not None
+        for path in ("docs", "docs/sub"):
+            notifier._drop(path)
+        write(root, {"docs/sub/b.md": "not seen"})
+        assert hinted(await seen.flushed()) == set()
+        await watcher.audit()
+        write(root, {"docs/sub/b.md": "seen"})
+        assert hinted(await seen.flushed()) == {"docs/sub/b.md"}
+
+
+async def test_a_watch_that_is_lost_with_its_file_system_is_made_good(root: Path) -> None:
+    """A mount in a source that goes takes its watches with it."""
+    write(root, {"docs/mounted/hidden.md": "x"})
+    mounted = await anyio.run_process(["mount", "-t", "tmpfs", "none", str(root / "docs/mounted")], check=False)
+    if mounted.returncode:
+        pytest.skip(f"no mounting here: {mounted.stderr.decode()}")
+    try:
+        async with watching(FileWatcher(root, ["docs"])) as seen:
+            write(root, {"docs/mounted/x.md": "x"})
+            assert hinted(await seen.flushed()) == {"docs/mounted/x.md"}
+            await anyio.run_process(["umount", str(root / "docs/mounted")])
+            assert await asked_for_everything(seen)
+            write(root, {"docs/mounted/hidden.md": "seen"})
+            assert hinted(await seen.flushed()) == {"docs/mounted/hidden.md"}
+    finally:
+        await anyio.run_process(["umount", "-q", str(root / "docs/mounted")], check=False)
+
+
 async def test_names_that_are_not_utf8_hide_no_others(root: Path) -> None:
     async with watching(FileWatcher(root, ["docs"])) as seen:
         write(root, {"docs/caf\udce9.md": "x", "docs/caf\udce9/b.md": "x", "docs/a.md": "changed"})
@@ -329,21 +372,3 @@ async def main():
 anyio.run(main)
 """
     subprocess.run([sys.executable, "-c", script, str(root)], check=True, timeout=30)
-
-
-def test_watchfiles_keeps_what_it_gathered_when_the_stop_event_raises(tmp_path: Path) -> None:
-    """The watcher's waits end in this way; watchfiles' own time-out would lose changes."""
-
-    class Raising:
-        def is_set(self) -> bool:
-            raise TimeoutError
-
-    notify = RustNotify([str(tmp_path)], False, False, 0, True, False)  # noqa: FBT003  watchfiles' own order
-    (tmp_path / "a").write_text("x")
-    for _ in range(100):
-        with pytest.raises(TimeoutError):
-            notify.watch(10, 1, 0, Raising())
-    changes = notify.watch(10, 1, 0, threading.Event())
-    assert not isinstance(changes, str)
-    assert {path for _, path in changes} == {str(tmp_path / "a")}
-    notify.close()
