@@ -29,6 +29,7 @@ from kahnd.watch.notifier import (
 )
 
 SETTLE_S = 0.01
+QUIET_S = SETTLE_S / 2
 MOST = 1000
 A, B = "docs/a.md", "docs/b.md"
 
@@ -75,20 +76,20 @@ def story() -> Story:
 def test_a_save_is_handed_out_once_it_has_settled(story: Story) -> None:
     story.sizes[A] = 10
     story.happens(A, MODIFY, CLOSE_WRITE)
-    assert story.waits_for(A) == pytest.approx(SETTLE_S)
+    assert story.waits_for(A) == pytest.approx(QUIET_S)
     assert story.gathering.due(locked=False) == math.inf
 
 
 @pytest.mark.parametrize(
     ("masks", "size", "patience"),
     [
-        ((MODIFY, CLOSE_WRITE), 10, SETTLE_S),
-        ((CREATE, MODIFY, CLOSE_WRITE), 10, SETTLE_S),
-        ((CREATE, CLOSE_WRITE), 0, SETTLE_S),
-        ((MOVED_TO,), 0, SETTLE_S),
-        ((ATTRIB,), 0, SETTLE_S),
-        ((CREATE | ISDIR,), None, SETTLE_S),
-        ((CREATE,), None, SETTLE_S),
+        ((MODIFY, CLOSE_WRITE), 10, QUIET_S),
+        ((CREATE, MODIFY, CLOSE_WRITE), 10, QUIET_S),
+        ((CREATE, CLOSE_WRITE), 0, QUIET_S),
+        ((MOVED_TO,), 0, QUIET_S),
+        ((ATTRIB,), 0, QUIET_S),
+        ((CREATE | ISDIR,), None, QUIET_S),
+        ((CREATE,), None, QUIET_S),
         ((MODIFY,), 10, OPEN_S),
         ((CREATE,), 0, OPEN_S),
         ((CREATE, MODIFY), 10, OPEN_S),
@@ -96,8 +97,8 @@ def test_a_save_is_handed_out_once_it_has_settled(story: Story) -> None:
         ((MODIFY, CLOSE_WRITE), 0, EMPTY_S),
         ((DELETE,), None, GONE_S),
         ((MOVED_FROM,), None, GONE_S),
-        ((CREATE, CLOSE_WRITE, DELETE), None, SETTLE_S),
-        ((DELETE, CREATE, MODIFY, CLOSE_WRITE), 10, SETTLE_S),
+        ((CREATE, CLOSE_WRITE, DELETE), None, QUIET_S),
+        ((DELETE, CREATE, MODIFY, CLOSE_WRITE), 10, QUIET_S),
     ],
 )
 def test_how_long_a_path_is_left_alone(masks: tuple[int, ...], size: int | None, patience: float) -> None:
@@ -113,7 +114,7 @@ def test_a_save_that_goes_on_is_waited_for_and_then_handed_out_at_once(story: St
     assert story.ripe() == set()
     story.sizes[A] = 10
     story.happens(A, MODIFY, CLOSE_WRITE)
-    assert story.waits_for(A) == pytest.approx(SETTLE_S)
+    assert story.waits_for(A) == pytest.approx(QUIET_S)
 
 
 def test_a_file_that_is_written_to_without_end_is_handed_out_in_between(story: Story) -> None:
@@ -150,7 +151,7 @@ def test_an_atomic_save_by_a_name_of_its_own_is_not_waited_for(story: Story) -> 
     story.happens("docs/.tmp81", CREATE, MODIFY, CLOSE_WRITE)
     story.happens("docs/.tmp81", MOVED_FROM, cookie=7)
     story.happens(A, MOVED_TO, cookie=7)
-    assert story.waits_for(A) == pytest.approx(SETTLE_S)
+    assert story.waits_for(A) == pytest.approx(QUIET_S)
 
 
 def test_much_at_once_needs_a_longer_quiet(story: Story) -> None:
@@ -169,7 +170,7 @@ def test_events_without_end_are_handed_out_in_between(story: Story, paths: int, 
     while not seen:
         for number in range(paths):
             story.happens(f"docs/{number}", ATTRIB)
-        story.passes(SETTLE_S / 2)
+        story.passes(SETTLE_S / 4)
         seen = story.ripe() or set()
     assert story.now - began == pytest.approx(longest, abs=SETTLE_S)
 

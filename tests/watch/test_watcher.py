@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import resource
 import shutil
@@ -183,6 +184,19 @@ async def test_a_queue_that_overflows_is_counted_told_and_answered_by_a_look_at_
         flood(root / "docs")  # on the loop: nobody takes the events
         assert await asked_for_everything(seen)
         assert (watcher.overflows, said) == (1, ["watch.overflow"])
+        write(root, {"docs/a.md": "changed"})
+        assert hinted(await seen.flushed()) == {"docs/a.md"}
+
+
+async def test_a_watch_that_fails_is_replaced_once(root: Path) -> None:
+    said: list[str] = []
+    watcher = FileWatcher(root, ["docs"], say=lambda event, **_: said.append(event))
+    async with watching(watcher) as seen:
+        notifier = watcher._coverage.notifier
+        assert notifier is not None
+        os.close(notifier._inotify.fileno())
+        await seen.until(lambda batches: any(batch.everything for batch in batches))
+        assert (watcher.backend, said) == ("inotify", ["watch.renewed"])
         write(root, {"docs/a.md": "changed"})
         assert hinted(await seen.flushed()) == {"docs/a.md"}
 

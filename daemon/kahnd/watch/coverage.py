@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Literal, NamedTuple
 
 from kahnd.core.rules import is_below
@@ -71,7 +72,14 @@ class Coverage:
     def close(self) -> None:
         """Watch nothing any more."""
         if self.notifier is not None:
-            self.notifier.close()
+            with suppress(OSError):  # closed is closed
+                self.notifier.close()
+
+    def abandon(self, error: OSError) -> None:
+        """Give up a watch that failed; `renew` makes a new one."""
+        self._say("watch.renewed", reason=str(error))
+        self.close()
+        self.notifier = None
 
     async def retry(self) -> None:
         """Try once more to watch what the kernel refused: its limits may have been raised."""

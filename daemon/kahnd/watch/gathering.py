@@ -1,6 +1,7 @@
 """When what happened is worth a look: not in the middle of a save, and not in the middle of a bulk change.
 
-1. Events settle: some milliseconds of quiet after a save, more after many events, and as long as git holds its lock.
+1. Events settle: half the settling time of quiet after a save, more after many events, and as long as git holds its
+   lock.
 2. A file still open for writing, or emptied, or removed, is given time to become what its writer means it to be.
 3. None of this lasts: whatever comes, a look is due some seconds after the first event.
 
@@ -106,7 +107,7 @@ class Gathering:
         if locked:
             return math.inf
         bulk = self.everything or len(self._paths) > MANY
-        quiet = max(self._settle_s, BULK_QUIET_S) if bulk else self._settle_s
+        quiet = max(self._settle_s, BULK_QUIET_S) if bulk else self._settle_s / 2
         longest = BULK_LONGEST_S if bulk else max(self._settle_s, SAVE_LONGEST_S)
         return min(self._last + quiet, self._first + longest)
 

@@ -150,8 +150,12 @@ class FileWatcher:
         """Wait for events, for the time that something gathered is due, or for a flush."""
         notifier = self._coverage.notifier
         self._flush_called = anyio.Event()
-        with anyio.move_on_after(self._patience(time.monotonic())):
-            await (notifier.happened() if notifier else self._flush_called.wait())
+        try:
+            with anyio.move_on_after(self._patience(time.monotonic())):
+                await (notifier.happened() if notifier else self._flush_called.wait())
+        except OSError as error:
+            self._coverage.abandon(error)
+            self._poll_due = time.monotonic() + _POLL_S  # then it begins anew, with a look at everything
         now = time.monotonic()
         for news in notifier.news() if notifier else ():
             for event in news.events:
