@@ -12,7 +12,6 @@ from typing import Protocol
 from kahnd.core.model import (
     BuildRecord,
     Change,
-    Dependency,
     Digest,
     DocumentId,
     HistoryEntry,
@@ -21,6 +20,7 @@ from kahnd.core.model import (
     OutputPath,
     Problem,
     Result,
+    Scan,
     Sighting,
     Snapshot,
 )
@@ -204,8 +204,8 @@ class Scanner(Protocol):
         """Whether this document's bytes are worth scanning; if not, it may be hashed in a stream."""
         ...
 
-    def scan(self, document: DocumentId, content: bytes) -> tuple[Dependency, ...]:
-        """The dependencies found in the bytes, in the order found, each target once a kind. Never raises."""
+    def scan(self, document: DocumentId, content: bytes) -> Scan:
+        """What is found in the bytes; each target once a kind. Never raises."""
         ...
 
 
@@ -220,8 +220,8 @@ class Renderer(Protocol):
         """What of the recipe only the renderer knows: library versions, a plug-in's source."""
         ...
 
-    def scan(self, document: DocumentId, content: bytes, parameters: object) -> tuple[Dependency, ...]:
-        """The dependencies that can be told from the bytes alone, in the order found; never raises on bad input."""
+    def scan(self, document: DocumentId, content: bytes, parameters: object) -> Scan:
+        """What can be told from the bytes alone; never raises on bad input."""
         ...
 
     def render(self, job: Job, parameters: object) -> Outcome:

@@ -39,7 +39,9 @@ def _found(config: Config) -> dict[DocumentId, tuple[Dependency, ...]]:
     renderers = registry.create(config.root, config.layout)
     rules = {document: config.layout.scanned_as(document) for document in _documents(config)}
     return {
-        document: renderers[rule.renderer].scan(document, (config.root / document).read_bytes(), rule.parameters)
+        document: renderers[rule.renderer]
+        .scan(document, (config.root / document).read_bytes(), rule.parameters)
+        .dependencies
         for document, rule in rules.items()
         if rule is not None
     }

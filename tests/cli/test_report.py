@@ -146,7 +146,7 @@ def test_history_has_a_line_a_render_and_what_went_wrong_below_it() -> None:
 
 
 def test_why_has_the_hashes_of_each_reason_and_the_chain() -> None:
-    reason = {"kind": "dependency", "document": "_p.md", "before": "11", "after": None}
+    reason: dict[str, Any] = {"kind": "dependency", "document": "_p.md", "before": "11", "after": None, "facets": []}
     answer: dict[str, Any] = {
         "document": "a.md",
         "status": "DIRTY",
@@ -155,6 +155,8 @@ def test_why_has_the_hashes_of_each_reason_and_the_chain() -> None:
         "rendered": None,
     }
     assert report.why(answer) == ["a.md: DIRTY", "  dependency  _p.md  11 → nothing", "_p.md → a.md"]
+    part = {**reason, "document": "b.md", "facets": ["front_matter", "title"]}
+    assert report.why(answer | {"reasons": [part]})[1] == "  dependency  b.md (front matter, title)  11 → nothing"
     past = {"started_at": "T1", "cause": "start"}
     answer |= {"status": "DONE", "reasons": [], "chain": ["a.md"], "rendered": past}
     assert report.why(answer) == ["a.md: DONE, rendered T1 (start)", "  no reason to tell"]

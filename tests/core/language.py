@@ -4,14 +4,14 @@ A document is lines of text. What a line's first word can be is in `STATIC` (fou
 only by rendering the document itself); `fail` fails; any other line is copied. An included text is expanded where it is
 included.
 Documents `*.md` are rendered by a renderer that tells all it read; `*.cmd` by one that reads its dependencies' files
-and tells no hashes, as a command does; `*.alt` are pages
-that go where a `*.md` of that name goes; all others are plain.
+(of a rendered one, the output) and tells no hashes, as a command does; `*.alt` are pages that go where a `*.md` of
+that name goes; all others are plain.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -20,6 +20,8 @@ from kahnd.core.model import (
     Dependency,
     Digest,
     DocumentId,
+    Facet,
+    Facets,
     Failed,
     Job,
     Kind,
@@ -27,6 +29,7 @@ from kahnd.core.model import (
     Problem,
     Read,
     Rendered,
+    Scan,
     Unmet,
 )
 from kahnd.core.rules import Layout, collection_id
@@ -38,12 +41,29 @@ STATIC: Final = MappingProxyType(
         "include": Kind.INCLUDE,
         "maybe": Kind.INCLUDE,
         "output": Kind.OUTPUT,
+        "link": Kind.OUTPUT,
         "page": Kind.PAGE,
+        "title": Kind.PAGE,
+        "text": Kind.PAGE,
+        "url": Kind.PAGE,
         "pages": Kind.COLLECTION,
+        "titles": Kind.COLLECTION,
         "needs": Kind.DECLARED,
     }
 )
+USED: Final = MappingProxyType(
+    {
+        "output": {Facet.OUTPUT},
+        "link": {Facet.URL},
+        "title": {Facet.TITLE},
+        "text": {Facet.TEXT},
+        "url": {Facet.URL},
+    }
+)
+"""What of another document a line uses, where it is not all; a page's title is its first line, its text the rest."""
+EACH: Final = MappingProxyType({"pages": "page", "titles": "title"})
 DYNAMIC: Final = MappingProxyType({"find": "include", "find-output": "output"})
+RENDERED: Final = (".md", ".cmd", ".alt")
 DEEPEST: Final = 20
 """How deep texts may include texts, before a rendering counts as going round."""
 
@@ -55,13 +75,25 @@ def parse(text: str) -> Iterator[tuple[int, str, str]]:
         yield number, word, rest
 
 
-def scan(text: str) -> tuple[Dependency, ...]:
+def scan(text: str, document: str = "") -> tuple[Dependency, ...]:
     """What can be told from the text alone."""
     return tuple(
-        Dependency(collection_id(rest) if word == "pages" else DocumentId(rest), STATIC[word], line)
+        Dependency(collection_id(rest) if word in EACH else DocumentId(rest), _kind(word, rest, document), line)
         for line, word, rest in parse(text)
         if word in STATIC
     )
+
+
+def look(text: str, document: str = "") -> Scan:
+    """What a scanner finds."""
+    title, _, rest = text.partition("\n")
+    return Scan(scan(text, document), Facets(hash_of(""), hash_of(rest), hash_of(title)))
+
+
+def _kind(word: str, target: str, document: str) -> Kind:
+    """A command is given the file that a document renders to."""
+    kind = STATIC[word]
+    return Kind.OUTPUT if kind.of_source and document.endswith(".cmd") and target.endswith(RENDERED) else kind
 
 
 def hash_of(text: str) -> Digest:
@@ -131,15 +163,15 @@ class Rendering:
             raise BadInputError("told to fail")
         if word not in STATIC:
             yield f"{word} {rest}"
-        elif word == "pages":
-            yield from self._pages(rest, line)
+        elif word in EACH:
+            yield from self._pages(EACH[word], rest, line)
         else:
             yield from self._one(word, Dependency(DocumentId(rest), STATIC[word], line), depth)
 
     def _one(self, word: str, dependency: Dependency, depth: int) -> Iterator[str]:
         target = dependency.target
-        if word == "output":
-            yield self._output(dependency)
+        if word in {"output", "link"}:
+            yield self._output(dependency, word)
         elif word == "maybe" and target not in self._texts:
             self._note(dependency, None)
         elif word == "needs":
@@ -147,17 +179,25 @@ class Rendering:
             self._reads[dependency] = Read(dependency)
         elif word == "page":
             yield f"[{self._layout.output_of(target)}: {self._read(dependency)}]"
+        elif word in USED:
+            yield self._page_of(word, dependency)
         else:
             yield from self._expand(self._read(dependency), depth + 1)
 
-    def _pages(self, pattern: str, line: int) -> Iterator[str]:
+    def _page_of(self, word: str, dependency: Dependency) -> str:
+        used = replace(dependency, facets=frozenset(USED[word]))
+        title, _, rest = self._read(used).partition("\n")
+        has = {Facet.TITLE: title, Facet.TEXT: rest, Facet.URL: self._layout.output_of(dependency.target)}
+        return f"[{': '.join(str(has[each]) for each in sorted(USED[word]))}]"
+
+    def _pages(self, word: str, pattern: str, line: int) -> Iterator[str]:
         collection = Dependency(collection_id(pattern), Kind.COLLECTION, line)
         members = dict(self._job.collections).get(collection.target)
         if members is None:
             raise UnmetError(collection)
         self._note(collection, None)
         for member in members:
-            yield from self._one("page", Dependency(member, Kind.PAGE, line), 0)
+            yield from self._one(word, Dependency(member, Kind.PAGE, line), 0)
 
     def _read(self, dependency: Dependency) -> str:
         text = self._texts.get(dependency.target)
@@ -166,7 +206,8 @@ class Rendering:
             raise UnmetError(dependency)
         return text
 
-    def _output(self, dependency: Dependency) -> str:
+    def _output(self, dependency: Dependency, word: str) -> str:
+        dependency = replace(dependency, facets=frozenset(USED[word]))
         output = self._layout.output_of(dependency.target)
         if output is None:
             self._note(dependency, None)
@@ -175,10 +216,13 @@ class Rendering:
         self._note(dependency, None if text is None else hash_of(text))
         if text is None:
             raise UnmetError(dependency)
-        return text
+        return text if word == "output" else output
 
     def _note(self, dependency: Dependency, digest: Digest | None) -> None:
-        self._reads[dependency] = Read(dependency, digest)
+        known = self._reads.get(dependency)
+        facets = known.dependency.facets if known else frozenset()
+        joined = None if facets is None or dependency.facets is None else facets | dependency.facets
+        self._reads[dependency] = Read(replace(dependency, facets=joined), digest)
 
     def _command(self) -> Iterator[str]:
         for each in self._job.dependencies:

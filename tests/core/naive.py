@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from core.language import Files, Rendering, hash_of, parse, scan
-from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, OutputPath, Rendered, RunId, Status, Unmet
+from core.language import EACH, Files, Rendering, hash_of, parse, scan
+from kahnd.core.model import (
+    Dependency,
+    DocumentId,
+    Facet,
+    Failed,
+    Job,
+    Kind,
+    OutputPath,
+    Rendered,
+    RunId,
+    Status,
+    Unmet,
+)
 from kahnd.core.rules import Layout, collection_id, glob_matcher, is_collection
 
 BROKEN = (Status.FAILED, Status.BLOCKED)
@@ -32,7 +44,7 @@ class _DiscoveredError(Exception):
 
 def evaluate(sources: dict[str, str], layout: Layout) -> Evaluation:
     """Try, and begin anew with every dependency discovered, until a try discovers none."""
-    edges = {document: scan(text) for document, text in sources.items()}
+    edges = {document: scan(text, document) for document, text in sources.items()}
     while True:
         try:
             return _Try(sources, layout, edges).result()
@@ -123,7 +135,7 @@ class _Try:
                 return Status.BLOCKED
 
     def _collections(self) -> tuple[tuple[DocumentId, tuple[DocumentId, ...]], ...]:
-        patterns = {rest for text in self._sources.values() for _, word, rest in parse(text) if word == "pages"}
+        patterns = {rest for text in self._sources.values() for _, word, rest in parse(text) if word in EACH}
         return tuple((collection_id(each), self._members(each)) for each in patterns)
 
     def _members(self, pattern: str) -> tuple[DocumentId, ...]:
@@ -144,11 +156,20 @@ class _Try:
             return self._members(target[1:])
         if target not in self._sources:
             return None
+        if dependency.facets is not None:
+            return tuple((facet, self._facet(target, facet)) for facet in sorted(dependency.facets))
         if kind.of_content:
             return self._sources[target], output
         if output is None:
             return self._effective(target)
         return self._sources[target] if kind.of_source else self._done.outputs.get(output)
+
+    def _facet(self, target: str, facet: Facet) -> str | None:
+        title, _, rest = self._sources[target].partition("\n")
+        output = self._output_of(target)
+        if facet is Facet.OUTPUT:
+            return self._done.outputs.get(str(output))
+        return {Facet.TITLE: title, Facet.TEXT: rest, Facet.URL: output}[facet]
 
     def _effective(self, plain: str) -> object:
         return self._sources[plain], frozenset((e.target, e.kind, self._bears(e)) for e in self._needs(plain))

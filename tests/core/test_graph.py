@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE
-from kahnd.core.graph import ABSENT, Graph
+from kahnd.core.facets import ABSENT
+from kahnd.core.graph import Graph
 from kahnd.core.model import (
     Dependency,
     Digest,
     DocumentId,
     Edges,
+    Facet,
+    Facets,
     Facts,
     Kind,
     OutputPath,
@@ -132,6 +136,25 @@ def test_what_a_dependent_hangs_on_goes_by_the_kind() -> None:
     assert hung_on[Kind.PAGE] == ("c site/a.html", "c ")
     assert hung_on[Kind.OUTPUT] == ("e site/a.html", "e ")
     assert hung_on[Kind.DECLARED] == ("e site/a.html", "e ")
+
+
+def test_of_facets_only_those_used_are_hung_on() -> None:
+    parts = Facets(front_matter=Digest("f"), text=Digest("t"), title=Digest("h"))
+    page = replace(facts(A, content_hash="c", effective_hash="e"), facets=parts)
+    bare = facts(P, content_hash="c", effective_hash="e")
+    graph = graph_of(page, bare)
+
+    def hash_of(document: DocumentId, kind: Kind, *used: Facet) -> str:
+        return graph.hash_of(Dependency(document, kind, facets=frozenset(used)))
+
+    assert hash_of(A, Kind.PAGE, Facet.TITLE) == "title=h "
+    assert hash_of(A, Kind.PAGE, Facet.URL, Facet.TEXT, Facet.FRONT_MATTER) == "front_matter=f,text=t site/a.html"
+    assert hash_of(A, Kind.PAGE) == " "
+    assert hash_of(A, Kind.OUTPUT, Facet.URL) == " site/a.html"
+    assert hash_of(A, Kind.OUTPUT, Facet.OUTPUT) == "output=e "
+    assert hash_of(P, Kind.PAGE, Facet.TITLE) == "title=c ", "what is not written as a page has no parts"
+    graph.put(facts(A))
+    assert hash_of(A, Kind.PAGE, Facet.URL) == "unreadable"
 
 
 def test_what_is_not_there_is_hung_on_as_absent() -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from core.language import hash_of, scan
+from core.language import hash_of, look, scan
 from core.world import LAYOUT
 from kahnd.core.graph import Graph
 from kahnd.core.intake import CONTENT, CONTESTED, GONE, MEMBERS, NEW, RECIPE, Intake, Noticed
@@ -35,7 +35,7 @@ class Looked:
 def _sighting(path: str, text: str | None) -> Sighting:
     if text is None:
         return Sighting(DocumentId(path))
-    return Sighting(DocumentId(path), hash_of(text), Stat(0, 0, 0, 0, 0), scan(text))
+    return Sighting(DocumentId(path), hash_of(text), Stat(0, 0, 0, 0, 0), look(text))
 
 
 def test_a_new_document_is_a_change_of_content() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from core.world import World, at_rest
 from kahnd.core.model import DocumentId, Status
 
@@ -137,3 +139,29 @@ def test_the_end_of_a_rival_that_never_rendered_leaves_the_other_s_output() -> N
     assert world.settle() == []
     assert world.status("docs/a.md") is Status.DONE
     assert world.outputs.texts == {"site/a.html": "one "}
+
+
+@pytest.mark.parametrize(
+    ("word", "rendered"),
+    [
+        ("title", []),
+        ("url", []),
+        ("link", []),
+        ("text", ["docs/a.md"]),
+        ("page", ["docs/a.md"]),
+        ("output", ["docs/a.md"]),
+    ],
+)
+def test_new_text_below_a_title_renders_only_who_uses_it(word: str, rendered: list[str]) -> None:
+    world = at_rest({"docs/a.md": f"{word} docs/b.md", "docs/b.md": "T\none"})
+    world.save("docs/b.md", "T\ntwo")
+    assert world.settle() == [*rendered, "docs/b.md"]
+
+
+def test_another_title_renders_who_lists_the_titles() -> None:
+    world = at_rest({"docs/a.md": "titles docs/b*.md", "docs/b.md": "T\none"})
+    world.save("docs/b.md", "T\ntwo")
+    assert world.settle() == ["docs/b.md"]
+    world.save("docs/b.md", "Other T\ntwo")
+    assert world.settle() == ["docs/a.md", "docs/b.md"]
+    assert world.outputs.texts["site/a.html"] == "[Other T]"

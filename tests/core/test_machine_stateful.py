@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from core.language import DYNAMIC
 from core.naive import Evaluation, evaluate
@@ -15,17 +15,18 @@ DOCUMENTS = ("docs/a.md", "docs/b.md", "docs/c.md", "docs/d.cmd", "docs/a.alt", 
 PATTERNS = ("docs/*.md", "docs/p*")
 
 names = st.sampled_from(DOCUMENTS)
-references = st.builds("{} {}".format, st.sampled_from(["include", "maybe", "output", "page", "needs"]), names)
-collections = st.builds("pages {}".format, st.sampled_from(PATTERNS))
-words = st.sampled_from(["one", "two", "fail"])
+references = st.builds("{} {}".format, st.sampled_from(["include", "maybe", "output", "link", "page", "needs"]), names)
+uses = st.builds("{} {}".format, st.sampled_from(["title", "text", "url"]), names)
+collections = st.builds("{} {}".format, st.sampled_from(["pages", "titles"]), st.sampled_from(PATTERNS))
+words = st.sampled_from(["one", "two", "three", "fail"])
 discoveries = st.builds("{} {}".format, st.sampled_from(["find", "find-output"]), names)
-lines = words | references | collections
+lines = words | words | references | uses | collections
 texts = st.builds(
     lambda lines, last: "\n".join([*lines, *last]),
     st.lists(lines, max_size=3),
     st.lists(discoveries, max_size=1),
 )
-projects = st.dictionaries(names, texts, max_size=len(DOCUMENTS))
+projects = st.dictionaries(names, texts, min_size=4)
 moments = st.integers(min_value=0, max_value=5)
 
 
@@ -40,6 +41,11 @@ class Project(RuleBasedStateMachine):
         self.known: dict[str, object] = {}
         self.clean = True
 
+    @initialize(project=projects)
+    def begin(self, project: dict[str, str]) -> None:
+        self.switch(project)
+        self.quiet()
+
     @rule(project=projects)
     def switch(self, project: dict[str, str]) -> None:
         """As a checkout of another branch."""
@@ -51,6 +57,13 @@ class Project(RuleBasedStateMachine):
     @rule(document=names, text=texts)
     def write(self, document: str, text: str) -> None:
         self.world.write(document, text)
+
+    @precondition(lambda self: self.world.sources.texts)
+    @rule(moment=moments, text=texts)
+    def rewrite_below_the_title(self, moment: int, text: str) -> None:
+        document = sorted(self.world.sources.texts)[moment % len(self.world.sources.texts)]
+        title, *_ = [*self.world.sources.texts[document].splitlines(), ""]
+        self.world.write(document, f"{title}\n{text}")
 
     @rule(document=names)
     def delete(self, document: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, Final, TypeVar
 
-from core.language import Files, Rendering, hash_of, scan
+from core.language import Files, Rendering, hash_of, look
 from kahnd.core.digest import of_fields
 from kahnd.core.graph import Node
 from kahnd.core.machine import Machine
@@ -268,8 +268,8 @@ class World:
         if seen == (digest, version):
             return None
         stat = Stat(len(text), version, version, 1, 0)
-        dependencies = scan(text) if seen is None or seen[0] != digest else None
-        return Sighting(document, digest, stat, dependencies)
+        scan = look(text, document) if seen is None or seen[0] != digest else None
+        return Sighting(document, digest, stat, scan)
 
     def _absent(self, nodes: Iterable[Node]) -> frozenset[OutputPath]:
         outputs = (node.claim for node in nodes if node.claim == node.facts.output)

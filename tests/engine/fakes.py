@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from core.language import Files, Rendering, hash_of, scan
+from core.language import Files, Rendering, hash_of, look
 from core.world import LAYOUT
 from kahnd.core.machine import Machine
 from kahnd.core.messages import Asked
@@ -78,7 +78,7 @@ class MemoryTree:
         if self._seen.get(document) == hash_of(text):
             return None
         self._seen[document] = hash_of(text)
-        return Sighting(document, hash_of(text), Stat(len(text), 0, 0, 0, 0), scan(text))
+        return Sighting(document, hash_of(text), Stat(len(text), 0, 0, 0, 0), look(text))
 
 
 class MemoryOutputs:

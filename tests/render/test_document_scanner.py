@@ -26,7 +26,7 @@ def scanner(shop: Workshop) -> DocumentScanner:
 
 def _found(scanner: DocumentScanner, document: str, content: str | bytes) -> list[tuple[str, Kind]]:
     found = scanner.scan(DocumentId(document), content if isinstance(content, bytes) else content.encode())
-    return [(each.target, each.kind) for each in found]
+    return [(each.target, each.kind) for each in found.dependencies]
 
 
 def test_a_page_and_a_partial_beside_it_are_scanned_alike_but_for_the_layout(scanner: DocumentScanner) -> None:

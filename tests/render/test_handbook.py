@@ -79,7 +79,7 @@ def _scanned(handbook: Workshop, document: DocumentId) -> set[str]:
     found: set[str] = set()
     pending = [document]
     while pending:
-        for each in scanner.scan(pending[0], (handbook.root / pending.pop(0)).read_bytes()):
+        for each in scanner.scan(pending[0], (handbook.root / pending.pop(0)).read_bytes()).dependencies:
             plain = handbook.layout.rule_of(each.target) is None and not is_collection(each.target)
             pending += [each.target] if plain and each.target not in found else []
             found.add(each.target)

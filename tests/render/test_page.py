@@ -413,3 +413,92 @@ def test_what_is_rendered_twice_by_one_renderer_follows_its_sources(shop: Worksh
     assert "<p>1B</p>" in shop.text("docs/a.md")
     shop.write_all({"docs/_p.md": "2", "docs/b.md": "# C"})
     assert "<p>2C</p>" in shop.text("docs/a.md")
+
+
+PARTS = "---\ntitle: Bee\ndate: 2026-01-02\n---\nText\n"
+
+
+@pytest.mark.parametrize(
+    ("uses", "facets"),
+    [
+        ("{% set b = page('b.md') %}", set()),
+        ("{{ page('b.md').path }}", set()),
+        ("{{ page('b.md').title }}", {"title"}),
+        ("{{ page('b.md') }}", {"title"}),
+        ("{{ page('b.md').url }}", {"url"}),
+        ("{{ page('b.md').text }}", {"text"}),
+        ("{{ page('b.md').date }}", {"front_matter"}),
+        ("{{ page('b.md').get('none') }}", {"front_matter"}),
+        ("{{ page('b.md').url }} {% for n in 'ab' %}{{ page('b.md').title }}{% endfor %}", {"title", "url"}),
+        ("{% for p in pages('b*.md', sort='title') %}{{ p.url }}{% endfor %}", {"title", "url"}),
+        ("{% for p in pages('b*.md', sort='-date') %}x{% endfor %}", {"front_matter"}),
+        ("{{ output('b.md') }}", {"url"}),
+        ("{{ output('b.md').url }}", {"url"}),
+        ("{{ output('b.md').text }}", {"output"}),
+        ("{{ output('b.md').text }}{{ output('b.md') }}", {"output", "url"}),
+    ],
+)
+def test_what_is_used_of_another_document_is_in_the_account(shop: Workshop, uses: str, facets: set[str]) -> None:
+    shop.write_all({"docs/a.md": uses, "docs/b.md": PARTS, "site/b.html": "B"})
+    reads = shop.outcome("docs/a.md", "docs/b*.md").reads
+    used = [each.dependency.facets for each in reads if each.dependency.target == "docs/b.md"]
+    assert [None if each is None else {facet.value for facet in each} for each in used] == [facets]
+
+
+def test_what_is_included_or_read_as_data_is_used_as_a_whole(shop: Workshop) -> None:
+    shop.write_all({"docs/a.md": "{% include 'b.md' %}{{ data('c.csv') }}", "docs/b.md": PARTS, "docs/c.csv": "x\n1\n"})
+    assert [each.dependency.facets for each in shop.outcome("docs/a.md").reads] == [None, None]
+
+
+def test_its_own_parts_are_no_dependency(shop: Workshop) -> None:
+    shop.write("docs/a.md", PARTS + "{{ page.title }} {{ page.url }} {{ page.date }}")
+    assert shop.reads("docs/a.md") == []
+
+
+@pytest.mark.parametrize(
+    ("after", "changed"),
+    [
+        (PARTS, set()),
+        (PARTS.replace("Text", "Other"), {"text"}),
+        (PARTS.replace("Bee", "Cee"), {"front_matter", "title"}),
+        (PARTS.replace("date: 2026-01-02", "date: 2026-01-03"), {"front_matter"}),
+        ("# Bee\n", {"front_matter", "text"}),
+        ("# Cee\n", {"front_matter", "text", "title"}),
+    ],
+)
+def test_a_scan_tells_the_facets_apart(shop: Workshop, after: str, changed: set[str]) -> None:
+    before, now = shop.facets("docs/a.md", PARTS), shop.facets("docs/a.md", after)
+    assert before is not None
+    assert {
+        each for each in ("front_matter", "text", "title") if getattr(before, each) != getattr(now, each)
+    } == changed
+
+
+def test_a_broken_page_has_no_facets(shop: Workshop) -> None:
+    assert shop.facets("docs/a.md", "---\ntitle: [\n---\n") is None
+    assert shop.facets("docs/a.md", "---\ntitle: x\n") is None
+
+
+def test_a_page_whose_front_matter_is_broken_still_has_an_address(shop: Workshop) -> None:
+    shop.write_all({"docs/a.md": "at {{ page('b.md').url }}", "docs/b.md": "---\ntitle: [\n---\n"})
+    assert "at b.html" in shop.text("docs/a.md")
+
+
+@pytest.mark.parametrize(
+    ("layout", "facets"),
+    [
+        ("{{ output('/docs/b.md') }}", {"url"}),
+        ("{{ output('/docs/b.md').url }}", {"url"}),
+        ("{{ output('/docs/b.md').text }}", {"output"}),
+        ("{{ output('/docs/b.md') }}{{ output('/docs/b.md').text }}", {"output", "url"}),
+        ("{{ output('/docs/b.md') | e }}", None),
+        ("{% set b = output('/docs/b.md') %}", None),
+        ("{{ output('/docs/b.md') }}{% set b = output('/docs/b.md') %}", None),
+    ],
+)
+def test_what_a_partial_uses_of_an_output_is_told_where_it_is_plain_to_see(
+    shop: Workshop, layout: str, facets: set[str] | None
+) -> None:
+    shop.write("docs/_part.md", layout)
+    used = [each.facets for each in shop.scanned("docs/_part.md").dependencies]
+    assert [None if each is None else {facet.value for facet in each} for each in used] == [facets]

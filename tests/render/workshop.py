@@ -6,7 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from kahnd.core.digest import of_bytes
-from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, OutputPath, Problem, RunId, Unmet
+from kahnd.core.model import (
+    Dependency,
+    DocumentId,
+    Facets,
+    Failed,
+    Job,
+    Kind,
+    Outcome,
+    OutputPath,
+    Problem,
+    RunId,
+    Scan,
+    Unmet,
+)
 from kahnd.core.rules import Layout, Rule, collection_id, glob_matcher
 from kahnd.ports import Renderers
 from kahnd.render.parameters import (
@@ -137,8 +150,15 @@ class Workshop:
         return [(each.dependency.target, each.dependency.kind) for each in self.outcome(document, *collections).reads]
 
     def scan(self, document: str) -> list[tuple[str, Kind, int]]:
+        return [(each.target, each.kind, each.line) for each in self.scanned(document).dependencies]
+
+    def scanned(self, document: str) -> Scan:
         own = DocumentId(document)
         by = self.layout.scanned_as(own)
         assert by is not None
-        found = self.renderers[by.renderer].scan(own, (self.root / document).read_bytes(), by.parameters)
-        return [(each.target, each.kind, each.line) for each in found]
+        return self.renderers[by.renderer].scan(own, (self.root / document).read_bytes(), by.parameters)
+
+    def facets(self, document: str, text: str) -> Facets | None:
+        """Those of a document with this text."""
+        self.write(document, text)
+        return self.scanned(document).facets

@@ -16,6 +16,8 @@ from kahnd.core.model import (
     Digest,
     DocumentId,
     Edges,
+    Facet,
+    Facets,
     Facts,
     Kind,
     OutputPath,
@@ -43,6 +45,8 @@ EVERYTHING = Facts(
     problem=Problem("no such partial", "docs/x.md", 7, "make it", "a renderer's\nown words"),
     because=DocumentId("docs/y.md"),
     stat=Stat(12, 1_700_000_000_000_000_001, 1_700_000_000_000_000_002, 2**64 - 5, 1_700_000_000_000_000_003),
+    facets=Facets(Digest("8" * 32), Digest("9" * 32), Digest("a" * 32)),
+    scanned=True,
 )
 
 
@@ -276,6 +280,16 @@ async def test_an_edge_keeps_the_hash_it_had_and_its_place(store: Store) -> None
     await store.propagate([changed("a", add="x")])
     found = (await store.load()).dependencies[DocumentId("a")]
     assert [(each.target, each.hash) for each in found] == [("y", "1" * 32), ("x", None)]
+
+
+async def test_an_edge_keeps_the_facets_that_were_used_none_apart_from_all(store: Store) -> None:
+    used = (frozenset({Facet.URL, Facet.TITLE}), frozenset[Facet](), None)
+    edges = tuple(replace(each, facets=facets) for each, facets in zip(needs("x y z"), used, strict=True))
+    await store.commit([done("x"), done("y"), done("z"), replace(done("a"), edges=Edges(edges))])
+    found = (await store.load()).dependencies[DocumentId("a")]
+    assert tuple(each.facets for each in found) == used
+    await store.commit([replace(done("a"), edges=Edges((replace(edges[0], facets=None),)))])
+    assert (await store.load()).dependencies[DocumentId("a")][0].facets is None
 
 
 async def test_committing_twice_is_as_good_as_once(store: Store) -> None:

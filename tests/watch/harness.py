@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 
-from kahnd.core.model import Dependency, DocumentId, Kind, Sighting
+from kahnd.core.model import Dependency, DocumentId, Kind, Scan, Sighting
 from kahnd.core.rules import Layout
 from kahnd.ports import Batch
 from kahnd.watch.tree import SourceTree
@@ -25,10 +25,10 @@ class IncludeScanner:
     def wants(self, document: DocumentId) -> bool:
         return document.endswith(".md")
 
-    def scan(self, document: DocumentId, content: bytes) -> tuple[Dependency, ...]:
+    def scan(self, document: DocumentId, content: bytes) -> Scan:
         self.scanned.append(document)
         words = (line.split() for line in content.decode().splitlines())
-        return tuple(Dependency(DocumentId(each[1]), Kind.INCLUDE) for each in words if each[:1] == ["include"])
+        return Scan(tuple(Dependency(DocumentId(each[1]), Kind.INCLUDE) for each in words if each[:1] == ["include"]))
 
 
 def tree_over(root: Path, *sources: str, ignore: Iterable[str] = (), output: str = "site") -> SourceTree:

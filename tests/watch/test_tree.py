@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from kahnd.core import digest
-from kahnd.core.model import Dependency, Digest, DocumentId, Facts, Kind, Problem, Sighting, Snapshot, Status
+from kahnd.core.model import Dependency, Digest, DocumentId, Facts, Kind, Problem, Scan, Sighting, Snapshot, Status
 from kahnd.core.rules import Layout, collection_id
 from kahnd.watch.tree import SourceTree
 from watch.harness import IncludeScanner, by_document, tree_over, write
@@ -42,9 +42,9 @@ LATER_NS = 10_000_000_000
 async def test_first_sightings_carry_hash_stat_and_what_the_same_bytes_depend_on(tmp_path: Path) -> None:
     write(tmp_path, {"docs/a.md": "include docs/b.md\n", "docs/sub/b.md": "x", "docs/data.csv": "include no\n"})
     found = by_document(await tree_over(tmp_path).crawl())
-    assert found["docs/a.md"].dependencies == (Dependency(DocumentId("docs/b.md"), Kind.INCLUDE),)
-    assert found["docs/sub/b.md"].dependencies == ()
-    assert found["docs/data.csv"].dependencies == ()
+    assert found["docs/a.md"].scan == Scan((Dependency(DocumentId("docs/b.md"), Kind.INCLUDE),))
+    assert found["docs/sub/b.md"].scan == Scan()
+    assert found["docs/data.csv"].scan == Scan()
     assert found["docs/data.csv"].content_hash == digest.of_bytes(b"include no\n")
     stat = found["docs/a.md"].stat
     assert stat is not None
@@ -61,10 +61,10 @@ async def test_a_second_look_tells_only_what_differs(tmp_path: Path) -> None:
     (tmp_path / "docs/c.md").unlink()
     found = by_document(await tree.crawl())
     assert found.keys() == {"docs/a.md", "docs/b.md", "docs/c.md"}
-    assert found["docs/a.md"].dependencies == (Dependency(DocumentId("docs/b.md"), Kind.INCLUDE),)
+    assert found["docs/a.md"].scan == Scan((Dependency(DocumentId("docs/b.md"), Kind.INCLUDE),))
     assert found["docs/b.md"].content_hash == first["docs/b.md"].content_hash
     assert found["docs/b.md"].stat != first["docs/b.md"].stat
-    assert found["docs/b.md"].dependencies is None
+    assert found["docs/b.md"].scan is None
     assert found["docs/c.md"] == Sighting(DocumentId("docs/c.md"))
     assert await tree.crawl() == ()
 
@@ -321,7 +321,7 @@ async def test_an_unreadable_file_is_a_problem_told_once_and_mended(open_root: P
     assert told == (Sighting(DocumentId("docs/a.md"), problem=problem),)
     assert again == ()
     (open_root / "docs/a.md").chmod(0o644)
-    assert by_document(await tree.crawl())["docs/a.md"].dependencies == ()
+    assert by_document(await tree.crawl())["docs/a.md"].scan == Scan()
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o444])

@@ -61,9 +61,14 @@ def why(answer: Json) -> list[str]:
     """How it stands, each reason with the hash before and after, and the chain."""
     past = answer["rendered"]
     when = f", rendered {past['started_at']} ({past['cause']})" if past else ""
-    rows = [(f"  {each['kind']}", each["document"], _step(each)) for each in answer["reasons"]]
+    rows = [(f"  {each['kind']}", _of_what(each), _step(each)) for each in answer["reasons"]]
     lines = [f"{answer['document']}: {answer['status']}{when}", *(columns(rows) if rows else ["  no reason to tell"])]
     return [*lines, path(answer["chain"])] if len(answer["chain"]) > 1 else lines
+
+
+def _of_what(reason: Json) -> str:
+    facets = ", ".join(each.replace("_", " ") for each in reason["facets"])
+    return f"{reason['document']} ({facets})" if facets else str(reason["document"])
 
 
 def _step(reason: Json) -> str:

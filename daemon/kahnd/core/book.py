@@ -82,8 +82,22 @@ class Book:
         self, node: Node, problem: Problem, because: DocumentId | None = None, finished: Finished | None = None
     ) -> Iterable[Command]:
         """FAILED by itself (or on a cycle: because of itself), BLOCKED because of another."""
+        status = Status.FAILED if because in {None, node.facts.id} else Status.BLOCKED
+        yield from self._broken(node, problem, status, because, finished)
+
+    def contested(self, node: Node, problem: Problem, rival: DocumentId) -> Iterable[Command]:
+        """FAILED, since another document claims its output."""
+        yield from self._broken(node, problem, Status.FAILED, rival)
+
+    def _broken(
+        self,
+        node: Node,
+        problem: Problem,
+        status: Status,
+        because: DocumentId | None,
+        finished: Finished | None = None,
+    ) -> Iterable[Command]:
         document = node.facts.id
-        status = Status.FAILED if because in {None, document} else Status.BLOCKED
         attempt = self._attempt(node, finished) if finished else None
         yield self.keep(replace(node.facts, status=status, problem=problem, because=because), attempt)
         yield self.tell(

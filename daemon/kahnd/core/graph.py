@@ -11,19 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from kahnd.core import digest
+from kahnd.core.facets import ABSENT, of_facets
 from kahnd.core.model import Dependency, Digest, DocumentId, Edges, Facts, Kind, OutputPath, Snapshot, Status
 from kahnd.core.rules import Layout, Rule, is_collection
-
-ABSENT = "missing"
 
 
 @dataclass(slots=True)
 class Node:
     """One document (or collection): its facts, its edges, and what the rules make of its path.
 
-    `cycle`: the way from it back to itself, if one was found. `scanned`: its edges were found in its present bytes,
-    and none by a rendering, which may have read what is not read any more. `trace` are the edges its last good render
-    had, kept while its bytes are others: should they come back, so do these. `hashes` is what that render hung on.
+    `cycle`: the way from it back to itself, if one was found. `trace` are the edges its last good render had, kept
+    while its bytes are others: should they come back, so do these. `hung_on` are those edges with what that render
+    hung on, by the edge they are the same as.
     """
 
     facts: Facts
@@ -32,8 +31,7 @@ class Node:
     dependencies: tuple[Dependency, ...] = ()
     trace: tuple[Dependency, ...] | None = None
     cycle: tuple[DocumentId, ...] = ()
-    scanned: bool = False
-    hashes: dict[Dependency, str] = field(default_factory=dict)
+    hung_on: dict[Dependency, Dependency] = field(default_factory=dict)
 
     @property
     def exists(self) -> bool:
@@ -58,7 +56,7 @@ class Graph:
         for facts in snapshot.documents:
             self.put(facts)
         for document, dependencies in snapshot.dependencies.items():
-            self._nodes[document].hashes = {each: each.hash for each in dependencies if each.hash is not None}
+            self._nodes[document].hung_on = {each: each for each in dependencies if each.hash is not None}
             self.connect(document, dependencies)
 
     def __contains__(self, document: DocumentId) -> bool:
@@ -124,7 +122,10 @@ class Graph:
         dropped and added: a command is given its dependencies in order, after a restart too.
         """
         node = self._nodes[document]
-        old, new = node.dependencies, tuple(_with_hash(node, each) for each in dict.fromkeys(dependencies))
+        old, new = (
+            node.dependencies,
+            tuple(_with_hash(each, _hash_then(node, each)) for each in dict.fromkeys(dependencies)),
+        )
         before, after = _by_target(old), _by_target(new)
         node.dependencies = new
         self._needed.update(after.keys() - before.keys())
@@ -148,6 +149,8 @@ class Graph:
         if node is None or not node.exists:
             return ABSENT
         facts = node.facts
+        if dependency.facets is not None:
+            return of_facets(facts, node.claim, dependency.facets)
         if dependency.kind.of_content:
             return f"{facts.content_hash} {node.claim or ''}"
         if dependency.kind.of_source and node.claim:
@@ -156,14 +159,14 @@ class Graph:
 
     def remember(self, node: Node) -> Edges:
         """A good render: what it hung on is what there is now; the answer says which edges that changes."""
-        now = {each: self.hash_of(each) for each in node.dependencies}
-        changed = tuple(replace(each, hash=now[each]) for each in now if node.hashes.get(each) != now[each])
-        node.hashes = now
+        now = tuple(_with_hash(each, self.hash_of(each)) for each in node.dependencies)
+        changed = tuple(each for each in now if each not in node.hung_on or node.hung_on[each].hash != each.hash)
+        node.dependencies, node.hung_on = now, {each: each for each in now}
         return Edges(changed)
 
     def hashes_then(self, node: Node) -> list[digest.Input]:
         """Every dependency of a node's last good render as (id, kind, hash), as far as it is known."""
-        return [(each.target, each.kind.value, then) for each, then in node.hashes.items()]
+        return [(each.target, each.kind.value, each.hash or "") for each in node.hung_on.values()]
 
     def hashes(self, node: Node) -> list[digest.Input]:
         """Every dependency of a node as (id, kind, hash)."""
@@ -172,6 +175,12 @@ class Graph:
     def inputs(self, node: Node) -> Iterator[digest.Input]:
         """The walk over a node's inputs as they are now."""
         return digest.inputs(node.facts.recipe_hash or "", _content(node), self.hashes(node))
+
+    def inputs_as_used_then(self, node: Node) -> Iterator[digest.Input]:
+        """As `inputs`, if the document used of each dependency the facets that its last good render used."""
+        used = (node.hung_on.get(each, each) for each in node.dependencies)
+        hashes = [(each.target, each.kind.value, self.hash_of(each)) for each in used]
+        return digest.inputs(node.facts.recipe_hash or "", _content(node), hashes)
 
     def inputs_hash(self, node: Node) -> Digest:
         """The verifying trace of a node as its inputs are now."""
@@ -206,9 +215,13 @@ def _content(node: Node) -> Digest:
     return node.facts.content_hash or Digest(ABSENT)
 
 
-def _with_hash(node: Node, dependency: Dependency) -> Dependency:
-    known = node.hashes.get(dependency)
-    return dependency if known == dependency.hash else replace(dependency, hash=known)
+def _hash_then(node: Node, dependency: Dependency) -> str | None:
+    known = node.hung_on.get(dependency)
+    return known.hash if known else None
+
+
+def _with_hash(dependency: Dependency, known: str | None) -> Dependency:
+    return dependency if dependency.hash == known else replace(dependency, hash=known)
 
 
 def _by_target(dependencies: Iterable[Dependency]) -> Mapping[DocumentId, frozenset[Kind]]:

@@ -16,6 +16,7 @@ from kahnd.core.model import (
     Facts,
     OutputPath,
     Result,
+    Scan,
     Sighting,
     Status,
 )
@@ -114,7 +115,7 @@ class Intake:
         same = facts.content_hash == sighting.content_hash and (
             sighting.problem is None or facts.problem == sighting.problem
         )
-        if node and node.exists and same and facts.recipe_hash == recipe and sighting.dependencies is None:
+        if node and node.exists and same and facts.recipe_hash == recipe and sighting.scan is None:
             noticed.touched.append(Result(self._graph.put(replace(facts, stat=sighting.stat)).facts))
             return
         reason = NEW if facts.status is Status.MISSING else RECIPE if same else CONTENT
@@ -129,24 +130,16 @@ class Intake:
             self._abandon(facts, noticed)
 
     def _rewrite(self, sighting: Sighting, facts: Facts) -> tuple[Edges, tuple[Facts, ...]]:
-        node = self._graph.put(
-            replace(
-                facts,
-                status=Status.DIRTY,
-                content_hash=sighting.content_hash,
-                stat=sighting.stat,
-                problem=sighting.problem,
-                because=None,
-            )
-        )
+        scan = sighting.scan or Scan()
+        node = self._graph.put(_as_seen(facts, sighting, scan))
         if node.claim is None and facts.output:
             self._graph.put(replace(node.facts, output=None, output_hash=None, inputs_hash=None))
         if facts.content_hash is not None and facts.content_hash == facts.last_rendered_hash:
             node.trace = node.dependencies
-        scanned = sighting.dependencies or ()
-        returned = node.trace is not None and sighting.content_hash == facts.last_rendered_hash
-        node.scanned = not returned
-        return self.connect(facts.id, node.trace if returned and node.trace is not None else scanned)
+        if node.trace is None or sighting.content_hash != facts.last_rendered_hash:
+            return self.connect(facts.id, scan.dependencies)
+        self._graph.put(replace(node.facts, scanned=False))
+        return self.connect(facts.id, node.trace)
 
     def _gone(self, document: DocumentId, noticed: Noticed) -> None:
         node = self._graph.get(document)
@@ -208,3 +201,16 @@ class Intake:
         }
         self._collections[collection] = _Collection(matches, members)
         return members
+
+
+def _as_seen(facts: Facts, sighting: Sighting, scan: Scan) -> Facts:
+    return replace(
+        facts,
+        status=Status.DIRTY,
+        content_hash=sighting.content_hash,
+        stat=sighting.stat,
+        problem=sighting.problem,
+        because=None,
+        facets=scan.facets,
+        scanned=True,
+    )

@@ -16,8 +16,9 @@ from typing import Final
 
 from kahnd.core import verdict
 from kahnd.core.book import Book
+from kahnd.core.doubts import Doubts
 from kahnd.core.graph import Graph, Node
-from kahnd.core.intake import Intake, Noticed
+from kahnd.core.intake import CONTESTED, Intake, Noticed
 from kahnd.core.messages import (
     Asked,
     Cancel,
@@ -87,10 +88,7 @@ class Machine:
         self._asked_of_store = 0
         self._held: set[DocumentId] = set()
         self._forced: set[DocumentId] = set()
-        self._found: set[DocumentId] = set()
-        """Documents that a run has read all of since they became dirty: what they need is known."""
-        self._freed: set[DocumentId] = set()
-        """Documents that are to be run though something they are said to need is not finished."""
+        self._doubts = Doubts(self.graph)
         self._tries: Counter[DocumentId] = Counter()
 
     @property
@@ -138,9 +136,11 @@ class Machine:
         lost = tuple(Sighting(document) for document in sorted(self.untrusted - seen))
         noticed = self._notice(replace(event, sightings=event.sightings + lost))
         knotted = [node for node in self.graph if node.facts.because == node.facts.id]
+        for node in knotted:  # what the cycle is made of was sure when it was found
+            self.graph.put(replace(node.facts, scanned=True))
         self._again_dirty(knotted, ON_A_CYCLE, noticed)
-        for node in knotted:
-            node.scanned = True  # what the cycle is made of was sure when it was found
+        contested = [node for node in self.graph if node.status is Status.FAILED and node.facts.because]
+        self._again_dirty(contested, CONTESTED, noticed)
         yield from self._book.begin(event.cause)
         for output in self._intake.disowned(event.made, noticed):
             yield from self._book.remove(output)
@@ -206,8 +206,7 @@ class Machine:
         for node in nodes:
             self.graph.put(replace(node.facts, status=Status.DIRTY))
             node.cycle = ()
-            self._found.discard(node.facts.id)
-            self._freed.discard(node.facts.id)
+            self._doubts.dirty(node.facts.id)
             yield from self._stop(node.facts.id)
             yield self._book.tell("document.dirty", document=node.facts.id, reason=self.reasons.get(node.facts.id))
         if self._open:
@@ -260,24 +259,15 @@ class Machine:
 
     def _loosen(self) -> bool:
         """Free documents that may be in a knot only by what an earlier rendering read; whether there are any."""
-        loose = [] if self._runs.full else [each for knot in self.schedule.stuck() for each in self._loose(knot)[:1]]
-        self._freed.update(loose)
+        loose = [] if self._runs.full else self._doubts.loosen(self.schedule.stuck())
         self.schedule.add(dict.fromkeys(loose, ()))
         return bool(loose)
 
-    def _loose(self, knot: frozenset[DocumentId]) -> list[DocumentId]:
-        nodes = [self.graph[each] for each in sorted(knot)]
-        return [node.facts.id for node in nodes if self._is_doubtful(node) and not verdict.is_tied(node, knot)]
-
-    def _is_doubtful(self, node: Node) -> bool:
-        """Whether what it needs was found by a rendering of other inputs."""
-        return not node.scanned and node.facts.id not in self._found
-
     def _decide(self, node: Node) -> Iterable[Command]:
         document = node.facts.id
-        forced = document in self._forced or document in self._freed
-        decision = verdict.decide(self.graph, node, forced=forced, doubtful=self._is_doubtful(node))
-        self._freed.discard(document)
+        forced = document in self._forced or self._doubts.is_freed(document)
+        decision = verdict.decide(self.graph, node, forced=forced, doubtful=self._doubts.is_doubtful(node))
+        self._doubts.decided(document)
         match decision:
             case verdict.Run(content_hash, rule, output):
                 yield Render(self._runs.start(node, content_hash, rule.index, output))
@@ -287,6 +277,8 @@ class Machine:
                 yield from self._book.skip(node)
             case verdict.Block(because, problem):
                 yield from self._book.fail(node, problem, because)
+            case verdict.Fail(problem, rival) if rival:
+                yield from self._book.contested(node, problem, rival)
             case verdict.Fail(problem):
                 yield from self._book.fail(node, problem)
 
@@ -310,8 +302,8 @@ class Machine:
             return
         node = self.graph[job.document]
         yield from self._connect(node, verdict.edges_after(node, event.outcome))
-        node.scanned = False
-        self._found.add(job.document)
+        self.graph.put(replace(node.facts, scanned=False))
+        self._doubts.found(job.document)
         check = verdict.check(self.graph, node, event.outcome.reads, self.schedule)
         match check, event.outcome:
             case verdict.Again(look), _:
@@ -342,7 +334,9 @@ class Machine:
             self._runs.end(job)
             problem = event.outcome.problem if isinstance(event.outcome, Unmet) else None
             yield from self._book.fail(
-                node, problem or verdict.missing(job.document, needs), target.facts.because or needs.target
+                node,
+                problem or verdict.missing(job.document, needs),
+                verdict.culprit_of(target) if target.exists else needs.target,
             )
         else:
             yield from self._again(node, job, event, (needs.target,))

@@ -59,17 +59,46 @@ CONTENT_KINDS: Final = frozenset({Kind.PAGE, Kind.COLLECTION})
 SOURCE_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE, Kind.DATA})
 
 
+class Facet(StrEnum):
+    """What of a document can be used without the rest of it."""
+
+    FRONT_MATTER = "front_matter"
+    OUTPUT = "output"
+    TEXT = "text"
+    TITLE = "title"
+    URL = "url"
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """The hashes of a page's parts; what it renders to, and where, is known from its other facts."""
+
+    front_matter: Digest
+    text: Digest
+    title: Digest
+
+
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """One edge's far end; neither `line` nor `hash` are part of its identity.
+    """One edge's far end; only `target` and `kind` are its identity.
 
-    `line` is where it was found (1-based, 0 where unknown), `hash` what the last good render of the dependent hung on.
+    `line` is where it was found (1-based, 0 where unknown), `hash` what the last good render of the dependent hung on,
+    `facets` what of the target it used: None where that is all of it, or not known.
     """
 
     target: DocumentId
     kind: Kind
     line: int = field(default=0, compare=False)
     hash: str | None = field(default=None, compare=False)
+    facets: frozenset[Facet] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What a document's bytes tell without rendering it: its dependencies, in the order found; a page's facets."""
+
+    dependencies: tuple[Dependency, ...] = ()
+    facets: Facets | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,13 +131,13 @@ class Stat:
 class Sighting:
     """A look at one document: its bytes' hash, or a problem that kept it from being read, or neither: it is gone.
 
-    `dependencies` is None where the bytes are the ones already known, and so nothing was scanned.
+    `scan` is None where the bytes are the ones already known, and so nothing was scanned.
     """
 
     document: DocumentId
     content_hash: Digest | None = None
     stat: Stat | None = None
-    dependencies: tuple[Dependency, ...] | None = None
+    scan: Scan | None = None
     problem: Problem | None = None
 
 
@@ -125,7 +154,13 @@ NO_EDGES: Final = Edges()
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that the database keeps of one document, but its edges."""
+    """All that the database keeps of one document, but its edges.
+
+    `because`: of a BLOCKED one the culprit; of a FAILED one itself where it is on a cycle, its rival where two claim
+    one output.
+    `scanned`: its edges were found in its present bytes, and none by a rendering, which may have read what is not read
+    any more.
+    """
 
     id: DocumentId
     status: Status = Status.DIRTY
@@ -140,6 +175,8 @@ class Facts:
     problem: Problem | None = None
     because: DocumentId | None = None
     stat: Stat | None = None
+    facets: Facets | None = None
+    scanned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +206,16 @@ class Because(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason to render a document: of which document what differs; None where there was or is nothing."""
+    """One reason to render a document: of which document what differs; None where there was or is nothing.
+
+    `facets` names what of it, where only a part is used.
+    """
 
     kind: Because
     document: DocumentId
     before: str | None = None
     after: str | None = None
+    facets: tuple[Facet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from enum import Enum
 from graphlib import TopologicalSorter
 
 from kahnd.core import verdict, why
+from kahnd.core.facets import compare
 from kahnd.core.graph import Node
 from kahnd.core.machine import Machine
-from kahnd.core.model import Because, Dependency, DocumentId, Reason
+from kahnd.core.model import Because, Dependency, DocumentId, Facet, Reason
 from kahnd.core.why import Trail, in_words, origins
 
 
@@ -56,7 +57,7 @@ def preview(machine: Machine) -> Preview:
     chains: dict[DocumentId, tuple[DocumentId, ...]] = {}
     trail = Trail(machine.reasons)
     for document in TopologicalSorter(needs).static_order():
-        above = any(fates[each] in MOVING for each in needs[document])
+        above = any(_will_differ(each, fates) for each in machine.graph[document].dependencies)
         fates[document] = fate = _fate(machine, document, fates, above=above)
         level[document] = max((level[each] + (fates[each] is _Fate.RENDER) for each in needs[document]), default=0)
         found = _because(machine, document, fates) if fate in MOVING else ()
@@ -90,7 +91,7 @@ def _because(machine: Machine, document: DocumentId, fates: Mapping[DocumentId, 
     node = machine.graph[document]
     found = why.reasons(machine.graph, node, machine.reasons)
     told = {each.document for each in found}
-    moved = [each for each in node.dependencies if each.target not in told and _has_moved(machine, each, fates)]
+    moved = [each for each in node.dependencies if each.target not in told and _will_differ(each, fates)]
     if any(each.kind is Because.NEW for each in found):
         return found
     coming = (Reason(Because.DEPENDENCY, each.target, _hash_then(node, each)) for each in moved)
@@ -98,15 +99,15 @@ def _because(machine: Machine, document: DocumentId, fates: Mapping[DocumentId, 
 
 
 def _hash_then(node: Node, dependency: Dependency) -> str | None:
-    return (node.hashes.get(dependency) or "").partition(" ")[0] or None
+    known = node.hung_on.get(dependency)
+    return compare(known.hash, None)[0] if known else None
 
 
 def _is_edited(machine: Machine, document: DocumentId) -> bool:
     return machine.graph[document].claim is None and document in machine.reasons
 
 
-def _has_moved(machine: Machine, dependency: Dependency, fates: Mapping[DocumentId, _Fate]) -> bool:
-    """Whether this dependency is a reason; of content, only what was itself seen to change."""
-    if dependency.kind.of_content:
-        return dependency.target in machine.reasons
-    return fates.get(dependency.target) in MOVING
+def _will_differ(dependency: Dependency, fates: Mapping[DocumentId, _Fate]) -> bool:
+    """Whether what is used of it is still to come; of content it is known already, and so is a url."""
+    uses_output = dependency.facets is None or Facet.OUTPUT in dependency.facets
+    return uses_output and not dependency.kind.of_content and fates.get(dependency.target) in MOVING

@@ -49,9 +49,10 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """It can't be rendered, whatever it depends on."""
+    """It can't be rendered, whatever it depends on; `rival` is another document that claims its output."""
 
     problem: Problem
+    rival: DocumentId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ def decide(graph: Graph, node: Node, *, forced: bool, doubtful: bool = False) ->
     if rule is None or output is None:
         return Settle(graph.effective_hash(node))
     if rivals:
-        return Fail(_contested(node, rivals))
+        return Fail(_contested(node, rivals), min(rivals))
     unchanged = node.facts.output == output and not changed
     return Unchanged() if unchanged else Run(content_hash, rule, output)
 
@@ -187,13 +188,19 @@ def _culprit(graph: Graph, node: Node, *, sure_only: bool) -> Block | None:
         if each.kind.of_content or target is None or (sure_only and not is_sure(each, node)):
             continue
         if target.status in BROKEN:
-            culprit = target.facts.because or each.target
+            culprit = culprit_of(target)
             return Block(
                 culprit, Problem(f"needs {each.target}, which {_fate(target, culprit)}", node.facts.id, each.line)
             )
         if not target.exists and node.rule and (each.kind is Kind.DECLARED or not node.rule.judges_missing):
             return Block(each.target, missing(node.facts.id, each))
     return None
+
+
+def culprit_of(node: Node) -> DocumentId:
+    """Who is to blame where something needs this one: it itself, unless it is BLOCKED by another."""
+    blocked = node.status is Status.BLOCKED and node.facts.because
+    return blocked or node.facts.id
 
 
 def _fate(target: Node, culprit: DocumentId) -> str:

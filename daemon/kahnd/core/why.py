@@ -6,7 +6,8 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
 from kahnd.core import digest
-from kahnd.core.graph import ABSENT, Graph, Node
+from kahnd.core.facets import compare
+from kahnd.core.graph import Graph, Node
 from kahnd.core.model import Because, DocumentId, Reason
 from kahnd.core.rules import is_collection
 
@@ -28,6 +29,8 @@ def differences(graph: Graph, node: Node) -> tuple[Reason, ...]:
     if digest.of_inputs(now) == facts.inputs_hash:
         return ()
     then = digest.inputs(facts.last_recipe_hash or "", facts.last_rendered_hash, graph.hashes_then(node))
+    if facts.scanned:  # its bytes do not tell what of each dependency it uses
+        now = tuple(graph.inputs_as_used_then(node))
     found = [_reason(facts.id, *each) for each in digest.explain(then, now)]
     whole = Reason(Because.DEPENDENCY, facts.id, facts.inputs_hash, digest.of_inputs(now))
     return tuple({each.document + each.kind: each for each in reversed(found)}.values())[::-1] or (whole,)
@@ -54,7 +57,8 @@ def in_words(reason: Reason) -> str:
         case Because.DEPENDENCY if is_collection(reason.document):
             return f"other documents match {reason.document[1:]}"
         case Because.DEPENDENCY:
-            return f"needs {reason.document}"
+            facets = ", ".join(each.replace("_", " ") for each in reason.facets)
+            return f"needs {reason.document} ({facets})" if facets else f"needs {reason.document}"
         case Because.OUTPUT:
             return OUTPUT_GONE
         case Because.FAILED:
@@ -115,15 +119,7 @@ def origins(found: Iterable[Reason]) -> tuple[DocumentId, ...]:
 
 
 def _reason(document: DocumentId, target: str, kind: str, before: str | None, after: str | None) -> Reason:
-    old, new = _shown(before, after), _shown(after, before)
+    old, new, facets = compare(before, after)
     if target:
-        return Reason(Because.DEPENDENCY, DocumentId(target), old, new)
+        return Reason(Because.DEPENDENCY, DocumentId(target), old, new, facets)
     return Reason(Because(kind), document, old, new)
-
-
-def _shown(value: str | None, other: str | None) -> str | None:
-    """The hash; where two hashes are the same, the places they are rendered to, which then differ."""
-    if value is None or value == ABSENT:
-        return None
-    hashed, _, place = value.partition(" ")
-    return place if other is not None and other.partition(" ")[0] == hashed else hashed

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Rendered, Unmet
+from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Rendered, Scan, Unmet
 from kahnd.core.rules import Layout, resolve
 from kahnd.render.depfile import dependencies
 from kahnd.render.files import ProblemError, clear, digest_of, is_regular
@@ -44,14 +44,14 @@ class CommandRenderer:
         """Whether the fallback is used: once the program is installed, its documents are rendered again."""
         return "fallback" if parameters.fallback and not self._program(parameters) else ""
 
-    def scan(self, document: DocumentId, content: bytes, parameters: CommandParameters) -> tuple[Dependency, ...]:
+    def scan(self, document: DocumentId, content: bytes, parameters: CommandParameters) -> Scan:
         """What the rule's expressions find."""
         text = content.decode(errors="replace")
         found = (each for expression in parameters.scan for each in re.finditer(expression, text, re.MULTILINE))
         placed = [(match.start(1), match[1]) for match in found if match[1]]
         lines = [(text.count("\n", 0, start) + 1, path) for start, path in sorted(placed)]
         scanned = (self._dependency(document, path, line) for line, path in lines)
-        return tuple(dict.fromkeys(each for each in scanned if each))
+        return Scan(tuple(dict.fromkeys(each for each in scanned if each)))
 
     def _dependency(self, document: DocumentId, path: str, line: int) -> Dependency | None:
         target = resolve(path, document)
@@ -98,7 +98,7 @@ class CommandRenderer:
             message = f"{document} needs the program {program!r}, which is not installed"
             raise ProblemError(Problem(message, place.file, place.line, "install it, or correct the rule's `command`"))
         fallback = rendering.locate("/" + parameters.fallback, place)
-        content, _ = rendering.read(fallback, Kind.INCLUDE, place)
+        content, _ = rendering.read(Dependency(fallback, Kind.INCLUDE, place.line), place)
         warning = Problem(f"the program {program!r} is not installed: {fallback} stands in", document, 0, "install it")
         return rendering.finish(content, warning)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from kahnd.core.model import Dependency, DocumentId, Failed, Job, Outcome, Problem, Rendered, Unmet
+from kahnd.core.model import DocumentId, Failed, Job, Outcome, Problem, Rendered, Scan, Unmet
 from kahnd.core.rules import Layout
 from kahnd.render.files import clear, digest_of
 from kahnd.render.parameters import CopyParameters
@@ -28,9 +28,9 @@ class CopyRenderer:
         """Nothing."""
         return ""
 
-    def scan(self, document: DocumentId, content: bytes, parameters: CopyParameters) -> tuple[Dependency, ...]:
+    def scan(self, document: DocumentId, content: bytes, parameters: CopyParameters) -> Scan:
         """Nothing."""
-        return ()
+        return Scan()
 
     def render(self, job: Job, parameters: CopyParameters) -> Outcome:
         """The document's bytes, in pieces: it may be large."""

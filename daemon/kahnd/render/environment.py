@@ -15,7 +15,7 @@ from typing import Any, Final
 from jinja2 import BaseLoader, Environment, StrictUndefined, Template, TemplateNotFound, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from kahnd.core.model import Digest, DocumentId, Kind
+from kahnd.core.model import Dependency, Digest, DocumentId, Kind
 from kahnd.core.rules import Layout
 from kahnd.render.cache import Cache
 from kahnd.render.files import decode
@@ -127,7 +127,7 @@ class ProjectLoader(BaseLoader):
     ) -> Template:
         """As `load`, and told why and where it is asked for."""
         try:
-            content, digest = self.rendering.read(name, kind, place)
+            content, digest = self.rendering.read(Dependency(name, kind, place.line), place)
         except UnmetError as error:
             self.missing = error
             raise TemplateNotFound(name) from error

@@ -9,7 +9,7 @@ from typing import Final
 from jinja2 import Template, TemplateNotFound
 from markupsafe import Markup
 
-from kahnd.core.model import Dependency, DocumentId, Job, Kind, Outcome, Rendered
+from kahnd.core.model import DocumentId, Job, Kind, Outcome, Rendered, Scan
 from kahnd.core.rules import Layout
 from kahnd.render.attempt import attempt
 from kahnd.render.cache import Cache
@@ -64,14 +64,14 @@ class PageRenderer:
         """The libraries' versions."""
         return " ".join(f"{each} {version(each)}" for each in ("jinja2", "pyromark", "pygments"))
 
-    def scan(self, document: DocumentId, content: bytes, parameters: PageParameters) -> tuple[Dependency, ...]:
-        """Front matter, layout, and the references in the text whose path is a constant."""
+    def scan(self, document: DocumentId, content: bytes, parameters: PageParameters) -> Scan:
+        """Front matter, layout, the references in the text whose path is a constant; and the page's facets."""
         # A partial is laid out by the page that includes it.
         template = parameters.template if self._layout.rule_of(document) else ""
         try:
             text = decode(content, document)
         except ProblemError:
-            return ()
+            return Scan()
         return self._scan.of_page(document, text, template, templating=parameters.templating)
 
     def render(self, job: Job, parameters: PageParameters) -> Outcome:

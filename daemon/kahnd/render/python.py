@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kahnd.core.digest import of_bytes
-from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Unmet
+from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Scan, Unmet
 from kahnd.core.rules import Layout
 from kahnd.render.data import parse
 from kahnd.render.files import ProblemError, decode
@@ -59,7 +59,7 @@ class Document:
     def _read(self, path: str) -> tuple[str, bytes]:
         place = Place(self.path)
         target = self._rendering.locate(path, place)
-        return target, self._rendering.read(target, Kind.DATA, place)[0]
+        return target, self._rendering.read(Dependency(target, Kind.DATA), place)[0]
 
 
 class PythonRenderer:
@@ -86,9 +86,9 @@ class PythonRenderer:
         except OSError:
             return "absent"  # each rendering says so
 
-    def scan(self, document: DocumentId, content: bytes, parameters: PythonParameters) -> tuple[Dependency, ...]:
+    def scan(self, document: DocumentId, content: bytes, parameters: PythonParameters) -> Scan:
         """Nothing: only the function knows."""
-        return ()
+        return Scan()
 
     def render(self, job: Job, parameters: PythonParameters) -> Outcome:
         """What the function returns, as text or bytes."""

@@ -6,10 +6,10 @@ import datetime as dt
 import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from kahnd.core.digest import of_members
-from kahnd.core.model import Dependency, Digest, DocumentId, Kind, OutputPath, Problem
+from kahnd.core.digest import of_bytes, of_members
+from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Facets, Kind, OutputPath, Problem
 from kahnd.core.rules import collection_id
 from kahnd.render.cache import Cache
 from kahnd.render.data import parse
@@ -18,6 +18,7 @@ from kahnd.render.frontmatter import Parts, cut, split
 from kahnd.render.markdown import first_heading
 from kahnd.render.rendering import Place, Rendering
 
+T = TypeVar("T")
 _NO_PLACE: Final = ("", 0)
 
 
@@ -32,8 +33,9 @@ class Caches:
 
 @dataclass(frozen=True)
 class Lazily:
-    """What of a page is found out only when it is asked for."""
+    """What of a page is found out only when it is asked for; asking is what makes a rendering hang on it."""
 
+    meta: Callable[[], Mapping[str, Any]]
     title: Callable[[], str]
     url: Callable[[], str]
     text: Callable[[], str]
@@ -42,9 +44,8 @@ class Lazily:
 class Page:
     """A page as templates see it: `title`, `url`, `path`, `text`, and its front matter by name or key."""
 
-    def __init__(self, path: DocumentId, meta: Mapping[str, Any], lazily: Lazily) -> None:
+    def __init__(self, path: DocumentId, lazily: Lazily) -> None:
         self.path = path
-        self._meta = meta
         self._lazily = lazily
 
     @property
@@ -64,10 +65,10 @@ class Page:
 
     def get(self, key: str, default: object = None) -> Any:
         """A front matter value, or the default."""
-        return self._meta.get(key, default)
+        return self._lazily.meta().get(key, default)
 
     def __getitem__(self, key: str) -> Any:
-        return self._meta[key]
+        return self._lazily.meta()[key]
 
     def __str__(self) -> str:
         return self.title
@@ -76,8 +77,8 @@ class Page:
 class CurrentPage(Page):
     """The page being rendered; called, it gives another."""
 
-    def __init__(self, path: DocumentId, meta: Mapping[str, Any], lazily: Lazily, other: Callable[..., Page]) -> None:
-        super().__init__(path, meta, lazily)
+    def __init__(self, path: DocumentId, lazily: Lazily, other: Callable[..., Page]) -> None:
+        super().__init__(path, lazily)
         self._other = other
 
     def __call__(self, reference: str, _place: tuple[str, int] = _NO_PLACE) -> Page:
@@ -88,9 +89,14 @@ class CurrentPage(Page):
 class Output:
     """What another document renders to: its address (also as text), and its content."""
 
-    def __init__(self, url: str, text: Callable[[], str]) -> None:
-        self.url = url
+    def __init__(self, url: Callable[[], str], text: Callable[[], str]) -> None:
+        self._url = url
         self._text = text
+
+    @property
+    def url(self) -> str:
+        """Its address, relative to the page that asks."""
+        return self._url()
 
     @property
     def text(self) -> str:
@@ -110,12 +116,11 @@ class References:
 
     def functions(self, parts: Parts) -> Mapping[str, Any]:
         """The names templates get, for the document with these parts."""
-        document = self._rendering.job.document
-        digest = self._rendering.job.content_hash
-        lazily = self._lazily((document, digest), parts.meta, lambda: parts.body, Place(document))
+        document, digest = self._rendering.job.document, self._rendering.job.content_hash
+        own = self._lazily((document, digest), lambda: parts.meta, lambda: parts.body, Place(document))
         return {
             "data": self.data,
-            "page": CurrentPage(document, parts.meta, lazily, self.page),
+            "page": CurrentPage(document, own, self.page),
             "output": self.output,
             "pages": self.pages,
             "root": self._rendering.url_of_top,
@@ -125,7 +130,7 @@ class References:
         """A data file's value."""
         place = self._place(_place)
         target = self._rendering.locate(reference, place)
-        content, digest = self._rendering.read(target, Kind.DATA, place)
+        content, digest = self._rendering.read(Dependency(target, Kind.DATA, place.line), place)
         return self._caches.data.get((target, digest), lambda: parse(content, target))
 
     def page(self, reference: str, _place: tuple[str, int] = _NO_PLACE) -> Page:
@@ -145,16 +150,17 @@ class References:
         """What another document renders to, which must be there."""
         place = self._place(_place)
         target = self._rendering.locate(reference, place)
-        dependency = Dependency(target, Kind.OUTPUT, place.line)
+        dependency = Dependency(target, Kind.OUTPUT, place.line, facets=frozenset())
         path = self._rendering.output_of(target, place)
         if not is_regular(self._rendering.root / path):
             raise self._rendering.missing(dependency, place)
         self._rendering.note(dependency)
-        return Output(self._rendering.url_to(path), lambda: self._output_text(dependency, path, place))
+        url = self._using(dependency, Facet.URL, lambda: self._rendering.url_to(path))
+        return Output(url, lambda: self._output_text(dependency, path, place))
 
     def _output_text(self, dependency: Dependency, path: OutputPath, place: Place) -> str:
         content, digest = self._rendering.read_output(dependency, path, place)
-        self._rendering.note(dependency, digest)
+        self._rendering.use(dependency, Facet.OUTPUT, digest)
         return decode(content, path)
 
     def _is_partial(self, document: DocumentId) -> bool:
@@ -166,23 +172,55 @@ class References:
         return Place(given[0] or self._rendering.job.document, given[1])
 
     def _read_page(self, target: DocumentId, place: Place) -> Page:
-        content, digest = self._rendering.read(target, Kind.PAGE, place)
+        dependency = Dependency(target, Kind.PAGE, place.line, facets=frozenset())
+        content, digest = self._rendering.read(dependency, place)
+
+        def meta() -> Mapping[str, Any]:
+            return self._caches.metas.get((target, digest), lambda: split(decode(content, target), target).meta)
 
         def body() -> str:
             return cut(decode(content, target), target).body
 
-        meta = self._caches.metas.get((target, digest), lambda: split(decode(content, target), target).meta)
-        return Page(target, meta, self._lazily((target, digest), meta, body, place))
+        found = self._lazily((target, digest), meta, body, place)
+        return Page(
+            target,
+            Lazily(
+                meta=self._using(dependency, Facet.FRONT_MATTER, found.meta),
+                title=self._using(dependency, Facet.TITLE, found.title),
+                url=self._using(dependency, Facet.URL, found.url),
+                text=self._using(dependency, Facet.TEXT, found.text),
+            ),
+        )
+
+    def _using(self, dependency: Dependency, facet: Facet, value: Callable[[], T]) -> Callable[[], T]:
+        """The value, and when it is asked for, a line in the account."""
+
+        def used() -> T:
+            self._rendering.use(dependency, facet)
+            return value()
+
+        return used
 
     def _lazily(
-        self, source: tuple[DocumentId, Digest], meta: Mapping[str, Any], body: Callable[[], str], place: Place
+        self,
+        source: tuple[DocumentId, Digest],
+        meta: Callable[[], Mapping[str, Any]],
+        body: Callable[[], str],
+        place: Place,
     ) -> Lazily:
         target = source[0]
         return Lazily(
-            title=lambda: self._caches.titles.get(source, lambda: title_of(target, meta, body)),
+            meta=meta,
+            title=lambda: self._caches.titles.get(source, lambda: title_of(target, meta(), body)),
             url=lambda: self._rendering.url_to(self._rendering.output_of(target, place)),
             text=body,
         )
+
+
+def facets_of(parts: Parts, path: str) -> Facets:
+    """The hashes of what other documents can use of a page."""
+    title = title_of(path, parts.meta, lambda: parts.body)
+    return Facets(*(of_bytes(each.encode(errors="surrogatepass")) for each in (parts.yaml, parts.body, title)))
 
 
 def title_of(path: str, meta: Mapping[str, Any], body: Callable[[], str]) -> str:

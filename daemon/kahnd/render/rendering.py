@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import quote
 
 from kahnd.core.digest import of_bytes
-from kahnd.core.model import Dependency, Digest, DocumentId, Job, Kind, OutputPath, Problem, Read, Rendered
+from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Job, Kind, OutputPath, Problem, Read, Rendered
 from kahnd.core.rules import Layout, Rule, resolve
 from kahnd.render.files import OutsideError, ProblemError, UnfitError, clear, read_inside
 
@@ -60,12 +60,16 @@ class Rendering:
         return Place(CONFIG_FILE, self.rule.line)
 
     def note(self, dependency: Dependency, digest: Digest | None = None) -> None:
-        """Put into the account; a hash once known stays."""
+        """Put into the account; a hash once known stays, and facets add up."""
         known = self._reads.get(dependency)
         if known is None:
             self._reads[dependency] = Read(dependency, digest)
-        elif known.hash is None:
-            self._reads[dependency] = replace(known, hash=digest)
+        elif known.hash is None or known.dependency.facets != dependency.facets:
+            self._reads[dependency] = Read(joined(known.dependency, dependency), known.hash or digest)
+
+    def use(self, dependency: Dependency, facet: Facet, digest: Digest | None = None) -> None:
+        """Put into the account that of this document this is used, too."""
+        self.note(replace(dependency, facets=frozenset({facet})), digest)
 
     def own_bytes(self) -> bytes:
         """The document's bytes, those the job speaks of. Raises UnmetError where they are others by now."""
@@ -97,12 +101,12 @@ class Rendering:
             raise ProblemError(Problem(f"{target} is in none of the project's sources", place.file, place.line, remedy))
         return DocumentId(target)
 
-    def read(self, target: DocumentId, kind: Kind, place: Place) -> tuple[bytes, Digest]:
+    def read(self, dependency: Dependency, place: Place) -> tuple[bytes, Digest]:
         """A file's bytes and their hash, the same throughout this run.
 
         Raises UnmetError where it is not there, ProblemError where it can't be read.
         """
-        dependency = Dependency(target, kind, place.line)
+        target = dependency.target
         if target not in self._contents:
             self._contents[target] = self._load(target, dependency, place)
         content, digest = self._contents[target]
@@ -176,6 +180,13 @@ class Rendering:
                 return members
         problem = Problem(f"needs the documents that match {collection}", place.file, place.line)
         raise UnmetError(Dependency(collection, Kind.COLLECTION, place.line), problem)
+
+
+def joined(known: Dependency, new: Dependency) -> Dependency:
+    """The dependency that is both: with the facets of both, all of it where one uses all."""
+    if known.facets is None or new.facets is None:
+        return replace(known, facets=None)
+    return replace(known, facets=known.facets | new.facets)
 
 
 def _outside(reference: str, place: Place) -> Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 from typing import Final
 
-from kahnd.core.model import Dependency, DocumentId
+from kahnd.core.model import DocumentId, Scan
 from kahnd.core.rules import Layout
 from kahnd.ports import Renderers
 from kahnd.render.files import ProblemError, decode
@@ -30,14 +30,14 @@ class DocumentScanner:
         kind = mimetypes.guess_type(document)[0] or ""
         return kind == "image/svg+xml" or not kind.startswith(_BINARY)
 
-    def scan(self, document: DocumentId, content: bytes) -> tuple[Dependency, ...]:
-        """The dependencies found, in order; none in what can't be read as text."""
+    def scan(self, document: DocumentId, content: bytes) -> Scan:
+        """What is found; nothing in what can't be read as text."""
         rule = self._layout.scanned_as(document)
         if rule is not None:
             return self._renderers[rule.renderer].scan(document, content, rule.parameters)
         if b"{%" not in content and b"{{" not in content:
-            return ()
+            return Scan()
         try:
-            return self._static.of_template(document, decode(content, document))
+            return Scan(self._static.of_template(document, decode(content, document)))
         except ProblemError:
-            return ()
+            return Scan()

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from jinja2 import TemplateError, nodes
 
-from kahnd.core.model import Dependency, DocumentId, Kind
+from kahnd.core.model import Dependency, DocumentId, Facet, Kind, Scan
 from kahnd.core.rules import Layout, collection_id, resolve
 from kahnd.render.environment import FUNCTIONS, ProjectEnvironment, project_calls
 from kahnd.render.files import ProblemError
 from kahnd.render.frontmatter import Parts, body_in_place, split
-from kahnd.render.references import declared
-from kahnd.render.rendering import Place
+from kahnd.render.references import declared, facets_of
+from kahnd.render.rendering import Place, joined
 
+_ATTRIBUTES: Final = {"url": Facet.URL, "text": Facet.OUTPUT}
 _WORTH_PARSING: Final = re.compile(r"\{[{%]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """What stands in a text: a path, if it is one, and which facets of it are used, where that is plain to see."""
+
+    path: object
+    kind: Kind
+    line: int = 0
+    facets: frozenset[Facet] | None = None
 
 
 class StaticScan:
@@ -26,47 +38,52 @@ class StaticScan:
         self._layout = layout
         self._environment = ProjectEnvironment()
 
-    def of_page(self, document: DocumentId, text: str, template: str, *, templating: bool) -> tuple[Dependency, ...]:
+    def of_page(self, document: DocumentId, text: str, template: str, *, templating: bool) -> Scan:
         """Front matter, the layout, and the body's if it is a template. Broken parts tell nothing."""
         try:
             parts = split(text, document)
         except ProblemError:
-            return self._known([("/" + template, Kind.TEMPLATE, 0)] if template else [], document)
+            return Scan(self._known([_Reference("/" + template, Kind.TEMPLATE)] if template else [], document))
         found = [*_in_front_matter(parts, document, template)]
         body = body_in_place(parts) if templating else ""
-        return self._known([*found, *self._in_template(body)], document)
+        return Scan(self._known([*found, *self._in_template(body)], document), facets_of(parts, document))
 
     def of_template(self, document: DocumentId, text: str) -> tuple[Dependency, ...]:
         """A template's."""
         return self._known(self._in_template(text), document)
 
-    def _in_template(self, text: str) -> list[tuple[object, Kind, int]]:
+    def _in_template(self, text: str) -> list[_Reference]:
         if not _WORTH_PARSING.search(text):
             return []
         try:
             tree = self._environment.parse(text)
         except (TemplateError, RecursionError, ValueError):
             return []
-        return sorted([*_loaded(tree), *_called(tree)], key=lambda found: found[2])
+        return sorted([*_loaded(tree), *_called(tree)], key=lambda found: found.line)
 
-    def _known(self, found: Iterable[tuple[object, Kind, int]], document: DocumentId) -> tuple[Dependency, ...]:
-        targets = ((self._target(reference, document, kind), kind, line) for reference, kind, line in found)
-        return tuple(dict.fromkeys(Dependency(target, kind, line) for target, kind, line in targets if target))
+    def _known(self, found: Iterable[_Reference], document: DocumentId) -> tuple[Dependency, ...]:
+        known: dict[Dependency, Dependency] = {}
+        for each in found:
+            if target := self._target(each, document):
+                dependency = Dependency(target, each.kind, each.line, facets=each.facets)
+                known[dependency] = joined(known.get(dependency, dependency), dependency)
+        return tuple(known.values())
 
-    def _target(self, reference: object, document: DocumentId, kind: Kind) -> DocumentId | None:
-        path = resolve(reference, document) if isinstance(reference, str) and reference else None
+    def _target(self, reference: _Reference, document: DocumentId) -> DocumentId | None:
+        given = reference.path
+        path = resolve(given, document) if isinstance(given, str) and given else None
         if path is None or self._layout.source_of(path) is None:
             return None
-        return collection_id(path) if kind is Kind.COLLECTION else DocumentId(path)
+        return collection_id(path) if reference.kind is Kind.COLLECTION else DocumentId(path)
 
 
-def _in_front_matter(parts: Parts, document: DocumentId, template: str) -> Iterator[tuple[object, Kind, int]]:
+def _in_front_matter(parts: Parts, document: DocumentId, template: str) -> Iterator[_Reference]:
     layout, line = layout_of(parts, template)
     if layout:
-        yield layout, Kind.TEMPLATE, line
+        yield _Reference(layout, Kind.TEMPLATE, line)
     place = Place(document, parts.line_of("depends_on"))
     try:
-        yield from ((reference, Kind.DECLARED, place.line) for reference in declared(parts, place))
+        yield from (_Reference(each, Kind.DECLARED, place.line) for each in declared(parts, place))
     except ProblemError:
         return
 
@@ -78,10 +95,10 @@ def layout_of(parts: Parts, template: str) -> tuple[object, int]:
     return "/" + template if template else "", 0
 
 
-def _loaded(tree: nodes.Template) -> Iterator[tuple[object, Kind, int]]:
+def _loaded(tree: nodes.Template) -> Iterator[_Reference]:
     for node in tree.find_all(nodes.Stmt):
         if isinstance(node, nodes.Include | nodes.Extends | nodes.Import | nodes.FromImport):
-            yield from ((name, Kind.INCLUDE, node.lineno) for name in _constants(node.template))
+            yield from (_Reference(name, Kind.INCLUDE, node.lineno) for name in _constants(node.template))
 
 
 def _constants(node: nodes.Expr) -> list[object]:
@@ -94,7 +111,21 @@ def _constants(node: nodes.Expr) -> list[object]:
     return []
 
 
-def _called(tree: nodes.Template) -> Iterator[tuple[object, Kind, int]]:
+def _called(tree: nodes.Template) -> Iterator[_Reference]:
+    used = _used_of_outputs(tree)
     for call in project_calls(tree):
         if call.args and isinstance(call.node, nodes.Name):
-            yield from ((name, FUNCTIONS[call.node.name], call.lineno) for name in _constants(call.args[0]))
+            kind = FUNCTIONS[call.node.name]
+            facets = used.get(id(call)) if kind is Kind.OUTPUT else None
+            yield from (_Reference(name, kind, call.lineno, facets) for name in _constants(call.args[0]))
+
+
+def _used_of_outputs(tree: nodes.Template) -> dict[int, frozenset[Facet]]:
+    """By call: the facet that is used of what it gives, where it is printed at once or one attribute is taken of it.
+
+    A plain document is not rendered, so this is all that can be known of it: a layout that only links to a style
+    sheet is the same whatever the sheet's content.
+    """
+    taken = ((node.node, _ATTRIBUTES.get(node.attr)) for node in tree.find_all(nodes.Getattr))
+    printed = ((child, Facet.URL) for node in tree.find_all(nodes.Output) for child in node.nodes)
+    return {id(node): frozenset({facet}) for node, facet in (*taken, *printed) if facet}

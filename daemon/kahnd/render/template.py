@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from kahnd.core.model import Dependency, DocumentId, Job, Outcome, Rendered
+from kahnd.core.model import DocumentId, Job, Outcome, Rendered, Scan
 from kahnd.core.rules import Layout
 from kahnd.render.attempt import attempt
 from kahnd.render.cache import Cache
@@ -38,12 +38,12 @@ class TemplateRenderer:
         """The engine's version."""
         return f"jinja2 {version('jinja2')}"
 
-    def scan(self, document: DocumentId, content: bytes, parameters: TemplateParameters) -> tuple[Dependency, ...]:
+    def scan(self, document: DocumentId, content: bytes, parameters: TemplateParameters) -> Scan:
         """Includes and calls whose path is a constant."""
         try:
-            return self._scan.of_template(document, decode(content, document))
+            return Scan(self._scan.of_template(document, decode(content, document)))
         except ProblemError:
-            return ()
+            return Scan()
 
     def render(self, job: Job, parameters: TemplateParameters) -> Outcome:
         """The text that the template gives."""

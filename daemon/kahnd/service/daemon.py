@@ -202,6 +202,7 @@ class Daemon:
             self._opened.set()
             try:
                 async with anyio.create_task_group() as tasks:
+                    self.on_config(ignores=False)  # what was saved since it was read, and before it was watched
                     tasks.start_soon(self._await_reload, tasks)
                     tasks.start_soon(self._await_start, session.engine)
                     rescan_s = self._project.config.watch.rescan_s

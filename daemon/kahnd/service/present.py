@@ -61,7 +61,13 @@ def why(found: Explanation) -> Json:
         "document": found.document,
         "status": found.status.value,
         "reasons": [
-            {"kind": each.kind.value, "document": each.document, "before": each.before, "after": each.after}
+            {
+                "kind": each.kind.value,
+                "document": each.document,
+                "before": each.before,
+                "after": each.after,
+                "facets": [facet.value for facet in each.facets],
+            }
             for each in found.reasons
         ],
         "chain": list(found.chain),

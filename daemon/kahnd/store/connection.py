@@ -10,7 +10,7 @@ from kahnd.core.model import Problem
 from kahnd.errors import StoreError
 from kahnd.store import queries
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of schema.surql."""
 
 SLOWEST_BYTES_PER_S: Final = 100_000

@@ -22,6 +22,8 @@ from kahnd.core.model import (
     Digest,
     DocumentId,
     Edges,
+    Facet,
+    Facets,
     Facts,
     HistoryEntry,
     Kind,
@@ -41,7 +43,7 @@ ROW_LIMIT: Final = 3000
 """Bytes that a line of the job history has for its error, its reasons and its chain."""
 MOST_REASONS: Final = 20
 
-_PLAIN: Final = tuple(name for name in FACTS if name not in {"problem", "stat"})
+_PLAIN: Final = tuple(name for name in FACTS if name not in {"problem", "stat", "facets"})
 _SIGN: Final = 1 << 63
 _WRAP: Final = 1 << 64
 
@@ -62,6 +64,8 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True):
     problem: tuple[str, str, int, str, str] | None
     because: DocumentId | None
     stat: tuple[int, int, int, int, int] | None
+    facets: tuple[Digest, Digest, Digest] | None
+    scanned: bool
 
     def facts(self) -> Facts:
         """The document's facts."""
@@ -79,6 +83,8 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True):
             Problem(*self.problem) if self.problem else None,
             self.because,
             _stat_of(self.stat) if self.stat else None,
+            Facets(*self.facets) if self.facets else None,
+            self.scanned,
         )
 
 
@@ -91,6 +97,11 @@ class EdgeRow(msgspec.Struct, array_like=True, frozen=True):
     line: int
     position: int
     hash: str | None
+    facets: frozenset[Facet] | None
+
+    def dependency(self) -> Dependency:
+        """The edge's far end."""
+        return Dependency(self.target, self.kind, self.line, self.hash, self.facets)
 
 
 class RenderRow(msgspec.Struct, frozen=True):
@@ -103,13 +114,14 @@ class RenderRow(msgspec.Struct, frozen=True):
     started_at: str
     duration_ms: float
     error: str | None
-    reasons: list[tuple[Because, DocumentId, str, str]]
+    reasons: list[tuple[Because, DocumentId, str, str, list[Facet]]]
     chain: list[DocumentId]
 
     def entry(self) -> HistoryEntry:
         """The past render."""
         reasons = (
-            Reason(kind, document, before or None, after or None) for kind, document, before, after in self.reasons
+            Reason(kind, document, before or None, after or None, tuple(facets))
+            for kind, document, before, after, facets in self.reasons
         )
         return HistoryEntry(
             self.document,
@@ -132,6 +144,8 @@ def facts_row(workspace: str, facts: Facts, status: Status) -> dict[str, object]
         row["problem"] = _problem_row(facts.problem)
     if facts.stat:
         row["stat"] = _stat_row(facts.stat)
+    if facts.facets:
+        row["facets"] = (facts.facets.front_matter, facts.facets.text, facts.facets.title)
     return {"path": facts.id, "facts": row}
 
 
@@ -144,13 +158,14 @@ def changed_row(workspace: str, change: Change) -> dict[str, object]:
 def edge_rows(changed: Iterable[tuple[DocumentId, Edges]], positions: Iterator[int]) -> dict[str, object]:
     """What to drop and what to add, an edge once; positions only ever grow, so they keep the order of adding."""
     drop: list[tuple[str, str]] = []
-    add: dict[tuple[str, str, str], tuple[str, str, str, int, int, str | None]] = {}
+    add: dict[tuple[str, str, str], tuple[object, ...]] = {}
     for document, edges in changed:
         drop += [(document, target) for target in dict.fromkeys(edges.drop)]
         for each in edges.add:
             place = (document, each.target, each.kind)
             position = add[place][4] if place in add else next(positions)
-            add[place] = (*place, each.line, position, each.hash)
+            facets = None if each.facets is None else sorted(each.facets)
+            add[place] = (*place, each.line, position, each.hash, facets)
     return {"drop": drop, "add": list(add.values())}
 
 
@@ -179,13 +194,13 @@ def _why_row(attempt: Attempt, room: int) -> dict[str, object]:
     """The chain, and as many of the reasons as there is room for."""
     chain = attempt.chain if _size(attempt.chain) <= room // 2 else ()
     room -= _size(chain)
-    kept: list[tuple[str, ...]] = []
+    kept: list[tuple[object, ...]] = []
     for each in attempt.reasons[:MOST_REASONS]:
         fields = (each.kind.value, each.document, each.before or "", each.after or "")
-        room -= _size(fields)
+        room -= _size(fields) + _size(each.facets)
         if room < 0:
             break
-        kept.append(fields)
+        kept.append((*fields, each.facets))
     return {"reasons": kept, "chain": chain}
 
 
@@ -203,7 +218,7 @@ def dependencies_of(edges: Sequence[EdgeRow]) -> dict[DocumentId, tuple[Dependen
     """Each document's dependencies, in the order they were added."""
     found: dict[DocumentId, list[Dependency]] = {}
     for edge in sorted(edges, key=lambda edge: edge.position):
-        found.setdefault(edge.origin, []).append(Dependency(edge.target, edge.kind, edge.line, edge.hash))
+        found.setdefault(edge.origin, []).append(edge.dependency())
     return {document: tuple(dependencies) for document, dependencies in found.items()}
 
 

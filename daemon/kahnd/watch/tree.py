@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from kahnd.core.model import DocumentId, Facts, Problem, Sighting, Snapshot, Stat, Status
+from kahnd.core.model import DocumentId, Facts, Problem, Scan, Sighting, Snapshot, Stat, Status
 from kahnd.core.rules import Layout, is_below, is_collection
 from kahnd.ports import Scanner
 from kahnd.watch.cache import Entry, StatCache
@@ -257,7 +257,7 @@ class SourceTree:
     def _sighting(self, document: DocumentId, hashed: Hashed) -> Sighting | None:
         entry = self._cache.get(document)
         if entry is None or entry.content_hash != hashed.digest:
-            found = () if hashed.content is None else self._scanner.scan(document, hashed.content)
+            found = Scan() if hashed.content is None else self._scanner.scan(document, hashed.content)
             return Sighting(document, hashed.digest, hashed.stat, found)
         if _is_told(entry.stat, hashed.stat):
             return None

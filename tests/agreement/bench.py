@@ -1,0 +1,143 @@
+"""A drawn project as real files, with a real daemon at work on it or without."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+from agreement import steps
+from agreement.language import Tree, source
+from e2e.harness import Daemon, Project, below
+from kahnd.errors import NoDaemonError
+from kahnd.service.client import ControlClient
+
+OUTPUTS: Final = ("site", "public")
+PATIENCE_S: Final = 30.0
+"""How long a daemon may take to come to quiet: a hundred times what it takes."""
+ALTERED: Final = "not what kahnd made"
+
+
+class Live(Daemon):
+    """A daemon that is asked over its socket, without a process for each question."""
+
+    def _state(self) -> str:
+        self._lives()
+        try:
+            return str(ControlClient(self.project.root).status()["state"])
+        except NoDaemonError:
+            return "stopped"
+
+
+class Bench:
+    """Makes edits for real, brings all to quiet, and tells what is there then."""
+
+    def __init__(self, root: Path, tree: Tree) -> None:
+        self.project = Project(root)
+        self._daemon: Live | None = None
+        self._read = 0
+        for folder in ("docs", "shared"):
+            self.project.path(folder).mkdir()
+        self.put(tree.files())
+
+    # Edits
+
+    def put(self, files: dict[str, str | None]) -> None:
+        """Bring files to what they are to be; None is away with it."""
+        for name, text in files.items():
+            if text is None:
+                self.project.path(name).unlink(missing_ok=True)
+            else:
+                self.project.write(name, text)
+
+    def make(self, edit: steps.FileEdit, before: Tree, after: Tree) -> None:
+        """An edit as an editor, a shell or a checkout makes it."""
+        match edit:
+            case steps.Touch(path):
+                os.utime(self.project.path(path))
+            case steps.Save(path, in_place) | steps.Write(path, _, in_place):
+                self._save(path, source(path, after.documents[path]), in_place=in_place)
+            case steps.Rename(path, to) | steps.MoveFolder(path, to):
+                self.project.path(to).parent.mkdir(parents=True, exist_ok=True)
+                self.project.path(path).rename(self.project.path(to))
+            case _:
+                then, now = before.files(), after.files()
+                gone = dict.fromkeys(then.keys() - now.keys())
+                self.put(gone | {name: text for name, text in now.items() if then.get(name) != text})
+
+    def _save(self, path: str, text: str, *, in_place: bool) -> None:
+        if in_place and self.project.exists(path):
+            self.project.path(path).write_text(text)
+        else:
+            self.project.write(path, text)
+
+    def spoil(self, output: str, how: str) -> None:
+        """Delete an output, or write something else into it."""
+        if how == "delete":
+            self.project.path(output).unlink()
+        else:
+            self.project.path(output).write_text(ALTERED)
+
+    def lose(self, folder: str) -> None:
+        """Delete a folder and all in it, at once."""
+        away = self.project.root.with_name(f"{self.project.root.name}.lost")
+        if self.project.exists(folder):
+            self.project.path(folder).rename(away)
+            shutil.rmtree(away)
+
+    # The daemon
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a daemon."""
+        return self._daemon is not None
+
+    def start(self) -> None:
+        """A daemon, once it answers."""
+        self._daemon = Live(self.project, settled=False).__enter__()
+
+    def stop(self, how: str) -> None:
+        """No daemon any more; checks that one that is not killed goes well."""
+        daemon, self._daemon = self._daemon, None
+        if daemon and how == "kill":
+            daemon.kill()
+        elif daemon:
+            daemon.stop()
+
+    def quiet(self) -> dict[str, Any]:
+        """The daemon's report once it is done with everything, or that of `kahnd build`."""
+        if self._daemon:
+            return ControlClient(self.project.root).wait((), timeout=PATIENCE_S, progress=lambda _: None)
+        return dict(self.project.kahnd("build", "--json", code=None).json)
+
+    # What is there
+
+    def outputs(self) -> dict[str, bytes]:
+        """Every output, by its path in the project."""
+        return _outputs(self.project)
+
+    def rendered(self) -> list[str]:
+        """The documents rendered since this was asked last, as the log tells."""
+        log = self.project.path(".kahnd/log/kahnd.jsonl")
+        with log.open("rb") as file:
+            file.seek(self._read)
+            text = file.read().decode()
+        self._read += len(text.encode())
+        entries = [json.loads(line) for line in text.splitlines()]
+        return [each["document"] for each in entries if each["event"] == "document.rendered"]
+
+    def fresh(self) -> tuple[dict[str, Any], dict[str, bytes]]:
+        """What a build of a copy that was never built reports, and its outputs."""
+        copy = Project(self.project.root.with_name(f"{self.project.root.name}.fresh"), self.project.env)
+        shutil.rmtree(copy.root)
+        shutil.copytree(self.project.root, copy.root, ignore=shutil.ignore_patterns(".kahnd", *OUTPUTS))
+        built = copy.kahnd("build", "--json", code=None)
+        outputs = _outputs(copy)
+        shutil.rmtree(copy.root)
+        return built.json | {"code": built.code}, outputs
+
+
+def _outputs(project: Project) -> dict[str, bytes]:
+    return {f"{folder}/{name}": each for folder in OUTPUTS for name, each in below(project.path(folder)).items()}

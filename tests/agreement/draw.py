@@ -1,0 +1,161 @@
+"""Draws projects and edits: most references lead to documents further down, so that few make a cycle."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import Any, Final
+
+from hypothesis import strategies as st
+
+from agreement import language as la
+from agreement import steps
+
+SHEETS: Final = ("shared/s.json", "shared/t.csv", "docs/a/u.csv")
+PARTIALS: Final = ("shared/_one.txt", "shared/_two.txt", "docs/_part.txt", "docs/a/_part.md", "docs/b/_part.cat")
+LAYOUTS: Final = ("shared/page.html", "shared/wide.html")
+SCRIPTS: Final = ("docs/m.mk", "docs/a/m.mk", "docs/c.cat", "docs/a/c.cat", "docs/b/p.plug", "docs/p.plug")
+TEXTS: Final = ("docs/t.txt", "docs/a/t.txt", "docs/b/t.txt")
+PAGES: Final = ("docs/b/four.md", "docs/a/two.alt", "docs/a/three.md", "docs/a/two.md", "docs/one.md")
+PATHS: Final = (*SHEETS, *PARTIALS, *LAYOUTS, *SCRIPTS, *TEXTS, *PAGES)
+FOLDERS: Final = ("docs/a", "docs/b", "docs/c")
+IGNORABLE: Final = "docs/b"
+PATTERNS: Final = ("/docs/**/*.md", "/docs/a/*.md", "*.md", "/docs/**/*.txt")
+LOWER_TO_ANY: Final = 8
+"""How many times more likely a reference is to one further down than to any."""
+
+words = st.sampled_from(["w0", "w1", "w2"])
+sheets = st.sampled_from([f"/{each}" for each in SHEETS])
+facets = st.sampled_from(["title", "rank", "url", "text"])
+patterns = st.sampled_from(PATTERNS)
+sorts = st.sampled_from(["path", "title", "rank", "-rank"])
+rarely = st.sampled_from([False] * 9 + [True])
+
+
+def _targets(path: str, among: tuple[str, ...] = PATHS) -> st.SearchStrategy[str]:
+    """References from a document to others."""
+    place = PATHS.index(path) if path in PATHS else 0
+    lower = [each for each in among if PATHS.index(each) < place]
+    return st.builds(_reference, st.just(path), st.sampled_from([*lower * LOWER_TO_ANY, *among]), rarely)
+
+
+def _reference(path: str, target: str, relative: bool) -> str:  # noqa: FBT001 - a strategy
+    return posixpath.relpath(target, posixpath.dirname(path)) if relative else f"/{target}"
+
+
+def _items(path: str) -> st.SearchStrategy[la.Item]:
+    texts = _targets(path, (*PARTIALS, *SCRIPTS, *TEXTS, *PAGES))
+    rendered = _targets(path, (*SCRIPTS, *TEXTS, *PAGES, "docs/a/u.csv"))
+    pages = _targets(path, (*TEXTS, *PAGES))
+    return st.one_of(
+        st.builds(la.Word, words),
+        st.builds(la.Include, _targets(path, PARTIALS)),
+        st.builds(la.Cell, sheets),
+        st.builds(la.Include, texts, st.booleans()),
+        st.builds(la.IncludeIf, sheets, texts),
+        st.builds(la.IncludeNamed, sheets),
+        st.builds(la.OfPage, pages, facets),
+        st.builds(la.OfPages, patterns, facets, sorts),
+        st.builds(la.OfOutput, rendered, st.sampled_from(["url", "text"])),
+        st.builds(la.Own, st.sampled_from(["title", "url"])),
+    )
+
+
+def _matters(path: str) -> st.SearchStrategy[la.Matter]:
+    return st.builds(
+        la.Matter,
+        title=st.just("") | words,
+        rank=st.integers(0, 2),
+        depends_on=st.lists(_targets(path), max_size=1).map(tuple) if path in PAGES else st.just(()),
+        template=st.sampled_from(["", "", "", *(f"/{each}" for each in LAYOUTS)]) if path in PAGES else st.just(""),
+    )
+
+
+def _texts(path: str) -> st.SearchStrategy[la.Document]:
+    items = st.lists(_items(path), max_size=3).map(tuple)
+    if path in LAYOUTS:
+        return st.builds(la.Text, items.map(lambda drawn: (la.Own("title"), la.Content(), *drawn)))
+    if la.is_page(path):
+        return st.builds(la.Text, items, _matters(path), st.just("") | words)
+    return st.builds(la.Text, items.map(lambda drawn: (la.Word("w0"), *drawn)))
+
+
+def _scripts(path: str) -> st.SearchStrategy[la.Document]:
+    plain = st.sampled_from([each for each in (*SHEETS, *PARTIALS) if not each.startswith(IGNORABLE)])
+    verbs: dict[str, list[st.SearchStrategy[tuple[str, str]]]] = {
+        ".mk": [st.tuples(st.just("read"), plain)],
+        ".cat": [st.tuples(st.just("needs"), _targets(path))],
+        ".plug": [
+            st.tuples(st.just("read"), _targets(path)),
+            st.tuples(st.just("output"), _targets(path, (*SCRIPTS, *TEXTS))),
+        ],
+    }
+    lines = st.one_of(st.tuples(st.just("word"), words), *verbs[posixpath.splitext(path)[1]])
+    return st.builds(la.Script, st.lists(lines, min_size=1, max_size=3).map(tuple))
+
+
+def _sheets(path: str) -> st.SearchStrategy[la.Document]:
+    names = st.sampled_from([f"/{each}" for each in (*PARTIALS[:3], *TEXTS)])
+    return st.builds(la.Sheet, words, st.booleans(), names)
+
+
+def _documents(path: str) -> st.SearchStrategy[la.Document]:
+    if path in SHEETS:
+        return _sheets(path)
+    return _scripts(path) if path.endswith((".mk", ".cat", ".plug")) else _texts(path)
+
+
+DOCUMENTS: Final = {path: _documents(path) for path in PATHS}
+
+
+def writes(*among: str) -> st.SearchStrategy[steps.Write]:
+    """One of these documents is written."""
+    return st.sampled_from(among).flatmap(
+        lambda path: st.builds(steps.Write, st.just(path), DOCUMENTS[path], rarely)
+    )
+
+
+def _projects() -> st.SearchStrategy[dict[str, la.Document]]:
+    needed = {path: DOCUMENTS[path] for path in (*SHEETS, *LAYOUTS)}
+    return st.fixed_dictionaries(needed, optional={path: DOCUMENTS[path] for path in PATHS if path not in needed})
+
+
+def _cycles() -> st.SearchStrategy[tuple[steps.Write, ...]]:
+    """Two or three texts that include one another in a ring."""
+    rings = st.lists(st.sampled_from((*PARTIALS[:4], *TEXTS, *PAGES)), min_size=1, max_size=3, unique=True)
+    return rings.map(
+        lambda ring: tuple(
+            steps.Write(path, la.Text((la.Include(f"/{after}"),)))
+            for path, after in zip(ring, [*ring[1:], ring[0]], strict=True)
+        )
+    )
+
+
+def _rules() -> st.SearchStrategy[tuple[la.Rule, ...]]:
+    """Mostly all of them, each in one of its ways."""
+    kept = st.sampled_from([True] * 11 + [False])
+    ways = {ending: st.tuples(kept, st.integers(0, len(ways) - 1)) for ending, ways in la.WAYS.items()}
+    return st.fixed_dictionaries(ways).map(
+        lambda drawn: tuple(la.Rule(ending, way) for ending, (kept, way) in drawn.items() if kept)
+    )
+
+
+paths = st.sampled_from(PATHS)
+projects = _projects()
+cycles = _cycles()
+renames = st.one_of(
+    *(
+        st.builds(steps.Rename, st.sampled_from(group), st.sampled_from(group))
+        for group in (TEXTS, PAGES, SHEETS[1:], PARTIALS[:3], SCRIPTS[:2], SCRIPTS[2:4], SCRIPTS[4:], LAYOUTS)
+    ),
+    st.builds(steps.Rename, st.just("docs/a/three.md"), st.just("docs/a/_draft.md")),
+    st.builds(steps.Rename, st.just("docs/a/_draft.md"), st.just("docs/a/three.md")),
+)
+folder_moves = st.builds(steps.MoveFolder, st.sampled_from(FOLDERS), st.sampled_from(FOLDERS))
+breaks = st.builds(steps.Break, paths, st.integers(0, 3))
+configs = st.builds(
+    la.Config, _rules(), st.sampled_from(["site"] * 5 + ["public"]), st.sampled_from([(), (), (), (IGNORABLE,)])
+)
+plugins = st.builds(la.Plugin, st.sampled_from(["v0", "v1"]), st.sampled_from(["", "", "", "", "syntax", "missing"]))
+spoils = st.builds(steps.SpoilOutput, paths, st.sampled_from(["delete", "alter"]))
+pauses: st.SearchStrategy[Any] = st.sampled_from([True, True, False])
+"""Whether all is let come to quiet after an edit, or the next one follows at once."""

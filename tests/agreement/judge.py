@@ -1,0 +1,131 @@
+"""Is what is there what must be there, and was nothing rendered for nothing?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from agreement.language import IncludeIf, IncludeNamed, Script, Text, Tree
+from agreement.oracle import Evaluation
+
+Report = Mapping[str, Any]
+_NONE: Final = "nothing"
+
+
+@dataclass
+class Judge:
+    """Remembers, from one quiet to the next, what is known of each document's last good rendering.
+
+    `known`: what it hung on. `places`: where its output may lie. `good`: where it lies for certain, and its bytes.
+    """
+
+    known: dict[str, object] = field(default_factory=dict)
+    places: dict[str, set[str]] = field(default_factory=dict)
+    good: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """The database is lost: anything may be rendered."""
+        self.known.clear()
+
+    def compare(
+        self, moments: Sequence[Tree], spoilt: set[str], report: Report, rendered: list[str], outputs: dict[str, bytes]
+    ) -> Evaluation:
+        """All of it, at a quiet. `moments`: what the files have been since the last one, what they are last."""
+        seen = [Evaluation(tree) for tree in moments]
+        now = seen[-1]
+        strict = len(seen) == 1 and not spoilt
+        self._remember_places(seen)
+        compare_troubles(now, report)
+        self._compare_outputs(now, outputs)
+        if strict:
+            self._compare_last_good(now, outputs)
+        self._compare_renderings(seen, spoilt, rendered)
+        self._remember(now, strict=strict)
+        return now
+
+    def _remember_places(self, seen: list[Evaluation]) -> None:
+        for evaluation in seen:
+            for document, claim in evaluation.claims.items():
+                self.places.setdefault(document, set()).add(claim)
+
+    def _compare_outputs(self, now: Evaluation, outputs: dict[str, bytes]) -> None:
+        _agree("outputs", {path: outputs.get(path) for path in now.outputs}, _encoded(now.outputs))
+        broken = now.claims.keys() - now.done
+        last_good = {place for document in broken for place in self.places[document]}
+        strays = outputs.keys() - now.outputs.keys() - last_good
+        assert not strays, f"outputs that no document stands for: {sorted(strays)}"
+
+    def _compare_last_good(self, now: Evaluation, outputs: dict[str, bytes]) -> None:
+        """A document that is not done any more has kept its output."""
+        kept = {document: each for document, each in self.good.items() if document in now.claims}
+        kept = {document: each for document, each in kept.items() if document not in now.done}
+        for document, (place, content) in kept.items():
+            if place == now.claims[document] and not now.is_contested(document):
+                assert outputs.get(place) == content, f"{document} has lost its last good output"
+
+    def _compare_renderings(self, seen: list[Evaluation], spoilt: set[str], rendered: list[str]) -> None:
+        for document in set(rendered) - spoilt:
+            before = self.known.get(document)
+            reasons = before is None or any(_differs(each, document, before, strict=len(seen) == 1) for each in seen)
+            assert reasons, f"{document} was rendered for nothing"
+
+    def _remember(self, now: Evaluation, *, strict: bool) -> None:
+        """A document that is not done may be rendered again, once it is: whatever it hangs on then."""
+        self.known = now.inputs
+        gone_or_done = {*now.made, *(self.places.keys() - now.claims.keys())}
+        self.places = {document: each for document, each in self.places.items() if document not in gone_or_done}
+        self.places |= {document: {now.claims[document]} for document in now.made}
+        kept = {document: each for document, each in self.good.items() if strict and document in now.claims}
+        self.good = kept | {document: (now.claims[document], text.encode()) for document, text in now.made.items()}
+
+
+def _differs(evaluation: Evaluation, document: str, before: object, *, strict: bool) -> bool:
+    """Whether it was to be rendered, or, where files changed one after another, may have been."""
+    inputs = evaluation.inputs.get(document)
+    return inputs != before if strict and inputs is not None else not strict and inputs != before
+
+
+def compare_troubles(now: Evaluation, report: Report) -> None:
+    """Who is FAILED or BLOCKED: exactly those that are not done."""
+    told = {each["document"]: each["error"] for kind in ("failed", "blocked") for each in report[kind]}
+    wrong = [f"{each}: {told[each]}" for each in sorted(told.keys() - (now.present - now.done))]
+    wrong += [f"{each}: should not be done" for each in sorted(now.present - now.done - told.keys())]
+    assert not wrong, "\n".join(["statuses:", *wrong])
+
+
+def compare_fresh(
+    tree: Tree, report: Report, outputs: dict[str, bytes], fresh: Report, fresh_outputs: dict[str, bytes]
+) -> None:
+    """What a live daemon has come to, against a fresh build of the same files."""
+    now = Evaluation(tree)
+    compare_troubles(now, fresh)
+    _agree("fresh outputs", fresh_outputs, _encoded(now.outputs))
+    _agree("outputs", {path: outputs.get(path) for path in fresh_outputs}, fresh_outputs)
+    assert fresh["code"] == (3 if fresh["cycles"] else 1 if fresh["failed"] or fresh["blocked"] else 0)
+    if not _is_dynamic(tree):
+        _agree("failed", dict.fromkeys(_names(report, "failed"), "failed"), dict.fromkeys(_names(fresh, "failed"), "failed"))
+        assert bool(report["cycles"]) == bool(fresh["cycles"])
+
+
+def _encoded(outputs: Mapping[str, str]) -> dict[str, bytes]:
+    return {path: text.encode() for path, text in outputs.items()}
+
+
+def _agree(what: str, found: Mapping[str, object], expected: Mapping[str, object]) -> None:
+    """Tell only where two differ."""
+    keys = sorted(key for key in {*found, *expected} if found.get(key, _NONE) != expected.get(key, _NONE))
+    lines = [f"{key}: {found.get(key, _NONE)} instead of {expected.get(key, _NONE)}" for key in keys]
+    assert not lines, "\n".join([f"{what}:", *lines])
+
+
+def _names(report: Report, kind: str) -> set[str]:
+    return {each["document"] for each in report[kind]}
+
+
+def _is_dynamic(tree: Tree) -> bool:
+    """Whether something is found only by rendering: then it matters who was rendered, and when."""
+    items = [item for each in tree.documents.values() if isinstance(each, Text) for item in each.items]
+    return any(isinstance(item, IncludeIf | IncludeNamed) for item in items) or any(
+        verb in {"read", "output"} for each in tree.documents.values() if isinstance(each, Script) for verb, _ in each.lines
+    )

@@ -1,0 +1,205 @@
+"""What can happen to a project, as values with a JSON form, and what its files are afterwards."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from typing import Literal
+
+from msgspec.structs import replace
+
+from agreement.language import Config, Document, Empty, Plugin, Script, Sheet, Text, Tree, Value
+
+
+class Write(Value):
+    """Saved as editors do; `in_place`: truncated first, and then written."""
+
+    path: str
+    document: Document
+    in_place: bool = False
+
+
+class Save(Value):
+    """Saved unchanged."""
+
+    path: str
+    in_place: bool = False
+
+
+class Touch(Value):
+    path: str
+
+
+class Delete(Value):
+    path: str
+
+
+class Rename(Value):
+    """Also over another document."""
+
+    path: str
+    to: str
+
+
+class MoveFolder(Value):
+    path: str
+    to: str
+
+
+class Break(Value):
+    """Some mistake that the document's kind allows."""
+
+    path: str
+    how: int
+
+
+class Mend(Value):
+    path: str
+
+
+class Switch(Value):
+    """As a checkout of another branch: these documents, and no others."""
+
+    documents: dict[str, Document]
+
+
+class Configure(Value):
+    config: Config
+
+
+class BreakConfig(Value):
+    pass
+
+
+class Teach(Value):
+    """Another plug-in."""
+
+    plugin: Plugin
+
+
+class SpoilOutput(Value):
+    """What `of` renders to is deleted, or altered."""
+
+    of: str
+    how: Literal["delete", "alter"]
+
+
+class LoseOutputs(Value):
+    """The whole output folder is deleted."""
+
+
+class Stop(Value):
+    """The daemon ends: killed, or asked to."""
+
+    how: Literal["kill", "stop"]
+
+
+class LoseStore(Value):
+    """The daemon is killed and its database deleted."""
+
+
+class Start(Value):
+    """The daemon begins, if it does not run."""
+
+
+class Quiet(Value):
+    """All is brought up to date and compared: by waiting for the daemon, or with none by `kahnd build`."""
+
+
+FileEdit = Write | Save | Touch | Delete | Rename | MoveFolder | Break | Mend | Switch | Configure | BreakConfig | Teach
+Disturbance = SpoilOutput | LoseOutputs | Stop | LoseStore
+Step = FileEdit | Disturbance | Start | Quiet
+
+_MISTAKES = {
+    ".md": ("syntax", "undefined", "unclosed", "yaml"),
+    ".alt": ("syntax", "undefined", "unclosed", "yaml"),
+    ".txt": ("syntax", "undefined"),
+    ".html": ("syntax", "undefined"),
+}
+
+
+def applies(tree: Tree, edit: FileEdit) -> bool:
+    """Whether the edit can be made, and would be one."""
+    match edit:
+        case Save(path) | Touch(path) | Delete(path):
+            return path in tree.documents
+        case Rename(path, to):
+            return path in tree.documents and to != path
+        case MoveFolder(path, to):
+            return bool(_below(tree, path)) and not _below(tree, to)
+        case Break(path) | Mend(path):
+            return path in tree.documents and after(tree, edit) != tree
+        case Teach():
+            return not tree.config_broken  # a plug-in takes effect with a config that can be read
+        case _:
+            return True
+
+
+def moments(tree: Tree, edit: FileEdit) -> Iterator[Tree]:
+    """What the files are one after the other while the edit is made; the last is what stays."""
+    last = after(tree, edit)
+    match edit:
+        case Write(path, _, True) | Save(path, True):
+            yield _with(tree, {path: Empty()})
+        case Rename() | MoveFolder() | Switch():
+            yield last  # many files, not seen in one moment
+    yield last
+
+
+def after(tree: Tree, edit: FileEdit) -> Tree:  # noqa: PLR0911 - a line an edit
+    """The files once the edit is made."""
+    match edit:
+        case Write(path, document):
+            return _with(tree, {path: document})
+        case Save() | Touch():
+            return tree
+        case Delete(path):
+            return _without(tree, path)
+        case Rename(path, to):
+            return _with(_without(tree, path), {to: tree.documents[path]})
+        case MoveFolder(path, to):
+            moved = {to + each[len(path) :]: tree.documents[each] for each in _below(tree, path)}
+            return _with(_without(tree, *_below(tree, path)), moved)
+        case Break(path, how):
+            return _with(tree, {path: _broken(path, tree.documents[path], how)})
+        case Mend(path):
+            return _with(tree, {path: _mended(tree.documents[path])})
+        case Switch(documents):
+            return replace(tree, documents=documents)
+        case Configure(config):
+            return replace(tree, config=config, config_broken=False)
+        case BreakConfig():
+            return replace(tree, config_broken=True)
+        case Teach(plugin):
+            return replace(tree, plugin=plugin)
+
+
+def _with(tree: Tree, documents: dict[str, Document]) -> Tree:
+    return replace(tree, documents=tree.documents | documents)
+
+
+def _without(tree: Tree, *paths: str) -> Tree:
+    return replace(tree, documents={path: each for path, each in tree.documents.items() if path not in paths})
+
+
+def _below(tree: Tree, folder: str) -> list[str]:
+    return [path for path in tree.documents if path.startswith(f"{folder}/")]
+
+
+def _broken(path: str, document: Document, how: int) -> Document:
+    mistakes = _MISTAKES.get(posixpath.splitext(path)[1], ())
+    match document:
+        case Text() if mistakes:
+            return replace(document, broken=mistakes[how % len(mistakes)])
+        case Sheet() | Script():
+            return replace(document, broken=True)
+    return document
+
+
+def _mended(document: Document) -> Document:
+    match document:
+        case Text():
+            return replace(document, broken="")
+        case Sheet() | Script():
+            return replace(document, broken=False)
+    return document
