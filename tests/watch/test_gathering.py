@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from kahnd.watch.gathering import (
+    BULK_GOES_ON_S,
     BULK_LONGEST_S,
     BULK_QUIET_S,
     EMPTY_S,
@@ -88,7 +89,7 @@ def test_a_save_is_handed_out_once_it_has_settled(story: Story) -> None:
         ((CREATE, CLOSE_WRITE), 0, QUIET_S),
         ((MOVED_TO,), 0, QUIET_S),
         ((ATTRIB,), 0, QUIET_S),
-        ((CREATE | ISDIR,), None, QUIET_S),
+        ((CREATE | ISDIR,), None, BULK_QUIET_S),
         ((CREATE,), None, QUIET_S),
         ((MODIFY,), 10, OPEN_S),
         ((CREATE,), 0, OPEN_S),
@@ -156,12 +157,37 @@ def test_an_atomic_save_by_a_name_of_its_own_is_not_waited_for(story: Story) -> 
 
 def test_much_at_once_needs_a_longer_quiet(story: Story) -> None:
     for number in range(MANY + 1):
-        story.happens(f"docs/{number}", CREATE | ISDIR)
+        story.happens(f"docs/{number}", ATTRIB)
     story.passes(BULK_QUIET_S * 0.9)
     assert story.ripe() == set()
-    story.happens(A, CREATE | ISDIR)
+    story.happens(A, ATTRIB)
     story.passes(BULK_QUIET_S)
     assert len(story.ripe() or ()) == MANY + 2
+
+
+def test_what_comes_right_after_a_bulk_change_belongs_to_it(story: Story) -> None:
+    story.sizes[A] = 10
+    story.happens("docs/new", CREATE | ISDIR)
+    assert story.waits_for("docs/new") == pytest.approx(BULK_QUIET_S)
+    story.passes(BULK_GOES_ON_S / 2)
+    story.happens(A, CREATE, MODIFY, CLOSE_WRITE)
+    assert story.waits_for(A) == pytest.approx(BULK_QUIET_S)
+    story.passes(BULK_GOES_ON_S)
+    story.happens(A, MODIFY, CLOSE_WRITE)
+    assert story.waits_for(A) == pytest.approx(QUIET_S)
+
+
+def test_a_folder_is_not_looked_into_while_a_file_is_written_there(story: Story) -> None:
+    story.sizes["docs/new/deep/a.md"] = 0
+    story.happens("docs/new", CREATE | ISDIR)
+    story.happens("docs/new/deep/a.md", CREATE, MODIFY)
+    story.happens(B, ATTRIB)
+    story.passes(BULK_QUIET_S)
+    assert story.ripe() == {B}
+    story.sizes["docs/new/deep/a.md"] = 10
+    story.happens("docs/new/deep/a.md", MODIFY, CLOSE_WRITE)
+    story.passes(BULK_QUIET_S)
+    assert story.ripe() == {"docs/new", "docs/new/deep/a.md"}
 
 
 @pytest.mark.parametrize(("paths", "longest"), [(1, SAVE_LONGEST_S), (MANY + 1, BULK_LONGEST_S)])

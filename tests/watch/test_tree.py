@@ -116,7 +116,7 @@ async def test_a_stat_that_can_be_trusted_only_now_is_told_once(tmp_path: Path) 
             tree = tree_over(tmp_path)
             tree.known(racy)
             found = by_document(await tree.crawl())
-    assert found["docs/a.md"].dependencies is None
+    assert found["docs/a.md"].scan is None
     assert await tree.crawl() == ()
 
 

@@ -11,16 +11,20 @@ Knows neither the kernel nor the clock: it is told events and the time, and asks
 from __future__ import annotations
 
 import math
+import posixpath
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from kahnd.watch.ignore import upwards
 from kahnd.watch.notifier import CLOSE_WRITE, CREATE, DELETE, ISDIR, MODIFY, MOVED_FROM, MOVED_TO, Event
 
 MANY: Final = 20
-"""Above this many paths it is no single save: a checkout, an unpacking, a copy."""
+"""Above this many paths, and with a folder that comes, it is no single save: a checkout, an unpacking, a copy."""
 BULK_QUIET_S: Final = 0.15
 BULK_LONGEST_S: Final = 5.0
+BULK_GOES_ON_S: Final = 1.0
+"""What comes so soon after a bulk change belongs to it."""
 SAVE_LONGEST_S: Final = 0.1
 GONE_S: Final = 0.1
 """Editors take a file away and put another in its place."""
@@ -78,7 +82,8 @@ class Gathering:
         self._moves: dict[int, str] = {}
         self.everything = False
         self._first = math.inf
-        self._last = -math.inf
+        self._last = self._bulk_ended = -math.inf
+        self._is_bulk = False
         self._held_until = math.inf
 
     @property
@@ -94,10 +99,12 @@ class Gathering:
         known.take(event, now)
         self._pair(event, known)
         self._stir(now)
+        brings_folder = bool(event.mask & ISDIR and event.mask & (CREATE | MOVED_TO))
+        self._is_bulk |= brings_folder or len(self._paths) > MANY or now - self._bulk_ended < BULK_GOES_ON_S
 
     def take_everything(self, now: float) -> None:
         """Anything may have happened."""
-        self.everything = True
+        self.everything = self._is_bulk = True
         self._stir(now)
 
     def due(self, *, locked: bool) -> float:
@@ -106,19 +113,24 @@ class Gathering:
             return self._held_until
         if locked:
             return math.inf
-        bulk = self.everything or len(self._paths) > MANY
-        quiet = max(self._settle_s, BULK_QUIET_S) if bulk else self._settle_s / 2
-        longest = BULK_LONGEST_S if bulk else max(self._settle_s, SAVE_LONGEST_S)
+        quiet = max(self._settle_s, BULK_QUIET_S) if self._is_bulk else self._settle_s / 2
+        longest = BULK_LONGEST_S if self._is_bulk else max(self._settle_s, SAVE_LONGEST_S)
         return min(self._last + quiet, self._first + longest)
 
     def harvest(self, now: float, most: int) -> frozenset[str] | None:
-        """What is ripe, handed out once; None for everything, where it must be or where it is more than `most`."""
+        """What is ripe, handed out once; None for everything, where it must be or where it is more than `most`.
+
+        With a path that is left alone, the folders above it are: a look at these would see it, too.
+        """
+        if self._is_bulk:
+            self._bulk_ended, self._is_bulk = now, False
         if self.everything or len(self._paths) > most:
             self.clear()
             return None
         self._first = math.inf
         held = {path: until for path in self._paths if (until := self._until(path)) > now}
-        ripe = frozenset(self._paths.keys() - held.keys())
+        folders = {above for path in held for above in upwards(posixpath.dirname(path))}
+        ripe = frozenset(self._paths.keys() - held.keys() - folders)
         for path in ripe:
             del self._paths[path]
         self._held_until = min(held.values(), default=math.inf)

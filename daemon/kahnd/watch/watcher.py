@@ -42,7 +42,8 @@ _TICK_S: Final = 1.0
 """How often to make sure, without an event, that folders and config files are the ones they were."""
 _LOCKED_TICK_S: Final = 0.02
 _COOKIE_S: Final = 1.0
-"""A cookie whose event has not come by then won't come."""
+"""A cookie whose event has not come by then won't come, unless others still do."""
+_BUSY_FACTOR: Final = 10
 
 
 class FileWatcher:
@@ -88,6 +89,7 @@ class FileWatcher:
         self._made_due = self._poll_due = math.inf
         self._pending: dict[str, float] = {}
         self._arrived: dict[str, frozenset[str]] = {}
+        self._is_busy = False
 
     # Faces
 
@@ -112,7 +114,7 @@ class FileWatcher:
 
     def flush(self, token: str) -> None:
         """Write a cookie through the watched tree: a later batch's `flushed` holds the token."""
-        self._pending[token] = time.monotonic() + _COOKIE_S
+        self._pending[token] = time.monotonic()
         try:
             self._cookie(token).parent.mkdir(parents=True, exist_ok=True)
             self._cookie(token).touch()
@@ -157,7 +159,9 @@ class FileWatcher:
             self._coverage.abandon(error)
             self._poll_due = time.monotonic() + _POLL_S  # then it begins anew, with a look at everything
         now = time.monotonic()
-        for news in notifier.news() if notifier else ():
+        told = notifier.news() if notifier else ()
+        self._is_busy = bool(told)
+        for news in told:
             for event in news.events:
                 self._take(event, now)
             if news.overflowed:
@@ -273,8 +277,11 @@ class FileWatcher:
         return frozenset(token for token, waiting in self._arrived.items() if not waiting)
 
     def _expect_cookies(self, now: float) -> None:
-        """A cookie that does not come is none: its folder may not be watched."""
-        late = [token for token, due in self._pending.items() if due <= now and token not in self._arrived]
+        """A cookie that does not come is none: its folder may not be watched. It can be among events that still come."""
+        patience_s = _COOKIE_S * (_BUSY_FACTOR if self._is_busy else 1)
+        late = [
+            token for token, asked in self._pending.items() if asked + patience_s <= now and token not in self._arrived
+        ]
         if late:
             self._say("watch.cookie", error=f"{self._cookie(late[0])} was written, and no event came")
             self._gathering.take_everything(now)
