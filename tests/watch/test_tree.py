@@ -104,6 +104,18 @@ async def test_what_was_hashed_right_after_a_change_is_looked_at_again_by_itself
     assert await tree.look_again() == ()
 
 
+async def test_a_change_that_shows_is_left_to_its_event(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/a.md": "a"})
+    tree = tree_over(tmp_path)
+    await tree.crawl()
+    (tmp_path / "docs/a.md").write_text("half of a sa")
+    with anyio.fail_after(10):
+        while tree._doubted:
+            await anyio.sleep(0.05)
+            assert await tree.look_again() == ()
+    assert by_document(await tree.look(["docs/a.md"])).keys() == {"docs/a.md"}
+
+
 async def test_a_stat_that_can_be_trusted_only_now_is_told_once(tmp_path: Path) -> None:
     """Or each start after one right after a checkout would hash everything anew."""
     write(tmp_path, {"docs/a.md": "a"})

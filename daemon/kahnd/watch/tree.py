@@ -98,13 +98,29 @@ class SourceTree:
             return await anyio.to_thread.run_sync(self._look, wanted)
 
     async def look_again(self) -> tuple[Sighting, ...]:
-        """Look once more at what was hashed so soon after a change that another might not show; each once."""
+        """Look once more at what was hashed so soon after a change that another might not show; each once.
+
+        A change that shows is an event's to tell: it may be half of a save.
+        """
         until = time.monotonic() - RACY_NS / 1e9
         due = [document for document, hashed in self._doubted.items() if hashed <= until]
-        sightings = await self.look(due) if due else ()
+        if not due:
+            return ()
+        async with self._one_at_a_time:
+            sightings = await anyio.to_thread.run_sync(self._look_again, due)
         for document in due:
             self._doubted.pop(document, None)  # a clock that was set back can make it racy for good
         return sightings
+
+    def _look_again(self, documents: list[DocumentId]) -> tuple[Sighting, ...]:
+        return self._look(frozenset(filter(self._seems_the_same, documents)))
+
+    def _seems_the_same(self, document: DocumentId) -> bool:
+        entry = self._cache.get(document)
+        try:
+            return entry is not None and entry.resembles(Path(self._names.full(document)).stat())
+        except OSError:
+            return False
 
     def _crawl(self) -> tuple[Sighting, ...]:
         findings = _Findings()

@@ -277,7 +277,7 @@ class FileWatcher:
         return frozenset(token for token, waiting in self._arrived.items() if not waiting)
 
     def _expect_cookies(self, now: float) -> None:
-        """A cookie that does not come is none: its folder may not be watched. It can be among events that still come."""
+        """A cookie that does not come is none: its folder may not be watched. It can be among those that still come."""
         patience_s = _COOKIE_S * (_BUSY_FACTOR if self._is_busy else 1)
         late = [
             token for token, asked in self._pending.items() if asked + patience_s <= now and token not in self._arrived
