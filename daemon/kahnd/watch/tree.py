@@ -113,7 +113,7 @@ class SourceTree:
         return sightings
 
     def _look_again(self, documents: list[DocumentId]) -> tuple[Sighting, ...]:
-        return self._look(frozenset(filter(self._seems_the_same, documents)))
+        return self._look(frozenset(each for each in documents if self._seems_the_same(each)))
 
     def _seems_the_same(self, document: DocumentId) -> bool:
         entry = self._cache.get(document)
