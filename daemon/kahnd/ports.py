@@ -115,6 +115,10 @@ class Watcher(Protocol):
         """Write a cookie through the watched tree: a later batch's `flushed` holds the token."""
         ...
 
+    async def audit(self) -> None:
+        """Compare what is watched with what should be, and mend it."""
+        ...
+
     @property
     def backend(self) -> str:
         """How it watches: "inotify" or "polling"."""
@@ -134,6 +138,13 @@ class Tree(Protocol):
 
     async def look(self, paths: Iterable[str]) -> tuple[Sighting, ...]:
         """Look at these paths (a folder: at all below it): what changed against the stat cache, and what is gone."""
+        ...
+
+    async def look_again(self) -> tuple[Sighting, ...]:
+        """Look once more at documents that could have changed after they were hashed without their stat showing it.
+
+        Some seconds after that: then their stat tells. To be called every so often; mostly there is nothing to do.
+        """
         ...
 
 
@@ -190,6 +201,10 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Seconds since some moment."""
+        ...
+
+    def suspended(self) -> float:
+        """Seconds for which this machine has slept so far."""
         ...
 
 

@@ -272,7 +272,18 @@ def test_following_ends_with_ctrl_c(root: Path, log: Path) -> None:
 
 # How it starts
 
-HEAVY = ("asyncio", "aiohttp", "anyio", "jinja2", "msgspec", "rich", "structlog", "surrealdb", "watchfiles", "wcmatch")
+HEAVY = (
+    "asyncio",
+    "aiohttp",
+    "anyio",
+    "jinja2",
+    "msgspec",
+    "rich",
+    "structlog",
+    "surrealdb",
+    "inotify_simple",
+    "wcmatch",
+)
 
 
 def test_a_command_through_the_daemon_imports_nothing_heavy(root: Path, daemon: Daemon) -> None:

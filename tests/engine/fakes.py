@@ -51,6 +51,7 @@ class MemoryTree:
         self.gate.set()
         self.looking = 0
         self.most_at_once = 0
+        self.doubted: tuple[str, ...] = ()
 
     def known(self, snapshot: Snapshot) -> None:
         self._seen = {facts.id: facts.content_hash for facts in snapshot.documents}
@@ -65,6 +66,10 @@ class MemoryTree:
         await self.gate.wait()
         self.looking -= 1
         return tuple(filter(None, sightings))
+
+    async def look_again(self) -> tuple[Sighting, ...]:
+        doubted, self.doubted = self.doubted, ()
+        return await self.look(doubted) if doubted else ()
 
     def _sighting(self, document: DocumentId) -> Sighting | None:
         text = self._files.texts.get(document)
@@ -142,6 +147,7 @@ class HandWatcher:
         self._send, self._receive = anyio.create_memory_object_stream[Batch](inf)
         self._answers = answers
         self.tokens: list[str] = []
+        self.audits = 0
 
     async def batches(self) -> AsyncIterator[Batch]:
         with self._receive:
@@ -155,6 +161,9 @@ class HandWatcher:
         self.tokens.append(token)
         if self._answers:
             self.send(Batch(flushed=frozenset({token})))
+
+    async def audit(self) -> None:
+        self.audits += 1
 
     def send(self, batch: Batch) -> None:
         self._send.send_nowait(batch)
@@ -210,6 +219,7 @@ class HandClock:
 
     def __init__(self) -> None:
         self._seconds = 0.0
+        self.slept = 0.0
 
     def now(self) -> str:
         return f"1970-01-01T00:00:{self.monotonic():06.3f}Z"
@@ -217,6 +227,9 @@ class HandClock:
     def monotonic(self) -> float:
         self._seconds += 1
         return self._seconds
+
+    def suspended(self) -> float:
+        return self.slept
 
 
 @dataclass

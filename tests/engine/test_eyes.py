@@ -3,14 +3,16 @@ from __future__ import annotations
 from functools import cached_property
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from core.language import Files, hash_of
 from core.world import LAYOUT
-from engine.fakes import HandWatcher, Log, MemoryOutputs, MemoryTree, until
+from engine.fakes import HandClock, HandWatcher, Log, MemoryOutputs, MemoryTree, until
 from kahnd.core.graph import Graph
 from kahnd.core.messages import Event, Looked, Observed
 from kahnd.core.model import Digest, DocumentId, Problem, Sighting, Snapshot
+from kahnd.engine import eyes
 from kahnd.engine.eyes import Eyes, cause_of
 from kahnd.engine.inspection import Inspection
 from kahnd.ports import Batch
@@ -106,6 +108,41 @@ async def test_a_look_for_a_document_says_so_even_if_nothing_was_to_be_seen() ->
     seen = Seen()
     await seen.eyes.look((A,), A)
     assert seen.sent == [Observed((), "a look", frozenset()), Looked(A)]
+
+
+async def test_what_is_in_doubt_is_looked_at_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eyes, "DOUBT_S", 0.001)
+    seen = Seen()
+    await seen.eyes.first(Snapshot())
+    seen.files.write(A, "one")
+    seen.tree.doubted = (A,)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(seen.eyes.follow, seen.watcher, Log().say)
+        tasks.start_soon(seen.eyes.make_sure, seen.watcher, HandClock(), 0)
+        await until(lambda: seen.hashes() == [hash_of("one")])
+        assert (seen.watcher.audits, seen.eyes.rescans) == (0, 0)
+        tasks.cancel_scope.cancel()
+    seen.watcher.close()
+
+
+@pytest.mark.parametrize(("every_s", "slept"), [(20, 0), (0, 60)])
+async def test_every_so_often_and_after_a_sleep_the_watch_is_audited_and_everything_looked_at(
+    monkeypatch: pytest.MonkeyPatch, every_s: float, slept: float
+) -> None:
+    monkeypatch.setattr(eyes, "DOUBT_S", 0.001)
+    seen, clock = Seen(), HandClock()
+    await seen.eyes.first(Snapshot())
+    seen.files.write(A, "one")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(seen.eyes.follow, seen.watcher, Log().say)
+        tasks.start_soon(seen.eyes.make_sure, seen.watcher, clock, every_s)
+        await anyio.lowlevel.checkpoint()
+        clock.slept += slept
+        await until(lambda: seen.hashes() == [hash_of("one")])
+        tasks.cancel_scope.cancel()
+    seen.watcher.close()
+    assert seen.watcher.audits >= 1
+    assert seen.eyes.rescans >= 1
 
 
 @pytest.mark.parametrize(

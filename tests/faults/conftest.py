@@ -1,3 +1,3 @@
-from e2e.conftest import project
+from e2e.conftest import corner, project
 
-__all__ = ["project"]
+__all__ = ["corner", "project"]

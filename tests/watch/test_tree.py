@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import anyio
 import pytest
 
 from kahnd.core import digest
@@ -77,6 +78,88 @@ async def test_a_trusted_stat_saves_hashing_and_a_racy_one_does_not(tmp_path: Pa
     doubting.known(remembered(sightings, content_hash=WRONG))
     assert await trusting.crawl() == ()
     assert by_document(await doubting.crawl()).keys() == by_document(sightings).keys()
+
+
+def spoil(tree: SourceTree, document: str, content_hash: Digest) -> None:
+    """As if the bytes had become others without the stat showing it."""
+    entry = tree._cache.get(document)
+    assert entry is not None
+    tree._cache.put(document, replace(entry, content_hash=content_hash))
+
+
+async def test_what_was_hashed_right_after_a_change_is_looked_at_again_by_itself_and_once(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/a.md": "a", "docs/future.md": "b"})
+    os.utime(tmp_path / "docs/future.md", (9e9, 9e9))  # the clock went back
+    tree = tree_over(tmp_path)
+    await tree.crawl()
+    spoil(tree, "docs/a.md", WRONG)
+    assert await tree.look_again() == ()
+    found: dict[str, Sighting] = {}
+    with anyio.fail_after(10):
+        while not found:
+            await anyio.sleep(0.05)
+            found = by_document(await tree.look_again())
+    assert found["docs/a.md"].content_hash == digest.of_bytes(b"a")
+    assert tree._doubted == {}
+    assert await tree.look_again() == ()
+
+
+async def test_a_change_that_shows_is_left_to_its_event(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/a.md": "a"})
+    tree = tree_over(tmp_path)
+    await tree.crawl()
+    (tmp_path / "docs/a.md").write_text("half of a sa")
+    with anyio.fail_after(10):
+        while tree._doubted:
+            await anyio.sleep(0.05)
+            assert await tree.look_again() == ()
+    assert by_document(await tree.look(["docs/a.md"])).keys() == {"docs/a.md"}
+
+
+async def test_a_stat_that_can_be_trusted_only_now_is_told_once(tmp_path: Path) -> None:
+    """Or each start after one right after a checkout would hash everything anew."""
+    write(tmp_path, {"docs/a.md": "a"})
+    first = await tree_over(tmp_path).crawl()
+    racy = Snapshot(tuple(Facts(each.document, content_hash=each.content_hash, stat=each.stat) for each in first))
+    found: dict[str, Sighting] = {}
+    with anyio.fail_after(10):
+        while not found:
+            await anyio.sleep(0.05)
+            tree = tree_over(tmp_path)
+            tree.known(racy)
+            found = by_document(await tree.crawl())
+    assert found["docs/a.md"].scan is None
+    assert await tree.crawl() == ()
+
+
+async def test_ten_thousand_unchanged_documents_are_not_read_at_a_start(tmp_path: Path) -> None:
+    """Told by a wrong hash in the cache: whoever reads a document notices it."""
+    write(tmp_path, {f"docs/{number % 100}/{number}.md": str(number) for number in range(10_000)})
+    sightings = await tree_over(tmp_path).crawl()
+    tree = tree_over(tmp_path)
+    tree.known(remembered(sightings, later_ns=LATER_NS, content_hash=WRONG))
+    assert await tree.crawl() == ()
+
+
+@pytest.mark.parametrize("tool", ["cp -p", "touch -r", "mv"])
+async def test_a_change_whose_time_was_restored_is_found_by_its_stat(tmp_path: Path, tool: str) -> None:
+    write(tmp_path, {"docs/a.md": "a", "other": "b"})
+    first = await tree_over(tmp_path).crawl()
+    tree = tree_over(tmp_path)
+    tree.known(remembered(first, later_ns=LATER_NS))
+    before = (tmp_path / "docs/a.md").stat()
+    os.utime(tmp_path / "other", ns=(before.st_atime_ns, before.st_mtime_ns))
+    match tool:
+        case "cp -p":
+            shutil.copy2(tmp_path / "other", tmp_path / "docs/a.md")
+        case "mv":
+            (tmp_path / "other").replace(tmp_path / "docs/a.md")
+        case _:
+            (tmp_path / "docs/a.md").write_text("b")
+            os.utime(tmp_path / "docs/a.md", ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = (tmp_path / "docs/a.md").stat()
+    assert (after.st_mtime_ns, after.st_size) == (before.st_mtime_ns, before.st_size)
+    assert by_document(await tree.crawl())["docs/a.md"].content_hash == digest.of_bytes(b"b")
 
 
 async def test_a_path_that_is_hinted_at_is_hashed_whatever_its_stat_says(tmp_path: Path) -> None:

@@ -123,6 +123,8 @@ def _rows(answer: Json) -> Iterator[tuple[str, str]]:
     if watch.get("backend"):
         lost = f"{counted(watch['overflows'], 'overflow')}, {counted(watch['rescans'], 'rescan')}"
         yield "watch", f"{watch['backend']}, {lost}"
+        if watch.get("unwatched"):
+            yield "unwatched", paint(", ".join(watch["unwatched"]), "yellow")
     yield "store", answer["store"]["url"]
 
 

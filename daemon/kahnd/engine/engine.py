@@ -161,9 +161,8 @@ class Engine:
                     tasks.start_soon(self.eyes.follow, watcher, self._say)
                     await watcher.ready()
                 await self._begin(tasks, snapshot, cause, asked)
-                if rescan_s:
-                    tasks.start_soon(self.eyes.rescan, rescan_s)
                 if watcher:
+                    tasks.start_soon(self.eyes.make_sure, watcher, self._clock, rescan_s)
                     tasks.start_soon(self._try_again)
                 async for event in self._inbox:
                     await self._handle(tasks, event)

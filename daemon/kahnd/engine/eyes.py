@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from math import inf
+from typing import Final
 
 import anyio
 
 from kahnd.core.messages import Event, Looked, Observed
 from kahnd.core.model import DocumentId, Sighting, Snapshot
 from kahnd.engine.inspection import Inspection, Spoilt
-from kahnd.ports import Batch, Tree, Watcher
+from kahnd.ports import Batch, Clock, Tree, Watcher
 
 Send = Callable[[Event], None]
+DOUBT_S: Final = 2.0
+"""How often what is in doubt is looked at again."""
+SLEPT_S: Final = 1.0
+"""What others do to a file system while a machine sleeps makes no event there."""
 
 
 class Eyes:
     """Owns the tree. What one look saw is sent before the next look begins, so that no older word overtakes a newer.
 
-    `on_config` hears of changes to what the session is built on; True where they are to the ignore rules.
+    `rescans` counts the looks at everything after the first. `on_config` hears of changes to what the session is built
+    on; True where they are to the ignore rules.
     """
 
     def __init__(self, tree: Tree, inspection: Inspection, send: Send, on_config: Callable[[bool], None]) -> None:
@@ -53,18 +60,26 @@ class Eyes:
             for token in batch.flushed:
                 self._flushed.pop(token, anyio.Event()).set()
 
-    async def rescan(self, every_s: float) -> None:
-        """A full look every so often, as a safety net."""
+    async def make_sure(self, watcher: Watcher, clock: Clock, every_s: float) -> None:
+        """Look again at what is in doubt; at everything every so often (0: never), and when the machine has slept."""
         while True:
-            await anyio.sleep(every_s)
+            slept, until = clock.suspended(), clock.monotonic() + (every_s or inf)
+            while clock.monotonic() < until and clock.suspended() - slept < SLEPT_S:
+                await anyio.sleep(min(DOUBT_S, max(0, until - clock.monotonic())))
+                async with self._lock:
+                    self._report(await self._tree.look_again())
+            await watcher.audit()
             await self.everything()
 
     async def everything(self) -> None:
         """Look at all there is, outputs too."""
-        self.rescans += 1
         async with self._lock:
-            self._report(await self._tree.crawl())
+            self._report(await self._crawl())
         await self.inspect()
+
+    async def _crawl(self) -> tuple[Sighting, ...]:
+        self.rescans += 1
+        return await self._tree.crawl()
 
     async def inspect(self, hints: Collection[str] | None = None) -> None:
         """Compare the outputs there, or below (None: all), with what was put there."""
@@ -92,7 +107,7 @@ class Eyes:
     async def _look_at(self, batch: Batch) -> int:
         await self._looked.wait()
         async with self._lock:
-            sightings = await (self._tree.crawl() if batch.everything else self._tree.look(sorted(batch.paths)))
+            sightings = await (self._crawl() if batch.everything else self._tree.look(sorted(batch.paths)))
             self._report(sightings)
         return len(sightings)
 

@@ -21,6 +21,10 @@ class SystemClock:
         """Seconds since some moment."""
         return time.monotonic()
 
+    def suspended(self) -> float:
+        """Seconds for which this machine has slept so far: one of the kernel's clocks goes on, the other doesn't."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
+
 
 def build_ids() -> Iterator[BuildId]:
     """Ids that sort by time and are not given twice: this call's moment, and a number."""

@@ -95,11 +95,12 @@ class Daemon:
         engine = session.engine if session else None
         now = {
             "pid": os.getpid(),
-            "state": "degraded" if self.patience.tried else _state(engine),
+            "state": "degraded" if self.patience.tried else _state(session),
             "watch": {
                 "backend": session.watcher.backend if session else config.watch.polling,
                 "overflows": self._overflows + (session.watcher.overflows if session else 0),
                 "rescans": self._rescans + (engine.eyes.rescans if engine else 0),
+                "unwatched": list(session.watcher.unwatched) if session else [],
             },
             "store": {"url": config.store.url},
         }
@@ -336,7 +337,10 @@ async def _cancel_after(event: anyio.Event, tasks: TaskGroup) -> None:
     tasks.cancel_scope.cancel()
 
 
-def _state(engine: Engine | None) -> str:
-    if engine is None or not engine.started.is_set():
+def _state(session: Session | None) -> str:
+    if session is None or not session.engine.started.is_set():
         return "scanning"
+    engine = session.engine
+    if session.watcher.unwatched:
+        return "degraded"
     return "idle" if engine.machine.quiet else "rendering"

@@ -21,6 +21,8 @@ class Event(StrEnum):
     WATCH_OVERFLOW = "watch.overflow"
     WATCH_RENEWED = "watch.renewed"
     WATCH_POLLING = "watch.polling"
+    WATCH_UNWATCHED = "watch.unwatched"
+    WATCH_RESTORED = "watch.restored"
     WATCH_COOKIE = "watch.cookie"
     BUILD_STARTED = "build.started"
     BUILD_FINISHED = "build.finished"
@@ -29,6 +31,7 @@ class Event(StrEnum):
     DOCUMENT_SKIPPED = "document.skipped"
     DOCUMENT_FAILED = "document.failed"
     DOCUMENT_BLOCKED = "document.blocked"
+    DOCUMENT_UNNAMED = "document.unnamed"
     DOCUMENT_REMOVED = "document.removed"
     OUTPUT_STUCK = "output.stuck"
     CYCLE_FOUND = "cycle.found"
@@ -50,7 +53,9 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.WATCH_OVERFLOW: logging.WARNING,
         Event.WATCH_RENEWED: logging.WARNING,
         Event.WATCH_POLLING: logging.WARNING,
+        Event.WATCH_UNWATCHED: logging.WARNING,
         Event.WATCH_COOKIE: logging.WARNING,
+        Event.DOCUMENT_UNNAMED: logging.WARNING,
         Event.OUTPUT_STUCK: logging.WARNING,
         Event.DOCUMENT_BLOCKED: logging.WARNING,
         Event.SOURCE_MISSING: logging.WARNING,

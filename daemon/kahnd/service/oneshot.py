@@ -106,10 +106,10 @@ def status(root: Path) -> Json:
     with _at_rest(project), unwrapped():
         snapshot = anyio.run(_snapshot, project)
     config = project.config
-    now = {
+    now: Json = {
         "pid": None,
         "state": "stopped",
-        "watch": {"backend": None, "overflows": 0, "rescans": 0},
+        "watch": {"backend": None, "overflows": 0, "rescans": 0, "unwatched": []},
         "store": {"url": config.store.url},
     }
     return present.status(config.name, str(root), Graph(project.layout, snapshot), snapshot.last_build, **now)

@@ -119,7 +119,7 @@ async def open_session(
             outputs.discard(STAGES)
             outputs.open(each.output for each in snapshot.documents if each.output)
             machine = Machine(layout, snapshot, slots=bounds.workers, build_ids=ids)
-            world = World(store, tree_of(project), outputs, pool, SystemClock(), say)
+            world = World(store, tree_of(project, say), outputs, pool, SystemClock(), say)
             if desk:
                 world = replace(world, on_config=desk.on_config, config_settled=desk.config_settled)
             engine = Engine(machine, world, last_build=snapshot.last_build, patience=desk.patience if desk else None)
@@ -173,11 +173,11 @@ def is_stored(config: Config) -> bool:
     return not embedded or (config.root / STATE_FOLDER).is_dir()
 
 
-def tree_of(project: Project) -> SourceTree:
+def tree_of(project: Project, say: Say = lambda _event, **_fields: None) -> SourceTree:
     """The project's source folders."""
     layout = project.layout
     scanner = DocumentScanner(layout, registry.create(project.root, layout))
-    return SourceTree(project.root, layout, (*project.config.ignore, *own_files(project.config)), scanner)
+    return SourceTree(project.root, layout, (*project.config.ignore, *own_files(project.config)), scanner, say)
 
 
 def _watcher(project: Project, say: Say) -> FileWatcher:

@@ -15,20 +15,20 @@ Signature = tuple[int, ...] | None
 
 
 def folder_signature(path: str) -> Signature:
-    """Which real folder stands here; None if none does."""
-    found = _stat(path, follow=False)
+    """Which real folder stands here, or is linked to from here; None if none does."""
+    found = _stat(path)
     return (found.st_dev, found.st_ino) if found is not None and modes.S_ISDIR(found.st_mode) else None
 
 
 def file_signature(path: str) -> Signature:
     """Which version of a file stands here, as its stat tells it; None if there is none."""
-    found = _stat(path, follow=True)
+    found = _stat(path)
     return found and (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
-def _stat(path: str, *, follow: bool) -> os.stat_result | None:
+def _stat(path: str) -> os.stat_result | None:
     try:
-        return Path(path).stat(follow_symlinks=follow)
+        return Path(path).stat()
     except OSError:
         return None  # out of reach is as good as gone: what matters is that this changes
 
@@ -39,10 +39,6 @@ class Anchors:
     def __init__(self, paths: Iterable[str], signature: Callable[[str], Signature]) -> None:
         self._signature = signature
         self._seen: Mapping[str, Signature] = {path: signature(path) for path in paths}
-
-    def differ(self) -> bool:
-        """Whether there is anything for `changed` to tell."""
-        return any(self._signature(path) != signature for path, signature in self._seen.items())
 
     def changed(self) -> frozenset[str]:
         """The paths whose signature is another than when last asked."""

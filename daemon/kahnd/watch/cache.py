@@ -23,6 +23,10 @@ class Entry:
 
     def agrees(self, found: os.stat_result) -> bool:
         """Whether a fresh stat proves that the bytes are still the ones hashed."""
+        return self.resembles(found) and self.stat is not None and not is_racy(self.stat)
+
+    def resembles(self, found: os.stat_result) -> bool:
+        """Whether a fresh stat is the one that was there when the bytes were hashed."""
         stat = self.stat
         return (
             stat is not None
@@ -30,7 +34,6 @@ class Entry:
             and stat.ctime_ns == found.st_ctime_ns
             and stat.size == found.st_size
             and stat.inode == found.st_ino
-            and not is_racy(stat)
         )
 
 

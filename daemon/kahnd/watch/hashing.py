@@ -22,6 +22,8 @@ RACY_NS: Final = 2_000_000_000
 """A file modified less than this before it was hashed may change again without its stat showing it."""
 STREAMED: Final = 1 << 20
 """Above this size (bytes) a file is hashed piece by piece, unless its bytes are wanted."""
+LARGEST_KEPT: Final = 1 << 24
+"""Above this size (bytes) nobody gets a file's bytes: whoever scans them finds nothing, and rendering will."""
 
 _PAUSES_S: Final = (0.001, 0.004, 0.016, 0.064, 0.2)
 _FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -45,7 +47,7 @@ def is_racy(stat: Stat) -> bool:
 
 
 def hash_file(path: str, *, keep: bool) -> Hashed | None:
-    """Hash a regular file, its bytes kept if wanted; None if there is none.
+    """Hash a regular file, its bytes kept if wanted and not too many; None if there is none.
 
     A file that changes while it is read is read again, a bounded number of times; then the last reading stands, racy.
     Raises OSError where the file is there but can't be read.
@@ -99,6 +101,7 @@ def _read_open(path: str, descriptor: int, hashed_ns: int, *, keep: bool) -> tup
     before = os.fstat(descriptor)
     if not modes.S_ISREG(before.st_mode):
         return None, True
+    keep = keep and before.st_size <= LARGEST_KEPT
     content, digest = (
         _whole(descriptor, before.st_size) if keep or before.st_size <= STREAMED else (None, _streamed(descriptor))
     )

@@ -179,10 +179,6 @@ class Ignore:
         source = self._layout.source_of(path)
         return source is None or any(self.ignores(each, folder=True) for each in _between(source, path))
 
-    def is_derived(self, path: str) -> bool:
-        """Whether this path lies in the output folder or among kahnd's own state."""
-        return is_below(path, self._layout.output) or OWN_FOLDER in path.split("/")
-
 
 def _between(source: str, path: str) -> list[str]:
     """The folders below the source and above the path, from the top."""

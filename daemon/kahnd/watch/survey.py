@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import posixpath
 import stat as modes
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from kahnd.core.model import Problem
 from kahnd.watch.hashing import is_missing, unreadable
 from kahnd.watch.ignore import FolderRules, Ignore, is_utf8
+from kahnd.watch.links import Links
 
 
 @dataclass(slots=True)
@@ -32,19 +33,15 @@ class Listing:
 class Survey:
     """Looks at folders and files below the sources.
 
-    Links to files inside the project are read through; links to folders are not followed, and links out of the
-    project or into what kahnd itself makes are no documents.
+    Links to files inside the project are read through; those to folders are followed as `links` says.
     """
 
-    def __init__(self, root: str, sources: Iterable[str], ignore: Ignore) -> None:
-        self._root = root
-        self._real_root = os.path.realpath(root)
+    def __init__(self, links: Links, sources: Iterable[str], ignore: Ignore, say: Callable[..., None]) -> None:
+        self._links = links
         self._ignore = ignore
         self._sources = frozenset(sources)
-
-    def full(self, path: str) -> str:
-        """A project path as the operating system takes it."""
-        return posixpath.join(self._root, path)
+        self._say = say
+        self._unnamed: set[str] = set()
 
     def subtree(self, top: str) -> Iterator[Listing]:
         """A folder and the folders below it. Other sources below are left out: they are looked at on their own."""
@@ -57,21 +54,11 @@ class Survey:
     def stat(self, path: str) -> os.stat_result | None:
         """What stands at a path, links not followed; None if nothing does. Raises OSError where it can't be told."""
         try:
-            return os.lstat(self.full(path))
+            return os.lstat(self._links.full(path))
         except OSError as error:
             if is_missing(error):
                 return None
             raise
-
-    def unlinked(self, path: str) -> str | None:
-        """The path without symbolic links among the folders above it; None if it then leads out of the project."""
-        above, name = posixpath.split(path)
-        return self._inside(posixpath.join(os.path.realpath(self.full(above)), name))
-
-    def target(self, link: str) -> str | None:
-        """The project path a link leads to, there or not; None out of the project and into what kahnd itself makes."""
-        inner = self._inside(os.path.realpath(self.full(link)))
-        return None if inner is None or not is_utf8(inner) or self._ignore.is_derived(inner) else inner
 
     def file(self, path: str | None) -> os.stat_result | None:
         """The stat of a regular file, if one stands there within reach."""
@@ -81,15 +68,19 @@ class Survey:
             return None
         return found if found is not None and modes.S_ISREG(found.st_mode) else None
 
-    def _inside(self, real: str) -> str | None:
-        prefix = self._real_root.rstrip("/") + "/"
-        return real[len(prefix) :] if real.startswith(prefix) else "" if real == self._real_root else None
+    def tell_unnamed(self, paths: Iterable[str]) -> None:
+        """Say, once of each, that what has such a name (one that is not UTF-8) is no document."""
+        for path in paths:
+            if path not in self._unnamed and os.path.lexists(self._links.full(path)):
+                self._unnamed.add(path)
+                shown = os.fsencode(path).decode("utf-8", "backslashreplace")
+                self._say("document.unnamed", document=shown, error="its name is not UTF-8", remedy="rename it")
 
     def _list(self, folder: str) -> tuple[Listing, list[str]]:
         listing = Listing(folder)
         folders: list[str] = []
         try:
-            with os.scandir(self.full(folder)) as entries:
+            with os.scandir(self._links.full(folder)) as entries:
                 rules = self._ignore.reread(folder)
                 for entry in entries:
                     self._take(entry, rules, listing, folders)
@@ -100,6 +91,9 @@ class Survey:
 
     def _take(self, entry: os.DirEntry[str], rules: FolderRules, listing: Listing, folders: list[str]) -> None:
         name = entry.name
+        if not is_utf8(name):
+            self.tell_unnamed([posixpath.join(listing.folder, name)])
+            return
         is_folder = entry.is_dir(follow_symlinks=False)
         if rules.ignores(name, folder=is_folder):
             return
@@ -111,7 +105,7 @@ class Survey:
         elif entry.is_file(follow_symlinks=False):
             self._take_file(entry, path, listing)
         elif entry.is_symlink():
-            self._take_link(name, path, listing)
+            self._take_link(name, path, listing, folders)
 
     def _take_file(self, entry: os.DirEntry[str], path: str, listing: Listing) -> None:
         try:
@@ -123,7 +117,9 @@ class Survey:
             if modes.S_ISREG(found.st_mode):
                 listing.files[entry.name] = found
 
-    def _take_link(self, name: str, path: str, listing: Listing) -> None:
-        target = listing.links[name] = self.target(path)
+    def _take_link(self, name: str, path: str, listing: Listing, folders: list[str]) -> None:
+        target = listing.links[name] = self._links.target(path)
         if (found := self.file(target)) is not None:
             listing.files[name] = found
+        elif self._links.follows(path):
+            folders.append(path)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import posixpath
 import stat as modes
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from kahnd.core.model import DocumentId, Facts, Problem, Scan, Sighting, Snapsho
 from kahnd.core.rules import Layout, is_below, is_collection
 from kahnd.ports import Scanner
 from kahnd.watch.cache import Entry, StatCache
-from kahnd.watch.hashing import Hashed, hash_file, unreadable
+from kahnd.watch.hashing import RACY_NS, Hashed, hash_file, is_racy, unreadable
 from kahnd.watch.ignore import Ignore, is_utf8, upwards
+from kahnd.watch.links import Links
 from kahnd.watch.survey import Listing, Survey
 
 
@@ -53,20 +55,29 @@ class SourceTree:
     More threads would hash small files more slowly (the interpreter's lock goes to and fro), and large ones hardly
     sooner than the disk gives them.
 
-    A symbolic link to a file inside the project is a document with that file's bytes; links to folders are not
-    followed, and links that lead out of the project are no documents. A folder that can't be listed stands as one
-    document with a problem, and everything known below it has that problem too.
+    A symbolic link to a file inside the project is a document with that file's bytes; which links to folders are
+    followed, Links says; those that lead out of the project are no documents. A folder that can't be listed stands as
+    one document with a problem, and everything known below it has that problem too. `say` writes a log line.
     """
 
-    def __init__(self, root: Path, layout: Layout, ignore: Iterable[str], scanner: Scanner) -> None:
+    def __init__(
+        self,
+        root: Path,
+        layout: Layout,
+        ignore: Iterable[str],
+        scanner: Scanner,
+        say: Callable[..., None] = lambda _event, **_fields: None,
+    ) -> None:
         base = os.path.abspath(root)  # noqa: PTH100  a link at the project's own place stays as it was given
         self._layout = layout
         self._sources = tuple(sorted({_normal(source) for source in layout.sources}))
         self._scanner = scanner
         self._ignore = Ignore(base, layout, ignore)
-        self._survey = Survey(base, self._sources, self._ignore)
+        self._names = Links(base, self._sources, layout.output)
+        self._survey = Survey(self._names, self._sources, self._ignore, say)
         self._cache = StatCache()
         self._links: dict[DocumentId, str | None] = {}
+        self._doubted: dict[DocumentId, float] = {}
         self._one_at_a_time = anyio.Lock()
 
     def known(self, snapshot: Snapshot) -> None:
@@ -86,6 +97,31 @@ class SourceTree:
         async with self._one_at_a_time:
             return await anyio.to_thread.run_sync(self._look, wanted)
 
+    async def look_again(self) -> tuple[Sighting, ...]:
+        """Look once more at what was hashed so soon after a change that another might not show; each once.
+
+        A change that shows is an event's to tell: it may be half of a save.
+        """
+        until = time.monotonic() - RACY_NS / 1e9
+        due = [document for document, hashed in self._doubted.items() if hashed <= until]
+        if not due:
+            return ()
+        async with self._one_at_a_time:
+            sightings = await anyio.to_thread.run_sync(self._look_again, due)
+        for document in due:
+            self._doubted.pop(document, None)  # a clock that was set back can make it racy for good
+        return sightings
+
+    def _look_again(self, documents: list[DocumentId]) -> tuple[Sighting, ...]:
+        return self._look(frozenset(each for each in documents if self._seems_the_same(each)))
+
+    def _seems_the_same(self, document: DocumentId) -> bool:
+        entry = self._cache.get(document)
+        try:
+            return entry is not None and entry.resembles(Path(self._names.full(document)).stat())
+        except OSError:
+            return False
+
     def _crawl(self) -> tuple[Sighting, ...]:
         findings = _Findings()
         self._links.clear()
@@ -98,7 +134,8 @@ class SourceTree:
     def _look(self, paths: frozenset[str]) -> tuple[Sighting, ...]:
         findings = _Findings()
         links = dict(self._links)
-        for path in self._real(filter(is_utf8, paths)):
+        self._survey.tell_unnamed(path for path in paths if not is_utf8(path))
+        for path in sorted(self._real(filter(is_utf8, paths))):
             self._examine(path, findings)
         if self._links != links:  # what other links lead to can be another, too
             for link in [*self._links]:
@@ -106,9 +143,9 @@ class SourceTree:
         return self._settle(findings)
 
     def _real(self, paths: Iterable[str]) -> set[str]:
-        """The paths with no link among the folders above them, and every link that has to do with one of them."""
+        """The paths by the names that are known, and every link that has to do with one of them."""
         normal = {_normal(path) for path in paths}
-        real = {unlinked for path in normal if (unlinked := self._survey.unlinked(path)) is not None}
+        real = {name for path in normal if (name := self._names.name(path)) is not None}
         real |= {once for path in normal for once in self._once_through_links(path)}
         return real | {link for link, target in self._links.items() if not real.isdisjoint(_places(link, target))}
 
@@ -143,20 +180,30 @@ class SourceTree:
 
     def _examine_kind(self, document: DocumentId, findings: _Findings) -> bool:
         """Find out what stands here, and whether it is a folder. Raises OSError where that can't be told."""
-        found = self._survey.stat(document) if self._survey.unlinked(document) == document else None
+        found = self._survey.stat(document) if self._names.name(document) == document else None
+        is_link = found is not None and modes.S_ISLNK(found.st_mode)
         is_folder = found is not None and modes.S_ISDIR(found.st_mode)
         self._links.pop(document, None)
         if found is None or self._is_ignored(document, folder=is_folder):
             return is_folder
-        if is_folder:
+        if is_link:
+            self._links[document] = self._names.target(document)
+            is_folder = self._names.follows(document)
+        if is_folder and document not in findings.visited:
             self._examine_folders(document, findings)
         elif modes.S_ISREG(found.st_mode):
-            findings.suspects[document] = self._survey.full(document)
-        elif modes.S_ISLNK(found.st_mode):
-            target = self._links[document] = self._survey.target(document)
-            if target is not None and self._survey.file(target) is not None:
-                findings.suspects[document] = self._survey.full(target)
+            findings.suspects[document] = self._names.full(document)
+        elif is_link:
+            self._examine_link(document, findings)
         return is_folder
+
+    def _examine_link(self, document: DocumentId, findings: _Findings) -> None:
+        target = self._links[document]
+        if target is not None and self._survey.file(target) is not None:
+            findings.suspects[document] = self._names.full(target)
+        elif document in self._sources and self._names.real(document) is None:
+            remedy = "name a folder that is in the project"
+            findings.denied[document] = Problem("the source folder leads out of the project", document, remedy=remedy)
 
     def _is_ignored(self, path: str, *, folder: bool) -> bool:
         if path in self._sources:
@@ -177,7 +224,7 @@ class SourceTree:
         for name, found in listing.files.items():
             entry = known.get(name)
             if entry is None or not entry.agrees(found):
-                findings.suspects[DocumentId(prefix + name)] = self._survey.full(
+                findings.suspects[DocumentId(prefix + name)] = self._names.full(
                     listing.links.get(name) or prefix + name
                 )
         self._links.update({DocumentId(prefix + name): target for name, target in listing.links.items()})
@@ -228,7 +275,7 @@ class SourceTree:
         if entry is None or entry.content_hash != hashed.digest:
             found = Scan() if hashed.content is None else self._scanner.scan(document, hashed.content)
             return Sighting(document, hashed.digest, hashed.stat, found)
-        if _same_file(entry.stat, hashed.stat):
+        if _is_told(entry.stat, hashed.stat):
             return None
         return Sighting(document, hashed.digest, hashed.stat)
 
@@ -242,6 +289,8 @@ class SourceTree:
             self._cache.drop(look.document)
         else:
             self._cache.put(look.document, look.entry)
+            if look.entry.stat is not None and is_racy(look.entry.stat):
+                self._doubted[look.document] = time.monotonic()
 
 
 def _normal(path: str) -> str:
@@ -261,6 +310,8 @@ def _remembered(facts: Facts) -> Entry:
     return Entry(facts.content_hash, None if unread else facts.stat, facts.problem if unread else None)
 
 
-def _same_file(before: Stat | None, after: Stat) -> bool:
-    """Whether two stats differ in nothing but the moment of hashing, which alone is not worth telling."""
-    return before is not None and replace(before, hashed_ns=after.hashed_ns) == after
+def _is_told(before: Stat | None, after: Stat) -> bool:
+    """Whether a stat is no news: the moment of hashing alone is none, unless the stat can be trusted only now."""
+    if before is None or replace(before, hashed_ns=after.hashed_ns) != after:
+        return False
+    return is_racy(after) or not is_racy(before)

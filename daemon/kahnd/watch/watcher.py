@@ -1,9 +1,9 @@
 """Kernel events → batches of hints. An event only ever means "go and look": what is true, the tree finds out.
 
-1. All sources and the cookie folder are under one watch, so that their events come in one order.
-2. Whatever casts doubt on the watch (its failure, a flood, a source folder that is another than before) gives a new
-   watch first, and then a batch that says "look at everything".
-3. Without kernel events, every batch says so.
+1. All sources, the outputs and the cookie folder are under one watch, so that their events come in one order.
+2. Whatever casts doubt on the watch (a queue that overflowed, a source folder that is another than before) is answered
+   by a comparison of what is watched with what should be, and then by a batch that says "look at everything".
+3. What the kernel can't watch is in a batch every second.
 """
 
 from __future__ import annotations
@@ -11,38 +11,39 @@ from __future__ import annotations
 import math
 import os
 import posixpath
+import stat
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import anyio
 import anyio.to_thread
-from watchfiles import Change
-from watchfiles._rust_notify import WatchfilesRustInternalError
-from watchfiles.main import _default_force_polling
 
 from kahnd.core.rules import is_below
 from kahnd.ports import Batch
 from kahnd.watch.anchors import Anchors, file_signature, folder_signature
-from kahnd.watch.ignore import CONFIG_FILE, GITIGNORE, OWN_FOLDER, never_document, upwards
-from kahnd.watch.notifier import Changes, Notifier, watch_folders
-
-Polling = Literal["auto", "always", "never"]
+from kahnd.watch.coverage import Coverage, Folders, Polling
+from kahnd.watch.gathering import Gathering
+from kahnd.watch.git import GitLock
+from kahnd.watch.ignore import CONFIG_FILE, GITIGNORE, OWN_FOLDER, is_utf8, never_document, upwards
+from kahnd.watch.links import Links
+from kahnd.watch.notifier import ATTRIB, CREATE, ISDIR, Event
 
 COOKIES: Final = f"{OWN_FOLDER}/cookies"
 FLOOD: Final = 2_000
-"""Above this many paths in a batch, looking at everything is cheaper, and events may well have been lost."""
+"""Above this many paths in a batch, looking at everything is cheaper."""
 
 _POLL_S: Final = 1.0
-_FRESH_S: Final = 0.1
-"""A new folder is looked at again after this: what was put into it before its watch stood made no event."""
-_SHORTEST_PAUSE_S: Final = 0.05
-_LONGEST_PAUSE_S: Final = 2.0
-"""A watch that dies again after pauses as long as this won't live: then polling, if that is allowed."""
-_SOUND_S: Final = 10.0
-"""A watch that lived this long was a sound one: the next failure is the first again."""
+_POLL_SHARE: Final = 4
+"""After a look that took long, this many times as long until the next."""
+_TICK_S: Final = 1.0
+"""How often to make sure, without an event, that folders and config files are the ones they were."""
+_LOCKED_TICK_S: Final = 0.02
+_COOKIE_S: Final = 1.0
+"""A cookie whose event has not come by then won't come, unless others still do."""
+_BUSY_FACTOR: Final = 10
 
 
 class FileWatcher:
@@ -50,7 +51,6 @@ class FileWatcher:
 
     `session_files` are what a session is built on besides kahnd.toml (plug-ins), relative to the project or absolute;
     `outputs` is the output folder: its events are told apart. `say` writes a log line: event, fields.
-    `overflows` counts the floods in which events may have been lost, and which were answered by a look at everything.
     """
 
     def __init__(  # noqa: PLR0913  the composition root passes what the config has
@@ -64,35 +64,49 @@ class FileWatcher:
         outputs: str | None = None,
         say: Callable[..., None] = lambda _event, **_fields: None,
     ) -> None:
-        self._root = os.path.abspath(root)  # noqa: PTH100  events come with the path as it is watched
-        self._sources = tuple(sorted({posixpath.normpath(source) for source in sources}))
+        self._root = os.path.abspath(root)  # noqa: PTH100  a link at the project's own place stays as it was given
+        self._sources = tuple(sorted(set(map(_normal, sources))))
         holds_sources = outputs is not None and any(is_below(source, outputs) for source in self._sources)
-        self._outputs = None if outputs is None or holds_sources else posixpath.normpath(outputs)
-        self._watched = (*self._sources, COOKIES, *([self._outputs] if self._outputs else []))
-        self._settle_ms = settle_ms
+        self._outputs = None if outputs is None or holds_sources else _normal(outputs)
         self._say = say
-        self.overflows = 0
-        self._polling = polling
-        self._notifier: Notifier | None = None
+        self._overflows = 0
+        self._session = frozenset(_normal(posixpath.relpath(self._full(each), self._root)) for each in session_files)
+        self._session |= {CONFIG_FILE}
+        above = {folder for source in self._sources for folder in upwards(posixpath.dirname(source))} | {""}
+        around = above | {posixpath.dirname(each) for each in self._session if not each.startswith("../")}
+        tops = (*self._sources, *([self._outputs] if self._outputs else []))
+        links = Links(self._root, self._sources, self._outputs)
+        self._coverage = Coverage(links, Folders(tops, tuple(around), COOKIES), polling, say)
+        self._beside = self._session | {posixpath.join(each, GITIGNORE) for each in above}
+        self._files = Anchors(self._beside, lambda path: file_signature(self._full(path)))
+        self._folders = Anchors((COOKIES, *tops), lambda path: folder_signature(self._full(path)))
+        self._gathering = Gathering(settle_ms / 1000, self._size)
+        self._settle_s = settle_ms / 1000
+        self._lock = GitLock(self._root)
         self._ready = anyio.Event()
         self._flush_called = anyio.Event()
-        self._pending: set[str] = set()
-        self._unwritten = False
-        self._fresh: dict[str, float] = {}
-        self._in_doubt = False
-        self._given_up = False
-        self._born = -math.inf
-        self._pause_s = 0.0
-        self._session = frozenset(map(self._full, (CONFIG_FILE, *session_files)))
-        above = {folder for source in self._sources for folder in upwards(posixpath.dirname(source))}
-        gitignores = {self._full(posixpath.join(folder, GITIGNORE)) for folder in above}
-        self._files = Anchors(self._session | gitignores, file_signature)
-        self._folders = Anchors(map(self._full, self._watched), folder_signature)
+        self._made: set[str] = set()
+        self._made_due = self._poll_due = math.inf
+        self._pending: dict[str, float] = {}
+        self._arrived: dict[str, frozenset[str]] = {}
+        self._is_busy = False
+
+    # Faces
 
     @property
     def backend(self) -> str:
-        """How it watches: "inotify" or "polling"."""
-        return "polling" if self._notifier is None else "inotify"
+        """How it watches: "inotify", or "polling" where no source is watched by events."""
+        return "inotify" if any(map(self._coverage.is_watched, self._sources)) else "polling"
+
+    @property
+    def overflows(self) -> int:
+        """How often the kernel's queue was full, so that events were lost; a look at everything was the answer."""
+        return self._overflows
+
+    @property
+    def unwatched(self) -> tuple[str, ...]:
+        """The topmost folders that the kernel refuses to watch."""
+        return self._coverage.unwatched
 
     async def ready(self) -> None:
         """Returns when every source folder is watched; `batches` must be under way."""
@@ -100,210 +114,195 @@ class FileWatcher:
 
     def flush(self, token: str) -> None:
         """Write a cookie through the watched tree: a later batch's `flushed` holds the token."""
-        self._pending.add(token)
+        self._pending[token] = time.monotonic()
         try:
             self._cookie(token).parent.mkdir(parents=True, exist_ok=True)
             self._cookie(token).touch()
         except OSError as error:
             self._say("watch.cookie", error=str(error))
-            self._unwritten = True  # a look at everything takes its place
+            self._gathering.take_everything(time.monotonic())  # takes the cookie's place
         self._flush_called.set()
+
+    async def audit(self) -> None:
+        """Compare what is watched with what should be, and mend it: for whoever looks at everything afterwards."""
+        await self._ready.wait()
+        await self._coverage.renew()
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """Batches for as long as it is iterated; nothing is left behind when it is closed or cancelled."""
         try:
             await anyio.to_thread.run_sync(self._prepare)
-            await self._renew()
+            await self._coverage.renew()
+            self._folders.changed()  # from here on, another folder in the place of one of these is news
+            self._poll_due = time.monotonic() + _POLL_S
             self._ready.set()
             while True:
-                batch = await self._next()
+                await self._listen()
+                batch = await self._harvest(time.monotonic())
                 if batch != Batch():
+                    began = time.monotonic()
                     yield batch
+                    self._rest(began)
         finally:
-            self._close(self._notifier)
+            self._coverage.close()
 
-    async def _next(self) -> Batch:
-        if self._in_doubt:
-            await self._rest(self._back_off())
-            await self._renew()
-            return self._everything()
-        if self._notifier is None:
-            await self._rest(_POLL_S)
-            return self._everything()
-        try:
-            changes = await self._notifier.changes(self._has_news)
-        except WatchfilesRustInternalError as error:
-            self._doubt(str(error))
-            return Batch()
-        return self._batch(changes)
+    # From events to what is gathered
 
-    def _has_news(self) -> bool:
-        """Whether there is something to do although no event came."""
-        due = min(self._fresh.values(), default=math.inf) <= time.monotonic()
-        return due or self._unwritten or self._folders.differ() or self._files.differ()
-
-    # The watch itself
-
-    async def _renew(self) -> None:
-        """A new watch; the old one goes only when it stands. Where the kernel refuses, polling if that is allowed."""
-        old, self._notifier = self._notifier, None
-        self._in_doubt, self._born = False, time.monotonic()
-        try:
-            if self._given_up:
-                self._say("watch.polling", error="the kernel's watch fails again and again")
-            elif not self._polls_always():
-                self._notifier = await watch_folders(self._watchable(), self._settle_ms)
-        except FileNotFoundError as error:
-            self._doubt(str(error))  # a folder went meanwhile
-        except (OSError, WatchfilesRustInternalError) as error:
-            self._refused(error)
-        finally:
-            self._close(old)
-
-    def _refused(self, error: Exception) -> None:
-        if self._polling == "never":
-            self._doubt(str(error))
-        else:
-            self._say("watch.polling", error=str(error), remedy="sysctl fs.inotify.max_user_watches=1048576")
-
-    def _polls_always(self) -> bool:
-        return self._polling == "always" or (self._polling == "auto" and _default_force_polling(None))
-
-    def _watchable(self) -> list[str]:
-        """The folders that are there, and not below one another."""
-        self._folders.changed()  # from here on, another folder in the place of one of these is news
-        outermost = (
-            each
-            for each in self._watched
-            if not any(each != other and is_below(each, other) for other in self._watched)
-        )
-        return [path for path in map(self._full, outermost) if folder_signature(path) is not None]
-
-    def _doubt(self, reason: str) -> None:
-        self._say("watch.renewed", reason=reason)
-        self._in_doubt = True
-
-    def _back_off(self) -> float:
-        """Seconds to wait before the watch is made anew: none for one that lived long, then more each time."""
-        sound = time.monotonic() - self._born > _SOUND_S
-        self._pause_s = 0.0 if sound else max(2 * self._pause_s, _SHORTEST_PAUSE_S)
-        if self._pause_s > _LONGEST_PAUSE_S:
-            self._pause_s = _LONGEST_PAUSE_S
-            self._given_up = self._polling == "auto"
-        return self._pause_s
-
-    async def _rest(self, seconds: float) -> None:
-        """Wait, unless somebody waits for a flush."""
+    async def _listen(self) -> None:
+        """Wait for events, for the time that something gathered is due, or for a flush."""
+        notifier = self._coverage.notifier
         self._flush_called = anyio.Event()
-        if not self._pending:
-            with anyio.move_on_after(seconds):
-                await self._flush_called.wait()
+        try:
+            with anyio.move_on_after(self._patience(time.monotonic())):
+                await (notifier.happened() if notifier else self._flush_called.wait())
+        except OSError as error:
+            self._coverage.abandon(error)
+            self._poll_due = time.monotonic() + _POLL_S  # then it begins anew, with a look at everything
+        now = time.monotonic()
+        told = notifier.news() if notifier else ()
+        self._is_busy = bool(told)
+        for news in told:
+            for event in news.events:
+                self._take(event, now)
+            if news.overflowed:
+                self._overflows += 1
+                self._say("watch.overflow", reason="the kernel's queue was full: events were lost")
+            if news.overflowed or news.unmounted:
+                self._gathering.take_everything(now)
+        self._coverage.check()
+        self._take_anchors(now)
 
-    def _close(self, notifier: Notifier | None) -> None:
-        if notifier is not None:
-            notifier.close()
+    def _patience(self, now: float) -> float:
+        """Seconds to wait for an event at the most."""
+        if self._answered() or (self._pending and self._coverage.notifier is None):
+            return 0
+        locked = self._is_locked()
+        due = (self._gathering.due(locked=locked), self._made_due, self._poll_due)
+        return max(0, min(now + (_LOCKED_TICK_S if locked else _TICK_S), *due) - now)
 
-    # From changes to a batch
+    def _is_locked(self) -> bool:
+        return self._gathering.due(locked=False) < math.inf and self._lock.held()
 
-    def _batch(self, changes: Changes) -> Batch:
-        inner = {(change, self._inner(path)) for change, path in changes}
-        paths = {path for _, path in inner if self._matters(path)}
-        self._expect_more(path for change, path in inner if change == Change.added and path in paths)
-        paths |= self._due()
-        if replaced := self._replaced(inner):
-            self._doubt(f"{', '.join(sorted(replaced))} is another folder than before")
-            return Batch(paths=frozenset(paths | replaced.intersection(self._sources)))
-        if max(len(paths), len(self._fresh)) > FLOOD:
-            self.overflows += 1
-            self._say("watch.overflow", paths=len(paths), reason="so many events that some may have been lost")
-            return self._everything()
-        if self._unwritten:
-            return self._everything()
-        config, ignoring = self._news(paths)
-        if ignoring:
-            return self._everything(config=True)
-        flushed = self._flushed(self._cookies_in(inner))
-        return Batch(frozenset(paths), config=config, flushed=flushed, outputs=self._made(inner))
+    def _take(self, event: Event, now: float) -> None:
+        path = event.path
+        if self._is_output(path):
+            # Not folders that appear: most are kahnd's, and what is in others is none of its outputs' loss.
+            if not (event.mask & ISDIR and event.mask & CREATE):
+                self._made.add(path)
+                self._made_due = min(self._made_due, now + self._settle_s)
+        elif posixpath.dirname(path) == COOKIES:
+            if event.mask & CREATE:
+                self._arrived.setdefault(posixpath.basename(path), self._gathering.pending)
+        elif self._matters(path) or path in self._beside or self._coverage.is_linked(path):
+            self._gathering.take(event, now)
 
-    def _everything(self, *, config: bool = False) -> Batch:
+    def _take_anchors(self, now: float) -> None:
+        """What was noticed without an event."""
+        for path in self._files.changed() - self._gathering.pending:
+            self._gathering.take(Event(path, ATTRIB, 0), now)
+        if others := self._folders.changed():
+            self._say("watch.renewed", reason=f"{', '.join(sorted(others))} is another folder than before")
+            self._gathering.take_everything(now)
+
+    # From what is gathered to a batch
+
+    async def _harvest(self, now: float) -> Batch:
+        self._expect_cookies(now)
+        if self._coverage.notifier is None:
+            looks = self._pending or self._gathering.pending or self._poll_due <= now
+            return await self._everything(self._gathering.clear()) if looks else Batch()
+        polled = await self._poll(now)
+        due = self._gathering.due(locked=self._is_locked()) <= now
+        if not due:
+            return self._batch(frozenset(), polled, now)
+        pending = self._gathering.pending
+        ripe = self._gathering.harvest(now, FLOOD)
+        if ripe is None or _ignoring(ripe):
+            return await self._everything(pending)
+        return self._batch(ripe, polled, now)
+
+    async def _poll(self, now: float) -> frozenset[str]:
+        """What has to be looked at now without an event."""
+        polled = self._coverage.polled
+        if self._poll_due <= now:
+            await self._coverage.retry()
+            return polled
+        return frozenset()
+
+    def _batch(self, ripe: frozenset[str], polled: frozenset[str], now: float) -> Batch:
+        self._arrived = {token: waiting - ripe for token, waiting in self._arrived.items()}
+        flushed = self._flushed(self._answered())
+        polled = self._coverage.polled if flushed else polled
+        if not ripe and not flushed and not polled and self._made_due > now:
+            return Batch()
+        outputs = frozenset(self._made).union(filter(self._is_output, polled))
+        self._made, self._made_due = set(), math.inf
+        paths = frozenset(each for each in ripe | polled if self._matters(each) or self._coverage.is_linked(each))
+        return Batch(paths, config=not self._session.isdisjoint(ripe), flushed=flushed, outputs=outputs)
+
+    async def _everything(self, pending: frozenset[str]) -> Batch:
         """A look at everything also answers every flush called before it."""
-        self._unwritten = False
-        self._fresh.clear()
-        return Batch(everything=True, config=config or any(self._news(())), flushed=self._flushed({*self._pending}))
+        await self._coverage.renew()
+        self._made, self._made_due = set(), math.inf
+        config = _ignoring(pending) or not self._session.isdisjoint(pending)
+        return Batch(everything=True, config=config, flushed=self._flushed(frozenset(self._pending)))
+
+    def _rest(self, began: float) -> None:
+        """After a look that began then: when to look again at what has to be looked at."""
+        now = time.monotonic()
+        if not (self._coverage.polled or self._coverage.unwatched or self._coverage.notifier is None):
+            self._poll_due = math.inf
+        elif not began < self._poll_due < math.inf:
+            self._poll_due = now + max(_POLL_S, _POLL_SHARE * (now - began))
 
     def _matters(self, path: str) -> bool:
         return (
-            any(is_below(path, source) for source in self._sources)
+            any(is_below(path, source or ".") for source in self._sources)
             and not self._is_output(path)
-            and not any(map(never_document, path.split("/")))
+            and (not is_utf8(path) or not any(map(never_document, path.split("/"))))
         )
 
     def _is_output(self, path: str) -> bool:
         return self._outputs is not None and is_below(path, self._outputs)
-
-    def _made(self, changes: Iterable[tuple[int, str]]) -> frozenset[str]:
-        """Outputs. Not folders that appear: most are kahnd's, and what is in others is none of its outputs' loss."""
-        return frozenset(
-            path
-            for change, path in changes
-            if self._is_output(path) and (change != Change.added or folder_signature(self._full(path)) is None)
-        )
-
-    def _expect_more(self, added: Iterable[str]) -> None:
-        """Look at new folders again after a while."""
-        due = time.monotonic() + _FRESH_S
-        self._fresh |= {path: due for path in added if folder_signature(self._full(path)) is not None}
-
-    def _due(self) -> set[str]:
-        now = time.monotonic()
-        due = {path for path, moment in self._fresh.items() if moment <= now}
-        for path in due:
-            del self._fresh[path]
-        return due
-
-    def _replaced(self, changes: Iterable[tuple[int, str]]) -> set[str]:
-        """The watched folders that are others than before: removed, made, renamed or exchanged.
-
-        One that was removed and made again can have its old number: then the event tells.
-        """
-        by_event = {path for change, path in changes if change == Change.deleted and path in self._watched}
-        return by_event | {self._inner(path) for path in self._folders.changed()}
-
-    def _news(self, paths: Collection[str]) -> tuple[bool, bool]:
-        """Whether what a session is built on changed, and whether it was a `.gitignore`."""
-        changed = self._files.changed()
-        ignoring = any(posixpath.basename(path) == GITIGNORE for path in (*changed, *paths))
-        return bool(changed) or ignoring or any(self._full(path) in self._session for path in paths), ignoring
 
     # Cookies
 
     def _cookie(self, token: str) -> Path:
         return Path(self._root, COOKIES, token)
 
-    def _cookies_in(self, changes: Iterable[tuple[int, str]]) -> set[str]:
-        return {posixpath.basename(path) for _, path in changes if posixpath.dirname(path) == COOKIES}
+    def _answered(self) -> frozenset[str]:
+        """The tokens whose cookie came, and before which there is nothing that was not handed out."""
+        if self._gathering.everything:
+            return frozenset()
+        return frozenset(token for token, waiting in self._arrived.items() if not waiting)
 
-    def _flushed(self, tokens: set[str]) -> frozenset[str]:
-        seen = frozenset(tokens & self._pending)
-        self._pending -= seen
-        for token in seen:
+    def _expect_cookies(self, now: float) -> None:
+        """A cookie that does not come is none: its folder may not be watched. It can be among those that still come."""
+        patience_s = _COOKIE_S * (_BUSY_FACTOR if self._is_busy else 1)
+        late = [
+            token for token, asked in self._pending.items() if asked + patience_s <= now and token not in self._arrived
+        ]
+        if late:
+            self._say("watch.cookie", error=f"{self._cookie(late[0])} was written, and no event came")
+            self._gathering.take_everything(now)
+            self._pending |= dict.fromkeys(late, math.inf)
+
+    def _flushed(self, tokens: frozenset[str]) -> frozenset[str]:
+        for token in tokens:
+            self._arrived.pop(token, None)
             with suppress(OSError):  # cleared at the next start
                 self._cookie(token).unlink(missing_ok=True)
-        return seen
+        return frozenset(token for token in tokens if self._pending.pop(token, None) is not None)
 
     def _prepare(self) -> None:
         if self._outputs:
             with suppress(OSError):  # whoever puts the first output there will tell
                 Path(self._full(self._outputs)).mkdir(parents=True, exist_ok=True)
-        self._clear_cookies()
-
-    def _clear_cookies(self) -> None:
-        """Remove what an earlier life left, and have the folder there to be watched."""
         folder = Path(self._root, COOKIES)
         with suppress(OSError):  # then flushing does without
             folder.mkdir(parents=True, exist_ok=True)
             for cookie in folder.iterdir():
-                if cookie.name not in self._pending:
+                if cookie.name not in self._pending:  # what an earlier life left
                     cookie.unlink()
 
     # Paths
@@ -311,5 +310,20 @@ class FileWatcher:
     def _full(self, path: str) -> str:
         return posixpath.normpath(posixpath.join(self._root, path))
 
-    def _inner(self, full: str) -> str:
-        return posixpath.relpath(full, self._root)
+    def _size(self, path: str) -> int | None:
+        try:
+            found = os.lstat(self._full(path))
+        except OSError:
+            return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+
+def _normal(path: str) -> str:
+    """A project path; the project itself is ""."""
+    normal = posixpath.normpath(path)
+    return "" if normal == "." else normal
+
+
+def _ignoring(paths: Iterable[str]) -> bool:
+    """Whether ignore rules may be others."""
+    return any(posixpath.basename(path) == GITIGNORE for path in paths)

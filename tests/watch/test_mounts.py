@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kahnd.watch.mounts import comes_from_elsewhere, mounts
+
+TABLE = r"""
+22 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+30 22 0:26 / /home rw,relatime shared:2 - nfs4 server:/home rw,vers=4.2
+31 30 0:27 / /home/local rw,relatime shared:3 master:1 - xfs /dev/vdb rw
+32 22 0:28 / /mnt/my\040share rw - cifs //server/share rw
+33 22 0:29 / /workspace rw - fuse.grpcfuse grpcfuse rw
+34 22 0:30 / /both rw - ext4 /dev/vdc rw
+35 34 0:31 / /both rw - 9p host rw
+36 22 0:32 / /usb rw - fuseblk /dev/sdb1 rw
+""".strip()
+
+
+@pytest.mark.parametrize(
+    ("path", "elsewhere"),
+    [
+        ("/", False),
+        ("/srv/docs", False),
+        ("/home", True),
+        ("/home/me/docs", True),
+        ("/homes", False),
+        ("/home/local/docs", False),
+        ("/mnt/my share/docs", True),
+        ("/workspace", True),
+        ("/both/docs", True),
+        ("/usb/docs", False),
+    ],
+)
+def test_network_and_host_file_systems_are_told_by_their_mounts(path: str, elsewhere: bool) -> None:  # noqa: FBT001
+    assert comes_from_elsewhere(path, TABLE) is elsewhere
+
+
+def test_this_machines_own_file_system_is_here(tmp_path: Path) -> None:
+    assert mounts()
+    assert not comes_from_elsewhere(str(tmp_path), mounts())
+
+
+def test_without_a_table_all_is_here() -> None:
+    assert not comes_from_elsewhere("/home", "")
