@@ -78,7 +78,12 @@ def parse(text: str) -> Iterator[tuple[int, str, str]]:
 def scan(text: str, document: str = "") -> tuple[Dependency, ...]:
     """What can be told from the text alone."""
     return tuple(
-        Dependency(collection_id(rest) if word in EACH else DocumentId(rest), _kind(word, rest, document), line)
+        Dependency(
+            collection_id(rest) if word in EACH else DocumentId(rest),
+            _kind(word, rest, document),
+            line,
+            sure=word != "maybe",
+        )
         for line, word, rest in parse(text)
         if word in STATIC
     )

@@ -44,12 +44,18 @@ class _DiscoveredError(Exception):
 
 def evaluate(sources: dict[str, str], layout: Layout) -> Evaluation:
     """Try, and begin anew with every dependency discovered, until a try discovers none."""
-    edges = {document: scan(text, document) for document, text in sources.items()}
+    edges = {document: _sure(scan(text, document), document, layout) for document, text in sources.items()}
     while True:
         try:
             return _Try(sources, layout, edges).result()
         except _DiscoveredError as error:
             edges[error.document] += error.found
+
+
+def _sure(found: tuple[Dependency, ...], document: str, layout: Layout) -> tuple[Dependency, ...]:
+    """What a document needs before it is rendered: of what may not be read, its rendering will tell."""
+    rule = layout.rule_of(DocumentId(document))
+    return found if rule is None or not rule.judges_missing else tuple(each for each in found if each.sure)
 
 
 class _Try:

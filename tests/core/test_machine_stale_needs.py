@@ -65,7 +65,7 @@ def test_what_is_blocked_and_otherwise_unchanged_is_not_run_to_find_out() -> Non
 
 
 def test_one_who_was_run_to_find_out_and_still_needs_it_is_blocked_and_its_result_dropped() -> None:
-    world = at_rest({"docs/a.md": "include docs/p.txt\noutput docs/b.md", "docs/b.md": "x", "docs/p.txt": "one"})
+    world = at_rest({"docs/a.md": "include docs/p.txt\nmaybe docs/b.md", "docs/b.md": "x", "docs/p.txt": "one"})
     world.write("docs/b.md", "fail")
     world.write("docs/p.txt", "two")
     world.look()

@@ -281,6 +281,12 @@ async def test_an_edge_keeps_the_hash_it_had_and_its_place(store: Store) -> None
     assert [(each.target, each.hash) for each in found] == [("y", "1" * 32), ("x", None)]
 
 
+async def test_an_edge_is_sure_or_not_as_it_was_told_last(store: Store) -> None:
+    for sure in (True, False, True):
+        await store.commit([replace(done("a"), edges=Edges((replace(*needs("x"), sure=sure),)))])
+        assert [each.sure for each in (await store.load()).dependencies[DocumentId("a")]] == [sure]
+
+
 async def test_an_edge_keeps_the_facets_that_were_used_none_apart_from_all(store: Store) -> None:
     used = (frozenset({Facet.URL, Facet.TITLE}), frozenset[Facet](), None)
     edges = tuple(replace(each, facets=facets) for each, facets in zip(needs("x y z"), used, strict=True))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from kahnd.core import verdict
 from kahnd.core.graph import Graph, Node
-from kahnd.core.model import DocumentId
+from kahnd.core.model import Dependency, DocumentId
 
 
 class Doubts:
@@ -44,10 +44,24 @@ class Doubts:
         self._freed.update(loose)
         return loose
 
-    def _loose(self, knot: frozenset[DocumentId]) -> list[DocumentId]:
-        nodes = [self._graph[each] for each in sorted(knot)]
-        return [node.facts.id for node in nodes if self._can_tell(node) and not verdict.is_tied(node, knot)]
+    def unproven(self, knots: Iterable[frozenset[DocumentId]]) -> list[Node]:
+        """Those in a knot that can't be run to tell, and are said to need more than what is sure."""
+        nodes = [self._graph[each] for knot in knots for each in sorted(knot) if not self._can_run(each, knot)]
+        return [
+            each
+            for each in nodes
+            if self.is_doubtful(each) and not all(is_kept(need, each) for need in each.dependencies)
+        ]
 
-    def _can_tell(self, node: Node) -> bool:
-        """Whether a run would find out; one whose output is contested is not run."""
-        return self.is_doubtful(node) and self._graph.claimants(node.claim) <= {node.facts.id}
+    def _loose(self, knot: frozenset[DocumentId]) -> list[DocumentId]:
+        return [each for each in sorted(knot) if self._can_run(each, knot) and self.is_doubtful(self._graph[each])]
+
+    def _can_run(self, document: DocumentId, knot: frozenset[DocumentId]) -> bool:
+        """Not one that is in the knot for sure, or whose output is contested."""
+        node = self._graph[document]
+        return not verdict.is_tied(node, knot) and self._graph.claimants(node.claim) <= {document}
+
+
+def is_kept(dependency: Dependency, node: Node) -> bool:
+    """Whether it stays a dependency of a document that can't be run to tell."""
+    return dependency.kind.of_content or verdict.is_sure(dependency, node)

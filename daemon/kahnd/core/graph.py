@@ -130,7 +130,10 @@ class Graph:
         node.dependencies = new
         self._needed.update(after.keys() - before.keys())
         self._needed.subtract(before.keys() - after.keys())
-        add = tuple(each for each in new if before.get(each.target) != after[each.target])
+        sure = {each for each in old if each.sure}
+        add = tuple(
+            each for each in new if before.get(each.target) != after[each.target] or each.sure != (each in sure)
+        )
         drop = tuple(target for target in before if not before[target] <= after.get(target, frozenset()))
         stored = dict.fromkeys([*(each for each in old if each.target not in drop), *add])
         return Edges(add, drop) if tuple(stored) == new else Edges(new, tuple(before))

@@ -94,7 +94,7 @@ class Intake:
     def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> tuple[Edges, tuple[Facts, ...]]:
         """Replace a document's edges; also the facts of targets first heard of (missing ones, collections)."""
         node, after = self._graph[document], tuple(dict.fromkeys(dependencies))
-        if after == node.dependencies:
+        if after == node.dependencies and all(map(_as_sure, after, node.dependencies)):
             node.dependencies = after  # the lines may be others
             return NO_EDGES, ()
         before = {each.target for each in node.dependencies}
@@ -211,3 +211,7 @@ def _as_seen(facts: Facts, sighting: Sighting, scan: Scan) -> Facts:
         because=None,
         facets=scan.facets,
     )
+
+
+def _as_sure(one: Dependency, other: Dependency) -> bool:
+    return one.sure == other.sure

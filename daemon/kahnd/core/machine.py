@@ -16,7 +16,7 @@ from typing import Final
 
 from kahnd.core import verdict
 from kahnd.core.book import Book
-from kahnd.core.doubts import Doubts
+from kahnd.core.doubts import Doubts, is_kept
 from kahnd.core.graph import Graph, Node
 from kahnd.core.intake import CONTESTED, Intake, Noticed
 from kahnd.core.messages import (
@@ -238,7 +238,9 @@ class Machine:
 
     def _advance(self) -> Iterable[Command]:
         yield from self._work()
-        while self._is_stuck and self._loosen():
+        while self._is_stuck and (loosened := self._loosen()):
+            for commands in loosened:
+                yield from commands
             yield from self._work()
         if not self.schedule:
             yield from self._end()
@@ -255,11 +257,20 @@ class Machine:
     def _is_stuck(self) -> bool:
         return bool(self.schedule) and not self._runs and not self._held
 
-    def _loosen(self) -> bool:
-        """Free documents that may be in a knot only by what an earlier rendering read; whether there are any."""
-        loose = [] if self._runs.full else self._doubts.loosen(self.schedule.stuck())
+    def _loosen(self) -> list[Iterable[Command]]:
+        """Untie what may be in a knot only by what is not read: free it to be run, or believe its own bytes alone."""
+        if self._runs.full:
+            return []
+        knots = self.schedule.stuck()
+        loose = self._doubts.loosen(knots)
         self.schedule.add(dict.fromkeys(loose, ()))
-        return bool(loose)
+        return [*([()] if loose else []), *(self._believe(node) for node in self._doubts.unproven(knots))]
+
+    def _believe(self, node: Node) -> Iterable[Command]:
+        """Keep of a document's dependencies what is sure."""
+        yield from self._connect(node, [each for each in node.dependencies if is_kept(each, node)])
+        yield from self._book.keep_edges(node)
+        self._enter([node])
 
     def _decide(self, node: Node) -> Iterable[Command]:
         document = node.facts.id

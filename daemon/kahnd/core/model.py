@@ -83,7 +83,8 @@ class Dependency:
     """One edge's far end; only `target` and `kind` are its identity.
 
     `line` is where it was found (1-based, 0 where unknown), `hash` what the last good render of the dependent hung on,
-    `facets` what of the target it used: None where that is all of it, or not known.
+    `facets` what of the target it used: None where that is all of it, or not known. `sure`: the dependent's own bytes
+    say so without a condition.
     """
 
     target: DocumentId
@@ -91,6 +92,7 @@ class Dependency:
     line: int = field(default=0, compare=False)
     hash: str | None = field(default=None, compare=False)
     facets: frozenset[Facet] | None = field(default=None, compare=False)
+    sure: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

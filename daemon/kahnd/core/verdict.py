@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from kahnd.core.graph import Graph, Node
@@ -91,7 +91,7 @@ def decide(graph: Graph, node: Node, *, forced: bool, doubtful: bool = False) ->
     known = node.facts.inputs_hash
     changed = forced or known is None or known != graph.inputs_hash(node)
     rivals = graph.claimants(output) - {node.facts.id}
-    blocked = _culprit(graph, node, sure_only=doubtful and changed and not rivals)
+    blocked = _culprit(graph, node, sure_only=doubtful and (changed or bool(rivals)))
     if blocked:
         return blocked
     if rule is None or output is None:
@@ -105,18 +105,22 @@ def decide(graph: Graph, node: Node, *, forced: bool, doubtful: bool = False) ->
 def edges_after(node: Node, outcome: Outcome) -> tuple[Dependency, ...]:
     """A document's dependencies after a run: what was really read replaces what was scanned.
 
-    A renderer that can't tell all it read (a command) keeps what was scanned; one that did not get to its end, too.
+    What did not get to its end keeps what it is sure to need. A renderer that can't tell all it read (a command) keeps
+    what was scanned; where it failed, what it read before as well: that may be what mends it.
     """
-    reads = tuple(read.dependency for read in outcome.reads)
-    whole = isinstance(outcome, Rendered)
-    if whole and node.rule is not None and node.rule.judges_missing:
-        kept = tuple(each for each in node.dependencies if each.kind is Kind.DECLARED)
-    elif whole:
-        kept = tuple(each for each in node.dependencies if each.kind is not Kind.DISCOVERED)
-    else:
-        kept = node.dependencies
+    kept = (each for each in node.dependencies if _outlives(each, node, outcome))
     needs = (outcome.needs,) if isinstance(outcome, Unmet) else ()
-    return tuple(each for each in dict.fromkeys((*kept, *reads, *needs)) if _counts(each, node))
+    found = dict.fromkeys((*kept, *(read.dependency for read in outcome.reads), *needs))
+    sure = {each for each in node.dependencies if each.sure}
+    counting = (each for each in found if _counts(each, node))
+    return tuple(replace(each, sure=True) if each in sure and not each.sure else each for each in counting)
+
+
+def _outlives(dependency: Dependency, node: Node, outcome: Outcome) -> bool:
+    whole = isinstance(outcome, Rendered)
+    if node.rule is not None and node.rule.judges_missing:
+        return dependency.kind is Kind.DECLARED or (dependency.sure and not whole)
+    return not whole or dependency.kind is not Kind.DISCOVERED
 
 
 def check(graph: Graph, node: Node, reads: Iterable[Read], unfinished: Container[DocumentId]) -> Accept | Again:
@@ -171,7 +175,7 @@ def _counts(dependency: Dependency, node: Node) -> bool:
 
 def is_sure(dependency: Dependency, node: Node) -> bool:
     """Whether this follows from the document's own bytes, whatever else has changed since its last rendering."""
-    if node.rule is None or dependency.kind is Kind.DECLARED:
+    if node.rule is None or dependency.kind is Kind.DECLARED or dependency.sure:
         return True
     return not node.rule.judges_missing and dependency.kind is not Kind.DISCOVERED
 

@@ -184,9 +184,9 @@ class Rendering:
 
 def joined(known: Dependency, new: Dependency) -> Dependency:
     """The dependency that is both: with the facets of both, all of it where one uses all."""
-    if known.facets is None or new.facets is None:
-        return replace(known, facets=None)
-    return replace(known, facets=known.facets | new.facets)
+    some = known.facets is not None and new.facets is not None
+    facets = (known.facets or frozenset()) | (new.facets or frozenset()) if some else None
+    return replace(known, facets=facets, sure=known.sure or new.sure)
 
 
 def _outside(reference: str, place: Place) -> Problem:

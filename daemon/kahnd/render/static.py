@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,12 +23,16 @@ _WORTH_PARSING: Final = re.compile(r"\{[{%]")
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    """What stands in a text: a path, if it is one, and which facets of it are used, where that is plain to see."""
+    """What stands in a text: a path, if it is one; which facets of it are used, where that is plain to see.
+
+    `sure`: rendering comes by here whatever else is so.
+    """
 
     path: object
     kind: Kind
     line: int = 0
     facets: frozenset[Facet] | None = None
+    sure: bool = True
 
 
 class StaticScan:
@@ -59,13 +63,14 @@ class StaticScan:
             tree = self._environment.parse(text)
         except (TemplateError, RecursionError, ValueError):
             return []
-        return sorted([*_loaded(tree), *_called(tree)], key=lambda found: found.line)
+        certain = _certain(tree)
+        return sorted([*_loaded(tree, certain), *_called(tree, certain)], key=lambda found: found.line)
 
     def _known(self, found: Iterable[_Reference], document: DocumentId) -> tuple[Dependency, ...]:
         known: dict[Dependency, Dependency] = {}
         for each in found:
             if target := self._target(each, document):
-                dependency = Dependency(target, each.kind, each.line, facets=each.facets)
+                dependency = Dependency(target, each.kind, each.line, facets=each.facets, sure=each.sure)
                 known[dependency] = joined(known.get(dependency, dependency), dependency)
         return tuple(known.values())
 
@@ -95,10 +100,46 @@ def layout_of(parts: Parts, template: str) -> tuple[object, int]:
     return "/" + template if template else "", 0
 
 
-def _loaded(tree: nodes.Template) -> Iterator[_Reference]:
+def _certain(tree: nodes.Template) -> frozenset[int]:
+    """The nodes (their ids) that are evaluated whatever the conditions. What extends another only has blocks."""
+    extends = tree.find(nodes.Extends) is not None
+    pending: list[nodes.Node] = [each for each in tree.body if isinstance(each, nodes.Extends)] if extends else [tree]
+    found: dict[int, nodes.Node] = {}
+    while pending:
+        node = pending.pop()
+        found[id(node)] = node
+        pending += _evaluated(node)
+    return frozenset(found)
+
+
+def _evaluated(node: nodes.Node) -> Iterable[nodes.Node]:
+    """What is evaluated in any case where a node is."""
+    match node:
+        case nodes.If() | nodes.CondExpr():
+            return [node.test]
+        case nodes.For():
+            return [node.iter]
+        case nodes.And() | nodes.Or():
+            return [node.left]
+        case nodes.CallBlock():
+            return [node.call]
+        case nodes.Macro():
+            return []
+        case _:
+            return node.iter_child_nodes()
+
+
+def _loaded(tree: nodes.Template, certain: Container[int]) -> Iterator[_Reference]:
     for node in tree.find_all(nodes.Stmt):
         if isinstance(node, nodes.Include | nodes.Extends | nodes.Import | nodes.FromImport):
-            yield from (_Reference(name, Kind.INCLUDE, node.lineno) for name in _constants(node.template))
+            sure = id(node) in certain and _is_one(node.template) and not getattr(node, "ignore_missing", False)
+            for name in _constants(node.template):
+                yield _Reference(name, Kind.INCLUDE, node.lineno, sure=sure)
+
+
+def _is_one(node: nodes.Expr) -> bool:
+    """Whether it is one path, and not several to choose from."""
+    return isinstance(node, nodes.Const) and isinstance(node.value, str)
 
 
 def _constants(node: nodes.Expr) -> list[object]:
@@ -111,13 +152,14 @@ def _constants(node: nodes.Expr) -> list[object]:
     return []
 
 
-def _called(tree: nodes.Template) -> Iterator[_Reference]:
+def _called(tree: nodes.Template, certain: Container[int]) -> Iterator[_Reference]:
     used = _used_of_outputs(tree)
     for call in project_calls(tree):
         if call.args and isinstance(call.node, nodes.Name):
             kind = FUNCTIONS[call.node.name]
             facets = used.get(id(call)) if kind is Kind.OUTPUT else None
-            yield from (_Reference(name, kind, call.lineno, facets) for name in _constants(call.args[0]))
+            sure = id(call) in certain and _is_one(call.args[0])
+            yield from (_Reference(name, kind, call.lineno, facets, sure) for name in _constants(call.args[0]))
 
 
 def _used_of_outputs(tree: nodes.Template) -> dict[int, frozenset[Facet]]:

@@ -87,8 +87,10 @@ _WRITE: Final = """
     INSERT RELATION INTO depends_on $in.add.map(|$edge| {
         id: [$w, $edge[0], $edge[1], $edge[2]],
         in: document:[$w, $edge[0]], out: document:[$w, $edge[1]],
-        kind: $edge[2], line: $edge[3], position: $edge[4], hash: $edge[5] ?? NONE, facets: $edge[6] ?? NONE
-    }) ON DUPLICATE KEY UPDATE line = $input.line, hash = $input.hash, facets = $input.facets RETURN NONE;"""
+        kind: $edge[2], line: $edge[3], position: $edge[4], hash: $edge[5] ?? NONE, facets: $edge[6] ?? NONE,
+        sure: $edge[7]
+    }) ON DUPLICATE KEY UPDATE
+        line = $input.line, hash = $input.hash, facets = $input.facets, sure = $input.sure RETURN NONE;"""
 
 
 @cache
@@ -163,7 +165,7 @@ DOCUMENTS: Final = f"""{{
 
 EDGES: Final = f"""{{
     {_IN}
-    RETURN encoding::json::encode((SELECT VALUE [id.id()[1], id.id()[2], kind, line, position, hash, facets]
+    RETURN encoding::json::encode((SELECT VALUE [id.id()[1], id.id()[2], kind, line, position, hash, facets, sure]
         FROM depends_on:[$w, NONE]..[$w, ..]));
 }}"""
 """Every edge's row."""

@@ -96,10 +96,11 @@ class EdgeRow(msgspec.Struct, array_like=True, frozen=True):
     position: int
     hash: str | None
     facets: frozenset[Facet] | None
+    sure: bool
 
     def dependency(self) -> Dependency:
         """The edge's far end."""
-        return Dependency(self.target, self.kind, self.line, self.hash, self.facets)
+        return Dependency(self.target, self.kind, self.line, self.hash, self.facets, self.sure)
 
 
 class RenderRow(msgspec.Struct, frozen=True):
@@ -163,7 +164,7 @@ def edge_rows(changed: Iterable[tuple[DocumentId, Edges]], positions: Iterator[i
             place = (document, each.target, each.kind)
             position = add[place][4] if place in add else next(positions)
             facets = None if each.facets is None else sorted(each.facets)
-            add[place] = (*place, each.line, position, each.hash, facets)
+            add[place] = (*place, each.line, position, each.hash, facets, each.sure)
     return {"drop": drop, "add": list(add.values())}
 
 
