@@ -21,6 +21,7 @@ from kahnd.core.model import (
     Status,
 )
 from kahnd.core.rules import glob_matcher, is_collection
+from kahnd.core.why import ON_A_CYCLE
 
 NEW, CONTENT, RECIPE, GONE, CONTESTED, MEMBERS = (
     "new",
@@ -90,6 +91,13 @@ class Intake:
         """What a session left behind that ended before it could say whose it is, and nobody stands for now."""
         self._unrecorded = made - {node.facts.output for node in self._graph}
         return sorted(made - {output for output, _ in noticed.removed} - self._graph.outputs())
+
+    def entangled(self, noticed: Noticed) -> None:
+        """At a start: who failed over a cycle or a rival, which may be none any more."""
+        for node in self._graph:
+            if node.status is Status.FAILED and node.facts.because and node.facts.id not in noticed.changes:
+                reason = ON_A_CYCLE if node.facts.because == node.facts.id else CONTESTED
+                noticed.note(Change(node.facts, content=False), reason)
 
     def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> tuple[Edges, tuple[Facts, ...]]:
         """Replace a document's edges; also the facts of targets first heard of (missing ones, collections)."""

@@ -18,7 +18,7 @@ from kahnd.core import verdict
 from kahnd.core.book import Book
 from kahnd.core.doubts import Doubts, is_kept
 from kahnd.core.graph import Graph, Node
-from kahnd.core.intake import CONTESTED, Intake, Noticed
+from kahnd.core.intake import Intake, Noticed
 from kahnd.core.messages import (
     Asked,
     Cancel,
@@ -58,7 +58,7 @@ from kahnd.core.model import (
 )
 from kahnd.core.rules import Layout, is_collection
 from kahnd.core.runs import Runs
-from kahnd.core.why import FAILED_BEFORE, FORCED, ON_A_CYCLE, OUTPUT_ALTERED, OUTPUT_GONE
+from kahnd.core.why import FAILED_BEFORE, FORCED, OUTPUT_ALTERED, OUTPUT_GONE
 
 TRIES: Final = 5
 """How often a run's result may be dropped because its inputs changed under it, before it counts as failed."""
@@ -135,10 +135,7 @@ class Machine:
         seen = {sighting.document for sighting in event.sightings}
         lost = tuple(Sighting(document) for document in sorted(self.untrusted - seen))
         noticed = self._notice(replace(event, sightings=event.sightings + lost))
-        knotted = [node for node in self.graph if node.facts.because == node.facts.id]
-        self._again_dirty(knotted, ON_A_CYCLE, noticed)
-        contested = [node for node in self.graph if node.status is Status.FAILED and node.facts.because]
-        self._again_dirty(contested, CONTESTED, noticed)
+        self._intake.entangled(noticed)
         yield from self._book.begin(event.cause)
         for output in self._intake.disowned(event.made, noticed):
             yield from self._book.remove(output)
