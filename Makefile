@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: run test check lint types layers format docs bench lock clean
+.PHONY: run test check lint types layers format docs bench reliability lock clean
 
 run: $(STAMP)  ## the daemon on examples/handbook
 	@echo "Rendering examples/handbook into examples/handbook/site: open site/index.html in a browser,"
@@ -36,6 +36,9 @@ docs: $(STAMP)  ## kahnd's own documentation, by kahnd
 bench: $(STAMP)  ## the figures of docs/performance.md
 	$(BIN)/python benchmarks/edit_latency.py 1000 10000 --edits 50 --ninja
 	$(BIN)/python benchmarks/markdown.py
+
+reliability: $(STAMP)  ## every fault in its full form, into docs/reliability.md: takes about an hour
+	$(BIN)/python tests/faults/reliability.py
 
 lock: $(STAMP)  ## the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \
