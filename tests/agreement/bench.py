@@ -11,7 +11,7 @@ from typing import Any, Final
 from agreement import steps
 from agreement.language import Tree, source
 from e2e.harness import Daemon, Project, below
-from kahnd.errors import NoDaemonError
+from kahnd.errors import KahndError, NoDaemonError
 from kahnd.service.client import ControlClient
 
 OUTPUTS: Final = ("site", "public")
@@ -109,8 +109,15 @@ class Bench:
     def quiet(self) -> dict[str, Any]:
         """The daemon's report once it is done with everything, or that of `kahnd build`."""
         if self._daemon:
-            return ControlClient(self.project.root).wait((), timeout=PATIENCE_S, progress=lambda _: None)
+            return self._waited(self._daemon)
         return dict(self.project.kahnd("build", "--json", code=None).json)
+
+    def _waited(self, daemon: Live) -> dict[str, Any]:
+        try:
+            return ControlClient(self.project.root).wait((), timeout=PATIENCE_S, progress=lambda _: None)
+        except KahndError as error:
+            error.add_note(f"--- the daemon said:\n{daemon.told[-6000:]}")
+            raise
 
     # What is there
 

@@ -1,4 +1,4 @@
-"""Is what is there what must be there, and was nothing rendered for nothing?"""
+"""Whether what is there is what must be there, and whether anything was rendered for nothing."""
 
 from __future__ import annotations
 

@@ -25,49 +25,49 @@ class Value(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
 # What stands in a text, a line each. `target` and `sheet` are references as users write them.
 
 
-class Word(Value):
+class Word(Value, frozen=True):
     text: str
 
 
-class Include(Value):
+class Include(Value, frozen=True):
     target: str
     optional: bool = False
 
 
-class IncludeIf(Value):
+class IncludeIf(Value, frozen=True):
     sheet: str
     target: str
 
 
-class IncludeNamed(Value):
+class IncludeNamed(Value, frozen=True):
     sheet: str
 
 
-class Cell(Value):
+class Cell(Value, frozen=True):
     sheet: str
 
 
-class OfPage(Value):
+class OfPage(Value, frozen=True):
     target: str
     facet: Literal["title", "rank", "url", "text"]
 
 
-class OfPages(Value):
+class OfPages(Value, frozen=True):
     pattern: str
     facet: Literal["title", "rank", "url", "text"]
     sort: Literal["path", "title", "rank", "-rank"]
 
 
-class OfOutput(Value):
+class OfOutput(Value, frozen=True):
     target: str
     facet: Literal["url", "text"]
 
 
-class Own(Value):
+class Own(Value, frozen=True):
     facet: Literal["title", "url"]
 
 
-class Content(Value):
+class Content(Value, frozen=True):
     """In a layout: where the page's HTML goes."""
 
 
@@ -77,7 +77,7 @@ Item = Word | Include | IncludeIf | IncludeNamed | Cell | OfPage | OfPages | OfO
 # Documents
 
 
-class Matter(Value):
+class Matter(Value, frozen=True):
     """A page's front matter; what is empty is not there."""
 
     title: str = ""
@@ -86,7 +86,7 @@ class Matter(Value):
     template: str = ""
 
 
-class Text(Value):
+class Text(Value, frozen=True):
     """A page, a template, a partial or a layout."""
 
     items: tuple[Item, ...] = ()
@@ -95,7 +95,7 @@ class Text(Value):
     broken: Literal["", "syntax", "undefined", "unclosed", "yaml"] = ""
 
 
-class Sheet(Value):
+class Sheet(Value, frozen=True):
     """One row of data: a word to be shown, a flag to decide by, the name of something to include."""
 
     word: str
@@ -104,21 +104,21 @@ class Sheet(Value):
     broken: bool = False
 
 
-class Script(Value):
+class Script(Value, frozen=True):
     """Lines of a verb and a word, for a command or a plug-in; `fail` makes it fail."""
 
     lines: tuple[tuple[str, str], ...] = ()
     broken: bool = False
 
 
-class Empty(Value):
+class Empty(Value, frozen=True):
     """A file in the moment between its truncation and its writing."""
 
 
 Document = Text | Sheet | Script | Empty
 
 
-class Plugin(Value):
+class Plugin(Value, frozen=True):
     """The project's Python: a word that goes into every line it makes."""
 
     word: str = "v0"
@@ -128,7 +128,7 @@ class Plugin(Value):
 # Rules
 
 
-class Way(Value):
+class Way(Value, frozen=True):
     """One way to render documents of an ending: a rule without its number."""
 
     renderer: Literal["page", "template", "command", "python", "copy"]
@@ -179,7 +179,7 @@ WAYS: Final[dict[str, tuple[Way, ...]]] = {
 }
 
 
-class Rule(Value):
+class Rule(Value, frozen=True):
     """One of an ending's ways."""
 
     ending: str
@@ -195,7 +195,7 @@ class Rule(Value):
         return path.startswith(self.of.match.partition("**")[0]) and path.endswith(f".{self.ending}")
 
 
-class Config(Value):
+class Config(Value, frozen=True):
     """What kahnd.toml says; `ignored` are folders."""
 
     rules: tuple[Rule, ...] = tuple(Rule(ending) for ending in WAYS)
@@ -246,7 +246,7 @@ def plugin_files(plugin: Plugin) -> dict[str, str | None]:
     return dict(zip(PLUGIN_FILES, (shout, f'WORD = "{plugin.word}"\n'), strict=True))
 
 
-class Tree(Value):
+class Tree(Value, frozen=True):
     """All of a project's files at one moment. Where kahnd.toml is broken, `config` is what it said before."""
 
     documents: dict[str, Document] = {}
@@ -313,7 +313,7 @@ def _lines(document: Text) -> Iterator[str]:
         yield "{{ nothing }}"
 
 
-def line(item: Item) -> str:  # noqa: PLR0911 - a line an item
+def line(item: Item) -> str:  # noqa: C901, PLR0911 - a line an item
     """An item as a template has it."""
     match item:
         case Word(text):

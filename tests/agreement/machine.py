@@ -28,7 +28,7 @@ def _edits(name: str, edits: st.SearchStrategy[Any]) -> Callable[..., None]:
         self.rest(pause)
 
     make.__name__ = name
-    return rule(edit=edits, pause=draw.pauses)(make)  # type: ignore[no-any-return]
+    return rule(edit=edits, pause=draw.pauses)(make)
 
 
 class Agreement(RuleBasedStateMachine):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from agreement.language import Config, Document, Empty, Plugin, Script, Sheet, Text, Tree, Value
 
 
-class Write(Value):
+class Write(Value, frozen=True):
     """Saved as editors do; `in_place`: truncated first, and then written."""
 
     path: str
@@ -19,90 +19,90 @@ class Write(Value):
     in_place: bool = False
 
 
-class Save(Value):
+class Save(Value, frozen=True):
     """Saved unchanged."""
 
     path: str
     in_place: bool = False
 
 
-class Touch(Value):
+class Touch(Value, frozen=True):
     path: str
 
 
-class Delete(Value):
+class Delete(Value, frozen=True):
     path: str
 
 
-class Rename(Value):
+class Rename(Value, frozen=True):
     """Also over another document."""
 
     path: str
     to: str
 
 
-class MoveFolder(Value):
+class MoveFolder(Value, frozen=True):
     path: str
     to: str
 
 
-class Break(Value):
+class Break(Value, frozen=True):
     """Some mistake that the document's kind allows."""
 
     path: str
     how: int
 
 
-class Mend(Value):
+class Mend(Value, frozen=True):
     path: str
 
 
-class Switch(Value):
+class Switch(Value, frozen=True):
     """As a checkout of another branch: these documents, and no others."""
 
     documents: dict[str, Document]
 
 
-class Configure(Value):
+class Configure(Value, frozen=True):
     config: Config
 
 
-class BreakConfig(Value):
+class BreakConfig(Value, frozen=True):
     pass
 
 
-class Teach(Value):
+class Teach(Value, frozen=True):
     """Another plug-in."""
 
     plugin: Plugin
 
 
-class SpoilOutput(Value):
+class SpoilOutput(Value, frozen=True):
     """What `of` renders to is deleted, or altered."""
 
     of: str
     how: Literal["delete", "alter"]
 
 
-class LoseOutputs(Value):
+class LoseOutputs(Value, frozen=True):
     """The whole output folder is deleted."""
 
 
-class Stop(Value):
+class Stop(Value, frozen=True):
     """The daemon ends: killed, or asked to."""
 
     how: Literal["kill", "stop"]
 
 
-class LoseStore(Value):
+class LoseStore(Value, frozen=True):
     """The daemon is killed and its database deleted."""
 
 
-class Start(Value):
+class Start(Value, frozen=True):
     """The daemon begins, if it does not run."""
 
 
-class Quiet(Value):
+class Quiet(Value, frozen=True):
     """All is brought up to date and compared: by waiting for the daemon, or with none by `kahnd build`."""
 
 
@@ -146,7 +146,7 @@ def moments(tree: Tree, edit: FileEdit) -> Iterator[Tree]:
     yield last
 
 
-def after(tree: Tree, edit: FileEdit) -> Tree:  # noqa: PLR0911 - a line an edit
+def after(tree: Tree, edit: FileEdit) -> Tree:  # noqa: C901, PLR0911 - a line an edit
     """The files once the edit is made."""
     match edit:
         case Write(path, document):

@@ -56,6 +56,7 @@ class Trial:
     _spoilt: set[str] = field(default_factory=set)
     _judge: Judge = field(default_factory=Judge)
     _report: dict[str, Any] = field(default_factory=dict)
+    _quieted: bool = False
 
     def begin(self) -> None:
         """The first files, and a daemon."""
@@ -93,7 +94,7 @@ class Trial:
             self.failed(History(self._first, tuple(self._steps)), error)
             raise
 
-    def _performed(self, step: steps.Step) -> bool:
+    def _performed(self, step: steps.Step) -> bool:  # noqa: PLR0911 - a line a step
         match step:
             case steps.Quiet():
                 return self._quiet()
@@ -111,13 +112,18 @@ class Trial:
                 return self._edit(step)
 
     def _edit(self, edit: steps.FileEdit) -> bool:
-        if not steps.applies(self.tree, edit):
+        if not steps.applies(self.tree, edit) or (isinstance(edit, steps.BreakConfig) and not self._config_is_known()):
             return False
         after = steps.after(self.tree, edit)
         self._moments += steps.moments(self.tree, edit)
         self._bench.make(edit, self.tree, after)
         self.tree = after
         return True
+
+    def _config_is_known(self) -> bool:
+        """Whether the daemon has surely read kahnd.toml, and with it the plug-in, as they are."""
+        now = self.tree
+        return all((each.config, each.plugin) == (now.config, now.plugin) for each in self._moments) and self._quieted
 
     def _spoil(self, of: str, how: str) -> bool:
         output = Evaluation(self.tree).claims.get(of)
@@ -169,7 +175,7 @@ class Trial:
         now = self._judge.compare(
             self._moments or [self.tree], self._spoilt, self._report, rendered, self._bench.outputs()
         )
-        self._moments, self._spoilt = [], set()
+        self._moments, self._spoilt, self._quieted = [], set(), True
         self.tally.quiets += 1
         self.tally.rendered += len(rendered)
         self.tally.documents += len(now.present)

@@ -1,0 +1,271 @@
+"""One rendering of one document by its language alone, and what it reads on the way."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
+
+from agreement.facets import NotDoneError, matter_of, rank_of, stem, text_of, title_of
+from agreement.language import (
+    Cell,
+    Content,
+    Document,
+    Include,
+    IncludeIf,
+    IncludeNamed,
+    Item,
+    OfOutput,
+    OfPage,
+    OfPages,
+    Own,
+    Script,
+    Sheet,
+    Text,
+    Way,
+    Word,
+    body,
+    is_page,
+    source,
+)
+from agreement.names import Reference, locate
+
+if TYPE_CHECKING:  # which makes a Reading for each document
+    from agreement.oracle import Evaluation
+
+
+@dataclass
+class Reading:
+    """One rendering of one document, and all that it reads. Raises NotDoneError where it does not come to its end."""
+
+    evaluation: Evaluation
+    document: str
+    reads: set[Reference] = field(default_factory=set)
+    _open: list[str] = field(default_factory=list)
+
+    def produce(self) -> str:
+        """What it renders to."""
+        rule = self.evaluation.rule_of(self.document)
+        if rule is None or self.evaluation.is_contested(self.document):
+            raise NotDoneError
+        way = rule.of
+        match way.renderer:
+            case "page":
+                return self._page(way)
+            case "template":
+                return self._expand(self.document, None)
+            case "command":
+                return self._cat(way) if "scan" in way.keys else self._make()
+            case "python":
+                return self._shout()
+            case "copy":
+                return self._text(self.document)
+
+    # Pages and templates
+
+    def _page(self, way: Way) -> str:
+        matter = matter_of(self.document, self._at(self.document))
+        for given in matter.depends_on:
+            self._need("declared", self._locate(given, self.document))
+        text = self._expand(self.document, None) if way.templating else text_of(self.document, self._at(self.document))
+        layout = self._locate(matter.template or f"/{way.template}", self.document)
+        self._need("template", layout)
+        return self._expand(layout, markdown(text))
+
+    def _expand(self, path: str, content: str | None) -> str:
+        document = self._at(path)
+        if path in self._open:
+            raise NotDoneError  # round without end
+        if not isinstance(document, Text):
+            return self._text(path)
+        if document.broken in {"syntax", "undefined"}:
+            raise NotDoneError
+        self._open.append(path)
+        items = "".join(self._item(item, path, content) for item in document.items)
+        self._open.pop()
+        return self._around(path, document, items)
+
+    def _around(self, path: str, document: Text, items: str) -> str:
+        bare = msgspec.structs.replace(document, items=())
+        whole = self._own_text(path, bare)
+        return whole.replace("<div>\n", f"<div>\n{items}") if is_page(path) else whole + items
+
+    def _own_text(self, path: str, document: Text) -> str:
+        if not self.evaluation.is_written_as_page(path):
+            return source(path, document)
+        if document.broken == "unclosed":
+            raise NotDoneError
+        return body(path, document)
+
+    def _item(self, item: Item, origin: str, content: str | None) -> str:  # noqa: C901, PLR0911 - a line an item
+        match item:
+            case Word(text):
+                return f"{text}\n"
+            case Include(target, optional):
+                return self._include(self._locate(target, origin), content, optional=optional)
+            case IncludeIf(sheet, target):
+                flag = self._row(sheet, origin).flag
+                return self._include(self._locate(target, origin), content) if flag else ""
+            case IncludeNamed(sheet):
+                return self._include(self._locate(self._row(sheet, origin).name, origin), content)
+            case Cell(sheet):
+                return f"cell {self._row(sheet, origin).word}\n"
+            case OfPage(target, facet):
+                return f"page {self._facet(self._read_page(self._locate(target, origin)), facet)}\n"
+            case OfPages():
+                return f"pages {self._list(item, origin)};\n"
+            case OfOutput(target, facet):
+                return f"output {self._output(self._locate(target, origin), facet)}\n"
+            case Own(facet):
+                return f"own {self._own(facet)}\n"
+            case Content():
+                if content is None:
+                    raise NotDoneError
+                return f"content {content};\n"
+
+    def _include(self, target: str, content: str | None, *, optional: bool = False) -> str:
+        if optional and target not in self.evaluation.tree.documents:
+            self.reads.add(Reference("include", target))
+            return ""
+        self._need("include", target)
+        return self._expand(target, content)
+
+    def _row(self, given: str, origin: str) -> Sheet:
+        target = self._locate(given, origin)
+        self._need("data", target)
+        document = self._at(target)
+        if not isinstance(document, Sheet) or document.broken:
+            raise NotDoneError
+        return document
+
+    # Pages and outputs as others see them
+
+    def _read_page(self, target: str) -> str:
+        if target not in self.evaluation.present:
+            raise NotDoneError
+        self.reads.add(Reference("page", target))
+        return target
+
+    def _facet(self, page: str, facet: str) -> str:
+        document = self._at(page)
+        self.reads.add(Reference("front matter" if facet == "rank" else facet, page))
+        match facet:
+            case "title":
+                return title_of(page, document)
+            case "rank":
+                return str(rank_of(page, document) or "none")
+            case "url":
+                return self._url(page)
+            case _:
+                return quote(text_of(page, document))
+
+    def _list(self, item: OfPages, origin: str) -> str:
+        pattern = self._locate(item.pattern, origin)
+        self.reads.add(Reference("members", pattern))
+        pages = [each for each in self.evaluation.members(pattern) if not self.evaluation.is_partial(each)]
+        pages = self._sorted([self._read_page(page) for page in pages], item.sort)
+        return "".join(f"{self._facet(page, item.facet)}," for page in pages)
+
+    def _sorted(self, pages: list[str], sort: str) -> list[str]:
+        if sort == "path":
+            return pages
+        if sort == "title":
+            return sorted(pages, key=lambda page: self._facet(page, "title").casefold())
+        ranks = {page: self._facet(page, "rank") for page in pages}
+        having = [page for page in pages if ranks[page] != "none"]
+        lacking = [page for page in pages if ranks[page] == "none"]
+        return sorted(having, key=lambda page: int(ranks[page]), reverse=sort.startswith("-")) + lacking
+
+    def _output(self, target: str, facet: str) -> str:
+        if self.evaluation.output_of(target) is None:
+            raise NotDoneError
+        self._need(f"output {facet}", target)
+        return self._url(target) if facet == "url" else quote(self.evaluation.made[target])
+
+    def _url(self, target: str) -> str:
+        claim = self.evaluation.output_of(target)
+        if claim is None:
+            raise NotDoneError
+        return posixpath.relpath(claim, posixpath.dirname(self.evaluation.claims[self.document]))
+
+    def _own(self, facet: str) -> str:
+        rule = self.evaluation.rule_of(self.document)
+        if facet == "url":
+            return posixpath.basename(self.evaluation.claims[self.document])
+        paged = rule is not None and rule.of.renderer == "page"
+        return title_of(self.document, self._at(self.document)) if paged else stem(self.document)
+
+    # Commands and plug-ins
+
+    def _cat(self, way: Way) -> str:
+        needs = list(dict.fromkeys(self.evaluation.static(self.document)))
+        for each in needs:
+            self._need(each.aspect, each.target)
+        self._check_sound()
+        files = [self.evaluation.made[e.target] if e.aspect == "output" else self._text(e.target) for e in needs]
+        own = self._text(self.document)
+        return "".join([*files, own] if way.reverse else [own, *files])
+
+    def _make(self) -> str:
+        self._check_sound()
+        reads = [given for verb, given in self._lines() if verb == "read"]
+        for target in reads:
+            if target != self.document:
+                self._need("discovered", target)
+        return "".join(map(self._text, [self.document, *reads]))
+
+    def _shout(self) -> str:
+        plugin = self.evaluation.tree.plugin
+        self._check_sound()
+        if plugin.broken:
+            raise NotDoneError
+        return "".join(f"{plugin.word} {self._said(verb, rest)}\n" for verb, rest in self._lines())
+
+    def _said(self, verb: str, rest: str) -> str:
+        if verb not in {"read", "output"}:
+            return f"{verb} {rest}"
+        target = self._locate(rest, self.document)
+        if verb == "output" and self.evaluation.output_of(target) is None:
+            raise NotDoneError
+        self._need("data" if verb == "read" else "output text", target)
+        return self._text(target) if verb == "read" else self.evaluation.made[target]
+
+    def _lines(self) -> tuple[tuple[str, str], ...]:
+        document = self._at(self.document)
+        return document.lines if isinstance(document, Script) else ()
+
+    def _check_sound(self) -> None:
+        document = self._at(self.document)
+        if isinstance(document, Script) and document.broken:
+            raise NotDoneError
+
+    # Files
+
+    def _locate(self, given: str, origin: str) -> str:
+        target = locate(given, origin) if given else None
+        if target is None:
+            raise NotDoneError
+        return target
+
+    def _need(self, aspect: str, target: str) -> None:
+        """Something that must be finished first."""
+        if target not in self.evaluation.present:
+            raise NotDoneError
+        self.reads.add(Reference(aspect, target))
+        if not self.evaluation.is_done(target):
+            raise NotDoneError
+
+    def _text(self, path: str) -> str:
+        return self.evaluation.source_of(path)
+
+    def _at(self, path: str) -> Document:
+        return self.evaluation.tree.documents[path]
+
+
+def markdown(text: str) -> str:
+    """A body as HTML: a heading, if there is one, and a block that stays as it is."""
+    return re.sub(r"\A# (\w+)\n", r'<h1 id="\1">\1</h1>\n', text)
