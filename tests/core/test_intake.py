@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from core.language import hash_of, look, scan
+from core.language import hash_of, look
 from core.world import LAYOUT
 from kahnd.core.graph import Graph
 from kahnd.core.intake import CONTENT, CONTESTED, GONE, MEMBERS, NEW, RECIPE, Intake, Noticed
@@ -163,14 +163,3 @@ def test_the_end_of_a_claim_makes_the_other_dirty_and_removes_what_only_it_has_m
     noticed = looked.see({"docs/a.md": None})
     assert noticed.reasons["docs/a.alt"] == CONTESTED  # type: ignore[index]
     assert noticed.removed == [("site/a.html", "docs/a.md")]
-
-
-def test_bytes_that_come_back_bring_the_edges_of_their_rendering_back() -> None:
-    looked = Looked()
-    looked.see({"docs/a.md": "find docs/p.txt", "docs/p.txt": ""})
-    looked.intake.connect(DocumentId("docs/a.md"), scan("include docs/p.txt"))
-    looked.finish("docs/a.md", "site/a.html")
-    looked.see({"docs/a.md": "other"})
-    assert looked.graph[DocumentId("docs/a.md")].dependencies == ()
-    looked.see({"docs/a.md": "find docs/p.txt"})
-    assert [each.target for each in looked.graph[DocumentId("docs/a.md")].dependencies] == ["docs/p.txt"]

@@ -57,6 +57,7 @@ def test_a_document_that_was_never_rendered_is_run() -> None:
 
 def test_a_document_with_the_inputs_of_its_last_render_is_unchanged_unless_forced() -> None:
     graph = graph_of(done(P), needs=(include(P),))
+    graph.remember(graph[A])
     known = Facts(A, content_hash=HASH, output=OutputPath("site/a.html"), inputs_hash=graph.inputs_hash(graph[A]))
     graph.put(known)
     assert decided(graph) == verdict.Unchanged()
@@ -110,7 +111,7 @@ def edges(needs: tuple[Dependency, ...], outcome: Rendered | Failed | Unmet, by:
     return set(verdict.edges_after(Node(Facts(by), rule, dependencies=needs), outcome))
 
 
-DECLARED, FOUND, SCANNED = Dependency(P, Kind.DECLARED), Dependency(X, Kind.DISCOVERED), include(P)
+DECLARED, FOUND, SCANNED = Dependency(P, Kind.DECLARED, sure=True), Dependency(X, Kind.DISCOVERED), include(P)
 
 
 def test_what_a_page_read_replaces_all_but_what_is_declared() -> None:

@@ -20,16 +20,14 @@ from kahnd.core.rules import Layout, Rule, is_collection
 class Node:
     """One document (or collection): its facts, its edges, and what the rules make of its path.
 
-    `cycle`: the way from it back to itself, if one was found. `trace` are the edges its last good render had, kept
-    while its bytes are others: should they come back, so do these. `hung_on` are those edges with what that render
-    hung on, by the edge they are the same as.
+    `cycle`: the way from it back to itself, if one was found. `hung_on`: the edges that its last good render had, with
+    what it hung on, by the edge they are the same as.
     """
 
     facts: Facts
     rule: Rule | None = None
     claim: OutputPath | None = None
     dependencies: tuple[Dependency, ...] = ()
-    trace: tuple[Dependency, ...] | None = None
     cycle: tuple[DocumentId, ...] = ()
     hung_on: dict[Dependency, Dependency] = field(default_factory=dict)
 
@@ -179,11 +177,15 @@ class Graph:
         """The walk over a node's inputs as they are now."""
         return digest.inputs(node.facts.recipe_hash or "", _content(node), self.hashes(node))
 
-    def inputs_as_used_then(self, node: Node) -> Iterator[digest.Input]:
-        """As `inputs`, if the document used of each dependency the facets that its last good render used."""
-        used = (node.hung_on.get(each, each) for each in node.dependencies)
-        hashes = [(each.target, each.kind.value, self.hash_of(each)) for each in used]
+    def inputs_of_trace(self, node: Node) -> Iterator[digest.Input]:
+        """As `inputs`, of what its last good render hung on: dependencies that were found since do not count."""
+        hashes = [(each.target, each.kind.value, self.hash_of(each)) for each in node.hung_on.values()]
         return digest.inputs(node.facts.recipe_hash or "", _content(node), hashes)
+
+    def is_as_rendered(self, node: Node) -> bool:
+        """Whether all is as at its last good render, so that another would give the same: the trace is verified."""
+        known = node.facts.inputs_hash
+        return known is not None and known == digest.of_inputs(self.inputs_of_trace(node))
 
     def inputs_hash(self, node: Node) -> Digest:
         """The verifying trace of a node as its inputs are now."""

@@ -47,6 +47,12 @@ class Noticed:
         self.changes[change.facts.id] = change
         self.reasons[change.facts.id] = reason
 
+    def again(self, nodes: Iterable[Node], reason: str) -> None:
+        """Documents to be decided on although nothing of theirs has changed."""
+        for node in nodes:
+            if node.facts.id not in self.changes:
+                self.note(Change(node.facts, content=False), reason)
+
 
 @dataclass(slots=True)
 class _Collection:
@@ -94,10 +100,9 @@ class Intake:
 
     def entangled(self, noticed: Noticed) -> None:
         """At a start: who failed over a cycle or a rival, which may be none any more."""
-        for node in self._graph:
-            if node.status is Status.FAILED and node.facts.because and node.facts.id not in noticed.changes:
-                reason = ON_A_CYCLE if node.facts.because == node.facts.id else CONTESTED
-                noticed.note(Change(node.facts, content=False), reason)
+        failed = [node for node in self._graph if node.status is Status.FAILED and node.facts.because]
+        noticed.again((each for each in failed if each.facts.because == each.facts.id), ON_A_CYCLE)
+        noticed.again(failed, CONTESTED)
 
     def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> tuple[Edges, tuple[Facts, ...]]:
         """Replace a document's edges; also the facts of targets first heard of (missing ones, collections)."""
@@ -142,10 +147,7 @@ class Intake:
         node = self._graph.put(_as_seen(facts, sighting, scan))
         if node.claim is None and facts.output:
             self._graph.put(replace(node.facts, output=None, output_hash=None, inputs_hash=None))
-        if facts.content_hash is not None and facts.content_hash == facts.last_rendered_hash:
-            node.trace = node.dependencies
-        returned = node.trace is not None and sighting.content_hash == facts.last_rendered_hash
-        return self.connect(facts.id, node.trace if returned and node.trace is not None else scan.dependencies)
+        return self.connect(facts.id, scan.dependencies)
 
     def _gone(self, document: DocumentId, noticed: Noticed) -> None:
         node = self._graph.get(document)
@@ -159,19 +161,15 @@ class Intake:
         self._graph.put(Facts(document, Status.MISSING))
         noticed.note(Change(Facts(document, Status.MISSING), edges), GONE)
         self._orphans.add(document)
-        self._dirty(others, CONTESTED, noticed)
+        noticed.again(map(self._graph.__getitem__, others), CONTESTED)
 
     def _abandon(self, facts: Facts, noticed: Noticed) -> None:
         if facts.output and not self._graph.is_made_by_others(facts.output, facts.id):
             noticed.removed.append((facts.output, facts.id))
 
     def _contest(self, node: Node, noticed: Noticed) -> None:
-        self._dirty(self._graph.claimants(node.claim) - {node.facts.id}, CONTESTED, noticed)
-
-    def _dirty(self, documents: Iterable[DocumentId], reason: str, noticed: Noticed) -> None:
-        for document in documents:
-            if document not in noticed.changes:
-                noticed.note(Change(self._graph[document].facts, content=False), reason)
+        rivals = self._graph.claimants(node.claim) - {node.facts.id}
+        noticed.again(map(self._graph.__getitem__, rivals), CONTESTED)
 
     def _regather(self, noticed: Noticed) -> None:
         """Bring every collection's membership up to what has appeared and gone."""

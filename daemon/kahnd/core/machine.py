@@ -43,7 +43,6 @@ from kahnd.core.messages import (
 )
 from kahnd.core.model import (
     BuildId,
-    Change,
     Dependency,
     DocumentId,
     Failed,
@@ -163,18 +162,13 @@ class Machine:
             self._force([node for node in concerned if node.claim], FORCED, noticed)
         if asked.retry:
             failed = [node for node in concerned if node.status is Status.FAILED]
-            self._again_dirty(failed, FAILED_BEFORE, noticed)
+            noticed.again(failed, FAILED_BEFORE)
         yield from self._take_in(noticed, asked.cause)
 
     def _force(self, nodes: Iterable[Node], reason: str, noticed: Noticed) -> None:
         forced = list(nodes)
         self._forced.update(node.facts.id for node in forced)
-        self._again_dirty(forced, reason, noticed)
-
-    def _again_dirty(self, nodes: Iterable[Node], reason: str, noticed: Noticed) -> None:
-        for node in nodes:
-            if node.facts.id not in noticed.changes:
-                noticed.note(Change(node.facts, content=False), reason)
+        noticed.again(forced, reason)
 
     def _take_in(self, noticed: Noticed, cause: str) -> Iterable[Command]:
         if noticed.touched:
@@ -271,6 +265,7 @@ class Machine:
 
     def _decide(self, node: Node) -> Iterable[Command]:
         document = node.facts.id
+        yield from self._retrace(node)
         forced = document in self._forced or self._doubts.is_freed(document)
         decision = verdict.decide(self.graph, node, forced=forced, doubtful=self._doubts.is_doubtful(node))
         self._doubts.decided(document)
@@ -287,6 +282,12 @@ class Machine:
                 yield from self._book.contested(node, problem, rival)
             case verdict.Fail(problem):
                 yield from self._book.fail(node, problem)
+
+    def _retrace(self, node: Node) -> Iterable[Command]:
+        """Where all is as its last good render had it, that tells what it needs, whatever was scanned or read since."""
+        trace = tuple(node.hung_on.values())
+        if trace != node.dependencies and self.graph.is_as_rendered(node):
+            yield from self._connect(node, trace)
 
     def _stop(self, document: DocumentId) -> Iterable[Command]:
         """Whatever runs for this document is not wanted any more."""
@@ -379,7 +380,6 @@ class Machine:
             yield from self._book.fail(node, event.problem, finished=finished)
             return
         yield from self._replaced(node, job.output)
-        node.trace = None
         self._forced.discard(job.document)
         self._tries.pop(job.document, None)
         yield from self._book.rendered(node, job, finished.outcome, finished)

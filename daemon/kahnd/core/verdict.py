@@ -88,8 +88,7 @@ def decide(graph: Graph, node: Node, *, forced: bool, doubtful: bool = False) ->
     content_hash, rule, output = node.facts.content_hash, node.rule, node.claim
     if content_hash is None:
         return Fail(node.facts.problem or Problem("can't be read", node.facts.id))
-    known = node.facts.inputs_hash
-    changed = forced or known is None or known != graph.inputs_hash(node)
+    changed = forced or not graph.is_as_rendered(node)
     rivals = graph.claimants(output) - {node.facts.id}
     blocked = _culprit(graph, node, sure_only=doubtful and (changed or bool(rivals)))
     if blocked:
@@ -119,7 +118,7 @@ def edges_after(node: Node, outcome: Outcome) -> tuple[Dependency, ...]:
 def _outlives(dependency: Dependency, node: Node, outcome: Outcome) -> bool:
     whole = isinstance(outcome, Rendered)
     if node.rule is not None and node.rule.judges_missing:
-        return dependency.kind is Kind.DECLARED or (dependency.sure and not whole)
+        return dependency.sure and (not whole or dependency.kind is Kind.DECLARED)
     return not whole or dependency.kind is not Kind.DISCOVERED
 
 
@@ -175,7 +174,7 @@ def _counts(dependency: Dependency, node: Node) -> bool:
 
 def is_sure(dependency: Dependency, node: Node) -> bool:
     """Whether this follows from the document's own bytes, whatever else has changed since its last rendering."""
-    if node.rule is None or dependency.kind is Kind.DECLARED or dependency.sure:
+    if node.rule is None or dependency.sure:
         return True
     return not node.rule.judges_missing and dependency.kind is not Kind.DISCOVERED
 

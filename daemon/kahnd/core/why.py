@@ -23,13 +23,13 @@ def differences(graph: Graph, node: Node) -> tuple[Reason, ...]:
 
     Of a dependency that was given up while kahnd did not run, nothing may be known but that the whole is another.
     """
-    facts, now = node.facts, tuple(graph.inputs(node))
+    facts, now = node.facts, tuple(graph.inputs_of_trace(node))
     if facts.inputs_hash is None or facts.last_rendered_hash is None:
         return (Reason(Because.NEW, facts.id, None, facts.content_hash),)
     if digest.of_inputs(now) == facts.inputs_hash:
         return ()
     then = digest.inputs(facts.last_recipe_hash or "", facts.last_rendered_hash, graph.hashes_then(node))
-    found = [_reason(facts.id, *each) for each in digest.explain(then, graph.inputs_as_used_then(node))]
+    found = [_reason(facts.id, *each) for each in digest.explain(then, now)]
     whole = Reason(Because.DEPENDENCY, facts.id, facts.inputs_hash, digest.of_inputs(now))
     return tuple({each.document + each.kind: each for each in reversed(found)}.values())[::-1] or (whole,)
 
