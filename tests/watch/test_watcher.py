@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from faults.pressure import flood
+from kahnd.watch.by_inotify import Inotify
 from kahnd.watch.watcher import COOKIES, FLOOD, FileWatcher
 from watch.harness import Watching, by_document, hinted, told_of_outputs, tree_over, watching, write
 
@@ -193,7 +194,7 @@ async def test_a_watch_that_fails_is_replaced_once(root: Path) -> None:
     watcher = FileWatcher(root, ["docs"], say=lambda event, **_: said.append(event))
     async with watching(watcher) as seen:
         notifier = watcher._coverage.notifier
-        assert notifier is not None
+        assert isinstance(notifier, Inotify)
         os.close(notifier._inotify.fileno())
         await seen.until(lambda batches: any(batch.everything for batch in batches))
         assert (watcher.backend, said) == ("inotify", ["watch.renewed"])
@@ -205,7 +206,7 @@ async def test_an_audit_mends_what_is_not_watched(root: Path) -> None:
     watcher = FileWatcher(root, ["docs"])
     async with watching(watcher) as seen:
         notifier = watcher._coverage.notifier
-        assert notifier is not None
+        assert isinstance(notifier, Inotify)
         for path in ("docs", "docs/sub"):
             notifier._drop(path)
         write(root, {"docs/sub/b.md": "not seen"})
