@@ -11,6 +11,7 @@ watchfiles tells less than the kernel does, and this module makes up for what it
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import posixpath
@@ -22,7 +23,6 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import anyio
-import anyio.from_thread
 import anyio.to_thread
 from watchfiles import Change
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
@@ -80,7 +80,7 @@ class Watchfiles:
         self._deep = deep
         self._last = last
         self._most = most_at_once()
-        self._token = anyio.lowlevel.current_token()
+        self._loop = asyncio.get_running_loop()
         self._limiter = anyio.CapacityLimiter(1)
         self._scope = _Scope((), frozenset())
         self._files = self._folders = Anchors((), file_signature)
@@ -170,14 +170,14 @@ class Watchfiles:
     def _follow(self, watch: RustNotify, scope: _Scope, stop: threading.Event) -> None:
         """Tell what happens for as long as it is wanted; the thread's own."""
         error = None
-        with watch, suppress(anyio.RunFinishedError):
+        with watch, suppress(RuntimeError):  # the loop has ended
             while not stop.is_set() and error is None:
                 try:
                     changes = watch.watch(_LONGEST_MS, _STEP_MS, 0, stop)
                     news = News() if isinstance(changes, str) else self._translated(changes, scope)
                 except WatchfilesRustInternalError as ended:
                     error, news = OSError(errno.EIO, f"watchfiles has ended: {ended}"), News()
-                anyio.from_thread.run_sync(self._tell, stop, news, error, token=self._token)
+                self._loop.call_soon_threadsafe(self._tell, stop, news, error)
 
     def _tell(self, stop: threading.Event, news: News, error: OSError | None) -> None:
         if not stop.is_set():
@@ -191,9 +191,9 @@ class Watchfiles:
             kinds.setdefault(real, set()).add(kind)
         events = [event for real in kinds for event in _events(real, kinds[real], scope)]
         events.sort(key=lambda event: is_below(event.path, self._last))
-        return News(
-            tuple(events), _AT_ONCE if len(kinds) > self._most else "", stale=any(map(self._brings_links, events))
-        )
+        is_gone = any(Change.deleted in kinds.get(folder, ()) for folder, _ in scope.routes)
+        stale = is_gone or any(map(self._brings_links, events))
+        return News(tuple(events), _AT_ONCE if len(kinds) > self._most else "", stale)
 
     def _brings_links(self, event: Event) -> bool:
         """Whether something came that leads to where nothing is watched."""
