@@ -18,7 +18,6 @@ import posixpath
 import stat as modes
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -170,14 +169,17 @@ class Watchfiles:
     def _follow(self, watch: RustNotify, scope: _Scope, stop: threading.Event) -> None:
         """Tell what happens for as long as it is wanted; the thread's own."""
         error = None
-        with watch, suppress(RuntimeError):  # the loop has ended
+        with watch:
             while not stop.is_set() and error is None:
                 try:
                     changes = watch.watch(_LONGEST_MS, _STEP_MS, 0, stop)
                     news = News() if isinstance(changes, str) else self._translated(changes, scope)
                 except WatchfilesRustInternalError as ended:
                     error, news = OSError(errno.EIO, f"watchfiles has ended: {ended}"), News()
-                self._loop.call_soon_threadsafe(self._tell, stop, news, error)
+                try:
+                    self._loop.call_soon_threadsafe(self._tell, stop, news, error)
+                except RuntimeError:
+                    return  # the loop has ended
 
     def _tell(self, stop: threading.Event, news: News, error: OSError | None) -> None:
         if not stop.is_set():
