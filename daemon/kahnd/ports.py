@@ -121,7 +121,7 @@ class Watcher(Protocol):
 
     @property
     def backend(self) -> str:
-        """How it watches: "inotify" or "polling"."""
+        """How it watches: "inotify", "watchfiles" or "polling"."""
         ...
 
 

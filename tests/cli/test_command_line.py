@@ -282,6 +282,7 @@ HEAVY = (
     "structlog",
     "surrealdb",
     "inotify_simple",
+    "watchfiles",
     "wcmatch",
 )
 

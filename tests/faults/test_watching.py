@@ -261,6 +261,25 @@ def test_polling_by_config(small: Project) -> None:
         assert same_as_fresh(small)
 
 
+def test_watchfiles_by_config(small: Project) -> None:
+    small.configure(TEXTS, COPIES, extra='[watch]\nevents = "watchfiles"\n')
+    small.write_all({f"elsewhere/{one}/{two}.txt": "c" for one in range(20) for two in range(20)})
+    with small.daemon():
+        status = small.status()
+        assert (status["state"], status["watch"]["backend"]) == ("idle", "watchfiles")
+        small.write("docs/a.txt", "seen without waiting")
+        eventually(lambda: small.output("a.txt") == "seen without waiting", "it is rendered")
+        subprocess.run(["cp", "-r", str(small.path("elsewhere")), str(small.path("docs/copied"))], check=True)
+        assert same_as_fresh(small)
+        assert len(small.outputs()) == 402
+        small.path("docs").rename(small.path("old"))
+        small.path("elsewhere").rename(small.path("docs"))
+        assert same_as_fresh(small)
+        assert len(small.outputs()) == 400
+        with small.renders("docs/0/0.txt"):
+            small.write("docs/0/0.txt", "the new folder is watched")
+
+
 # Time in which nobody looked
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import anyio
 
-from kahnd.core.model import Dependency, DocumentId, Kind, Scan, Sighting
+from kahnd.core.model import Dependency, Digest, DocumentId, Kind, Scan, Sighting
 from kahnd.core.rules import Layout
 from kahnd.ports import Batch
 from kahnd.watch.tree import SourceTree
@@ -101,3 +101,32 @@ def hinted(batches: Iterable[Batch]) -> set[str]:
 
 def told_of_outputs(batches: Iterable[Batch]) -> set[str]:
     return {path for batch in batches for path in batch.outputs}
+
+
+async def asked_for_everything(seen: Watching) -> bool:
+    return any(batch.everything for batch in await seen.flushed())
+
+
+class Mirror:
+    """What a tree knows that looks where batches say; true if that is what a fresh look sees."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._tree = tree_over(root)
+        self._known: dict[str, Digest | None] = {}
+
+    async def begin(self) -> None:
+        self._take(await self._tree.crawl())
+
+    async def follow(self, seen: Watching) -> None:
+        """Up to a flush called now."""
+        for batch in await seen.flushed():
+            self._take(await (self._tree.crawl() if batch.everything else self._tree.look(batch.paths)))
+
+    async def is_true(self, apart_from: str = "") -> bool:
+        fresh = {str(each.document): each.content_hash for each in await tree_over(self._root).crawl()}
+        known = {path: digest for path, digest in self._known.items() if digest is not None}
+        return {*known.items()} ^ {*fresh.items()} <= {(apart_from, each.get(apart_from)) for each in (known, fresh)}
+
+    def _take(self, sightings: Iterable[Sighting]) -> None:
+        self._known |= {str(each.document): each.content_hash for each in sightings}

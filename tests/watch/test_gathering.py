@@ -41,9 +41,10 @@ class Story:
 
     sizes: dict[str, int] = field(default_factory=dict)
     now: float = 100.0
+    closes: bool = True
 
     def __post_init__(self) -> None:
-        self.gathering = Gathering(SETTLE_S, self.sizes.get)
+        self.gathering = Gathering(SETTLE_S, self.sizes.get, closes=self.closes)
 
     def happens(self, path: str, *masks: int, cookie: int = 0) -> None:
         for mask in masks:
@@ -105,6 +106,15 @@ def test_a_save_is_handed_out_once_it_has_settled(story: Story) -> None:
 def test_how_long_a_path_is_left_alone(masks: tuple[int, ...], size: int | None, patience: float) -> None:
     story = Story({} if size is None else {A: size})
     story.happens(A, *masks)
+    assert story.waits_for(A) == pytest.approx(patience)
+
+
+@pytest.mark.parametrize(
+    ("mask", "size", "patience"), [(MODIFY, 10, QUIET_S), (CREATE, 0, QUIET_S), (MODIFY, 0, EMPTY_S)]
+)
+def test_where_nobody_tells_of_closing_time_alone_decides(mask: int, size: int, patience: float) -> None:
+    story = Story({A: size}, closes=False)
+    story.happens(A, mask)
     assert story.waits_for(A) == pytest.approx(patience)
 
 

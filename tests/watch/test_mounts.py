@@ -42,5 +42,7 @@ def test_this_machines_own_file_system_is_here(tmp_path: Path) -> None:
     assert not comes_from_elsewhere(str(tmp_path), mounts())
 
 
-def test_without_a_table_all_is_here() -> None:
+def test_without_a_table_all_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kahnd.watch.mounts._MOUNTS", tmp_path / "no-such-system")
+    assert mounts() == ""
     assert not comes_from_elsewhere("/home", "")

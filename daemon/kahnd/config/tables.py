@@ -34,6 +34,7 @@ class WatchTable(Struct, frozen=True, kw_only=True):
     settle_ms: Milliseconds = 10
     rescan_s: Annotated[float, Meta(ge=0, le=7 * 86_400)] = 300
     polling: Literal["auto", "always", "never"] = "auto"
+    events: Literal["auto", "inotify", "watchfiles"] = "auto"
 
 
 class PoolTable(Struct, frozen=True, kw_only=True):

@@ -22,7 +22,12 @@ class SystemClock:
         return time.monotonic()
 
     def suspended(self) -> float:
-        """Seconds for which this machine has slept so far: one of the kernel's clocks goes on, the other doesn't."""
+        """Seconds for which this machine has slept so far: one of the kernel's clocks goes on, the other doesn't.
+
+        Zero where there is no such clock: then only the comparison that is made every so often finds what happened.
+        """
+        if not hasattr(time, "CLOCK_BOOTTIME"):
+            return 0.0
         return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
 

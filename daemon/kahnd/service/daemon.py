@@ -97,7 +97,7 @@ class Daemon:
             "pid": os.getpid(),
             "state": "degraded" if self.patience.tried else _state(session),
             "watch": {
-                "backend": session.watcher.backend if session else config.watch.polling,
+                "backend": session.watcher.backend if session else None,
                 "overflows": self._overflows + (session.watcher.overflows if session else 0),
                 "rescans": self._rescans + (engine.eyes.rescans if engine else 0),
                 "unwatched": list(session.watcher.unwatched) if session else [],

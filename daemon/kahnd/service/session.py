@@ -188,6 +188,7 @@ def _watcher(project: Project, say: Say) -> FileWatcher:
         registry.session_files(config.layout.rules, config.root),
         config.watch.settle_ms,
         config.watch.polling,
+        events=config.watch.events,
         outputs=config.layout.output,
         say=say,
     )

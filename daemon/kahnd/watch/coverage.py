@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import posixpath
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Final, Literal, NamedTuple
 
@@ -14,8 +18,13 @@ from kahnd.watch.mounts import comes_from_elsewhere, mounts
 from kahnd.watch.notifier import Notifier
 
 Polling = Literal["auto", "always", "never"]
+Events = Literal["auto", "inotify", "watchfiles"]
 
-_REMEDY: Final = "sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=1024"
+_MORE: Final = "sysctl fs.inotify.max_user_watches=1048576 fs.inotify.max_user_instances=1024"
+_REMEDIES: Final = {errno.ENOSYS: 'set events in [watch] to "auto"', errno.EIO: "mend what the error tells of"}
+_SHORT_S: Final = 10.0
+"""A watch that failed so soon will fail again: it is not begun anew at once."""
+_LONGEST_PAUSE_S: Final = 300.0
 
 
 class Folders(NamedTuple):
@@ -31,13 +40,18 @@ class Folders(NamedTuple):
 
 
 class Coverage:
-    """Keeps the kernel's watch as it should be."""
+    """Keeps the watch as it should be. `backend` is what serves where events tell: "inotify" or "watchfiles"."""
 
-    def __init__(self, links: Links, folders: Folders, polling: Polling, say: Callable[..., None]) -> None:
+    def __init__(
+        self, links: Links, folders: Folders, polling: Polling, events: Events, say: Callable[..., None]
+    ) -> None:
         self._links = links
         self._tops, self._around, self._by_event = folders
         self._polling = polling
         self._say = say
+        self.backend = events if events != "auto" else "inotify" if sys.platform == "linux" else "watchfiles"
+        self._began = self._again = -math.inf
+        self._failures = 0
         self._elsewhere: frozenset[str] = frozenset()
         self.notifier: Notifier | None = None
         self.unwatched: tuple[str, ...] = ()
@@ -66,8 +80,13 @@ class Coverage:
             return
         self._find_elsewhere()
         assert self.notifier is not None  # noqa: S101 - it has begun
-        await self.notifier.cover([self._by_event, *(each for each in self._tops if each not in self._elsewhere)])
-        self._tell(self.notifier.refused)
+        try:
+            await self.notifier.cover([self._by_event, *(each for each in self._tops if each not in self._elsewhere)])
+        except OSError as error:
+            self._failures += 1
+            self._refuse(error)
+        else:
+            self._tell(self.notifier.refused)
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -76,10 +95,14 @@ class Coverage:
                 self.notifier.close()
 
     def abandon(self, error: OSError) -> None:
-        """Give up a watch that failed; `renew` makes a new one."""
-        self._say("watch.renewed", reason=str(error))
-        self.close()
-        self.notifier = None
+        """Give up a watch that failed; `renew` makes a new one: later each time, where they fail again and again."""
+        is_short = time.monotonic() - self._began < _SHORT_S
+        self._failures = self._failures + 1 if is_short else 1
+        if self._failures > 1:
+            self._refuse(error)
+        else:
+            self._say("watch.renewed", reason=str(error))
+            self._end()
 
     async def retry(self) -> None:
         """Try once more to watch what the kernel refused: its limits may have been raised."""
@@ -92,11 +115,36 @@ class Coverage:
             self._tell(self.notifier.refused)
 
     def _begin(self) -> bool:
+        if time.monotonic() < self._again:
+            return False
         try:
-            self.notifier = Notifier(self._links, self._is_deep, self._around)
+            self.notifier = self._notifier()
+            self._began = time.monotonic()
         except OSError as error:
             self._tell(dict.fromkeys(self._tops, error))
         return self.notifier is not None
+
+    def _notifier(self) -> Notifier:
+        """Imported here: each is there on its own systems, and costs a start."""
+        if self.backend == "watchfiles":
+            from kahnd.watch.by_watchfiles import Watchfiles  # noqa: PLC0415
+
+            return Watchfiles(self._links, self._is_deep, self._by_event)
+        if sys.platform == "linux":
+            from kahnd.watch.by_inotify import Inotify  # noqa: PLC0415
+
+            return Inotify(self._links, self._is_deep, self._around)
+        raise OSError(errno.ENOSYS, "this system has no inotify")
+
+    def _refuse(self, error: OSError) -> None:
+        """Do without a watch for a while."""
+        self._end()
+        self._again = time.monotonic() + min(2.0**self._failures, _LONGEST_PAUSE_S)
+        self._tell(dict.fromkeys(self._tops, error))
+
+    def _end(self) -> None:
+        self.close()
+        self.notifier = None
 
     def _find_elsewhere(self) -> None:
         table = mounts() if self._polling == "auto" else ""
@@ -107,7 +155,7 @@ class Coverage:
             )
         self._elsewhere = found
 
-    def _tell(self, refused: dict[str, OSError]) -> None:
+    def _tell(self, refused: Mapping[str, OSError]) -> None:
         """Say what is not watched, when that changes."""
         before, self.unwatched = self.unwatched, tuple(sorted(refused))
         if before == self.unwatched:
@@ -115,7 +163,8 @@ class Coverage:
         if refused:
             error = next(iter(refused.values()))
             then = "not watched" if self._polling == "never" else "looked at every second instead"
-            self._say("watch.unwatched", folders=self.unwatched, then=then, error=str(error), remedy=_REMEDY)
+            remedy = _REMEDIES.get(error.errno or 0, _MORE)
+            self._say("watch.unwatched", folders=self.unwatched, then=then, error=str(error), remedy=remedy)
         else:
             self._say("watch.restored")
 

@@ -72,12 +72,14 @@ class _Path:
 class Gathering:
     """Paths that something happened to, until they are ripe. Times are in seconds of one clock that never goes back.
 
-    `everything`: all there is has to be looked at.
+    `everything`: all there is has to be looked at. Without `closes` nobody tells when a file that was open for writing
+    is closed: then it is not waited for.
     """
 
-    def __init__(self, settle_s: float, size: Size) -> None:
+    def __init__(self, settle_s: float, size: Size, *, closes: bool = True) -> None:
         self._settle_s = settle_s
         self._size = size
+        self._closes = closes
         self._paths: dict[str, _Path] = {}
         self._moves: dict[int, str] = {}
         self.everything = False
@@ -171,4 +173,5 @@ class Gathering:
         size = self._size(path)
         if size == 0 and known.written:
             return known.last + EMPTY_S
-        return known.last + OPEN_S if size is not None and known.is_open else -math.inf
+        is_open = self._closes and known.is_open and size is not None
+        return known.last + OPEN_S if is_open else -math.inf

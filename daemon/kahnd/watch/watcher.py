@@ -1,4 +1,4 @@
-"""Kernel events → batches of hints. An event only ever means "go and look": what is true, the tree finds out.
+"""Events → batches of hints. An event only ever means "go and look": what is true, the tree finds out.
 
 1. All sources, the outputs and the cookie folder are under one watch, so that their events come in one order.
 2. Whatever casts doubt on the watch (a queue that overflowed, a source folder that is another than before) is answered
@@ -24,12 +24,12 @@ import anyio.to_thread
 from kahnd.core.rules import is_below
 from kahnd.ports import Batch
 from kahnd.watch.anchors import Anchors, file_signature, folder_signature
-from kahnd.watch.coverage import Coverage, Folders, Polling
+from kahnd.watch.coverage import Coverage, Events, Folders, Polling
 from kahnd.watch.gathering import Gathering
 from kahnd.watch.git import GitLock
 from kahnd.watch.ignore import CONFIG_FILE, GITIGNORE, OWN_FOLDER, is_utf8, never_document, upwards
 from kahnd.watch.links import Links
-from kahnd.watch.notifier import ATTRIB, CREATE, ISDIR, Event
+from kahnd.watch.notifier import ATTRIB, CREATE, ISDIR, Event, News
 
 COOKIES: Final = f"{OWN_FOLDER}/cookies"
 FLOOD: Final = 2_000
@@ -61,6 +61,7 @@ class FileWatcher:
         settle_ms: int = 10,
         polling: Polling = "auto",
         *,
+        events: Events = "auto",
         outputs: str | None = None,
         say: Callable[..., None] = lambda _event, **_fields: None,
     ) -> None:
@@ -76,11 +77,11 @@ class FileWatcher:
         around = above | {posixpath.dirname(each) for each in self._session if not each.startswith("../")}
         tops = (*self._sources, *([self._outputs] if self._outputs else []))
         links = Links(self._root, self._sources, self._outputs)
-        self._coverage = Coverage(links, Folders(tops, tuple(around), COOKIES), polling, say)
+        self._coverage = Coverage(links, Folders(tops, tuple(around), COOKIES), polling, events, say)
         self._beside = self._session | {posixpath.join(each, GITIGNORE) for each in above}
         self._files = Anchors(self._beside, lambda path: file_signature(self._full(path)))
         self._folders = Anchors((COOKIES, *tops), lambda path: folder_signature(self._full(path)))
-        self._gathering = Gathering(settle_ms / 1000, self._size)
+        self._gathering = Gathering(settle_ms / 1000, self._size, closes=self._coverage.backend == "inotify")
         self._settle_s = settle_ms / 1000
         self._lock = GitLock(self._root)
         self._ready = anyio.Event()
@@ -95,12 +96,12 @@ class FileWatcher:
 
     @property
     def backend(self) -> str:
-        """How it watches: "inotify", or "polling" where no source is watched by events."""
-        return "inotify" if any(map(self._coverage.is_watched, self._sources)) else "polling"
+        """How it watches: "inotify" or "watchfiles", or "polling" where no source is watched by events."""
+        return self._coverage.backend if any(map(self._coverage.is_watched, self._sources)) else "polling"
 
     @property
     def overflows(self) -> int:
-        """How often the kernel's queue was full, so that events were lost; a look at everything was the answer."""
+        """How often events were lost, or may have been, there being too many; a look at everything was the answer."""
         return self._overflows
 
     @property
@@ -161,16 +162,10 @@ class FileWatcher:
         now = time.monotonic()
         told = notifier.news() if notifier else ()
         self._is_busy = bool(told)
+        self._take_anchors(now)  # before the cookies among the events: these speak for what was noticed, too
         for news in told:
-            for event in news.events:
-                self._take(event, now)
-            if news.overflowed:
-                self._overflows += 1
-                self._say("watch.overflow", reason="the kernel's queue was full: events were lost")
-            if news.overflowed or news.unmounted:
-                self._gathering.take_everything(now)
+            self._take_news(news, now)
         self._coverage.check()
-        self._take_anchors(now)
 
     def _patience(self, now: float) -> float:
         """Seconds to wait for an event at the most."""
@@ -182,6 +177,15 @@ class FileWatcher:
 
     def _is_locked(self) -> bool:
         return self._gathering.due(locked=False) < math.inf and self._lock.held()
+
+    def _take_news(self, news: News, now: float) -> None:
+        for event in news.events:
+            self._take(event, now)
+        if news.overflow:
+            self._overflows += 1
+            self._say("watch.overflow", reason=news.overflow)
+        if news.overflow or news.stale:
+            self._gathering.take_everything(now)
 
     def _take(self, event: Event, now: float) -> None:
         path = event.path

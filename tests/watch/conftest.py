@@ -1,0 +1,24 @@
+"""A small project to watch, and what tells of its changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kahnd.watch.coverage import Events
+from watch.harness import write
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    write(root, {"kahnd.toml": "", "docs/a.md": "a", "docs/sub/b.md": "b", "elsewhere/c.md": "c"})
+    return root
+
+
+@pytest.fixture(params=["inotify", "watchfiles"])
+def events(request: pytest.FixtureRequest) -> Events:
+    """What both sources of events must hold is tested with both."""
+    source: Events = request.param
+    return source
