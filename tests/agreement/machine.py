@@ -101,7 +101,7 @@ class Agreement(RuleBasedStateMachine):
                 self._trial.end()
 
 
-def run(
+def run(  # noqa: PLR0913 - all that there is to choose
     folder: Path,
     keep: Keeper,
     tally: Tally,

@@ -73,6 +73,7 @@ class Daemon:
         self._rescans, self._overflows = 0, 0
         self._ids = build_ids()
         self._mistaken = False
+        self._ended_by = ""
 
     async def run(self) -> int:
         """Run sessions until a signal; 0, or 130 after an interrupt."""
@@ -235,7 +236,7 @@ class Daemon:
                 raise
             await self.patience.rest(error)
             return cause
-        return "kahnd.toml changed"
+        return self._ended_by
 
     async def _run_engine(self, cause: str) -> None:
         async with open_session(self._project, self._say, self._ids, self) as session:
@@ -299,8 +300,15 @@ class Daemon:
         other = self._ignores_changed or project != self._project
         if other or self._mistaken:
             self._say(Event.CONFIG_RELOADED, rules=len(project.layout.rules))
+        self._ended_by = self._difference(project)
         self._project, self._ignores_changed, self._mistaken = project, False, False
         return other
+
+    def _difference(self, project: Project) -> str:
+        """The next session's cause: what of this one's ground is another now."""
+        if project.config != self._project.config:
+            return "kahnd.toml changed"
+        return "ignore rules changed" if self._ignores_changed else "a plug-in or a program changed"
 
     async def _try_store(self, project: Project) -> None:
         """Raise StoreError where another database is named that can't be opened."""
