@@ -108,6 +108,9 @@ class Trial:
                 return self._spoil(of, how)
             case steps.LoseOutputs():
                 return self._lose_outputs()
+            case steps.BreakConfig():
+                self._quiet()  # or who can say which one was seen last before it broke
+                return self._edit(step)
             case _:
                 return self._edit(step)
 
