@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: run test check lint types layers format docs bench reliability lock clean
+.PHONY: run test check lint types layers format docs bench reliability soak lock clean
 
 run: $(STAMP)  ## the daemon on examples/handbook
 	@echo "Rendering examples/handbook into examples/handbook/site: open site/index.html in a browser,"
@@ -39,6 +39,9 @@ bench: $(STAMP)  ## the figures of docs/performance.md
 
 reliability: $(STAMP)  ## every fault in its full form, into docs/reliability.md: takes about an hour
 	$(BIN)/python tests/faults/reliability.py
+
+soak: $(STAMP)  ## random projects and edits for MINUTES (30), into docs/reliability.md; a failure into soak-failure.json
+	cd tests && ../$(BIN)/python -m agreement.soak --minutes $(or $(MINUTES),30) --failure ../soak-failure.json
 
 lock: $(STAMP)  ## the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \

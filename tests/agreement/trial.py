@@ -56,7 +56,7 @@ class Trial:
     _spoilt: set[str] = field(default_factory=set)
     _judge: Judge = field(default_factory=Judge)
     _report: dict[str, Any] = field(default_factory=dict)
-    _quieted: bool = False
+    _settled: Tree | None = None
 
     def begin(self) -> None:
         """The first files, and a daemon."""
@@ -108,9 +108,6 @@ class Trial:
                 return self._spoil(of, how)
             case steps.LoseOutputs():
                 return self._lose_outputs()
-            case steps.BreakConfig():
-                self._quiet()  # or who can say which one was seen last before it broke
-                return self._edit(step)
             case _:
                 return self._edit(step)
 
@@ -125,8 +122,8 @@ class Trial:
 
     def _config_is_known(self) -> bool:
         """Whether the daemon has surely read kahnd.toml, and with it the plug-in, as they are."""
-        now = self.tree
-        return all((each.config, each.plugin) == (now.config, now.plugin) for each in self._moments) and self._quieted
+        trees = [*self._moments, self.tree]
+        return self._settled is not None and all(_session_of(each) == _session_of(self._settled) for each in trees)
 
     def _spoil(self, of: str, how: str) -> bool:
         output = Evaluation(self.tree).claims.get(of)
@@ -137,14 +134,15 @@ class Trial:
         return True
 
     def _lose_outputs(self) -> bool:
-        for output in Evaluation(self.tree).claims.values():
-            self._note_spoilt(output)
+        self._note_spoilt()
         self._bench.lose(self.tree.config.output)
         return True
 
-    def _note_spoilt(self, output: str) -> None:
-        claims = Evaluation(self.tree).claims
-        self._spoilt |= {document for document, claim in claims.items() if claim == output}
+    def _note_spoilt(self, output: str | None = None) -> None:
+        """Whose output this is (None: all), or was when the daemon looked last."""
+        trees = [*self._moments, self.tree, *([self._settled] if self._settled else [])]
+        claims = [each for tree in trees for each in Evaluation(tree).claims.items()]
+        self._spoilt |= {document for document, claim in claims if output in {claim, None}}
 
     def _start(self) -> bool:
         if self._bench.running:
@@ -178,9 +176,14 @@ class Trial:
         now = self._judge.compare(
             self._moments or [self.tree], self._spoilt, self._report, rendered, self._bench.outputs()
         )
-        self._moments, self._spoilt, self._quieted = [], set(), True
+        self._moments, self._spoilt, self._settled = [], set(), self.tree
         self.tally.quiets += 1
         self.tally.rendered += len(rendered)
         self.tally.documents += len(now.present)
         self.tally.done += len(now.done)
         return True
+
+
+def _session_of(tree: Tree) -> object:
+    """What a daemon's session is built on."""
+    return tree.config, tree.plugin

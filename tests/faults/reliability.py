@@ -96,9 +96,9 @@ def section(rows: Sequence[Row], seed: int) -> str:
     )
 
 
-def put(page: Path, text: str) -> None:
-    """Put the section in its place: from its heading to the next."""
-    before, found, after = page.read_text().partition(HEADING)
+def put(page: Path, heading: str, text: str) -> None:
+    """Put a section in its place: from its heading to the next; at the end where it has none."""
+    before, found, after = page.read_text().partition(heading)
     rest = after.partition("\n## ")[2]
     page.write_text(f"{before if found else before.rstrip() + chr(10) * 2}{text}" + (f"\n## {rest}" if rest else ""))
 
@@ -112,7 +112,7 @@ def main() -> int:
     words = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         rows = [faults(Path(folder)), storm(words.runs, words.seed), crashes(words.kills, words.seed)]
-    put(PAGE, section(rows, words.seed))
+    put(PAGE, HEADING, section(rows, words.seed))
     print(PAGE.read_text())  # noqa: T201  what it is for
     return 1 if any(each.lost for each in rows) else 0
 

@@ -1,0 +1,81 @@
+"""The property for as long as one likes, with other projects each time; what was tried and found goes into the docs.
+
+`make soak MINUTES=30`, or `python -m agreement.soak --minutes 30` in `tests/`. Ends with 1 where a failure was found;
+the shortest is in the file that it names, for `agreement.replay`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from hypothesis.errors import HypothesisWarning
+
+from agreement.machine import run
+from agreement.replay import Keeper
+from agreement.trial import Tally
+from faults.reliability import PAGE, put
+
+HEADING: Final = "## Random projects"
+PROJECTS: Final = 10
+"""So many are drawn between two looks at the clock."""
+
+
+def soak(minutes: float, keep: Keeper, tally: Tally) -> None:
+    """Draw projects until time is up, or one fails."""
+    until = time.monotonic() + 60 * minutes
+    while time.monotonic() < until and not keep.failures:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                run(Path(folder), keep, tally, examples=PROJECTS, step_count=60, derandomize=False)
+            except Exception:  # noqa: BLE001 - the failure is kept, and told at the end
+                traceback.print_exc(limit=0)
+        print(tally, file=sys.stderr)  # noqa: T201  progress
+
+
+def section(tally: Tally, found: int) -> str:
+    """As it stands in the docs."""
+    return "\n".join(
+        [
+            HEADING,
+            "",
+            "Projects are drawn at random, with pages, partials, data, collections, commands and plug-ins, and edited at",
+            "random under a daemon that is stopped, killed and started again. Whenever all is quiet, every output and the",
+            "set of files are compared with an evaluation from scratch that shares no code with kahnd, each project's last",
+            "state with a fresh build too; and nothing may have been rendered whose inputs did not change.",
+            "",
+            f"`make soak`, {datetime.now(UTC):%Y-%m-%d}:",
+            "",
+            "| projects | steps | comparisons | with fresh builds | starts | rendered | failures |",
+            "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+            f"| {tally.projects:,} | {tally.steps:,} | {tally.quiets:,} | {tally.fresh:,} | {tally.starts:,} "
+            f"| {tally.rendered:,} | {found} |",
+            "",
+        ]
+    )
+
+
+def main() -> int:
+    """Run as the words say."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--failure", type=Path, default=Path("soak-failure.json"))
+    words = parser.parse_args()
+    warnings.simplefilter("ignore", HypothesisWarning)  # that a drawn project is long
+    keep, tally = Keeper(words.failure.absolute()), Tally()
+    soak(words.minutes, keep, tally)
+    found = 1 if keep.failures else 0
+    put(PAGE, HEADING, section(tally, found))
+    print(tally, *keep.told[-1:], sep="\n")  # noqa: T201  what it is for
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
