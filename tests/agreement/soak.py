@@ -40,26 +40,21 @@ def soak(minutes: float, keep: Keeper, tally: Tally) -> None:
         print(tally, file=sys.stderr)  # noqa: T201  progress
 
 
+ABOUT: Final = """\
+Projects are drawn at random, with pages, partials, data, collections, commands and plug-ins, and edited at random under
+a daemon that is stopped, killed and started again. Whenever all is quiet, every output and the set of files are
+compared with an evaluation from scratch that shares no code with kahnd, each project's last state with a fresh build
+too; and nothing may have been rendered whose inputs did not change.
+"""
+COLUMNS: Final = ("projects", "steps", "comparisons", "with fresh builds", "starts", "rendered", "failures")
+
+
 def section(tally: Tally, found: int) -> str:
     """As it stands in the docs."""
-    return "\n".join(
-        [
-            HEADING,
-            "",
-            "Projects are drawn at random, with pages, partials, data, collections, commands and plug-ins, and edited at",
-            "random under a daemon that is stopped, killed and started again. Whenever all is quiet, every output and the",
-            "set of files are compared with an evaluation from scratch that shares no code with kahnd, each project's last",
-            "state with a fresh build too; and nothing may have been rendered whose inputs did not change.",
-            "",
-            f"`make soak`, {datetime.now(UTC):%Y-%m-%d}:",
-            "",
-            "| projects | steps | comparisons | with fresh builds | starts | rendered | failures |",
-            "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-            f"| {tally.projects:,} | {tally.steps:,} | {tally.quiets:,} | {tally.fresh:,} | {tally.starts:,} "
-            f"| {tally.rendered:,} | {found} |",
-            "",
-        ]
-    )
+    counts = (tally.projects, tally.steps, tally.quiets, tally.fresh, tally.starts, tally.rendered, found)
+    rows = (COLUMNS, ["---:"] * len(COLUMNS), [f"{each:,}" for each in counts])
+    table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return f"{HEADING}\n\n{ABOUT}\n`make soak`, {datetime.now(UTC):%Y-%m-%d}:\n\n{table}"
 
 
 def main() -> int:
