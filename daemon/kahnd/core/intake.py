@@ -56,7 +56,7 @@ class Noticed:
 
 @dataclass(slots=True)
 class _Collection:
-    matches: Callable[[str], bool]
+    matches: Callable[[DocumentId], bool]
     members: set[DocumentId]
 
 
@@ -175,7 +175,7 @@ class Intake:
         """Bring every collection's membership up to what has appeared and gone."""
         for collection, kept in self._collections.items():
             for document in noticed.changes:
-                if not is_collection(document) and kept.matches(document):
+                if kept.matches(document):
                     (kept.members.add if self._graph[document].exists else kept.members.discard)(document)
             facts = self._graph[collection].facts
             membership = digest.of_members(kept.members)
@@ -197,14 +197,15 @@ class Intake:
         return Facts(collection, Status.DIRTY, content_hash=digest.of_members(members))
 
     def _gather(self, collection: DocumentId) -> set[DocumentId]:
-        matches = glob_matcher(collection[1:])
-        members = {
-            node.facts.id
-            for node in self._graph
-            if node.exists and not is_collection(node.facts.id) and matches(node.facts.id)
-        }
+        matches = self._matcher(collection)
+        members = {node.facts.id for node in self._graph if node.exists and matches(node.facts.id)}
         self._collections[collection] = _Collection(matches, members)
         return members
+
+    def _matcher(self, collection: DocumentId) -> Callable[[DocumentId], bool]:
+        """Whether a document is in it: none that is only part of others."""
+        fits, layout = glob_matcher(collection[1:]), self._graph.layout
+        return lambda each: not is_collection(each) and fits(each) and not layout.is_partial(each)
 
 
 def _as_seen(facts: Facts, sighting: Sighting, scan: Scan) -> Facts:

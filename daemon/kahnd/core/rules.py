@@ -78,6 +78,10 @@ class Layout:
         """The rule whose way of finding dependencies fits this document, which may itself be plain."""
         return self.rule_of(document) or next((rule for rule in self.rules if rule.fits(document)), None)
 
+    def is_partial(self, document: DocumentId) -> bool:
+        """Whether a rule would fit but for the underscore: a partial or a draft is in no collection."""
+        return self.rule_of(document) is None and self.scanned_as(document) is not None
+
     def source_of(self, path: str) -> str | None:
         """The innermost source folder that holds this path."""
         return max((source for source in self.sources if is_below(path, source)), key=len, default=None)
