@@ -113,8 +113,13 @@ def writes(*among: str) -> st.SearchStrategy[steps.Write]:
 
 
 def _projects() -> st.SearchStrategy[dict[str, la.Document]]:
-    needed = {path: DOCUMENTS[path] for path in (*SHEETS, *LAYOUTS)}
-    return st.fixed_dictionaries(needed, optional={path: DOCUMENTS[path] for path in PATHS if path not in needed})
+    """Mostly all of the documents; layouts and data always."""
+    drawn = {path: each if path in {*SHEETS, *LAYOUTS} else _mostly(each) for path, each in DOCUMENTS.items()}
+    return st.fixed_dictionaries(drawn).map(lambda project: {path: each for path, each in project.items() if each})
+
+
+def _mostly(documents: st.SearchStrategy[la.Document]) -> st.SearchStrategy[la.Document | None]:
+    return st.sampled_from([False, *[True] * 5]).flatmap(lambda there: documents if there else st.none())
 
 
 def _cycles() -> st.SearchStrategy[tuple[steps.Write, ...]]:

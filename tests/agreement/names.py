@@ -80,8 +80,8 @@ class Names:
         return self.rule_of(path) is None and self.scanned_as(path) is not None
 
     def members(self, pattern: str) -> list[str]:
-        """The documents that match a pattern."""
-        return sorted(path for path in self.present if matcher(pattern)(path))
+        """The documents that match a pattern, and are no partials."""
+        return sorted(path for path in self.present if matcher(pattern)(path) and not self.is_partial(path))
 
     def source_of(self, path: str) -> str:
         """A file's text."""

@@ -76,8 +76,10 @@ class Evaluation(Names):
             return self.claims.get(target)
         if target not in self.claims:
             return self._effective(target)
-        if aspect in {"include", "template", "data", "discovered"}:
-            return self.source_of(target)
+        if aspect in {"include", "template", "data"}:
+            return self.source_of(target), self.is_written_as_page(target)
+        if aspect == "discovered":
+            return self.source_of(target), self.made.get(target)
         return self.made.get(target), aspect == "output text" or self.claims[target]
 
     def _facet(self, facet: str, target: str) -> object:
@@ -89,4 +91,4 @@ class Evaluation(Names):
 
     def _effective(self, plain: str) -> object:
         ordering = (each for each in self.static(plain) if each.aspect not in OF_CONTENT)
-        return self.source_of(plain), self._all_that_bears(ordering)
+        return self.source_of(plain), self.is_written_as_page(plain), self._all_that_bears(ordering)

@@ -166,8 +166,7 @@ class Reading:
     def _list(self, item: OfPages, origin: str) -> str:
         pattern = self._locate(item.pattern, origin)
         self.reads.add(Reference("members", pattern))
-        pages = [each for each in self.evaluation.members(pattern) if not self.evaluation.is_partial(each)]
-        pages = self._sorted([self._read_page(page) for page in pages], item.sort)
+        pages = self._sorted([self._read_page(page) for page in self.evaluation.members(pattern)], item.sort)
         return "".join(f"{self._facet(page, item.facet)}," for page in pages)
 
     def _sorted(self, pages: list[str], sort: str) -> list[str]:
