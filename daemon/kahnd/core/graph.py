@@ -163,7 +163,7 @@ class Graph:
         now = tuple(_with_hash(each, self.hash_of(each)) for each in node.dependencies)
         changed = tuple(each for each in now if each not in node.hung_on or node.hung_on[each].hash != each.hash)
         node.dependencies, node.hung_on = now, {each: each for each in now}
-        return Edges(changed)
+        return Edges(mark=changed)
 
     def hashes_then(self, node: Node) -> list[digest.Input]:
         """Every dependency of a node's last good render as (id, kind, hash), as far as it is known."""

@@ -65,8 +65,8 @@ from kahnd.ports import Clock, Outputs, Pool, Store, Tree, Watcher
 
 T = TypeVar("T")
 Say = Callable[..., None]
-LINGER_S: Final = 0.02
-"""Results are gathered this long before they are committed: a batch of many costs little more than one."""
+LINGER_S: Final = 0.1
+"""Results are gathered this long before they are committed, unless the build ends: a call costs as much as some ten."""
 TRY_AGAIN_S: Final = 10.0
 """How often what failed for the machine's sake is tried again."""
 OnProgress = Callable[[int, int, str], None]

@@ -75,9 +75,10 @@ class Keeper:
             return await self._try(call)
 
     async def _flush(self) -> None:
-        while self._pending:
+        """What comes while this is written waits for the next batch: many small ones cost far more."""
+        if self._pending:
             batch, self._pending = self._pending, []
-            await self._try(lambda batch=batch: self._store.commit(batch))  # type: ignore[misc]
+            await self._try(lambda: self._store.commit(batch))
 
     async def _try(self, call: Callable[[], Awaitable[T]]) -> T:
         while True:
