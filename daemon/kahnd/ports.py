@@ -32,11 +32,6 @@ PRESSING: Final = frozenset(
 """What the system says for want of memory, processes, permission, open files or space."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pressed(Problem):
-    """A problem of the machine's making. It may be mended without a word, so what fails by it is tried again."""
-
-
 class Store(Protocol):
     """The graph and every fact about it. Raises StoreLostError when the database can't be reached for now.
 

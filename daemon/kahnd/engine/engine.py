@@ -59,7 +59,7 @@ from kahnd.engine.eyes import Eyes
 from kahnd.engine.inspection import Inspection
 from kahnd.engine.keeper import Keeper
 from kahnd.engine.patience import Patience
-from kahnd.engine.targets import pressed, resolve
+from kahnd.engine.targets import passing, resolve
 from kahnd.errors import StoreCorruptError
 from kahnd.ports import Clock, Outputs, Pool, Store, Tree, Watcher
 
@@ -356,7 +356,7 @@ class Engine:
         """Nothing tells when a disk has room again."""
         while True:
             await anyio.sleep(TRY_AGAIN_S)
-            if wanted := pressed(self.machine.graph):
+            if wanted := passing(self.machine.graph):
                 ticket = self._open_ticket(None)
                 self._send.send_nowait(Asked(ticket, "retry", wanted, retry=True, lenient=True))
                 await self.answered(ticket, self._clock.monotonic())

@@ -18,7 +18,6 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from kahnd.core.model import Failed, Job, Outcome, Problem
 from kahnd.pool import frames
-from kahnd.ports import Pressed
 
 SPARE: Final = 1
 """Workers beyond those that can be busy, where they are kept ready: whoever is killed is replaced at once."""
@@ -84,7 +83,7 @@ class WorkerPool:
 
     def __init__(self, program: Program, root: Path, bounds: Bounds) -> None:
         self._program = program
-        self._greeting = frames.pack(program.greeting)
+        self._greeting = frames.greeting(program.greeting)
         self._root = root
         self._workers = bounds.workers
         self._timeout_s = bounds.timeout_s
@@ -193,7 +192,7 @@ class WorkerPool:
 def _not_begun(job: Job, error: OSError) -> Problem:
     """Of the machine: no room for a stage, or no process or file to be had."""
     remedy = "see to the machine's space, memory and limits (ulimit -n, ulimit -u)"
-    return Pressed(f"it can't be rendered here: {error.strerror}", job.document, remedy=remedy)
+    return Problem(f"it can't be rendered here: {error.strerror}", job.document, remedy=remedy, passing=True)
 
 
 def _empty(stage: Path) -> None:
