@@ -107,11 +107,11 @@ class FileOutputs:
         return True
 
     def _is_foreign(self, output: OutputPath, digest: Digest) -> bool:
-        if output in self._account:
+        if output in self._account or not os.path.lexists(self._prefix + output):
             return False
         path = self._root / output
         is_folder = path.is_dir() and not path.is_symlink()
-        return os.path.lexists(path) and not is_folder and self._hash(output) != digest
+        return not is_folder and self._hash(output) != digest
 
     def _stat(self, output: OutputPath) -> os.stat_result | None:
         """Of a regular file."""
