@@ -15,7 +15,7 @@ from typing import Final
 from kahnd.core.model import Digest, OutputPath, Problem
 from kahnd.ports import PRESSING
 from kahnd.render.account import ACCOUNT, Account, Made
-from kahnd.render.files import digest_of, is_regular
+from kahnd.render.files import digest_of, is_regular, leads_straight
 
 _REMEDIES: Final = {
     errno.ENOSPC: "make room on the disk",
@@ -142,14 +142,12 @@ class FileOutputs:
 
     def _is_inside(self, output: OutputPath) -> bool:
         """Whether it is in the output folder, also where links on the way there are followed."""
-        *folders, name = (self._prefix + output).removeprefix(self._inner).split("/")
+        above, name = posixpath.split(self._prefix + output)
         if name in {"", ".", ".."}:
             return False
-        ways = (self._inner + "/".join(folders[:depth]) for depth in range(1, len(folders) + 1))
-        if (self._prefix + output).startswith(self._inner) and not any(map(_may_lead_elsewhere, ways)):
+        if above.startswith(self._inner) and leads_straight(str(self._folder), above.removeprefix(self._inner)):
             return True
-        real = os.path.realpath(posixpath.dirname(self._prefix + output))
-        return Path(real).is_relative_to(os.path.realpath(self._folder))
+        return Path(os.path.realpath(above)).is_relative_to(os.path.realpath(self._folder))
 
     def _is_unlinked(self, path: Path) -> bool:
         """Whether it is in the project just as its path says."""
@@ -183,10 +181,6 @@ class FileOutputs:
             except OSError:  # not empty, or not ours to remove
                 return
             folder = folder.parent
-
-
-def _may_lead_elsewhere(folder: str) -> bool:
-    return posixpath.basename(folder) in {".", ".."} or os.path.islink(folder)  # noqa: PTH114 - for every output
 
 
 def _move(stage: str, path: str) -> None:
