@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Protocol
 
 from kahnd.core.model import (
@@ -30,6 +31,28 @@ PRESSING: Final = frozenset(
     {errno.ENOMEM, errno.EAGAIN, errno.EACCES, errno.ENFILE, errno.EMFILE, errno.ENOSPC, errno.EROFS, errno.EDQUOT}
 )
 """What the system says for want of memory, processes, permission, open files or space."""
+
+
+class Stage(StrEnum):
+    """What is done between a save and the end of its build."""
+
+    EVENT = "event"
+    SETTLE = "settle"
+    HASH = "hash"
+    SCAN = "scan"
+    PROPAGATE = "propagate"
+    PLAN = "plan"
+    DISPATCH = "dispatch"
+    RENDER = "render"
+    COMMIT = "commit"
+
+
+class Meter(Protocol):
+    """Hears where time goes."""
+
+    def spent(self, stage: Stage, seconds: float) -> None:
+        """So much more went there."""
+        ...
 
 
 class Store(Protocol):

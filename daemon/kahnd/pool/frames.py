@@ -1,4 +1,4 @@
-"""How the daemon and its workers speak: frames on a pipe, a length, what it is, and that as MessagePack.
+"""How the daemon and its workers speak: frames on a pipe, a length, what it is, its seconds, and that as MessagePack.
 
 The greeting is a pickle, since it holds plug-ins' own types. Both ends are the same code in processes of the same user,
 started by each other: pickle is safe there, and only there.
@@ -15,7 +15,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from kahnd.core.model import Failed, Job, Outcome, Rendered, Unmet
 
-_HEADER: Final = struct.Struct("!IB")
+_HEADER: Final = struct.Struct("!IBd")
 _TYPES: Final = (Job, Rendered, Failed, Unmet)
 _DECODERS: Final = tuple(msgspec.msgpack.Decoder[Job | Outcome](each) for each in _TYPES)
 _PICKLED: Final = len(_TYPES)
@@ -23,12 +23,12 @@ _PICKLED: Final = len(_TYPES)
 
 def greeting(value: object) -> bytes:
     """The frame that a worker is told first."""
-    return _frame(pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL), _PICKLED)
+    return _frame(pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL), _PICKLED, 0)
 
 
-def pack(value: Job | Outcome) -> bytes:
-    """One frame. Raises UnicodeEncodeError for half a character."""
-    return _frame(msgspec.msgpack.encode(value), _TYPES.index(type(value)))
+def pack(value: Job | Outcome, seconds: float = 0) -> bytes:
+    """One frame; `seconds` is what an outcome took. Raises UnicodeEncodeError for half a character."""
+    return _frame(msgspec.msgpack.encode(value), _TYPES.index(type(value)), seconds)
 
 
 def read(stream: BinaryIO) -> object | None:
@@ -36,18 +36,18 @@ def read(stream: BinaryIO) -> object | None:
     header = stream.read(_HEADER.size)
     if len(header) < _HEADER.size:
         return None
-    length, kind = _HEADER.unpack(header)
+    length, kind, _ = _HEADER.unpack(header)
     return _value(stream.read(length), kind)
 
 
-async def receive(stream: BufferedByteReceiveStream) -> object:
-    """The next frame's value; raises anyio.IncompleteRead or EndOfStream where the other end has closed."""
-    length, kind = _HEADER.unpack(await stream.receive_exactly(_HEADER.size))
-    return _value(await stream.receive_exactly(length), kind)
+async def receive(stream: BufferedByteReceiveStream) -> tuple[object, float]:
+    """The next frame's value and seconds; raises anyio.IncompleteRead or EndOfStream where the other end has closed."""
+    length, kind, seconds = _HEADER.unpack(await stream.receive_exactly(_HEADER.size))
+    return _value(await stream.receive_exactly(length), kind), seconds
 
 
-def _frame(body: bytes, kind: int) -> bytes:
-    return _HEADER.pack(len(body), kind) + body
+def _frame(body: bytes, kind: int, seconds: float) -> bytes:
+    return _HEADER.pack(len(body), kind, seconds) + body
 
 
 def _value(body: bytes, kind: int) -> object:

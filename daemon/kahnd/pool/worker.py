@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable
 from select import poll
 from threading import Thread
@@ -48,8 +49,9 @@ def _end_with_daemon(incoming: int) -> None:
 
 
 def _answer(render: Render, job: Job) -> bytes:
+    began = time.perf_counter()
     try:
-        return frames.pack(_attempt(render, job))
+        return frames.pack(_attempt(render, job), time.perf_counter() - began)
     except UnicodeEncodeError:
         remedy = r"look for an escape such as \ud800 in it, and correct that"
         return frames.pack(Failed(Problem("what it refers to is half a character", job.document, remedy=remedy)))
