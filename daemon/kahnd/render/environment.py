@@ -77,7 +77,7 @@ def is_template(text: str) -> bool:
     return any(each in text for each in _SYNTAX)
 
 
-def _compiled(environment: Environment, source: str, name: str) -> CodeType:
+def compiled(environment: Environment, source: str, name: str) -> CodeType:
     """A template's code, as `Template.from_code` takes it; that of a mere text is made without Jinja's compiler."""
     if is_template(source):
         return environment.compile(source, name, name)
@@ -150,7 +150,7 @@ class ProjectLoader(BaseLoader):
             self.missing = error
             raise TemplateNotFound(name) from error
         self.loaded.add(name)
-        code = self.codes.get((name, digest), lambda: _compiled(environment, self._source(content, name), name))
+        code = self.codes.get((name, digest), lambda: compiled(environment, self._source(content, name), name))
         return Template.from_code(environment, code, variables or environment.make_globals(None))
 
     def own(self, environment: Environment, source: str) -> Template:
