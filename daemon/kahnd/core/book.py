@@ -114,6 +114,7 @@ class Book:
     def rendered(self, node: Node, job: Job, outcome: Rendered, finished: Finished) -> Iterable[Command]:
         """DONE, with a new trace."""
         attempt = self._attempt(node, finished)
+        self.found(node.facts.id, self._graph.remember(node))
         facts = replace(
             node.facts,
             status=Status.DONE,
@@ -127,7 +128,6 @@ class Book:
             because=None,
         )
         generation = self.schedule.generation(facts.id)
-        self.found(facts.id, self._graph.remember(node))
         yield self.keep(facts, attempt)
         yield self.tell(
             "document.rendered",
