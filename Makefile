@@ -12,7 +12,7 @@ run: $(STAMP)  ## the daemon on examples/handbook
 	@$(BIN)/kahnd -C examples/handbook run
 
 test: $(STAMP)  ## all tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --dist worksteal
 
 check: lint types layers test docs  ## all that CI runs
 
