@@ -10,7 +10,7 @@ import posixpath
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ class NotInstalledError(Exception):
 
 
 class CommandRenderer:
-    """Keeps nothing between renderings."""
+    """Keeps nothing between renderings but the environment that programs get."""
 
     name = "command"
     version = "1"
@@ -44,6 +44,7 @@ class CommandRenderer:
     def __init__(self, root: Path, layout: Layout) -> None:
         self._root = root
         self._layout = layout
+        self._environment = dict(os.environ)  # a copy: os.environ itself is decoded anew whenever it is read
 
     def fingerprint(self, parameters: CommandParameters) -> str:
         """Whether the fallback is used: once the program is installed, its documents are rendered again."""
@@ -76,7 +77,7 @@ class CommandRenderer:
             return Failed(error.problem, rendering.reads)
 
     def _produce(self, rendering: Rendering, parameters: CommandParameters) -> Rendered:
-        run, still = Run(rendering, parameters), Still(rendering)
+        run, still = Run(rendering, parameters, self._environment), Still(rendering)
         try:
             run.execute()
             run.check_depfile()
@@ -108,6 +109,7 @@ class Run:
 
     rendering: Rendering
     parameters: CommandParameters
+    environment: Mapping[str, str]
 
     @property
     def stage(self) -> str:
@@ -160,7 +162,7 @@ class Run:
         os.chdir(self.rendering.root)  # where workers are, unless a plug-in has gone elsewhere
         stdout = open(self.stage, "wb") if self.parameters.stdout else nullcontext()  # noqa: PTH123, SIM115
         with stdout as output:
-            return execute(self.argv(), output.fileno() if output else None)
+            return execute(self.argv(), output.fileno() if output else None, self.environment)
 
     @property
     def _program(self) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from typing import BinaryIO, Final
 
 MAX_DETAIL: Final = 8 * 1024
 _IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
-def execute(argv: list[str], output: int | None) -> tuple[int, str]:
+def execute(argv: list[str], output: int | None, environment: Mapping[str, str]) -> tuple[int, str]:
     """Run a program in the current folder, its standard input empty; its exit code is negative where a signal ended it.
 
     Its standard output goes to the descriptor `output`, or (None) is part of what it says. Spawned, since that costs a
@@ -24,7 +25,7 @@ def execute(argv: list[str], output: int | None) -> tuple[int, str]:
                 (os.POSIX_SPAWN_DUP2, writing if output is None else output, 1),
                 (os.POSIX_SPAWN_DUP2, writing, 2),
             ]
-            pid = os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions, setsigdef=_IGNORED_BY_PYTHON)
+            pid = os.posix_spawnp(argv[0], argv, environment, file_actions=actions, setsigdef=_IGNORED_BY_PYTHON)
         finally:
             os.close(writing)
         said = _tail(pipe)
