@@ -6,8 +6,9 @@ the way in, and null on the way out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import count
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -66,18 +67,24 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True):
     stat: tuple[int, int, int, int, int] | None
     facets: tuple[Digest, Digest, Digest] | None
 
+    @property
+    def place(self) -> DocumentId:
+        """Where it stands in the order of the rows."""
+        return self.id
+
     def facts(self) -> Facts:
-        """The document's facts."""
+        """The document's facts. What is mostly the same text is one object where it is: a project has many."""
+        content_hash, output_hash, recipe_hash = self.content_hash, self.output_hash, self.recipe_hash
         return Facts(
             self.id,
             self.status,
-            self.content_hash,
-            self.last_rendered_hash,
+            content_hash,
+            content_hash if self.last_rendered_hash == content_hash else self.last_rendered_hash,
             self.inputs_hash,
-            self.output_hash,
-            self.effective_hash,
-            self.recipe_hash,
-            self.last_recipe_hash,
+            output_hash,
+            output_hash if self.effective_hash == output_hash else self.effective_hash,
+            recipe_hash,
+            recipe_hash if self.last_recipe_hash == recipe_hash else self.last_recipe_hash,
             self.output,
             Problem(*self.problem) if self.problem else None,
             self.because,
@@ -98,9 +105,10 @@ class EdgeRow(msgspec.Struct, array_like=True, frozen=True):
     facets: frozenset[Facet] | None
     sure: bool
 
-    def dependency(self) -> Dependency:
-        """The edge's far end."""
-        return Dependency(self.target, self.kind, self.line, self.hash, self.facets, self.sure)
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Where it stands in the order of the rows."""
+        return self.origin, self.target, self.kind
 
 
 class RenderRow(msgspec.Struct, frozen=True):
@@ -213,12 +221,37 @@ def build_row(workspace: str, build: BuildRecord) -> dict[str, Any]:
     return {"workspace": workspace} | {name: value for name, value in fields.items() if name != "id"}
 
 
-def dependencies_of(edges: Sequence[EdgeRow]) -> dict[DocumentId, tuple[Dependency, ...]]:
-    """Each document's dependencies, in the order they were added."""
-    found: dict[DocumentId, list[Dependency]] = {}
-    for edge in sorted(edges, key=lambda edge: edge.position):
-        found.setdefault(edge.origin, []).append(edge.dependency())
-    return {document: tuple(dependencies) for document, dependencies in found.items()}
+class Needs:
+    """Each document's dependencies, gathered from pages of edges.
+
+    A path is the very object that the document has as its id, and equal hashes are one object: edges are many.
+    """
+
+    def __init__(self, documents: Iterable[Facts]) -> None:
+        self._paths = {facts.id: facts.id for facts in documents}
+        self._hashes: dict[str, str] = {}
+        self._facets: dict[frozenset[Facet], frozenset[Facet]] = {}
+        self._found: dict[DocumentId, list[tuple[int, Dependency]]] = {}
+
+    def add(self, edges: Iterable[EdgeRow]) -> None:
+        """One more page."""
+        for edge in edges:
+            origin = self._paths.get(edge.origin, edge.origin)
+            self._found.setdefault(origin, []).append((edge.position, self._dependency(edge)))
+
+    def by_document(self) -> dict[DocumentId, tuple[Dependency, ...]]:
+        """Of each document that has any, in the order they were added."""
+        by_position = itemgetter(0)
+        return {
+            document: tuple([dependency for _, dependency in sorted(found, key=by_position)])
+            for document, found in self._found.items()
+        }
+
+    def _dependency(self, edge: EdgeRow) -> Dependency:
+        target = self._paths.get(edge.target, edge.target)
+        known = None if edge.hash is None else self._hashes.setdefault(edge.hash, edge.hash)
+        facets = None if edge.facets is None else self._facets.setdefault(edge.facets, edge.facets)
+        return Dependency(target, edge.kind, edge.line, known, facets, edge.sure)
 
 
 def positions_from(start: int) -> Iterator[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -16,6 +16,7 @@ from kahnd.core.model import (
     Change,
     DocumentId,
     Edges,
+    Facts,
     HistoryEntry,
     Problem,
     Result,
@@ -31,11 +32,15 @@ from kahnd.store.remote import RemoteConnection
 CHUNK: Final = 10_000
 """Rows and edges that one transaction may write; only a first scan has more. Takes about a second."""
 
+PAGE: Final = 5_000
+"""Rows that are read at once: some 25 MB in the engine. Of fewer, the keys passed over again for each page tell."""
+
 SLACK: Final = 20
 """The history may be a twentieth longer than its limit: it is cut when as much was added."""
 
 T = TypeVar("T")
 C = TypeVar("C", Change, Result)
+R = TypeVar("R", rows.FactsRow, rows.EdgeRow)
 
 
 class _CycleAnswer(msgspec.Struct):
@@ -167,10 +172,22 @@ class SurrealStore:
 
     async def _load(self) -> Snapshot:
         builds = await self._ask(queries.LAST_BUILD, list[BuildRecord])
-        documents = await self._ask(queries.DOCUMENTS, list[rows.FactsRow])
-        edges = await self._ask(queries.EDGES, list[rows.EdgeRow])
-        last_build = builds[0] if builds else None
-        return Snapshot(tuple([row.facts() for row in documents]), rows.dependencies_of(edges), last_build)
+        documents: list[Facts] = []
+        async for page in self._pages(queries.DOCUMENTS, rows.FactsRow, None):
+            documents += [row.facts() for row in page]
+        needs = rows.Needs(documents)
+        async for edges in self._pages(queries.EDGES, rows.EdgeRow, (None, None, None)):
+            needs.add(edges)
+        return Snapshot(tuple(documents), needs.by_document(), builds[0] if builds else None)
+
+    async def _pages(self, query: str, kind: type[R], after: object) -> AsyncIterator[list[R]]:
+        """The rows of a query, so many at a time; `after` is what is before the first."""
+        full = True
+        while full:
+            page = await self._ask(query, list[kind], after=after, limit=PAGE)  # type: ignore[valid-type]  it is a type
+            yield page
+            full = len(page) == PAGE
+            after = page[-1].place if full else None
 
     async def _propagate(self, changes: Sequence[Change], later: Collection[DocumentId]) -> list[DocumentId]:
         kept = [change for change in changes if not change.forget]
