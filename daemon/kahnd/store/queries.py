@@ -172,13 +172,11 @@ No range of ids: the engine reads a range to its end whatever the limit. By this
 
 EDGES: Final = f"""{{
     {_IN}
-    LET $after = depends_on:[$w, $in.after[0], $in.after[1], $in.after[2]];
-    LET $end = depends_on:[$w, ..];
     RETURN encoding::json::encode((SELECT VALUE
-        [id.id()[1], id.id()[2], kind, line, position, hash, facets, sure] FROM depends_on
-        WHERE id > $after AND id < $end LIMIT $in.limit));
+        [id.id()[1], id.id()[2], kind, line, position, hash, facets, sure]
+        FROM depends_on:[$w, $in.first]..[$w, $in.last, ..]));
 }}"""
-"""So many edges' rows, by both paths and kind, behind those of `$in.after`: a dependent's are all together."""
+"""The rows of all edges that begin at the documents from the path `$in.first` to `$in.last`; a document's together."""
 
 RENDERS: Final = f"""{{
     {_IN}

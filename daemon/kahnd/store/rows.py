@@ -7,8 +7,8 @@ the way in, and null on the way out.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import count
-from operator import itemgetter
+from itertools import count, groupby
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -67,16 +67,11 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True):
     stat: tuple[int, int, int, int, int] | None
     facets: tuple[Digest, Digest, Digest] | None
 
-    @property
-    def place(self) -> DocumentId:
-        """Where it stands in the order of the rows."""
-        return self.id
-
-    def facts(self) -> Facts:
-        """The document's facts. What is mostly the same text is one object where it is: a project has many."""
+    def facts(self, path: DocumentId) -> Facts:
+        """The document's facts, with this path for its id. Hashes that are mostly the same are one object then."""
         content_hash, output_hash, recipe_hash = self.content_hash, self.output_hash, self.recipe_hash
         return Facts(
-            self.id,
+            path,
             self.status,
             content_hash,
             content_hash if self.last_rendered_hash == content_hash else self.last_rendered_hash,
@@ -104,11 +99,6 @@ class EdgeRow(msgspec.Struct, array_like=True, frozen=True):
     hash: str | None
     facets: frozenset[Facet] | None
     sure: bool
-
-    @property
-    def place(self) -> tuple[str, str, str]:
-        """Where it stands in the order of the rows."""
-        return self.origin, self.target, self.kind
 
 
 class RenderRow(msgspec.Struct, frozen=True):
@@ -221,37 +211,30 @@ def build_row(workspace: str, build: BuildRecord) -> dict[str, Any]:
     return {"workspace": workspace} | {name: value for name, value in fields.items() if name != "id"}
 
 
-class Needs:
-    """Each document's dependencies, gathered from pages of edges.
+class Gathered:
+    """What a database knows, taken over page by page. Equal texts become one object: there are many of most."""
 
-    A path is the very object that the document has as its id, and equal hashes are one object: edges are many.
-    """
-
-    def __init__(self, documents: Iterable[Facts]) -> None:
-        self._paths = {facts.id: facts.id for facts in documents}
+    def __init__(self) -> None:
+        self.documents: list[Facts] = []
+        self.dependencies: dict[DocumentId, tuple[Dependency, ...]] = {}
+        self._paths: dict[DocumentId, DocumentId] = {}
         self._hashes: dict[str, str] = {}
         self._facets: dict[frozenset[Facet], frozenset[Facet]] = {}
-        self._found: dict[DocumentId, list[tuple[int, Dependency]]] = {}
 
-    def add(self, edges: Iterable[EdgeRow]) -> None:
-        """One more page."""
-        for edge in edges:
-            origin = self._paths.get(edge.origin, edge.origin)
-            self._found.setdefault(origin, []).append((edge.position, self._dependency(edge)))
+    def add(self, documents: Iterable[FactsRow], edges: Iterable[EdgeRow]) -> None:
+        """Some documents, and all edges that begin at them, each document's together."""
+        self.documents += [row.facts(self._path(row.id)) for row in documents]
+        for origin, group in groupby(edges, key=attrgetter("origin")):
+            in_order = sorted(group, key=attrgetter("position"))
+            self.dependencies[self._path(origin)] = tuple([self._dependency(edge) for edge in in_order])
 
-    def by_document(self) -> dict[DocumentId, tuple[Dependency, ...]]:
-        """Of each document that has any, in the order they were added."""
-        by_position = itemgetter(0)
-        return {
-            document: tuple([dependency for _, dependency in sorted(found, key=by_position)])
-            for document, found in self._found.items()
-        }
+    def _path(self, path: DocumentId) -> DocumentId:
+        return self._paths.setdefault(path, path)
 
     def _dependency(self, edge: EdgeRow) -> Dependency:
-        target = self._paths.get(edge.target, edge.target)
         known = None if edge.hash is None else self._hashes.setdefault(edge.hash, edge.hash)
         facets = None if edge.facets is None else self._facets.setdefault(edge.facets, edge.facets)
-        return Dependency(target, edge.kind, edge.line, known, facets, edge.sure)
+        return Dependency(self._path(edge.target), edge.kind, edge.line, known, facets, edge.sure)
 
 
 def positions_from(start: int) -> Iterator[int]:
