@@ -59,6 +59,7 @@ class Graph:
             self.put(facts)
         for document, dependencies in snapshot.dependencies.items():
             self._know(self._nodes[document], dependencies)
+        self._needed.update(each for known in snapshot.dependencies.values() for each in {one.target for one in known})
 
     def __contains__(self, document: DocumentId) -> bool:
         return document in self._nodes
@@ -205,7 +206,6 @@ class Graph:
         """Take over a new node's edges as the database has them: each once, with what the last good render hung on."""
         node.dependencies = dependencies
         node.hung_on = {each: each for each in dependencies if each.hash is not None}
-        self._needed.update({each.target for each in dependencies})
 
     def _count(self, facts: Facts, by: int) -> None:
         if not is_collection(facts.id):
