@@ -19,7 +19,8 @@ def _document(number: int) -> FactsRow:
     content, output, recipe = (Digest(f"{number:031}{sort}") for sort in "cor")
     hashes = (content, content, Digest(f"{number:031}i"), output, output, recipe, recipe)
     place = OutputPath(f"site/folder/{number:06}.html")
-    return FactsRow(_path(number), Status.DONE, *hashes, place, None, None, (number, *[number + (1 << 60)] * 4), None)
+    stat = (number, number + (1 << 60), number + (2 << 60), number + (3 << 60), number + (4 << 60))
+    return FactsRow(_path(number), Status.DONE, *hashes, place, None, None, stat, None)
 
 
 def _path(number: int) -> DocumentId:
