@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Protocol
 
 from kahnd.core.model import (
@@ -32,9 +33,26 @@ PRESSING: Final = frozenset(
 """What the system says for want of memory, processes, permission, open files or space."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pressed(Problem):
-    """A problem of the machine's making. It may be mended without a word, so what fails by it is tried again."""
+class Stage(StrEnum):
+    """What is done between a save and the end of its build."""
+
+    EVENT = "event"
+    SETTLE = "settle"
+    HASH = "hash"
+    SCAN = "scan"
+    PROPAGATE = "propagate"
+    PLAN = "plan"
+    DISPATCH = "dispatch"
+    RENDER = "render"
+    COMMIT = "commit"
+
+
+class Meter(Protocol):
+    """Hears where time goes."""
+
+    def spent(self, stage: Stage, seconds: float) -> None:
+        """So much more went there."""
+        ...
 
 
 class Store(Protocol):

@@ -171,6 +171,7 @@ def test_a_plain_document_s_effective_hash_leaves_content_dependencies_out() -> 
 def test_an_inputs_hash_follows_recipe_content_and_dependencies() -> None:
     graph = graph_of(facts(A, recipe_hash="r", content_hash="c"), facts(P, content_hash="p", effective_hash="p"))
     graph.connect(A, [include(P)])
+    graph.remember(graph[A])
     hashes = [graph.inputs_hash(graph[A])]
     for changed in (
         facts(P, content_hash="q", effective_hash="q"),
@@ -178,6 +179,7 @@ def test_an_inputs_hash_follows_recipe_content_and_dependencies() -> None:
         facts(A, recipe_hash="s", content_hash="d"),
     ):
         graph.put(changed)
+        graph.remember(graph[A])
         hashes.append(graph.inputs_hash(graph[A]))
     assert len(set(hashes)) == 4
 

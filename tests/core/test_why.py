@@ -114,7 +114,7 @@ def test_only_hashes_that_changed_are_written() -> None:
     node, other = graph[DocumentId("docs/i.md")], graph[DocumentId("docs/7.txt")]
     assert graph.remember(node) == NO_EDGES
     graph.put(replace(other.facts, effective_hash=Digest("2" * 32)))
-    (changed,) = graph.remember(node).add
+    (changed,) = graph.remember(node).mark
     assert (changed.target, changed.hash) == ("docs/7.txt", f"{'2' * 32} ")
 
 

@@ -31,7 +31,7 @@ from kahnd.core.model import (
     Snapshot,
     Stat,
 )
-from kahnd.engine import Engine, Patience, World
+from kahnd.engine import Engine, Patience, Stages, World
 from kahnd.errors import StoreLostError
 from kahnd.ports import Batch
 from kahnd.store.memory import MemoryStore
@@ -257,7 +257,8 @@ class Place:
         self.watcher = watcher
         ids = (BuildId(f"b{number}") for number in range(1, 1000))
         self.machine = Machine(LAYOUT, Snapshot(), slots=2, build_ids=ids)
-        world = World(self.store, self.tree, self.outputs, self.pool, HandClock(), self.log.say)
+        self.stages = Stages()
+        world = World(self.store, self.tree, self.outputs, self.pool, HandClock(), self.log.say, self.stages)
         self.engine = Engine(self.machine, world, patience=Patience(self.log.say) if patient else None)
 
     def save(self, path: str, text: str) -> None:

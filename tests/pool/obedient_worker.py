@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from kahnd.core.digest import of_bytes
-from kahnd.core.model import Job, Outcome, Rendered
+from kahnd.core.model import Dependency, DocumentId, Job, Kind, Outcome, Read, Rendered
 from kahnd.pool.worker import Render, serve
 
 
@@ -18,9 +18,10 @@ def prepare(greeting: object) -> Render:
         for word in job.document.split():
             _obey(word, job)
         found = sorted(each.name for each in Path(job.stage).parent.iterdir())
+        reads = (Read(Dependency(DocumentId("\ud800"), Kind.DATA)),) if "half" in job.document else ()
         content = f"{greeting} {os.getpid()} {found}".encode()
         Path(job.stage).write_bytes(content)
-        return Rendered(of_bytes(content))
+        return Rendered(of_bytes(content), reads)
 
     return render
 

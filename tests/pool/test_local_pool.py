@@ -14,6 +14,7 @@ import pytest
 from kahnd.core.digest import of_bytes
 from kahnd.core.model import Digest, DocumentId, Failed, Job, Outcome, OutputPath, Rendered, RunId
 from kahnd.pool.local import Bounds, Program, WorkerPool
+from kahnd.ports import Stage
 
 WORKER = (sys.executable, str(Path(__file__).with_name("obedient_worker.py")))
 SOON_S = 20.0
@@ -117,6 +118,27 @@ async def test_a_fault_in_a_renderer_fails_its_document_and_leaves_the_worker(tm
         await pool.render(job("fine", 2))
     assert problem == "raise: the renderer broke: ValueError: a fault in a renderer"
     assert pid_of(tmp_path, 1) == pid_of(tmp_path, 2)
+
+
+async def test_half_a_character_in_an_answer_fails_its_document_and_leaves_the_worker(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        problem = problem_of(await pool.render(job("half", 1)))
+        assert isinstance(await pool.render(job("fine", 2)), Rendered)
+    assert problem.startswith("half: what it refers to is half a character")
+    assert pid_of(tmp_path, 1) == pid_of(tmp_path, 2)
+
+
+async def test_a_meter_hears_what_the_renderer_took_and_what_lay_around_it(tmp_path: Path) -> None:
+    heard: dict[Stage, float] = {}
+
+    class Ear:
+        def spent(self, stage: Stage, seconds: float) -> None:
+            heard[stage] = seconds
+
+    async with WorkerPool(Program(WORKER, "hello"), tmp_path, Bounds(2, SOON_S, ready=False), Ear()) as pool:
+        await pool.render(job("fine"))
+    assert heard.keys() == {Stage.RENDER, Stage.DISPATCH}
+    assert min(heard.values()) > 0
 
 
 async def test_past_its_time_the_whole_process_group_is_killed(tmp_path: Path) -> None:

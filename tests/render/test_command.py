@@ -9,8 +9,8 @@ import pytest
 
 from kahnd.core.digest import of_bytes
 from kahnd.core.model import Dependency, DocumentId, Failed, Kind, Problem, Rendered, Unmet
-from kahnd.render.command import MAX_DETAIL
 from kahnd.render.parameters import CommandParameters
+from kahnd.render.process import MAX_DETAIL
 from render.workshop import Workshop
 
 HELLO = {"docs/a b/x.in": "hello"}

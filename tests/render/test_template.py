@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import Template
 
 from kahnd.core.model import Kind
+from kahnd.render.environment import ProjectEnvironment, compiled, is_template
 from kahnd.render.parameters import TemplateParameters
 from render.workshop import Workshop
 
@@ -71,3 +75,12 @@ def test_a_scan_of_what_is_broken_finds_nothing_and_never_raises(shop: Workshop,
 def test_deep_nesting_is_a_failure_with_a_message(shop: Workshop) -> None:
     shop.write("docs/a.txt", "{% if 1 %}" * 200 + "{% endif %}" * 200)
     assert shop.problem("docs/a.txt").message
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: not is_template(text)))
+def test_a_text_without_templates_in_it_is_included_as_jinja_would(text: str) -> None:
+    environment = ProjectEnvironment()
+    expected = environment.from_string(text).render()
+    template = Template.from_code(environment, compiled(environment, text, "docs/x.txt"), {})
+    assert template.render() == expected
+    assert environment.from_string("{% include other %}").render(other=template) == expected

@@ -281,6 +281,19 @@ async def test_an_edge_keeps_the_hash_it_had_and_its_place(store: Store) -> None
     assert [(each.target, each.hash) for each in found] == [("y", "1" * 32), ("x", None)]
 
 
+async def test_an_edge_is_marked_where_it_is_and_not_made_where_it_is_not(store: Store) -> None:
+    there, elsewhere = (replace(each, hash="1" * 32, line=7) for each in needs("x y"))
+    await store.commit([done("x"), done("y"), done("a", add="x")])
+    await store.commit([replace(done("a"), edges=Edges(mark=(there, elsewhere)))])
+    found = (await store.load()).dependencies[DocumentId("a")]
+    assert [(each.target, each.hash, each.line) for each in found] == [("x", "1" * 32, 7)]
+
+
+async def test_of_a_document_s_results_in_one_batch_the_later_counts(store: Store) -> None:
+    await store.commit([done("x"), done("y"), done("a", add="x"), done("a", add="y", drop="x")])
+    assert (await store.load()).dependencies[DocumentId("a")] == needs("y")
+
+
 async def test_an_edge_is_sure_or_not_as_it_was_told_last(store: Store) -> None:
     for sure in (True, False, True):
         await store.commit([replace(done("a"), edges=Edges((replace(*needs("x"), sure=sure),)))])

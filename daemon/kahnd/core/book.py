@@ -48,7 +48,7 @@ class Book:
     def found(self, document: DocumentId, edges: Edges) -> None:
         """A run has found other dependencies: they are written with the document's next facts."""
         if edges != NO_EDGES:
-            self._edges[document] = edges
+            self._edges[document] = self._edges.get(document, NO_EDGES).then(edges)
 
     def keep_edges(self, node: Node) -> Iterable[Command]:
         """Write found edges now, the facts as they are."""
@@ -114,6 +114,7 @@ class Book:
     def rendered(self, node: Node, job: Job, outcome: Rendered, finished: Finished) -> Iterable[Command]:
         """DONE, with a new trace."""
         attempt = self._attempt(node, finished)
+        self.found(node.facts.id, self._graph.remember(node))
         facts = replace(
             node.facts,
             status=Status.DONE,
@@ -127,7 +128,6 @@ class Book:
             because=None,
         )
         generation = self.schedule.generation(facts.id)
-        self._edges[facts.id] = _joined(self._edges.get(facts.id, NO_EDGES), self._graph.remember(node))
         yield self.keep(facts, attempt)
         yield self.tell(
             "document.rendered",
@@ -176,8 +176,3 @@ class Book:
 def _there_and_back(node: Node) -> tuple[Reason, ...]:
     """Why it was rendered though its inputs are those of its last render: they were others in between."""
     return (Reason(Because.CONTENT, node.facts.id, node.facts.last_rendered_hash, node.facts.content_hash),)
-
-
-def _joined(found: Edges, hashed: Edges) -> Edges:
-    """Edges that a run found, and those whose hash is another."""
-    return Edges(tuple({each: each for each in (*found.add, *hashed.add)}.values()), found.drop)

@@ -14,7 +14,19 @@ from typing import Final
 
 from kahnd.core import digest
 from kahnd.core.facets import ABSENT, of_facets
-from kahnd.core.model import Dependency, Digest, DocumentId, Edges, Facts, Kind, OutputPath, Snapshot, Status
+from kahnd.core.model import (
+    CONTENT_KINDS,
+    SOURCE_KINDS,
+    Dependency,
+    Digest,
+    DocumentId,
+    Edges,
+    Facts,
+    Kind,
+    OutputPath,
+    Snapshot,
+    Status,
+)
 from kahnd.core.rules import Layout, Rule, is_collection
 
 _NOTHING: Final[Mapping[Dependency, Dependency]] = MappingProxyType({})
@@ -152,40 +164,39 @@ class Graph:
 
     def hash_of(self, dependency: Dependency) -> str:
         """What of the target the dependent's rendering hangs on, by the kind of the dependency."""
-        node = self.get(dependency.target)
-        if node is None or not node.exists:
+        node = self._nodes.get(dependency.target)
+        if node is None or node.facts.status is Status.MISSING:
             return ABSENT
-        facts = node.facts
+        facts, kind = node.facts, dependency.kind
         if dependency.facets is not None:
             return of_facets(facts, node.claim, dependency.facets)
-        if dependency.kind.of_content:
+        if kind in CONTENT_KINDS:
             return f"{facts.content_hash} {node.claim or ''}"
-        if dependency.kind.of_source and node.claim:
+        if node.claim and kind in SOURCE_KINDS:
             return str(facts.content_hash)
         return f"{facts.effective_hash} {node.claim or ''}"
 
     def remember(self, node: Node) -> Edges:
-        """A good render: what it hung on is what there is now; the answer says which edges that changes."""
+        """A good render: what it hung on is what there is now; the answer says which edges that changes.
+
+        Before anything else changes, `inputs_hash` is its trace.
+        """
         now = tuple(_with_hash(each, self.hash_of(each)) for each in node.dependencies)
         changed = tuple(each for each in now if each not in node.hung_on or node.hung_on[each].hash != each.hash)
         node.dependencies, node.hung_on = now, {each: each for each in now}
-        return Edges(changed)
+        return Edges(mark=changed)
 
     def hashes_then(self, node: Node) -> list[digest.Input]:
         """Every dependency of a node's last good render as (id, kind, hash), as far as it is known."""
-        return [(each.target, each.kind.value, each.hash or "") for each in node.hung_on.values()]
+        return [(each.target, each.kind, each.hash or "") for each in node.hung_on.values()]
 
     def hashes(self, node: Node) -> list[digest.Input]:
         """Every dependency of a node as (id, kind, hash)."""
-        return [(each.target, each.kind.value, self.hash_of(each)) for each in node.dependencies]
-
-    def inputs(self, node: Node) -> Iterator[digest.Input]:
-        """The walk over a node's inputs as they are now."""
-        return digest.inputs(node.facts.recipe_hash or "", _content(node), self.hashes(node))
+        return [(each.target, each.kind, self.hash_of(each)) for each in node.dependencies]
 
     def inputs_of_trace(self, node: Node) -> Iterator[digest.Input]:
-        """As `inputs`, of what its last good render hung on: dependencies that were found since do not count."""
-        hashes = [(each.target, each.kind.value, self.hash_of(each)) for each in node.hung_on.values()]
+        """The walk over what its last good render hung on, as that is now; dependencies found since do not count."""
+        hashes = [(each.target, each.kind, self.hash_of(each)) for each in node.hung_on.values()]
         return digest.inputs(node.facts.recipe_hash or "", _content(node), hashes)
 
     def is_as_rendered(self, node: Node) -> bool:
@@ -194,8 +205,8 @@ class Graph:
         return known is not None and known == digest.of_inputs(self.inputs_of_trace(node))
 
     def inputs_hash(self, node: Node) -> Digest:
-        """The verifying trace of a node as its inputs are now."""
-        return digest.of_inputs(self.inputs(node))
+        """The verifying trace of a node whose good render has just been remembered."""
+        return digest.of_inputs(digest.inputs(node.facts.recipe_hash or "", _content(node), self.hashes_then(node)))
 
     def effective_hash(self, node: Node) -> Digest:
         """A plain document's effective hash as its inputs are now."""

@@ -105,13 +105,17 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a user is told: what happened, where, and what to do. `detail` is a renderer's own output."""
+    """What a user is told: what happened, where, and what to do. `detail` is a renderer's own output.
+
+    `passing`: it is of the machine's making, and may be mended without a word; what fails by it is tried again.
+    """
 
     message: str
     file: str = ""
     line: int = 0
     remedy: str = ""
     detail: str = ""
+    passing: bool = False
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
@@ -145,10 +149,26 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """What changes among one document's dependencies; everything not named stays."""
+    """What changes among one document's dependencies; everything not named stays. What is dropped goes first.
+
+    `mark`: edges that are there, and of which something else than the target and the kind is another.
+    """
 
     add: tuple[Dependency, ...] = ()
     drop: tuple[DocumentId, ...] = ()
+    mark: tuple[Dependency, ...] = ()
+
+    def then(self, later: Edges) -> Edges:
+        """Both changes, one after the other."""
+        gone = frozenset(later.drop)
+        add = {each: each for each in self.add if each.target not in gone} | {each: each for each in later.add}
+        marked = (each for each in self.mark if each.target not in gone and each not in later.add)
+        mark = {each: each for each in marked} | {each: each for each in later.mark}
+        return Edges(
+            tuple(mark.pop(each, newest) for each, newest in add.items()),
+            tuple(dict.fromkeys((*self.drop, *later.drop))),
+            tuple(mark.values()),
+        )
 
 
 NO_EDGES: Final = Edges()

@@ -29,9 +29,7 @@ def differences(graph: Graph, node: Node) -> tuple[Reason, ...]:
     if digest.of_inputs(now) == facts.inputs_hash:
         return ()
     then = digest.inputs(facts.last_recipe_hash or "", facts.last_rendered_hash, graph.hashes_then(node))
-    added = (
-        (each.target, each.kind.value, graph.hash_of(each)) for each in node.dependencies if each not in node.hung_on
-    )
+    added = ((each.target, each.kind, graph.hash_of(each)) for each in node.dependencies if each not in node.hung_on)
     found = [_reason(facts.id, *each) for each in digest.explain(then, (*now, *added))]
     whole = Reason(Because.DEPENDENCY, facts.id, facts.inputs_hash, digest.of_inputs(now))
     return tuple({each.document + each.kind: each for each in reversed(found)}.values())[::-1] or (whole,)

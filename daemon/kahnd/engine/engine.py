@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from typing import Final, TypeVar
 
@@ -59,18 +59,18 @@ from kahnd.engine.eyes import Eyes
 from kahnd.engine.inspection import Inspection
 from kahnd.engine.keeper import Keeper
 from kahnd.engine.patience import Patience
-from kahnd.engine.targets import pressed, resolve
+from kahnd.engine.stages import Stages
+from kahnd.engine.targets import passing, resolve
+from kahnd.engine.tickets import OnProgress, Tickets
 from kahnd.errors import StoreCorruptError
-from kahnd.ports import Clock, Outputs, Pool, Store, Tree, Watcher
+from kahnd.ports import Clock, Outputs, Pool, Stage, Store, Tree, Watcher
 
 T = TypeVar("T")
 Say = Callable[..., None]
-LINGER_S: Final = 0.02
-"""Results are gathered this long before they are committed: a batch of many costs little more than one."""
+LINGER_S: Final = 0.1
+"""Results are gathered this long before they are committed, unless the build ends: a call costs as much as some ten."""
 TRY_AGAIN_S: Final = 10.0
 """How often what failed for the machine's sake is tried again."""
-OnProgress = Callable[[int, int, str], None]
-"""Hears of documents done, of how many, and the last one."""
 COUNTED: Final = ("rendered", "skipped", "failed", "blocked", "removed", "generations")
 
 
@@ -80,13 +80,6 @@ class Answered:
 
     report: Report
     duration_ms: float
-
-
-@dataclass(slots=True)
-class _Ticket:
-    done: anyio.Event
-    on_progress: OnProgress | None
-    report: Report | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +102,7 @@ class World:
     pool: Pool
     clock: Clock
     say: Say
+    stages: Stages = field(default_factory=Stages)
     on_config: Callable[[bool], None] = lambda _: None
     config_settled: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
 
@@ -120,18 +114,18 @@ class Engine:
         self, machine: Machine, world: World, *, last_build: BuildRecord | None = None, patience: Patience | None = None
     ) -> None:
         self.machine = machine
-        self.keeper = Keeper(world.store, patience)
+        self._stages = world.stages
+        self.keeper = Keeper(world.store, patience, world.stages)
         self._send, self._inbox = anyio.create_memory_object_stream[Event](inf)
         self._inspection = Inspection(machine.graph, world.outputs)
-        self.eyes = Eyes(world.tree, self._inspection, self._send.send_nowait, world.on_config)
+        self.eyes = Eyes(world.tree, self._inspection, self._send.send_nowait, world.on_config, self._look_taken)
         self._outputs = world.outputs
         self._pool = world.pool
         self._clock = world.clock
         self._say = world.say
         self._config_settled = world.config_settled
         self._scopes: dict[RunId, anyio.CancelScope] = {}
-        self._tickets: dict[Ticket, _Ticket] = {}
-        self._last_ticket = 0
+        self._tickets = Tickets()
         self._now: _Now | None = None
         self._wakeup = anyio.Event()
         self._broken = anyio.Event()
@@ -186,7 +180,7 @@ class Engine:
         if retry:
             await self.eyes.inspect()
         wanted = await self.closure(targets)
-        ticket = self._open_ticket(on_progress)
+        ticket = self._tickets.open(on_progress)
         self._send.send_nowait(Asked(ticket, cause, wanted, retry=retry, force=force))
         return await self.answered(ticket, began)
 
@@ -211,7 +205,7 @@ class Engine:
         wanted = await self.broken(targets)
         if not wanted:
             return Answered(Report(), self._elapsed_ms(began))
-        ticket = self._open_ticket(on_progress)
+        ticket = self._tickets.open(on_progress)
         self._send.send_nowait(Asked(ticket, "retry", wanted, retry=True))
         return await self.answered(ticket, began)
 
@@ -237,17 +231,11 @@ class Engine:
     def open(self, cause: str, targets: Collection[str], on_progress: OnProgress | None = None, **how: bool) -> Asked:
         """A question for a session to begin with: see `run`; its answer comes from `answered`. `how`: as in `Asked`."""
         names = frozenset(map(DocumentId, targets))
-        return Asked(self._open_ticket(on_progress), cause, names, **how)
+        return Asked(self._tickets.open(on_progress), cause, names, **how)
 
     async def answered(self, ticket: Ticket, began: float) -> Answered:
         """Wait for a ticket's answer."""
-        waiting = self._tickets[ticket]
-        try:
-            await waiting.done.wait()
-        finally:
-            del self._tickets[ticket]
-        assert waiting.report is not None  # noqa: S101 - set before `done`
-        return Answered(waiting.report, self._elapsed_ms(began))
+        return Answered(await self._tickets.answered(ticket), self._elapsed_ms(began))
 
     # The loop
 
@@ -263,14 +251,24 @@ class Engine:
         self.started.set()
 
     async def _handle(self, tasks: TaskGroup, event: Event) -> None:
-        commands = deque(self.machine.handle(event))
+        commands = deque(self._decide(event))
         while commands:
             answer = await self._perform(tasks, commands.popleft())
             if answer is not None:
-                commands.extend(self.machine.handle(answer))
-        self._show_progress()
+                commands.extend(self._decide(answer))
+        self._tickets.show(self.machine.builds.progress(), len(self.machine.schedule))
         if self.keeper.behind:
             self._wakeup.set()
+
+    def _decide(self, event: Event) -> list[Command]:
+        with self._stages.measure(Stage.PLAN):
+            return self.machine.handle(event)
+
+    def _look_taken(self, seconds: float, changed: int) -> None:
+        """What nothing came of is no build's."""
+        self._stages.spent(Stage.HASH, seconds)
+        if not changed and self._now is None:
+            self._stages.take()
 
     async def _perform(self, tasks: TaskGroup, command: Command) -> Event | None:  # noqa: C901, PLR0912 - a line a command
         match command:
@@ -281,7 +279,8 @@ class Engine:
             case FindCycle(members):
                 return CycleFound(members, await self.keeper.cycle(members))
             case Publish(run, stage, output, digest):
-                return Published(run, self._outputs.publish(stage, output, digest))
+                with self._stages.measure(Stage.COMMIT):
+                    return Published(run, self._outputs.publish(stage, output, digest))
             case Commit():
                 self.keeper.keep(command)
             case Render(job):
@@ -334,21 +333,20 @@ class Engine:
 
     async def _answer(self, ticket: Ticket, report: Report) -> None:
         await self.keeper.flush()
-        waiting = self._tickets.get(ticket)
-        if waiting:
-            waiting.report = report
-            waiting.done.set()
+        self._tickets.answer(ticket, report)
 
     async def _end(self, command: EndBuild) -> None:
         assert self._now is not None  # noqa: S101 - a build that ends has begun
         elapsed = self._elapsed_ms(self._now.began)
         self.last_build = await self.keeper.end(command, self._now.started_at, elapsed)
+        self._now = None
         counts = {name: getattr(self.last_build, name) for name in COUNTED}
         self._say(
             "build.finished",
             build=self.last_build.id,
             cause=self.last_build.cause,
             duration_ms=round(elapsed, 2),
+            stages_ms=self._stages.take(),
             **counts,
         )
 
@@ -356,8 +354,8 @@ class Engine:
         """Nothing tells when a disk has room again."""
         while True:
             await anyio.sleep(TRY_AGAIN_S)
-            if wanted := pressed(self.machine.graph):
-                ticket = self._open_ticket(None)
+            if wanted := passing(self.machine.graph):
+                ticket = self._tickets.open(None)
                 self._send.send_nowait(Asked(ticket, "retry", wanted, retry=True, lenient=True))
                 await self.answered(ticket, self._clock.monotonic())
 
@@ -372,19 +370,6 @@ class Engine:
             await anyio.sleep(LINGER_S)
             self._wakeup = anyio.Event()
             await self.keeper.flush()
-
-    def _open_ticket(self, on_progress: OnProgress | None) -> Ticket:
-        self._last_ticket += 1
-        ticket = Ticket(str(self._last_ticket))
-        self._tickets[ticket] = _Ticket(anyio.Event(), on_progress)
-        return ticket
-
-    def _show_progress(self) -> None:
-        progress = self.machine.builds.progress()
-        for ticket in self._tickets.values():
-            if ticket.on_progress and progress:
-                done, latest = progress
-                ticket.on_progress(done, done + len(self.machine.schedule), latest)
 
     def _elapsed_ms(self, began: float) -> float:
         return (self._clock.monotonic() - began) * 1000

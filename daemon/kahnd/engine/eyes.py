@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Awaitable, Callable, Collection
 from math import inf
 from typing import Final
 
@@ -24,11 +25,19 @@ class Eyes:
     """Owns the tree. What one look saw is sent before the next look begins, so that no older word overtakes a newer.
 
     `rescans` counts the looks at everything after the first. `on_config` hears of changes to what the session is built
-    on; True where they are to the ignore rules.
+    on; True where they are to the ignore rules. `on_look` hears of each look: its seconds, and how much had changed.
     """
 
-    def __init__(self, tree: Tree, inspection: Inspection, send: Send, on_config: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        inspection: Inspection,
+        send: Send,
+        on_config: Callable[[bool], None],
+        on_look: Callable[[float, int], None] = lambda _seconds, _changed: None,
+    ) -> None:
         self._on_config = on_config
+        self._on_look = on_look
         self._inspection = inspection
         self._tree = tree
         self._send = send
@@ -42,7 +51,7 @@ class Eyes:
         """Look at everything, against what an earlier life knew."""
         async with self._lock:
             self._tree.known(known)
-            sightings = await self._tree.crawl()
+            sightings = await self._timed(self._tree.crawl())
         self._looked.set()
         return sightings
 
@@ -67,7 +76,7 @@ class Eyes:
             while clock.monotonic() < until and clock.suspended() - slept < SLEPT_S:
                 await anyio.sleep(min(DOUBT_S, max(0, until - clock.monotonic())))
                 async with self._lock:
-                    self._report(await self._tree.look_again())
+                    self._report(await self._timed(self._tree.look_again()))
             await watcher.audit()
             await self.everything()
 
@@ -79,7 +88,7 @@ class Eyes:
 
     async def _crawl(self) -> tuple[Sighting, ...]:
         self.rescans += 1
-        return await self._tree.crawl()
+        return await self._timed(self._tree.crawl())
 
     async def inspect(self, hints: Collection[str] | None = None) -> None:
         """Compare the outputs there, or below (None: all), with what was put there."""
@@ -92,7 +101,7 @@ class Eyes:
         """Look at some documents and their outputs, because a rendering found them other than expected."""
         spoilt = await self._inspection.of(paths)
         async with self._lock:
-            sightings = await self._tree.look(paths)
+            sightings = await self._timed(self._tree.look(paths))
             self._send(Observed(sightings, cause_of(sightings), spoilt.absent, spoilt.altered))
             self._send(Looked(document))
 
@@ -107,9 +116,15 @@ class Eyes:
     async def _look_at(self, batch: Batch) -> int:
         await self._looked.wait()
         async with self._lock:
-            sightings = await (self._crawl() if batch.everything else self._tree.look(sorted(batch.paths)))
+            sightings = await (self._crawl() if batch.everything else self._timed(self._tree.look(sorted(batch.paths))))
             self._report(sightings)
         return len(sightings)
+
+    async def _timed(self, look: Awaitable[tuple[Sighting, ...]]) -> tuple[Sighting, ...]:
+        began = time.perf_counter()
+        sightings = await look
+        self._on_look(time.perf_counter() - began, len(sightings))
+        return sightings
 
     def _report(self, sightings: tuple[Sighting, ...]) -> None:
         if sightings:

@@ -11,8 +11,9 @@ import anyio
 from kahnd.core.messages import Commit, EndBuild, Propagate
 from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Result
 from kahnd.engine.patience import Patience
+from kahnd.engine.stages import Stages
 from kahnd.errors import StoreLostError
-from kahnd.ports import Store
+from kahnd.ports import Stage, Store
 
 T = TypeVar("T")
 
@@ -23,9 +24,10 @@ class Keeper:
     With `patience` a lost database is waited for as long as it takes; without, StoreLostError is raised.
     """
 
-    def __init__(self, store: Store, patience: Patience | None) -> None:
+    def __init__(self, store: Store, patience: Patience | None, stages: Stages | None = None) -> None:
         self._store = store
         self._patience = patience
+        self._stages = stages or Stages()
         self._lock = anyio.Lock()
         self._pending: list[Result] = []
 
@@ -66,18 +68,21 @@ class Keeper:
     async def end(self, command: EndBuild, started_at: str, duration_ms: float) -> BuildRecord:
         """Keep a finished build's record."""
         record = replace(command.build, started_at=started_at, duration_ms=duration_ms)
-        await self._ask(lambda: self._store.record_build(record))
+        await self._ask(lambda: self._store.record_build(record), Stage.COMMIT)
         return record
 
-    async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _ask(self, call: Callable[[], Awaitable[T]], stage: Stage = Stage.PROPAGATE) -> T:
         async with self._lock:
             await self._flush()
-            return await self._try(call)
+            with self._stages.measure(stage):
+                return await self._try(call)
 
     async def _flush(self) -> None:
-        while self._pending:
+        """What comes while this is written waits for the next batch: many small ones cost far more."""
+        if self._pending:
             batch, self._pending = self._pending, []
-            await self._try(lambda batch=batch: self._store.commit(batch))  # type: ignore[misc]
+            with self._stages.measure(Stage.COMMIT):
+                await self._try(lambda: self._store.commit(batch))
 
     async def _try(self, call: Callable[[], Awaitable[T]]) -> T:
         while True:

@@ -9,7 +9,6 @@ from kahnd.core.graph import Graph
 from kahnd.core.model import DocumentId, HistoryEntry, OutputPath, Problem, Status
 from kahnd.core.rules import is_collection
 from kahnd.errors import UsageError
-from kahnd.ports import Pressed
 
 PastRenders = Callable[[DocumentId | None, int], Awaitable[tuple[HistoryEntry, ...]]]
 """ports.Store's `history`."""
@@ -33,11 +32,11 @@ def resolve(graph: Graph, targets: Iterable[str]) -> frozenset[DocumentId]:
     return frozenset(found)
 
 
-def pressed(graph: Graph) -> frozenset[DocumentId]:
+def passing(graph: Graph) -> frozenset[DocumentId]:
     """What failed for the machine's sake, and what is blocked by that."""
     if not graph.counts[Status.FAILED]:
         return frozenset()
-    failed = {node.facts.id for node in graph if isinstance(node.facts.problem, Pressed)}
+    failed = {node.facts.id for node in graph if node.facts.problem and node.facts.problem.passing}
     return frozenset(failed.union(node.facts.id for node in graph if node.facts.because in failed))
 
 

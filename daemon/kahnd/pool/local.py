@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from kahnd.core.model import Failed, Job, Outcome, Problem
 from kahnd.pool import frames
-from kahnd.ports import Pressed
+from kahnd.ports import Meter, Stage
 
 SPARE: Final = 1
 """Workers beyond those that can be busy, where they are kept ready: whoever is killed is replaced at once."""
@@ -37,13 +38,14 @@ class _Worker:
         if greeting:
             await self.to.send(greeting)
 
-    async def render(self, job: Job) -> Outcome:
+    async def render(self, job: Job) -> tuple[Outcome, float]:
+        """What comes of it, and the seconds that took."""
         await self.greet()
         await self.to.send(frames.pack(job))
-        outcome = await frames.receive(self.of)
+        outcome, seconds = await frames.receive(self.of)
         if not isinstance(outcome, Outcome):
             raise TypeError(f"a worker answered with {type(outcome).__name__}")
-        return outcome
+        return outcome, seconds
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):
@@ -82,12 +84,13 @@ class Bounds:
 class WorkerPool:
     """Fulfils ports.Pool."""
 
-    def __init__(self, program: Program, root: Path, bounds: Bounds) -> None:
+    def __init__(self, program: Program, root: Path, bounds: Bounds, meter: Meter | None = None) -> None:
         self._program = program
-        self._greeting = frames.pack(program.greeting)
+        self._greeting = frames.greeting(program.greeting)
         self._root = root
         self._workers = bounds.workers
         self._timeout_s = bounds.timeout_s
+        self._meter = meter
         self._kept = bounds.workers + SPARE if bounds.ready else 0
         self._idle: list[_Worker] = []
         self._all = 0
@@ -129,6 +132,7 @@ class WorkerPool:
         return self._idle.pop() if self._idle else await self._spawn()
 
     async def _once(self, job: Job, worker_of: Callable[[], Awaitable[_Worker]]) -> Outcome | _Died:
+        began = time.perf_counter()
         try:
             _empty((self._root / job.stage).parent)
             worker = await worker_of()
@@ -136,7 +140,7 @@ class WorkerPool:
             return Failed(_not_begun(job, error))
         try:
             with anyio.fail_after(self._timeout_s):
-                outcome = await worker.render(job)
+                outcome, seconds = await worker.render(job)
         except TimeoutError:
             await self._replace(worker)
             return Failed(self._too_long(job))
@@ -146,6 +150,9 @@ class WorkerPool:
             await self._replace(worker)
             raise
         self._idle.append(worker)
+        if self._meter:
+            self._meter.spent(Stage.RENDER, seconds)
+            self._meter.spent(Stage.DISPATCH, time.perf_counter() - began - seconds)
         return outcome
 
     async def _spawn(self) -> _Worker:
@@ -193,7 +200,7 @@ class WorkerPool:
 def _not_begun(job: Job, error: OSError) -> Problem:
     """Of the machine: no room for a stage, or no process or file to be had."""
     remedy = "see to the machine's space, memory and limits (ulimit -n, ulimit -u)"
-    return Pressed(f"it can't be rendered here: {error.strerror}", job.document, remedy=remedy)
+    return Problem(f"it can't be rendered here: {error.strerror}", job.document, remedy=remedy, passing=True)
 
 
 def _empty(stage: Path) -> None:

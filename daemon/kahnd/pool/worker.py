@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import sys
+import time
 from collections.abc import Callable
-from queue import SimpleQueue
+from select import poll
 from threading import Thread
-from typing import BinaryIO
 
 from kahnd.core.model import Failed, Job, Outcome, Problem
 from kahnd.pool import frames
@@ -22,19 +21,14 @@ def serve(prepare: Callable[[object], Render]) -> None:
 
     Standard output is kept for the frames alone: whatever a renderer prints goes to standard error.
     """
-    incoming, outgoing = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    empty = os.open(os.devnull, os.O_RDONLY)
-    jobs: SimpleQueue[object] = SimpleQueue()
-    private = os.fdopen(os.dup(incoming.fileno()), "rb")
-    os.dup2(empty, 0)
-    Thread(target=_listen, args=(private, jobs), daemon=True).start()
-    render = prepare(jobs.get())
-    while True:
-        job = jobs.get()
-        if isinstance(job, Job):
-            outgoing.write(frames.pack(_attempt(render, job)))
-            outgoing.flush()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    Thread(target=_end_with_daemon, args=(incoming.fileno(),), daemon=True).start()
+    render = prepare(frames.read(incoming))
+    while isinstance(job := frames.read(incoming), Job):
+        outgoing.write(_answer(render, job))
+        outgoing.flush()
 
 
 def limit_memory(megabytes: int) -> None:
@@ -46,11 +40,21 @@ def limit_memory(megabytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
-def _listen(incoming: BinaryIO, jobs: SimpleQueue[object]) -> None:
-    """Pass jobs on. When the daemon is gone, end the whole process group: a command may be running."""
-    while (job := frames.read(incoming)) is not None:
-        jobs.put(job)
+def _end_with_daemon(incoming: int) -> None:
+    """When the daemon is gone, and nobody writes there any more, end the whole process group: a command may run."""
+    hangup = poll()
+    hangup.register(incoming, 0)
+    hangup.poll()
     os.killpg(0, signal.SIGKILL)
+
+
+def _answer(render: Render, job: Job) -> bytes:
+    began = time.perf_counter()
+    try:
+        return frames.pack(_attempt(render, job), time.perf_counter() - began)
+    except UnicodeEncodeError:
+        remedy = r"look for an escape such as \ud800 in it, and correct that"
+        return frames.pack(Failed(Problem("what it refers to is half a character", job.document, remedy=remedy)))
 
 
 def _attempt(render: Render, job: Job) -> Outcome:

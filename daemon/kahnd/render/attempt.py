@@ -12,7 +12,7 @@ from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
 from jinja2.exceptions import SecurityError
 
 from kahnd.core.model import Failed, Outcome, Problem, Rendered, Unmet
-from kahnd.ports import PRESSING, Pressed
+from kahnd.ports import PRESSING
 from kahnd.render.environment import ProjectLoader
 from kahnd.render.files import ProblemError
 from kahnd.render.rendering import UnmetError
@@ -51,7 +51,7 @@ def _problem(loader: ProjectLoader, error: Exception) -> Problem:
     if isinstance(error, ProblemError):
         return _placed(error.problem, file, line)
     if isinstance(error, OSError) and error.errno in PRESSING:
-        return Pressed(_message(error), document, 0, "see to the machine's space, memory and limits")
+        return Problem(_message(error), document, 0, "see to the machine's space, memory and limits", passing=True)
     return Problem(
         _message(error), file, line, _DEFINE if isinstance(error, UndefinedError) else "correct the template"
     )

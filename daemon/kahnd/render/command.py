@@ -5,27 +5,32 @@ It runs in the worker's process group, so that what cancels the worker ends it, 
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 import shlex
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Rendered, Scan, Unmet
 from kahnd.core.rules import Layout, resolve
 from kahnd.render.depfile import dependencies
 from kahnd.render.files import ProblemError, clear, digest_of, is_regular
 from kahnd.render.parameters import PLACEHOLDER, CommandParameters
+from kahnd.render.process import execute
 from kahnd.render.rendering import Rendering, UnmetError
 from kahnd.render.still import Still
 
-MAX_DETAIL: Final = 8 * 1024
 _NOT_FOUND: Final = 127
 _SHELL: Final = "/bin/sh"
+
+
+class NotInstalledError(Exception):
+    """There is no such program."""
 
 
 class CommandRenderer:
@@ -42,7 +47,7 @@ class CommandRenderer:
 
     def fingerprint(self, parameters: CommandParameters) -> str:
         """Whether the fallback is used: once the program is installed, its documents are rendered again."""
-        return "fallback" if parameters.fallback and not self._program(parameters) else ""
+        return "fallback" if parameters.fallback and not _is_installed(self._root, parameters) else ""
 
     def scan(self, document: DocumentId, content: bytes, parameters: CommandParameters) -> Scan:
         """What the rule's expressions find."""
@@ -71,23 +76,19 @@ class CommandRenderer:
             return Failed(error.problem, rendering.reads)
 
     def _produce(self, rendering: Rendering, parameters: CommandParameters) -> Rendered:
-        if not self._program(parameters):
-            return self._without_program(rendering, parameters)
         run, still = Run(rendering, parameters), Still(rendering)
         try:
             run.execute()
             run.check_depfile()
+        except NotInstalledError:
+            return self._without_program(rendering, parameters)
         except ProblemError:
             still.check()  # a failure over what is no more is none
             raise
         finally:
             run.note_discovered()  # of one that failed, too: it may be mended by what it reads
         still.check()
-        return Rendered(digest_of(self._root / rendering.job.stage), rendering.reads)
-
-    def _program(self, parameters: CommandParameters) -> str | None:
-        program = _SHELL if parameters.shell else parameters.words[0]
-        return shutil.which(self._root / program if "/" in program else program)
+        return Rendered(digest_of(run.stage), rendering.reads)
 
     def _without_program(self, rendering: Rendering, parameters: CommandParameters) -> Rendered:
         place = rendering.rule_place
@@ -107,6 +108,11 @@ class Run:
 
     rendering: Rendering
     parameters: CommandParameters
+
+    @property
+    def stage(self) -> str:
+        """Where the output is to be."""
+        return f"{self.rendering.root}/{self.rendering.job.stage}"
 
     @property
     def depfile(self) -> str:
@@ -135,31 +141,26 @@ class Run:
         }
 
     def execute(self) -> None:
-        """Run it to its end. Raises ProblemError where it can't be started, fails, or writes no output."""
+        """Run it to its end. Raises NotInstalledError; and ProblemError where it fails, or writes no output."""
         try:
-            clear(self.rendering.root / self.rendering.job.stage)
+            clear(self.stage)
             code, said = self._run()
         except OSError as error:
+            if not _is_installed(self.rendering.root, self.parameters):
+                raise NotInstalledError from error
             reason = error.strerror or str(error)
             raise self._failure(f"{self._program} can't be run: {reason}", "correct the rule's `command`") from error
         if code:
             raise self._failure(_exit_message(self._program, code), _exit_remedy(code), said)
-        if not is_regular(self.rendering.root / self.rendering.job.stage):
+        if not is_regular(self.stage):
             remedy = "write the file that `{output}` names, or set `stdout = true` in the rule"
             raise self._failure(f"{self._program} ended well but wrote no output", remedy, said)
 
     def _run(self) -> tuple[int, str]:
-        if not self.parameters.stdout:
-            return self._spawn(subprocess.PIPE, subprocess.STDOUT)
-        with (self.rendering.root / self.rendering.job.stage).open("wb") as output:
-            return self._spawn(output, subprocess.PIPE)
-
-    def _spawn(self, stdout: int | IO[bytes], stderr: int) -> tuple[int, str]:
-        with subprocess.Popen(  # noqa: S603 - running the user's command is what this is for
-            self.argv(), cwd=self.rendering.root, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
-        ) as process:
-            said = _tail(process.stdout or process.stderr)
-        return process.returncode, said
+        os.chdir(self.rendering.root)  # where workers are, unless a plug-in has gone elsewhere
+        stdout = open(self.stage, "wb") if self.parameters.stdout else nullcontext()  # noqa: PTH123, SIM115
+        with stdout as output:
+            return execute(self.argv(), output.fileno() if output else None)
 
     @property
     def _program(self) -> str:
@@ -179,9 +180,8 @@ class Run:
 
         What lies outside of the sources is left out.
         """
-        depfile = self.rendering.root / self.depfile
-        if self.parameters.writes_depfile and depfile.is_file():
-            for target in self._documents(dependencies(depfile.read_text(errors="surrogateescape"))):
+        if self.parameters.writes_depfile and (depfile := self.rendering.root / self.depfile).is_file():
+            for target in self._documents(dependencies(depfile.read_text(errors="replace"))):
                 self.rendering.note(Dependency(target, Kind.DISCOVERED))
             depfile.unlink()
 
@@ -201,6 +201,11 @@ class Run:
         return posixpath.relpath(path, root) if path.startswith("/") else posixpath.normpath(path)
 
 
+def _is_installed(root: Path, parameters: CommandParameters) -> bool:
+    program = _SHELL if parameters.shell else parameters.words[0]
+    return shutil.which(root / program if "/" in program else program) is not None
+
+
 def _operand(path: str) -> str:
     """The path as no program takes it for an option."""
     return f"./{path}" if path.startswith("-") else path
@@ -213,14 +218,6 @@ def _arguments(word: str, values: dict[str, tuple[str, ...]]) -> tuple[str, ...]
 
 def _fill(word: str, value: Callable[[str], str]) -> str:
     return PLACEHOLDER.sub(lambda match: value(match[1]), word)
-
-
-def _tail(pipe: IO[bytes] | None) -> str:
-    """The end of what a program says, of bounded size however much it says."""
-    kept = b""
-    while pipe and (chunk := pipe.read(MAX_DETAIL)):
-        kept = (kept + chunk)[-MAX_DETAIL:]
-    return kept.decode(errors="replace").strip()
 
 
 def _exit_message(program: str, code: int) -> str:

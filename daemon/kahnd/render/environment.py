@@ -7,6 +7,7 @@ A line that holds only a `{% block %}` leaves no blank line, so that loops can m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from types import CodeType
@@ -32,6 +33,9 @@ PLACE_ARGUMENT: Final = "_place"
 _ESCAPED: Final = tuple(
     f".{kind}{end}" for kind in ("html", "htm", "xhtml", "xml", "svg") for end in ("", ".j2", ".jinja")
 )
+
+_SYNTAX: Final = ("{{", "{%", "{#")
+_LINE_END: Final = re.compile(r"\r\n?")
 
 CodeCache = Cache[tuple[str, Digest], CodeType]
 
@@ -66,6 +70,20 @@ class ProjectEnvironment(ImmutableSandboxedEnvironment):
             place = nodes.Const((name, call.lineno), lineno=call.lineno, environment=self)
             call.kwargs.append(nodes.Keyword(PLACE_ARGUMENT, place, lineno=call.lineno, environment=self))
         return tree
+
+
+def is_template(text: str) -> bool:
+    """Whether anything in a text is Jinja's."""
+    return any(each in text for each in _SYNTAX)
+
+
+def compiled(environment: Environment, source: str, name: str) -> CodeType:
+    """A template's code, as `Template.from_code` takes it; that of a mere text is made without Jinja's compiler."""
+    if is_template(source):
+        return environment.compile(source, name, name)
+    text = _LINE_END.sub("\n", source)  # as Jinja has it
+    module = f"name, blocks, debug_info = {name!r}, {{}}, ''\ndef root(context, *_): yield {text!r}"
+    return compile(module, name, "exec")
 
 
 def project_calls(tree: nodes.Template) -> list[nodes.Call]:
@@ -132,7 +150,7 @@ class ProjectLoader(BaseLoader):
             self.missing = error
             raise TemplateNotFound(name) from error
         self.loaded.add(name)
-        code = self.codes.get((name, digest), lambda: environment.compile(self._source(content, name), name, name))
+        code = self.codes.get((name, digest), lambda: compiled(environment, self._source(content, name), name))
         return Template.from_code(environment, code, variables or environment.make_globals(None))
 
     def own(self, environment: Environment, source: str) -> Template:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import posixpath
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Mapping
@@ -12,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from kahnd.core.model import Digest, OutputPath, Problem
-from kahnd.ports import PRESSING, Pressed
+from kahnd.ports import PRESSING
 from kahnd.render.account import ACCOUNT, Account, Made
-from kahnd.render.files import digest_of, is_regular
+from kahnd.render.files import digest_of, is_regular, leads_straight
 
 _REMEDIES: Final = {
     errno.ENOSPC: "make room on the disk",
@@ -41,6 +42,7 @@ class FileOutputs:
         self._root = root
         self._prefix = f"{root}/"
         self._folder = root / folder
+        self._inner = f"{self._folder}/"
         self._account = Account(root / ACCOUNT, kept=kept)
 
     def open(self, recorded: Iterable[OutputPath]) -> None:
@@ -61,17 +63,17 @@ class FileOutputs:
 
         A file that is there and has the same bytes is kahnd's from now on.
         """
-        fits = self._inside(self._root / output)
+        fits = self._is_inside(output)
         if fits and self._is_foreign(output, digest):
             return Problem("a file that kahnd did not make is there", output, 0, "move it away, or change the rule")
-        return self._attempt(output, lambda: self._place(self._root / stage, output, digest), fits=fits)
+        return self._attempt(output, lambda: self._place(self._prefix + stage, output, digest), fits=fits)
 
     def remove(self, output: OutputPath) -> Problem | None:
         """Remove an output and the folders it leaves empty, if kahnd made it; a folder in its place is not its own."""
         if output not in self._account:
             return None
-        path = self._root / output
-        return self._attempt(output, lambda: self._remove(output), fits=self._inside(path) or self._unlinked(path))
+        fits = self._is_inside(output) or self._is_unlinked(self._root / output)
+        return self._attempt(output, lambda: self._remove(output), fits=fits)
 
     def discard(self, stage: str) -> None:
         """Remove a stage and all in it, if there. What can't be removed is in nobody's way."""
@@ -105,11 +107,11 @@ class FileOutputs:
         return True
 
     def _is_foreign(self, output: OutputPath, digest: Digest) -> bool:
-        if output in self._account:
+        if output in self._account or not os.path.lexists(self._prefix + output):
             return False
         path = self._root / output
         is_folder = path.is_dir() and not path.is_symlink()
-        return os.path.lexists(path) and not is_folder and self._hash(output) != digest
+        return not is_folder and self._hash(output) != digest
 
     def _stat(self, output: OutputPath) -> os.stat_result | None:
         """Of a regular file."""
@@ -134,30 +136,32 @@ class FileOutputs:
             act()
         except OSError as error:
             remedy = _REMEDIES.get(error.errno or 0, "check the output folder")
-            kind = Pressed if error.errno in PRESSING else Problem
-            return kind(f"the output can't be written or removed: {error.strerror}", output, 0, remedy)
+            message = f"the output can't be written or removed: {error.strerror}"
+            return Problem(message, output, 0, remedy, passing=error.errno in PRESSING)
         return None
 
-    def _inside(self, path: Path) -> bool:
-        parent = os.path.realpath(path.parent)
-        return path.name not in {"", ".", ".."} and Path(parent).is_relative_to(os.path.realpath(self._folder))
+    def _is_inside(self, output: OutputPath) -> bool:
+        """Whether it is in the output folder, also where links on the way there are followed."""
+        above, name = posixpath.split(self._prefix + output)
+        if name in {"", ".", ".."}:
+            return False
+        if above.startswith(self._inner) and leads_straight(str(self._folder), above.removeprefix(self._inner)):
+            return True
+        return Path(os.path.realpath(above)).is_relative_to(os.path.realpath(self._folder))
 
-    def _unlinked(self, path: Path) -> bool:
+    def _is_unlinked(self, path: Path) -> bool:
         """Whether it is in the project just as its path says."""
         return path.is_relative_to(self._root) and os.path.realpath(path.parent) == str(path.parent)
 
-    def _place(self, stage: Path, output: OutputPath, digest: Digest) -> None:
-        path = self._root / output
-        if path.is_dir() and not path.is_symlink():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    def _place(self, stage: str, output: OutputPath, digest: Digest) -> None:
+        path = self._prefix + output
         with self._account.entered(output, _made(os.lstat(stage), digest)):
-            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                stage.replace(path)
+                _move(stage, path)
             except OSError as error:
                 if error.errno != errno.EXDEV:
                     raise
-                _copy_over(stage, path)
+                _copy_over(Path(stage), Path(path))
                 self._account.enter(output, _made(os.lstat(path), digest))
 
     def _remove(self, output: OutputPath) -> None:
@@ -177,6 +181,15 @@ class FileOutputs:
             except OSError:  # not empty, or not ours to remove
                 return
             folder = folder.parent
+
+
+def _move(stage: str, path: str) -> None:
+    """Into place at once; its folder is mostly there."""
+    try:
+        os.replace(stage, path)  # noqa: PTH105 - for every output
+    except FileNotFoundError:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(stage, path)  # noqa: PTH105
 
 
 def _made(status: os.stat_result, digest: Digest) -> Made:

@@ -13,7 +13,7 @@ from kahnd.core.model import DocumentId, Job, Kind, Outcome, Rendered, Scan
 from kahnd.core.rules import Layout
 from kahnd.render.attempt import attempt
 from kahnd.render.cache import Cache
-from kahnd.render.environment import CodeCache, ProjectEnvironment, ProjectLoader
+from kahnd.render.environment import CodeCache, ProjectEnvironment, ProjectLoader, is_template
 from kahnd.render.files import ProblemError, decode
 from kahnd.render.frontmatter import Parts, body_in_place, split
 from kahnd.render.markdown import Markdown
@@ -36,7 +36,6 @@ BUILT_IN_LAYOUT: Final = """\
 {{ content }}</body>
 </html>
 """
-_TEMPLATED: Final = ("{{", "{%", "{#")
 
 
 class PageRenderer:
@@ -91,7 +90,7 @@ class PageRenderer:
         return rendering.finish(page.encode())
 
     def _text(self, loader: ProjectLoader, environment: ProjectEnvironment, parts: Parts) -> str:
-        if not any(each in parts.body for each in _TEMPLATED):
+        if not is_template(parts.body):
             return parts.body
         return loader.own(environment, body_in_place(parts)).render()
 

@@ -34,7 +34,7 @@ class Still:
 
     def _own_digest(self) -> Digest | None:
         try:
-            return digest_of(self._rendering.root / self._rendering.job.document)
+            return digest_of(f"{self._rendering.root}/{self._rendering.job.document}")
         except OSError:
             return None
 

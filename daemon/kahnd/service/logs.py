@@ -144,23 +144,31 @@ class _LogFile(RotatingFileHandler):
         self._failed = False
 
     def write(self, event: Event) -> None:
+        """A line, whole; not by way of a logging record, of which thousands in a build take their time."""
         self._failed = False
-        self._let_go()
-        self.handle(logging.makeLogRecord({"msg": as_json(event)}))
+        line = as_json(event) + self.terminator
+        try:
+            self.stream = self._in_place() or self._open()
+            if os.fstat(self.stream.fileno()).st_size + len(line) > self.maxBytes:
+                self.doRollover()
+                self.stream = self._open()
+            self.stream.write(line)
+            self.stream.flush()
+        except (OSError, ValueError):
+            self.handleError(logging.makeLogRecord({}))
         self._told = self._failed
 
-    def _let_go(self) -> None:
-        """Close a file that its name does not mean any more; the next line opens the one it means."""
-        if self.stream and not self._in_place(self.stream):
-            stream, self.stream = self.stream, None
-            with suppress(OSError):  # what it still held has nowhere to go
-                stream.close()
-
-    def _in_place(self, stream: TextIO) -> bool:
-        try:
-            return os.path.samestat(os.fstat(stream.fileno()), Path(self.baseFilename).stat())
-        except OSError:
-            return False
+    def _in_place(self) -> TextIOWrapper | None:
+        """The open file, unless its name means another by now, or none."""
+        stream, self.stream = self.stream, None
+        if stream is None:
+            return None
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(stream.fileno()), os.stat(self.baseFilename)):  # noqa: PTH116
+                return stream
+        with suppress(OSError):  # what it still held has nowhere to go
+            stream.close()
+        return None
 
     def handleError(self, _record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         self._failed = True

@@ -22,9 +22,9 @@ from kahnd.core.machine import Machine
 from kahnd.core.model import BuildId, Problem, Snapshot
 from kahnd.core.rules import Layout
 from kahnd.core.runs import STAGES
-from kahnd.engine import Engine, Patience, World
+from kahnd.engine import Engine, MeteredScanner, Patience, Stages, World
 from kahnd.pool.local import Bounds, Program, WorkerPool
-from kahnd.ports import Store
+from kahnd.ports import Meter, Store
 from kahnd.render import registry
 from kahnd.render.outputs import FileOutputs
 from kahnd.render.scan import DocumentScanner
@@ -108,11 +108,11 @@ async def open_session(
     `desk` is where changes to what the session is built on are dealt with, if it is watched at all: then workers are
     kept ready, and a lost database is waited for.
     """
-    config, layout = project.config, project.layout
+    config, layout, stages = project.config, project.layout, Stages()
     program = Program(WORKER, Greeting(config.root, layout, config.pool.memory_mb), _without_secrets(os.environ))
     bounds = Bounds(config.pool.workers, config.pool.timeout_s, ready=desk is not None)
     async with (
-        WorkerPool(program, config.root, bounds) as pool,
+        WorkerPool(program, config.root, bounds, stages) as pool,
         stored(config, say) as store,
     ):
         with lasting():
@@ -121,11 +121,11 @@ async def open_session(
         with closing(FileOutputs(config.root, layout.output)) as outputs:
             outputs.discard(STAGES)
             outputs.open(each.output for each in snapshot.documents if each.output)
-            world = World(store, tree_of(project, say), outputs, pool, SystemClock(), say)
+            world = World(store, tree_of(project, say, stages), outputs, pool, SystemClock(), say, stages)
             if desk:
                 world = replace(world, on_config=desk.on_config, config_settled=desk.config_settled)
             engine = Engine(machine, world, last_build=snapshot.last_build, patience=desk.patience if desk else None)
-            yield Session(project, engine, snapshot, _watcher(project, say))
+            yield Session(project, engine, snapshot, _watcher(project, say, stages))
 
 
 def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
@@ -175,14 +175,14 @@ def is_stored(config: Config) -> bool:
     return not embedded or (config.root / STATE_FOLDER).is_dir()
 
 
-def tree_of(project: Project, say: Say = lambda _event, **_fields: None) -> SourceTree:
+def tree_of(project: Project, say: Say = lambda _event, **_fields: None, stages: Stages | None = None) -> SourceTree:
     """The project's source folders."""
     layout = project.layout
-    scanner = DocumentScanner(layout, registry.create(project.root, layout))
+    scanner = MeteredScanner(DocumentScanner(layout, registry.create(project.root, layout)), stages or Stages())
     return SourceTree(project.root, layout, (*project.config.ignore, *own_files(project.config)), scanner, say)
 
 
-def _watcher(project: Project, say: Say) -> FileWatcher:
+def _watcher(project: Project, say: Say, meter: Meter) -> FileWatcher:
     config = project.config
     return FileWatcher(
         config.root,
@@ -193,4 +193,5 @@ def _watcher(project: Project, say: Say) -> FileWatcher:
         events=config.watch.events,
         outputs=config.layout.output,
         say=say,
+        meter=meter,
     )

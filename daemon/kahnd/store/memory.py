@@ -131,6 +131,8 @@ class MemoryStore:
         for each in edges.add:
             self._needs.setdefault(document, {})[each.target, each.kind] = each
             self._needed_by.setdefault(each.target, {})[document, each.kind] = None
+        there = self._needs.get(document, {})
+        there.update({(each.target, each.kind): each for each in edges.mark if (each.target, each.kind) in there})
 
     def _disconnect(self, document: DocumentId, target: DocumentId, kind: Kind) -> None:
         del self._needs[document][target, kind]

@@ -77,20 +77,23 @@ def _closure(name: str, start: str, step: str, rounds: int) -> str:
 
 
 _WRITE: Final = """
+    FOR $row IN $in.known { UPDATE document:[$w, $row.path] CONTENT $row.facts RETURN NONE };
     FOR $row IN $in.rows { UPSERT document:[$w, $row.path] CONTENT $row.facts RETURN NONE };
-    INSERT IGNORE INTO document $in.expected.map(|$path| {
-        id: [$w, $path], workspace: $w, status: 'MISSING'
-    }) RETURN NONE;
     FOR $edge IN $in.drop {
         DELETE depends_on:[$w, $edge[0], $edge[1], NONE]..[$w, $edge[0], $edge[1], ..] RETURN NONE
     };
     INSERT RELATION INTO depends_on $in.add.map(|$edge| {
         id: [$w, $edge[0], $edge[1], $edge[2]],
         in: document:[$w, $edge[0]], out: document:[$w, $edge[1]],
-        kind: $edge[2], line: $edge[3], position: $edge[4], hash: $edge[5] ?? NONE, facets: $edge[6] ?? NONE,
-        sure: $edge[7]
+        kind: $edge[2], line: $edge[3], hash: $edge[4] ?? NONE, facets: $edge[5] ?? NONE, sure: $edge[6],
+        position: $edge[7]
     }) ON DUPLICATE KEY UPDATE
-        line = $input.line, hash = $input.hash, facets = $input.facets, sure = $input.sure RETURN NONE;"""
+        line = $input.line, hash = $input.hash, facets = $input.facets, sure = $input.sure RETURN NONE;
+    FOR $edge IN $in.mark {
+        UPDATE depends_on:[$w, $edge[0], $edge[1], $edge[2]]
+            SET line = $edge[3], hash = $edge[4] ?? NONE, facets = $edge[5] ?? NONE, sure = $edge[6] RETURN NONE
+    };"""
+"""An UPDATE takes half of what an UPSERT of what is there takes, and a fifth of an INSERT ON DUPLICATE KEY UPDATE."""
 
 
 @cache
@@ -102,7 +105,11 @@ def propagate(rounds: int) -> str:
     its edges with it.
     """
     return f"""{{
-    {_IN}{_WRITE}
+    {_IN}
+    INSERT IGNORE INTO document $in.expected.map(|$path| {{
+        id: [$w, $path], workspace: $w, status: 'MISSING'
+    }}) RETURN NONE;
+    {_WRITE}
     LET $changed = {_records("$in.changed")};
     LET $content = {_records("$in.content")};
     LET $seeds = {_union("$changed", f"array::flatten($content{_CONTENT_DEPENDENTS})")};

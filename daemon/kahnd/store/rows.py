@@ -6,7 +6,7 @@ the way in, and null on the way out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count, groupby
 from operator import attrgetter
 from typing import Any, Final
@@ -44,6 +44,7 @@ ROW_LIMIT: Final = 3000
 """Bytes that a line of the job history has for its error, its reasons and its chain."""
 MOST_REASONS: Final = 20
 
+Row = dict[str, object]
 _PLAIN: Final = tuple(name for name in FACTS if name not in {"problem", "stat", "facets"})
 _SIGN: Final = 1 << 63
 _WRAP: Final = 1 << 64
@@ -133,7 +134,7 @@ class RenderRow(msgspec.Struct, frozen=True):
         )
 
 
-def facts_row(workspace: str, facts: Facts, status: Status) -> dict[str, object]:
+def facts_row(workspace: str, facts: Facts, status: Status) -> Row:
     """A document's record, with this status."""
     row = {name: value for name in _PLAIN if (value := getattr(facts, name)) is not None}
     row |= {"workspace": workspace, "status": status}
@@ -146,27 +147,28 @@ def facts_row(workspace: str, facts: Facts, status: Status) -> dict[str, object]
     return {"path": facts.id, "facts": row}
 
 
-def changed_row(workspace: str, change: Change) -> dict[str, object]:
+def changed_row(workspace: str, change: Change) -> Row:
     """A changed document's record: DIRTY, as everything propagation reaches, unless it is MISSING."""
     missing = change.facts.status is Status.MISSING
     return facts_row(workspace, change.facts, Status.MISSING if missing else Status.DIRTY)
 
 
-def edge_rows(changed: Iterable[tuple[DocumentId, Edges]], positions: Iterator[int]) -> dict[str, object]:
-    """What to drop and what to add, an edge once; positions only ever grow, so they keep the order of adding."""
-    drop: list[tuple[str, str]] = []
-    add: dict[tuple[str, str, str], tuple[object, ...]] = {}
-    for document, edges in changed:
-        drop += [(document, target) for target in dict.fromkeys(edges.drop)]
-        for each in edges.add:
-            place = (document, each.target, each.kind)
-            position = add[place][4] if place in add else next(positions)
-            facets = None if each.facets is None else sorted(each.facets)
-            add[place] = (*place, each.line, position, each.hash, facets, each.sure)
-    return {"drop": drop, "add": list(add.values())}
+def edge_rows(edges: Mapping[DocumentId, Edges], positions: Iterator[int]) -> Row:
+    """What to drop, to add and to mark; positions only ever grow, so they keep the order of adding."""
+    changes = edges.items()
+    return {
+        "drop": [(document, target) for document, each in changes for target in each.drop],
+        "add": [_edge_row(document, each, next(positions)) for document, edges in changes for each in edges.add],
+        "mark": [_edge_row(document, each) for document, edges in changes for each in edges.mark],
+    }
 
 
-def render_row(workspace: str, result: Result) -> dict[str, object] | None:
+def _edge_row(document: DocumentId, edge: Dependency, position: int = 0) -> tuple[object, ...]:
+    facets = None if edge.facets is None else sorted(edge.facets)
+    return document, edge.target, edge.kind, edge.line, edge.hash, facets, edge.sure, position
+
+
+def render_row(workspace: str, result: Result) -> Row | None:
     """A line of the job history; None where nothing was rendered."""
     attempt, facts = result.attempt, result.facts
     if attempt is None:
@@ -187,7 +189,7 @@ def render_row(workspace: str, result: Result) -> dict[str, object] | None:
     return {name: value for name, value in row.items() if value is not None}
 
 
-def _why_row(attempt: Attempt, room: int) -> dict[str, object]:
+def _why_row(attempt: Attempt, room: int) -> Row:
     """The chain, and as many of the reasons as there is room for."""
     chain = attempt.chain if _size(attempt.chain) <= room // 2 else ()
     room -= _size(chain)

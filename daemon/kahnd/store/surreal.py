@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from kahnd.core.model import (
+    NO_EDGES,
     BuildRecord,
     Change,
     DocumentId,
@@ -79,6 +80,7 @@ class SurrealStore:
         self._limits = limits
         self._unpruned = limits.renders  # what earlier sessions left is not known
         self._positions = rows.positions_from(time.time_ns())
+        self._known: set[DocumentId] = set()
 
     async def load(self) -> Snapshot:
         """Everything known. An embedded database that turns out to be damaged is begun again, and so is empty.
@@ -89,7 +91,8 @@ class SurrealStore:
             snapshot = await self._load()
         except StoreCorruptError as error:
             await self._connection.rebuild(error)
-            return await self._load()
+            snapshot = await self._load()
+        self._known = {facts.id for facts in snapshot.documents}
         records = len(snapshot.documents) + sum(map(len, snapshot.dependencies.values()))
         if self._limits.is_swollen(self._connection.size(), records):
             with suppress(StoreLostError):
@@ -130,9 +133,9 @@ class SurrealStore:
         """Write results. More than one transaction bears are several: each result stands for itself."""
         for chunk in _chunks(results):
             renders = [row for each in chunk if (row := rows.render_row(self._workspace, each))]
-            written = [rows.facts_row(self._workspace, each.facts, each.facts.status) for each in chunk]
-            edges = rows.edge_rows(((each.facts.id, each.edges) for each in chunk), self._positions)
-            await self._run(queries.COMMIT, rows=written, expected=(), renders=renders, **edges)
+            last = {each.facts.id: rows.facts_row(self._workspace, each.facts, each.facts.status) for each in chunk}
+            await self._run(queries.COMMIT, renders=renders, **self._written(last), **self._edges(chunk))
+            self._known |= last.keys()
             self._unpruned += len(renders)
 
     async def record_build(self, build: BuildRecord) -> None:
@@ -160,7 +163,7 @@ class SurrealStore:
             other = SurrealStore(connection, self._workspace, self._limits)
             for start in range(0, len(renders), CHUNK):
                 past = renders[start : start + CHUNK]
-                await other._run(queries.COMMIT, rows=(), expected=(), renders=past, drop=(), add=())
+                await other._run(queries.COMMIT, renders=past, **other._written({}), **other._edges(()))
             known = snapshot.dependencies
             await other.commit([Result(each, Edges(known.get(each.id, ()))) for each in snapshot.documents])
             if snapshot.last_build:
@@ -185,18 +188,35 @@ class SurrealStore:
 
     async def _propagate(self, changes: Sequence[Change], later: Collection[DocumentId]) -> list[DocumentId]:
         kept = [change for change in changes if not change.forget]
-        edges = rows.edge_rows(((change.facts.id, change.edges) for change in kept), self._positions)
+        forgotten = [change.facts.id for change in changes if change.forget]
         targets = {each.target for change in kept for each in change.edges.add}
-        return await self._ask_deep(
+        reached = await self._ask_deep(
             queries.propagate,
             list[DocumentId],
-            rows=[rows.changed_row(self._workspace, change) for change in kept],
             expected=list(targets.intersection(later)),
             changed=list(dict.fromkeys(change.facts.id for change in changes)),
             content=[change.facts.id for change in changes if change.content],
-            forget=[change.facts.id for change in changes if change.forget],
-            **edges,
+            forget=forgotten,
+            **self._written({change.facts.id: rows.changed_row(self._workspace, change) for change in kept}),
+            **self._edges(kept),
         )
+        self._known.update(change.facts.id for change in kept)
+        self._known.difference_update(forgotten)
+        return reached
+
+    def _written(self, written: Mapping[DocumentId, rows.Row]) -> dict[str, list[rows.Row]]:
+        """The records that are there, and those that may not be."""
+        return {
+            "known": [row for document, row in written.items() if document in self._known],
+            "rows": [row for document, row in written.items() if document not in self._known],
+        }
+
+    def _edges(self, changed: Iterable[Change | Result]) -> dict[str, object]:
+        folded: dict[DocumentId, Edges] = {}
+        for each in changed:
+            if each.edges != NO_EDGES:
+                folded[each.facts.id] = folded.get(each.facts.id, NO_EDGES).then(each.edges)
+        return rows.edge_rows(folded, self._positions)
 
     async def _ask_deep(self, query: Callable[[int], str], kind: type[T], **payload: object) -> T:
         """Ask with as many rounds of recursion as the graph turns out to be deep."""
@@ -225,7 +245,7 @@ def _chunks(items: Sequence[C]) -> Iterator[Sequence[C]]:
     """The items in order, each time as many as one transaction bears, at least one."""
     start = weight = 0
     for index, each in enumerate(items):
-        cost = 1 + len(each.edges.add) + len(each.edges.drop)
+        cost = 1 + len(each.edges.add) + len(each.edges.drop) + len(each.edges.mark)
         if weight and weight + cost > CHUNK:
             yield items[start:index]
             start, weight = index, 0

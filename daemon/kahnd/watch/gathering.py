@@ -93,6 +93,11 @@ class Gathering:
         """All paths that were not handed out yet."""
         return frozenset(self._paths)
 
+    @property
+    def since(self) -> float:
+        """When the first event came of those that are settling; infinite while there is none."""
+        return self._first
+
     def take(self, event: Event, now: float) -> None:
         """One more event."""
         known = self._paths.get(event.path)

@@ -22,7 +22,7 @@ import anyio
 import anyio.to_thread
 
 from kahnd.core.rules import is_below
-from kahnd.ports import Batch
+from kahnd.ports import Batch, Meter, Stage
 from kahnd.watch.anchors import Anchors, file_signature, folder_signature
 from kahnd.watch.coverage import Coverage, Events, Folders, Polling
 from kahnd.watch.gathering import Gathering
@@ -64,12 +64,14 @@ class FileWatcher:
         events: Events = "auto",
         outputs: str | None = None,
         say: Callable[..., None] = lambda _event, **_fields: None,
+        meter: Meter | None = None,
     ) -> None:
         self._root = os.path.abspath(root)  # noqa: PTH100  a link at the project's own place stays as it was given
         self._sources = tuple(sorted(set(map(_normal, sources))))
         holds_sources = outputs is not None and any(is_below(source, outputs) for source in self._sources)
         self._outputs = None if outputs is None or holds_sources else _normal(outputs)
         self._say = say
+        self._meter = meter
         self._overflows = 0
         self._session = frozenset(_normal(posixpath.relpath(self._full(each), self._root)) for each in session_files)
         self._session |= {CONFIG_FILE}
@@ -91,6 +93,7 @@ class FileWatcher:
         self._pending: dict[str, float] = {}
         self._arrived: dict[str, frozenset[str]] = {}
         self._is_busy = False
+        self._told_late = 0.0
 
     # Faces
 
@@ -198,6 +201,8 @@ class FileWatcher:
             if event.mask & CREATE:
                 self._arrived.setdefault(posixpath.basename(path), self._gathering.pending)
         elif self._matters(path) or path in self._beside or self._coverage.is_linked(path):
+            if self._meter and self._told_late == 0:
+                self._told_late = _age(self._full(path))
             self._gathering.take(event, now)
 
     def _take_anchors(self, now: float) -> None:
@@ -220,10 +225,17 @@ class FileWatcher:
         if not due:
             return self._batch(frozenset(), polled, now)
         pending = self._gathering.pending
+        self._account(now)
         ripe = self._gathering.harvest(now, FLOOD)
         if ripe is None or _ignoring(ripe):
             return await self._everything(pending)
         return self._batch(ripe, polled, now)
+
+    def _account(self, now: float) -> None:
+        if self._meter and self._gathering.since < now:
+            self._meter.spent(Stage.EVENT, self._told_late)
+            self._meter.spent(Stage.SETTLE, now - self._gathering.since)
+            self._told_late = 0.0
 
     async def _poll(self, now: float) -> frozenset[str]:
         """What has to be looked at now without an event."""
@@ -331,3 +343,11 @@ def _normal(path: str) -> str:
 def _ignoring(paths: Iterable[str]) -> bool:
     """Whether ignore rules may be others."""
     return any(posixpath.basename(path) == GITIGNORE for path in paths)
+
+
+def _age(path: str) -> float:
+    """Seconds since a file was changed or put there; 0 where that can't be told."""
+    try:
+        return max(0.0, time.time() - os.lstat(path).st_ctime)
+    except OSError:
+        return 0.0
