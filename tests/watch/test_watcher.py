@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -322,6 +323,15 @@ async def test_polling_asks_for_looks_at_everything(root: Path) -> None:
         assert seen.watcher.backend == "polling"
         write(root, {"kahnd.toml": "changed"})
         await seen.until(lambda batches: any(batch.everything and batch.config for batch in batches))
+
+
+async def test_a_watcher_to_which_nothing_happens_rests(root: Path, events: Events) -> None:
+    """That is only to be seen by waiting, longer than until the first look without an event."""
+    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+        began = time.thread_time()
+        await anyio.sleep(3)
+        assert time.thread_time() - began < 0.1
+        assert seen.batches == []
 
 
 def test_the_interpreter_ends_at_once_with_a_watcher_under_way(root: Path) -> None:

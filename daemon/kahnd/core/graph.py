@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
 
 from kahnd.core import digest
 from kahnd.core.facets import ABSENT, of_facets
@@ -27,6 +29,8 @@ from kahnd.core.model import (
 )
 from kahnd.core.rules import Layout, Rule, is_collection
 
+_NOTHING: Final[Mapping[Dependency, Dependency]] = MappingProxyType({})
+
 
 @dataclass(slots=True)
 class Node:
@@ -41,7 +45,7 @@ class Node:
     claim: OutputPath | None = None
     dependencies: tuple[Dependency, ...] = ()
     cycle: tuple[DocumentId, ...] = ()
-    hung_on: dict[Dependency, Dependency] = field(default_factory=dict)
+    hung_on: Mapping[Dependency, Dependency] = field(default_factory=lambda: _NOTHING)
 
     @property
     def exists(self) -> bool:
@@ -62,12 +66,12 @@ class Graph:
         self.counts: Counter[Status] = Counter()
         self._nodes: dict[DocumentId, Node] = {}
         self._needed: Counter[DocumentId] = Counter()
-        self._claims: dict[OutputPath, set[DocumentId]] = {}
+        self._claims: dict[OutputPath, tuple[DocumentId, ...]] = {}
         for facts in snapshot.documents:
             self.put(facts)
         for document, dependencies in snapshot.dependencies.items():
-            self._nodes[document].hung_on = {each: each for each in dependencies if each.hash is not None}
-            self.connect(document, dependencies)
+            self._know(self._nodes[document], dependencies)
+        self._needed.update(each for known in snapshot.dependencies.values() for each in {one.target for one in known})
 
     def __contains__(self, document: DocumentId) -> bool:
         return document in self._nodes
@@ -92,8 +96,7 @@ class Graph:
 
     def outputs(self) -> frozenset[OutputPath]:
         """Where a document is to be rendered to, or a last good rendering lies."""
-        claimed = {output for output, documents in self._claims.items() if documents}
-        return frozenset(claimed | {node.facts.output for node in self if node.facts.output})
+        return frozenset(self._claims.keys() | {node.facts.output for node in self if node.facts.output})
 
     def is_made_by_others(self, output: OutputPath, document: DocumentId) -> bool:
         """Whether another document's last good rendering is what lies there, and is still meant to."""
@@ -102,9 +105,12 @@ class Graph:
 
     def recipe_of(self, document: DocumentId) -> Digest | None:
         """Everything but the inputs that decides this document's rendering, or how its dependencies are found."""
-        rule = self.layout.scanned_as(document)
-        output = self.layout.output_of(document) or ""
-        return None if is_collection(document) else digest.of_recipe((rule and rule.recipe) or "", output)
+        layout = self.layout
+        return None if is_collection(document) else _recipe(layout.scanned_as(document), layout.output_of(document))
+
+    def is_as_seen(self, node: Node) -> bool:
+        """Whether an existing document's recipe is still the one with which it was last looked at."""
+        return node.facts.recipe_hash == _recipe(node.rule or self.layout.scanned_as(node.facts.id), node.claim)
 
     def put(self, facts: Facts) -> Node:
         """Take these facts for true; the node is made if it is new."""
@@ -207,6 +213,11 @@ class Graph:
         ordering = (each for each in self.hashes(node) if not Kind(each[1]).of_content)
         return digest.of_plain(_content(node), ordering)
 
+    def _know(self, node: Node, dependencies: tuple[Dependency, ...]) -> None:
+        """Take over a new node's edges as the database has them: each once, with what the last good render hung on."""
+        node.dependencies = dependencies
+        node.hung_on = {each: each for each in dependencies if each.hash is not None}
+
     def _count(self, facts: Facts, by: int) -> None:
         if not is_collection(facts.id):
             self.counts[facts.status] += by
@@ -215,16 +226,23 @@ class Graph:
         document = node.facts.id
         if node.claim is None and node.exists and not is_collection(document):
             node.rule = self.layout.rule_of(document)
-            node.claim = self.layout.output_by(node.rule, document) if node.rule else None
+            claim = self.layout.output_by(node.rule, document) if node.rule else None
+            node.claim = node.facts.output if node.facts.output == claim else claim  # equal, and mostly the same
             if node.claim:
-                self._claims.setdefault(node.claim, set()).add(document)
+                self._claims[node.claim] = (*self._claims.get(node.claim, ()), document)
         elif not node.exists:
             self._unclaim(node)
 
     def _unclaim(self, node: Node) -> None:
         if node.claim:
-            self._claims[node.claim].discard(node.facts.id)
+            others = tuple(each for each in self._claims.pop(node.claim) if each != node.facts.id)
+            if others:
+                self._claims[node.claim] = others
             node.rule = node.claim = None
+
+
+def _recipe(scanned_as: Rule | None, output: OutputPath | None) -> Digest:
+    return digest.of_recipe((scanned_as and scanned_as.recipe) or "", output or "")
 
 
 def _content(node: Node) -> Digest:

@@ -74,9 +74,7 @@ class Machine:
         self.untrusted = frozenset(
             node.facts.id
             for node in self.graph
-            if node.exists
-            and not is_collection(node.facts.id)
-            and node.facts.recipe_hash != self.graph.recipe_of(node.facts.id)
+            if node.exists and not is_collection(node.facts.id) and not self.graph.is_as_seen(node)
         )
         """Documents whose rule has changed since they were last looked at: their bytes must be scanned anew."""
         self._intake = Intake(self.graph)

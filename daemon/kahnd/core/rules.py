@@ -22,8 +22,8 @@ GLOB_FLAGS: Final = glob.GLOBSTAR | glob.BRACE | glob.FORCEUNIX | glob.CASE
 def glob_matcher(pattern: str) -> Callable[[str], bool]:
     """A test of paths against a pattern: `**` crosses folders, a leading dot must be matched by a dot."""
     included, _ = glob.translate(pattern, flags=GLOB_FLAGS)
-    regexes = [re.compile(each) for each in included]
-    return lambda path: any(regex.fullmatch(path) for regex in regexes)
+    regex = re.compile("|".join(f"(?:{each})" for each in included) or r"(?!)")
+    return lambda path: regex.fullmatch(path) is not None
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from kahnd.service.clock import SystemClock
 from kahnd.service.events import Event
 from kahnd.service.greeting import Greeting
 from kahnd.service.lock import STATE_FOLDER
+from kahnd.service.memory import lasting
 from kahnd.store.connection import Place
 from kahnd.store.surreal import open_store
 from kahnd.watch.tree import SourceTree
@@ -114,11 +115,12 @@ async def open_session(
         WorkerPool(program, config.root, bounds, stages) as pool,
         stored(config, say) as store,
     ):
-        snapshot = await store.load()
+        with lasting():
+            snapshot = await store.load()
+            machine = Machine(layout, snapshot, slots=bounds.workers, build_ids=ids)
         with closing(FileOutputs(config.root, layout.output)) as outputs:
             outputs.discard(STAGES)
             outputs.open(each.output for each in snapshot.documents if each.output)
-            machine = Machine(layout, snapshot, slots=bounds.workers, build_ids=ids)
             world = World(store, tree_of(project, say, stages), outputs, pool, SystemClock(), say, stages)
             if desk:
                 world = replace(world, on_config=desk.on_config, config_settled=desk.config_settled)

@@ -6,8 +6,9 @@ the way in, and null on the way out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import count
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import count, groupby
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -67,18 +68,19 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True):
     stat: tuple[int, int, int, int, int] | None
     facets: tuple[Digest, Digest, Digest] | None
 
-    def facts(self) -> Facts:
-        """The document's facts."""
+    def facts(self, path: DocumentId) -> Facts:
+        """The document's facts, with this path for its id. Hashes that are mostly the same are one object then."""
+        content_hash, output_hash, recipe_hash = self.content_hash, self.output_hash, self.recipe_hash
         return Facts(
-            self.id,
+            path,
             self.status,
-            self.content_hash,
-            self.last_rendered_hash,
+            content_hash,
+            content_hash if self.last_rendered_hash == content_hash else self.last_rendered_hash,
             self.inputs_hash,
-            self.output_hash,
-            self.effective_hash,
-            self.recipe_hash,
-            self.last_recipe_hash,
+            output_hash,
+            output_hash if self.effective_hash == output_hash else self.effective_hash,
+            recipe_hash,
+            recipe_hash if self.last_recipe_hash == recipe_hash else self.last_recipe_hash,
             self.output,
             Problem(*self.problem) if self.problem else None,
             self.because,
@@ -98,10 +100,6 @@ class EdgeRow(msgspec.Struct, array_like=True, frozen=True):
     hash: str | None
     facets: frozenset[Facet] | None
     sure: bool
-
-    def dependency(self) -> Dependency:
-        """The edge's far end."""
-        return Dependency(self.target, self.kind, self.line, self.hash, self.facets, self.sure)
 
 
 class RenderRow(msgspec.Struct, frozen=True):
@@ -215,12 +213,30 @@ def build_row(workspace: str, build: BuildRecord) -> dict[str, Any]:
     return {"workspace": workspace} | {name: value for name, value in fields.items() if name != "id"}
 
 
-def dependencies_of(edges: Sequence[EdgeRow]) -> dict[DocumentId, tuple[Dependency, ...]]:
-    """Each document's dependencies, in the order they were added."""
-    found: dict[DocumentId, list[Dependency]] = {}
-    for edge in sorted(edges, key=lambda edge: edge.position):
-        found.setdefault(edge.origin, []).append(edge.dependency())
-    return {document: tuple(dependencies) for document, dependencies in found.items()}
+class Gathered:
+    """What a database knows, taken over page by page. Equal texts become one object: there are many of most."""
+
+    def __init__(self) -> None:
+        self.documents: list[Facts] = []
+        self.dependencies: dict[DocumentId, tuple[Dependency, ...]] = {}
+        self._paths: dict[DocumentId, DocumentId] = {}
+        self._hashes: dict[str, str] = {}
+        self._facets: dict[frozenset[Facet], frozenset[Facet]] = {}
+
+    def add(self, documents: Iterable[FactsRow], edges: Iterable[EdgeRow]) -> None:
+        """Some documents, and all edges that begin at them, each document's together."""
+        self.documents += [row.facts(self._path(row.id)) for row in documents]
+        for origin, group in groupby(edges, key=attrgetter("origin")):
+            in_order = sorted(group, key=attrgetter("position"))
+            self.dependencies[self._path(origin)] = tuple([self._dependency(edge) for edge in in_order])
+
+    def _path(self, path: DocumentId) -> DocumentId:
+        return self._paths.setdefault(path, path)
+
+    def _dependency(self, edge: EdgeRow) -> Dependency:
+        known = None if edge.hash is None else self._hashes.setdefault(edge.hash, edge.hash)
+        facets = None if edge.facets is None else self._facets.setdefault(edge.facets, edge.facets)
+        return Dependency(self._path(edge.target), edge.kind, edge.line, known, facets, edge.sure)
 
 
 def positions_from(start: int) -> Iterator[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -31,6 +31,9 @@ from kahnd.store.remote import RemoteConnection
 
 CHUNK: Final = 10_000
 """Rows and edges that one transaction may write; only a first scan has more. Takes about a second."""
+
+PAGE: Final = 10_000
+"""Documents that are read at once: some 50 MB in the engine. With fewer, passing over those before takes longer."""
 
 SLACK: Final = 20
 """The history may be a twentieth longer than its limit: it is cut when as much was added."""
@@ -170,10 +173,18 @@ class SurrealStore:
 
     async def _load(self) -> Snapshot:
         builds = await self._ask(queries.LAST_BUILD, list[BuildRecord])
-        documents = await self._ask(queries.DOCUMENTS, list[rows.FactsRow])
-        edges = await self._ask(queries.EDGES, list[rows.EdgeRow])
-        last_build = builds[0] if builds else None
-        return Snapshot(tuple([row.facts() for row in documents]), rows.dependencies_of(edges), last_build)
+        found = rows.Gathered()
+        async for page in self._pages():
+            first, last = page[0].id, page[-1].id
+            found.add(page, await self._ask(queries.EDGES, list[rows.EdgeRow], first=first, last=last))
+        return Snapshot(tuple(found.documents), found.dependencies, builds[0] if builds else None)
+
+    async def _pages(self) -> AsyncIterator[list[rows.FactsRow]]:
+        """All documents' rows, so many at a time."""
+        after = None
+        while page := await self._ask(queries.DOCUMENTS, list[rows.FactsRow], after=after, limit=PAGE):
+            yield page
+            after = page[-1].id
 
     async def _propagate(self, changes: Sequence[Change], later: Collection[DocumentId]) -> list[DocumentId]:
         kept = [change for change in changes if not change.forget]

@@ -143,10 +143,10 @@ class FileWatcher:
             while True:
                 await self._listen()
                 batch = await self._harvest(time.monotonic())
+                began = time.monotonic()
                 if batch != Batch():
-                    began = time.monotonic()
                     yield batch
-                    self._rest(began)
+                self._rest(began)
         finally:
             self._coverage.close()
 
