@@ -272,7 +272,7 @@ class Place:
         async with anyio.create_task_group() as tasks:
 
             async def run() -> None:
-                await self.engine.run(Snapshot(), cause="start", watcher=self.watcher, asked=asked)
+                await self.engine.run(cause="start", watcher=self.watcher, asked=asked)
 
             tasks.start_soon(run)
             with anyio.fail_after(SOON_S):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 from engine.fakes import HandWatcher, Place, until
 from kahnd.core.model import DocumentId, Scan
 from kahnd.engine import MeteredScanner, Stages
@@ -7,12 +9,15 @@ from kahnd.ports import Batch, Stage
 
 
 class Nothing:
-    """A scanner that finds nothing."""
+    """A scanner that finds nothing, and takes a millisecond for it."""
 
     def wants(self, document: DocumentId) -> bool:
         return True
 
     def scan(self, document: DocumentId, content: bytes) -> Scan:
+        until = time.perf_counter() + 0.001
+        while time.perf_counter() < until:
+            pass
         return Scan()
 
 
@@ -36,8 +41,7 @@ def test_what_scanning_takes_is_metered() -> None:
     scanner = MeteredScanner(Nothing(), stages)
     assert scanner.wants(DocumentId("a"))
     assert scanner.scan(DocumentId("a"), b"") == Scan()
-    stages.spent(Stage.HASH, 1)
-    assert stages.take()["hash"] < 1000.0
+    assert stages.take()["scan"] >= 1
 
 
 async def test_a_build_tells_what_was_spent_on_it_and_not_on_looks_in_vain() -> None:

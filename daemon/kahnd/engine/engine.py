@@ -138,7 +138,6 @@ class Engine:
 
     async def run(
         self,
-        snapshot: Snapshot,
         *,
         cause: str,
         watcher: Watcher | None = None,
@@ -154,7 +153,7 @@ class Engine:
                 if watcher:
                     tasks.start_soon(self.eyes.follow, watcher, self._say)
                     await watcher.ready()
-                await self._begin(tasks, snapshot, cause, asked)
+                await self._begin(tasks, cause, asked)
                 if watcher:
                     tasks.start_soon(self.eyes.make_sure, watcher, self._clock, rescan_s)
                     tasks.start_soon(self._try_again)
@@ -239,10 +238,11 @@ class Engine:
 
     # The loop
 
-    async def _begin(self, tasks: TaskGroup, snapshot: Snapshot, cause: str, asked: Asked | None) -> None:
-        trusted = tuple(each for each in snapshot.documents if each.id not in self.machine.untrusted)
+    async def _begin(self, tasks: TaskGroup, cause: str, asked: Asked | None) -> None:
         began = self._clock.monotonic()
-        sightings = await self.eyes.first(Snapshot(trusted))
+        untrusted = self.machine.untrusted
+        known = tuple(node.facts for node in self.machine.graph if node.facts.id not in untrusted)
+        sightings = await self.eyes.first(Snapshot(known))
         spoilt = await self._inspection.all()
         took = round(self._elapsed_ms(began), 2)
         self._say("scan.finished", cause=cause, changed=len(sightings), duration_ms=took)

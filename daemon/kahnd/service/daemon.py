@@ -250,7 +250,7 @@ class Daemon:
                     tasks.start_soon(self._await_reload, tasks)
                     tasks.start_soon(self._await_start, session.engine)
                     rescan_s = self._project.config.watch.rescan_s
-                    await session.engine.run(session.snapshot, cause=cause, watcher=session.watcher, rescan_s=rescan_s)
+                    await session.engine.run(cause=cause, watcher=session.watcher, rescan_s=rescan_s)
             finally:
                 self._rescans += session.engine.eyes.rescans
                 self._overflows += session.watcher.overflows

@@ -85,7 +85,7 @@ async def _perform(project: Project, question: _Question, on_progress: OnProgres
             return Answered(Report(), 0.0)
 
         async def run() -> None:
-            await engine.run(session.snapshot, cause=asked.cause, asked=asked)
+            await engine.run(cause=asked.cause, asked=asked)
 
         tasks.start_soon(run)
         answer = await engine.answered(asked.ticket, began)
@@ -202,7 +202,7 @@ async def _rehearsed(project: Project, targets: tuple[str, ...], *, retry: bool 
     async with anyio.create_task_group() as tasks:
 
         async def run() -> None:
-            await engine.run(snapshot, cause="plan", asked=asked)
+            await engine.run(cause="plan", asked=asked)
 
         tasks.start_soon(run)
         await engine.started.wait()

@@ -19,7 +19,7 @@ from kahnd.config.loader import load
 from kahnd.config.schema import RendererSchema
 from kahnd.config.values import Config
 from kahnd.core.machine import Machine
-from kahnd.core.model import BuildId, Problem, Snapshot
+from kahnd.core.model import BuildId, BuildRecord, Problem
 from kahnd.core.rules import Layout
 from kahnd.core.runs import STAGES
 from kahnd.engine import Engine, MeteredScanner, Patience, Stages, World
@@ -59,11 +59,10 @@ class Project:
 
 @dataclass(frozen=True)
 class Session:
-    """An engine ready to run, what it begins from, and how it watches."""
+    """An engine ready to run, and how it watches."""
 
     project: Project
     engine: Engine
-    snapshot: Snapshot
     watcher: FileWatcher
 
 
@@ -116,16 +115,23 @@ async def open_session(
         stored(config, say) as store,
     ):
         with lasting():
-            snapshot = await store.load()
-            machine = Machine(layout, snapshot, slots=bounds.workers, build_ids=ids)
+            machine, last_build = await _known(store, layout, bounds.workers, ids)
         with closing(FileOutputs(config.root, layout.output)) as outputs:
             outputs.discard(STAGES)
-            outputs.open(each.output for each in snapshot.documents if each.output)
+            outputs.open(node.facts.output for node in machine.graph if node.facts.output)
             world = World(store, tree_of(project, say, stages), outputs, pool, SystemClock(), say, stages)
             if desk:
                 world = replace(world, on_config=desk.on_config, config_settled=desk.config_settled)
-            engine = Engine(machine, world, last_build=snapshot.last_build, patience=desk.patience if desk else None)
-            yield Session(project, engine, snapshot, _watcher(project, say, stages))
+            engine = Engine(machine, world, last_build=last_build, patience=desk.patience if desk else None)
+            yield Session(project, engine, _watcher(project, say, stages))
+
+
+async def _known(
+    store: Store, layout: Layout, slots: int, ids: Iterator[BuildId]
+) -> tuple[Machine, BuildRecord | None]:
+    """What the database knows, taken over: nobody holds it twice."""
+    snapshot = await store.load()
+    return Machine(layout, snapshot, slots=slots, build_ids=ids), snapshot.last_build
 
 
 def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
