@@ -161,7 +161,8 @@ class Tree(Protocol):
     async def look_again(self) -> tuple[Sighting, ...]:
         """Look once more at documents that could have changed after they were hashed without their stat showing it.
 
-        Some seconds after that: then their stat tells. To be called every so often; mostly there is nothing to do.
+        Some seconds after that: then their stat tells. Also at what could not be read for the machine's sake. To be
+        called every so often; mostly there is nothing to do.
         """
         ...
 

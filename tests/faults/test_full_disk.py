@@ -148,3 +148,15 @@ def test_without_open_files_to_spare_a_daemon_lives_and_catches_up(project: Proj
         allow_files(daemon.pid, None)
         project.build()
     assert project.outputs() == project.fresh_outputs()
+
+
+def test_what_could_not_be_read_for_want_of_files_is_rendered_once_there_are_some(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    with project.daemon() as daemon:
+        allow_files(daemon.pid, 0)
+        project.write("docs/a.txt", "another")
+        eventually(lambda: told(project, "document.failed"), "it is told")
+        allow_files(daemon.pid, None)
+        eventually(lambda: project.output("a.txt") == "another", "it is rendered by itself")
+        project.wait()
+        assert len(project.log("document.failed")) == 1

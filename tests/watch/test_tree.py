@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import posixpath
 import random
+import resource
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -334,6 +335,48 @@ async def test_an_unreadable_file_is_a_problem_told_once_and_mended(open_root: P
     assert again == ()
     (open_root / "docs/a.md").chmod(0o644)
     assert by_document(await tree.crawl())["docs/a.md"].scan == Scan()
+
+
+@contextmanager
+def without_a_file_to_spare() -> Iterator[None]:
+    """Nothing more can be opened."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("path", ["docs/a.md", "docs/sub"])
+async def test_what_could_not_be_read_for_want_of_files_is_looked_at_until_it_can_be(tmp_path: Path, path: str) -> None:
+    write(tmp_path, {"docs/a.md": "a", "docs/sub/b.md": "b"})
+    tree = tree_over(tmp_path)
+    await tree.crawl()
+    write(tmp_path, {"docs/a.md": "another", "docs/sub/b.md": "another"})
+    with without_a_file_to_spare():
+        told = await tree.look([path])
+        assert told
+        assert all(each.problem and each.problem.passing for each in told)
+        assert await tree.look_again() == ()
+    mended = await tree.look_again()
+    assert {each.document for each in told} - {DocumentId(path)} <= {each.document for each in mended}
+    assert digest.of_bytes(b"another") in {each.content_hash for each in mended}
+    assert not [each for each in mended if each.problem]
+    assert await tree.look_again() == ()
+
+
+async def test_ignore_rules_that_could_not_be_read_for_want_of_files_are_as_before_until_they_can_be(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, {".gitignore": "*.log\n", "docs/a.md": "a", "docs/b.log": "b"})
+    tree = tree_over(tmp_path)
+    await tree.crawl()
+    write(tmp_path, {".gitignore": "*.none\n"})
+    with without_a_file_to_spare():
+        assert "docs/b.log" not in by_document(await tree.crawl())
+    assert by_document(await tree.look_again())["docs/b.log"].content_hash == digest.of_bytes(b"b")
+    assert await tree.look_again() == ()
 
 
 @pytest.mark.parametrize("mode", [0o000, 0o444])

@@ -33,10 +33,11 @@ def resolve(graph: Graph, targets: Iterable[str]) -> frozenset[DocumentId]:
 
 
 def passing(graph: Graph) -> frozenset[DocumentId]:
-    """What failed for the machine's sake, and what is blocked by that."""
+    """What failed for the machine's sake, and what is blocked by that; what could not be read is the tree's to try."""
     if not graph.counts[Status.FAILED]:
         return frozenset()
-    failed = {node.facts.id for node in graph if node.facts.problem and node.facts.problem.passing}
+    read = (node.facts for node in graph if node.facts.content_hash is not None)
+    failed = {facts.id for facts in read if facts.problem and facts.problem.passing}
     return frozenset(failed.union(node.facts.id for node in graph if node.facts.because in failed))
 
 

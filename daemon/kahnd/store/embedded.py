@@ -11,6 +11,7 @@ and opened again whenever its folder has grown by the budget, and once more when
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -48,6 +49,8 @@ NEW, OLD = "new", "old"
 _PRESSED: Final = re.compile(
     rf"os error ({'|'.join(map(str, sorted(PRESSING)))})\b|no space left|permission denied", re.IGNORECASE
 )
+
+_NO_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 _LOCKED: Final = "already locked by another process"
 
@@ -156,6 +159,8 @@ class EmbeddedConnection:
         except FileNotFoundError as error:
             raise StoreCorruptError(Problem("the database's folder is gone", str(self._folder))) from error
         except OSError as error:
+            if error.errno in _NO_FILES:
+                return 0  # the engine has its own open already
             raise self._refused("the database can't be used", error, "check its folder") from error
 
     async def _shut(self) -> None:

@@ -17,6 +17,7 @@ from typing import Final
 import xxhash
 
 from kahnd.core.model import Digest, Problem, Stat
+from kahnd.ports import PRESSING
 
 RACY_NS: Final = 2_000_000_000
 """A file modified less than this before it was hashed may change again without its stat showing it."""
@@ -74,7 +75,13 @@ def unreadable(file: str, error: OSError) -> Problem:
         message=f"can't be read: {os.strerror(error.errno or errno.EIO)}",
         file=file,
         remedy=f"let kahnd read it: chmod u+rX {file}" if denied else "",
+        passing=is_passing(error),
     )
+
+
+def is_passing(error: OSError) -> bool:
+    """Whether it is for the machine's sake, and no event tells when it is over; a change of permissions is one."""
+    return error.errno in PRESSING and not isinstance(error, PermissionError)
 
 
 def is_missing(error: OSError) -> bool:

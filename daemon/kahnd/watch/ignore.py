@@ -14,7 +14,7 @@ from pathspec.patterns.gitignore import GitIgnorePatternError
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from kahnd.core.rules import Layout, is_below
-from kahnd.watch.hashing import read_file
+from kahnd.watch.hashing import is_passing, read_file
 
 CONFIG_FILE: Final = "kahnd.toml"
 GITIGNORE: Final = ".gitignore"
@@ -133,6 +133,12 @@ class Ignore:
         self._layout = layout
         self._configured = Patterns("", patterns)
         self._folders: dict[str, FolderRules] = {}
+        self._unread: set[str] = set()
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether a `.gitignore` could not be read for the machine's sake: everything is to be looked at again."""
+        return bool(self._unread)
 
     def rules(self, folder: str) -> FolderRules:
         """A folder's rules as last read ("" is the project)."""
@@ -154,14 +160,24 @@ class Ignore:
 
     def _gitignore(self, folder: str) -> bytes:
         try:
-            return read_file(posixpath.join(self._root, folder, GITIGNORE)) or b""
-        except OSError:
-            return b""  # unreadable: git goes on without it as well
+            own = read_file(posixpath.join(self._root, folder, GITIGNORE)) or b""
+        except OSError as error:
+            if is_passing(error):
+                return self._as_before(folder)
+            own = b""  # unreadable: git goes on without it as well
+        self._unread.discard(folder)
+        return own
+
+    def _as_before(self, folder: str) -> bytes:
+        self._unread.add(folder)
+        known = self._folders.get(folder)
+        return known.own if known else b""
 
     def keep_only(self, folders: Iterable[str]) -> None:
         """Forget the rules of all folders but these and those above them."""
         kept = {above for folder in folders for above in upwards(folder)}
         self._folders = {folder: rules for folder, rules in self._folders.items() if folder in kept}
+        self._unread &= kept
 
     def ignores(self, path: str, *, folder: bool) -> bool:
         """Whether this path is ignored by its own name, the folders above it apart."""

@@ -78,6 +78,7 @@ class SourceTree:
         self._cache = StatCache()
         self._links: dict[DocumentId, str | None] = {}
         self._doubted: dict[DocumentId, float] = {}
+        self._unread: set[DocumentId] = set()
         self._one_at_a_time = anyio.Lock()
 
     def known(self, snapshot: Snapshot) -> None:
@@ -100,11 +101,12 @@ class SourceTree:
     async def look_again(self) -> tuple[Sighting, ...]:
         """Look once more at what was hashed so soon after a change that another might not show; each once.
 
-        A change that shows is an event's to tell: it may be half of a save.
+        A change that shows is an event's to tell: it may be half of a save. What could not be read for the machine's
+        sake is looked at each time, until it can be.
         """
         until = time.monotonic() - RACY_NS / 1e9
         due = [document for document, hashed in self._doubted.items() if hashed <= until]
-        if not due:
+        if not (due or self._unread or self._ignore.is_unsure):
             return ()
         async with self._one_at_a_time:
             sightings = await anyio.to_thread.run_sync(self._look_again, due)
@@ -113,7 +115,10 @@ class SourceTree:
         return sightings
 
     def _look_again(self, documents: list[DocumentId]) -> tuple[Sighting, ...]:
-        return self._look(frozenset(each for each in documents if self._seems_the_same(each)))
+        if self._ignore.is_unsure:
+            return self._crawl()
+        tops = (each for each in self._unread if self._unread.isdisjoint(upwards(posixpath.dirname(each))))
+        return self._look(frozenset(tops).union(each for each in documents if self._seems_the_same(each)))
 
     def _seems_the_same(self, document: DocumentId) -> bool:
         entry = self._cache.get(document)
@@ -285,6 +290,10 @@ class SourceTree:
         return _Look(document, Entry(problem=problem), None if told else Sighting(document, problem=problem))
 
     def _remember(self, look: _Look) -> None:
+        if look.entry and look.entry.problem and look.entry.problem.passing:
+            self._unread.add(look.document)
+        else:
+            self._unread.discard(look.document)
         if look.entry is None:
             self._cache.drop(look.document)
         else:
