@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kahnd.core.digest import of_bytes
-from kahnd.core.model import Kind, Rendered, Unmet
+from kahnd.core.model import Failed, Kind, Rendered, Unmet
+from kahnd.render.parameters import CopyParameters, Parameters, TemplateParameters
 from render.workshop import Workshop
 
 
@@ -34,3 +37,15 @@ def test_a_copy_does_not_write_through_a_link_that_stands_in_its_stage(shop: Wor
     (shop.root / job.stage).symlink_to(shop.write("precious", "kept"))
     assert isinstance(shop.run(job), Rendered)
     assert (shop.root / "precious").read_text() == "kept"
+
+
+@pytest.mark.parametrize("parameters", [CopyParameters(), TemplateParameters()])
+def test_an_output_whose_name_is_too_long_is_told_with_what_to_do(shop: Workshop, parameters: Parameters) -> None:
+    shop.by(("docs/*.txt", parameters))
+    shop.write("docs/a.txt", "text")
+    job = shop.job("docs/a.txt")
+    outcome = shop.run(replace(job, stage=f"{job.stage}{'x' * 256}"))
+    assert isinstance(outcome, Failed)
+    assert "File name too long" in outcome.problem.message
+    assert "shorter name" in outcome.problem.remedy
+    assert not outcome.problem.passing

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from kahnd.core.model import DocumentId, Failed, Job, Outcome, Problem, Rendered, Scan, Unmet
 from kahnd.core.rules import Layout
-from kahnd.render.files import clear, digest_of
+from kahnd.ports import PRESSING
+from kahnd.render.files import clear, digest_of, remedy_for
 from kahnd.render.parameters import CopyParameters
 from kahnd.render.rendering import Rendering
 
@@ -42,13 +43,8 @@ class CopyRenderer:
         except FileNotFoundError:
             return Unmet(changed.needs, changed.problem)
         except OSError as error:
-            return Failed(
-                Problem(
-                    f"can't be copied: {error.strerror}",
-                    job.document,
-                    0,
-                    "check its permissions, and the room on the disk",
-                )
-            )
+            remedy = remedy_for(error, "check its permissions, and those of .kahnd/")
+            passing = error.errno in PRESSING
+            return Failed(Problem(f"can't be copied: {error.strerror}", job.document, 0, remedy, passing=passing))
         copied = digest_of(stage)
         return Rendered(copied) if copied == job.content_hash else Unmet(changed.needs, changed.problem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -15,6 +16,20 @@ from kahnd.core.model import Digest, Problem
 _STAYING: Final = frozenset({"", ".", ".."})
 _PIECE: Final = 1 << 18
 MAX_BYTES: Final = 256 * 1024 * 1024
+
+_REMEDIES: Final = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room: the disk quota is used up",
+    errno.EROFS: "mount the file system writable",
+    errno.EMFILE: "see to the limit on open files (ulimit -n)",
+    errno.ENFILE: "see to the machine's limit on open files",
+    errno.ENAMETOOLONG: "give the document or the rule's `output` a shorter name",
+}
+
+
+def remedy_for(error: OSError, otherwise: str) -> str:
+    """What to do where a file could not be read or written."""
+    return _REMEDIES.get(error.errno or 0, otherwise)
 
 
 class OutsideError(Exception):

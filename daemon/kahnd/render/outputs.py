@@ -15,18 +15,15 @@ from typing import Final
 from kahnd.core.model import Digest, OutputPath, Problem
 from kahnd.ports import PRESSING
 from kahnd.render.account import ACCOUNT, Account, Made
-from kahnd.render.files import digest_of, is_regular, leads_straight
+from kahnd.render.files import digest_of, is_regular, leads_straight, remedy_for
 
 _REMEDIES: Final = {
-    errno.ENOSPC: "make room on the disk",
-    errno.EDQUOT: "make room: the disk quota is used up",
     errno.EROFS: "mount the file system writable, or set another `output`",
     errno.EACCES: "give yourself write permission there",
     errno.EPERM: "give yourself write permission there",
     errno.ENOTDIR: "move away the file that stands where a folder is needed",
     errno.EEXIST: "move away the file that stands where a folder is needed",
     errno.EISDIR: "move away the folder that stands where the output goes",
-    errno.ENAMETOOLONG: "give the document or the rule's `output` a shorter name",
 }
 _TEMPORARY: Final = ".kahnd-tmp"
 
@@ -135,7 +132,7 @@ class FileOutputs:
         try:
             act()
         except OSError as error:
-            remedy = _REMEDIES.get(error.errno or 0, "check the output folder")
+            remedy = _REMEDIES.get(error.errno or 0) or remedy_for(error, "check the output folder")
             message = f"the output can't be written or removed: {error.strerror}"
             return Problem(message, output, 0, remedy, passing=error.errno in PRESSING)
         return None

@@ -12,7 +12,8 @@ from urllib.parse import quote
 from kahnd.core.digest import of_bytes
 from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Job, Kind, OutputPath, Problem, Read, Rendered
 from kahnd.core.rules import Layout, Rule, resolve
-from kahnd.render.files import OutsideError, ProblemError, UnfitError, clear, read_inside
+from kahnd.ports import PRESSING
+from kahnd.render.files import OutsideError, ProblemError, UnfitError, clear, read_inside, remedy_for
 
 CONFIG_FILE: Final = "kahnd.toml"
 
@@ -169,9 +170,12 @@ class Rendering:
             clear(stage)
             stage.write_bytes(content)
         except OSError as error:
-            message, remedy = f"its output can't be written: {error.strerror}", "make room, and check permissions"
-            raise ProblemError(Problem(message, self.job.document, 0, remedy)) from error
+            raise ProblemError(self._unwritable(error)) from error
         return Rendered(of_bytes(content), self.reads, warning)
+
+    def _unwritable(self, error: OSError) -> Problem:
+        message, remedy = f"its output can't be written: {error.strerror}", remedy_for(error, "check .kahnd/")
+        return Problem(message, self.job.document, 0, remedy, passing=error.errno in PRESSING)
 
     def members(self, collection: DocumentId, place: Place) -> Iterable[DocumentId]:
         """A collection's documents. Raises UnmetError where the job was not given them."""
@@ -194,5 +198,8 @@ def _outside(reference: str, place: Place) -> Problem:
 
 
 def _unreadable(target: str, error: Exception, place: Place) -> Problem:
-    reason = error.strerror if isinstance(error, OSError) else str(error)
-    return Problem(f"can't read {target}: {reason}", place.file, place.line, "check the file and its permissions")
+    if not isinstance(error, OSError):
+        return Problem(f"can't read {target}: {error}", place.file, place.line, "check the file")
+    passing = error.errno in PRESSING and not isinstance(error, PermissionError)
+    remedy = remedy_for(error, "check the file and its permissions")
+    return Problem(f"can't read {target}: {error.strerror}", place.file, place.line, remedy, passing=passing)
