@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import resource
+import socket
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +119,7 @@ async def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path) -> N
     folder = socket_path(tmp_path).parent
     folder.mkdir()
     folder.chmod(0o777)
-    with pytest.raises(UsageError, match="not a folder of your own"):
+    with pytest.raises(UsageError, match="chmod go-w"):
         async with serving(tmp_path, PatientDesk()):
             pass
 
@@ -266,3 +269,37 @@ async def test_questions_are_answered_while_a_long_one_is_open(tmp_path: Path) -
         async with client.get("/v1/status") as response:
             assert response.status == 200
         desk.gate.set()
+
+
+async def test_what_stands_in_the_sockets_place_and_is_none_is_told_with_what_to_do(tmp_path: Path) -> None:
+    socket_path(tmp_path).mkdir(parents=True)
+    with pytest.raises(UsageError) as raised:
+        async with serving(tmp_path, PatientDesk()):
+            pass
+    assert "the control socket can't be made: Is a directory" in str(raised.value)
+    assert "remove the folder" in str(raised.value)
+
+
+async def test_without_files_for_connections_it_rests_and_accepts_them_later(tmp_path: Path) -> None:
+    faults: list[object] = []
+    twice = anyio.Event()
+
+    def on_fault(_loop: object, context: object) -> None:
+        faults.append(context)
+        if len(faults) > 1:
+            twice.set()
+
+    asyncio.get_running_loop().set_exception_handler(on_fault)
+    async with served(tmp_path, PatientDesk()), AsyncExitStack() as open_ones:
+        client = open_ones.enter_context(socket.socket(socket.AF_UNIX))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        try:
+            client.connect(str(socket_path(tmp_path)))
+            with anyio.fail_after(SOON_S):
+                await twice.wait()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert len(faults) == 2
+        async with client_of(tmp_path) as later, later.get("/v1/status") as response:
+            assert response.status == 200
