@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from e2e.harness import Project, eventually
 from e2e.rules import COPIES, PAGES, SUMS, TEXTS
-from faults.trouble import Disk, allow_files, disk, lives, open_files, told
+from faults.trouble import Disk, allow_files, disk, lives, open_files, processor_seconds, told
 
+MEASURED_S = 3.0
 LARGE = b"x" * 3_000_000
 
 
@@ -160,3 +164,36 @@ def test_what_could_not_be_read_for_want_of_files_is_rendered_once_there_are_som
         eventually(lambda: project.output("a.txt") == "another", "it is rendered by itself")
         project.wait()
         assert len(project.log("document.failed")) == 1
+
+
+def limited(how: str) -> tuple[str, ...]:
+    """What a command is run through, so that it may have fewer files open."""
+    return ("sh", "-c", f'ulimit {how} && exec "$@"', "sh")
+
+
+@pytest.mark.parametrize("word", ["build", "run", "status"])
+def test_a_machine_that_allows_too_few_open_files_is_told(project: Project, word: str) -> None:
+    project.path(".kahnd").mkdir()
+    said = project.kahnd(word, code=2, through=limited("-n 100")).told
+    assert "only 100 files may be open at once" in said
+    assert "ulimit -Hn" in said
+
+
+def test_a_low_limit_on_open_files_is_raised_for_kahnd_and_kept_for_what_it_runs(project: Project) -> None:
+    project.write("docs/a.sh", 'ulimit -n > "$1"')
+    project.kahnd("build", through=limited("-Sn 100"))
+    assert [each.strip() for each in project.outputs().values()] == [b"100"]
+
+
+def test_connections_for_which_there_are_no_files_keep_nobody_busy(project: Project) -> None:
+    with project.daemon() as daemon, ExitStack() as clients:
+        allow_files(daemon.pid, 0)
+        for _ in range(60):
+            clients.enter_context(socket.socket(socket.AF_UNIX)).connect(str(project.path(".kahnd/control.sock")))
+        worked, until = processor_seconds(daemon.pid), time.monotonic() + MEASURED_S
+        eventually(lambda: time.monotonic() > until, "it was watched for so long")
+        assert processor_seconds(daemon.pid) - worked < 0.2 * MEASURED_S
+        assert len(project.log("control.failed")) == 1
+        clients.close()
+        allow_files(daemon.pid, None)
+        assert project.status()["state"] == "idle"

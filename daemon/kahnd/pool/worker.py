@@ -40,6 +40,12 @@ def limit_memory(megabytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
+def limit_files(number: int) -> None:
+    """How many files this process, and each that it starts, may have open: some go through all that they may have."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
+
+
 def _end_with_daemon(incoming: int) -> None:
     """When the daemon is gone, and nobody writes there any more, end the whole process group: a command may run."""
     hangup = poll()

@@ -25,6 +25,7 @@ from kahnd.service.clock import build_ids
 from kahnd.service.control import OnProgress, serving
 from kahnd.service.events import Event, tell
 from kahnd.service.groups import unwrapped
+from kahnd.service.limits import allow_files
 from kahnd.service.lock import ProjectLock, project_lock
 from kahnd.service.logs import configure
 from kahnd.service.session import Project, Say, Session, open_session, read_project, stored
@@ -34,12 +35,15 @@ Json = dict[str, Any]
 INTERRUPTED: Final = 130
 LOOK_S: Final = 0.5
 """How often the lock is looked after."""
+FAULT_S: Final = 5.0
+"""A fault that comes again within this time has not been over in between."""
 
 
 def run(root: Path) -> int:
     """Run the daemon in the foreground; its exit code. Raises KahndError for what keeps it from running."""
     project = read_project(root)
     secrets = project.config.store.secrets
+    files = allow_files()
     with project_lock(root) as lock:
         logging = configure(log_config(root, os.environ), root, terminal=sys.stderr.isatty(), secrets=secrets)
 
@@ -48,7 +52,7 @@ def run(root: Path) -> int:
 
         try:
             with unwrapped():
-                return anyio.run(Daemon(project, lock, say).run)
+                return anyio.run(Daemon(project, lock, say, files).run)
         finally:
             logging.close()
 
@@ -56,8 +60,9 @@ def run(root: Path) -> int:
 class Daemon:
     """Holds the session of the moment, and answers for it on the control socket."""
 
-    def __init__(self, project: Project, lock: ProjectLock, say: Say) -> None:
+    def __init__(self, project: Project, lock: ProjectLock, say: Say, files: int) -> None:
         self._project = project
+        self._files = files
         self._lock = lock
         self._say = say
         self.patience = Patience(say)
@@ -74,6 +79,7 @@ class Daemon:
         self._ids = build_ids()
         self._mistaken = False
         self._ended_by = ""
+        self._faulty_until = 0.0
 
     async def run(self) -> int:
         """Run sessions until a signal; 0, or 130 after an interrupt."""
@@ -192,12 +198,14 @@ class Daemon:
     # Sessions
 
     def _on_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """A socket that can't be accepted for want of files is tried again by the loop, and told in one line."""
+        """A socket that can't be accepted for want of files is tried again by the loop, and told once until it can."""
         error = context.get("exception")
-        if isinstance(error, OSError) and error.errno in PRESSING:
-            self._say(Event.CONTROL_FAILED, error=error.strerror, remedy="see to the limit on open files (ulimit -n)")
-        else:
+        if not isinstance(error, OSError) or error.errno not in PRESSING:
             loop.default_exception_handler(context)
+            return
+        if loop.time() > self._faulty_until:
+            self._say(Event.CONTROL_FAILED, error=error.strerror, remedy="see to the limit on open files (ulimit -n)")
+        self._faulty_until = loop.time() + FAULT_S
 
     async def _live(self, cause: str) -> None:
         """Answer, and run sessions, for as long as the state folder stays."""
@@ -239,7 +247,7 @@ class Daemon:
         return self._ended_by
 
     async def _run_engine(self, cause: str) -> None:
-        async with open_session(self._project, self._say, self._ids, self) as session:
+        async with open_session(self._project, self._say, self._ids, self, files=self._files) as session:
             self._begun = True
             self.patience.reward()
             self._session, self._ended = session, anyio.Event()

@@ -8,17 +8,18 @@ from pathlib import Path
 
 from kahnd.core.model import Job, Outcome
 from kahnd.core.rules import Layout
-from kahnd.pool.worker import Render, limit_memory
+from kahnd.pool.worker import Render, limit_files, limit_memory
 from kahnd.render import registry
 
 
 @dataclass(frozen=True)
 class Greeting:
-    """What a worker makes its renderers from; `root` is absolute, and so much memory is all it may use."""
+    """What a worker makes its renderers from; `root` is absolute, and so much memory and files are all it may use."""
 
     root: Path
     layout: Layout
     memory_mb: int
+    files: int
 
 
 def prepare(greeting: object) -> Render:
@@ -26,6 +27,7 @@ def prepare(greeting: object) -> Render:
     if not isinstance(greeting, Greeting):
         raise TypeError("a worker is greeted with a Greeting")
     limit_memory(greeting.memory_mb)
+    limit_files(greeting.files)
     # The project's functions may import its modules; last, so that a `csv.py` there stands before no library's.
     sys.path.append(str(greeting.root))
     layout, renderers = greeting.layout, registry.create(greeting.root, greeting.layout)

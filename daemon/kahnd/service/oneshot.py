@@ -22,6 +22,7 @@ from kahnd.service.client import Progress
 from kahnd.service.clock import SystemClock, build_ids
 from kahnd.service.events import Event, tell
 from kahnd.service.groups import unwrapped
+from kahnd.service.limits import allow_files
 from kahnd.service.lock import project_lock
 from kahnd.service.logs import configure
 from kahnd.service.session import Project, Say, is_stored, open_session, read_project, stored, tree_of
@@ -61,6 +62,7 @@ def _performed(root: Path, question: _Question, progress: Callable[[Progress], N
     missing = project.config.missing_sources()
     if missing:
         raise ConfigError(*missing)
+    files = allow_files()
     with project_lock(root), unwrapped():
         logging = configure(project.config.log, root, terminal=False, stream=None, secrets=project.config.store.secrets)
 
@@ -71,14 +73,14 @@ def _performed(root: Path, question: _Question, progress: Callable[[Progress], N
             progress(Progress(done, total, document))
 
         try:
-            return present.answered(anyio.run(_perform, project, question, on_progress, say))
+            return present.answered(anyio.run(_perform, project, question, on_progress, say, files))
         finally:
             logging.close()
 
 
-async def _perform(project: Project, question: _Question, on_progress: OnProgress, say: Say) -> Answered:
+async def _perform(project: Project, question: _Question, on_progress: OnProgress, say: Say, files: int) -> Answered:
     began = SystemClock().monotonic()
-    async with open_session(project, say, build_ids()) as session, anyio.create_task_group() as tasks:
+    async with open_session(project, say, build_ids(), files=files) as session, anyio.create_task_group() as tasks:
         engine = session.engine
         asked = await question(engine, on_progress)
         if asked is None:
@@ -138,6 +140,7 @@ def graph(root: Path, target: str | None, *, reverse: bool) -> Json:
 
 def _at_rest(project: Project) -> AbstractContextManager[object]:
     """Keep others out while the database is read; a project without one is not given any."""
+    allow_files()
     return project_lock(project.root) if is_stored(project.config) else nullcontext()
 
 

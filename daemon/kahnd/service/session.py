@@ -100,15 +100,15 @@ class Desk(Protocol):
 
 @asynccontextmanager
 async def open_session(
-    project: Project, say: Say, ids: Iterator[BuildId], desk: Desk | None = None
+    project: Project, say: Say, ids: Iterator[BuildId], desk: Desk | None = None, *, files: int
 ) -> AsyncIterator[Session]:
     """Workers are started while the database opens; both are gone when the session is left.
 
     `desk` is where changes to what the session is built on are dealt with, if it is watched at all: then workers are
-    kept ready, and a lost database is waited for.
+    kept ready, and a lost database is waited for. `files` is how many each worker may have open.
     """
     config, layout, stages = project.config, project.layout, Stages()
-    program = Program(WORKER, Greeting(config.root, layout, config.pool.memory_mb), _without_secrets(os.environ))
+    program = Program(WORKER, Greeting(config.root, layout, config.pool.memory_mb, files), _without_secrets(os.environ))
     bounds = Bounds(config.pool.workers, config.pool.timeout_s, ready=desk is not None)
     async with (
         WorkerPool(program, config.root, bounds, stages) as pool,
