@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -13,6 +14,7 @@ import pytest
 from e2e.harness import KAHND, Project, environment, eventually
 from e2e.rules import COPIES, TEXTS
 from faults.pressure import flood, standing_still
+from faults.trouble import processor_seconds
 
 
 @pytest.fixture
@@ -302,3 +304,12 @@ def test_what_changed_while_no_daemon_ran_is_found(small: Project) -> None:
         assert small.rendered(mark) == sorted(
             ["docs/dated.txt", "docs/deep/moved.txt", "docs/new/c.txt", "docs/swapped.txt"]
         )
+
+
+def test_where_nothing_happens_nothing_is_done(small: Project) -> None:
+    with small.daemon() as daemon:
+        soon = time.monotonic() + 2  # by then whatever begins with the start is over
+        eventually(lambda: time.monotonic() > soon, "it has begun")
+        worked, until = processor_seconds(daemon.pid), time.monotonic() + 3
+        eventually(lambda: time.monotonic() > until, "it was watched for so long")
+        assert processor_seconds(daemon.pid) - worked < 0.1
