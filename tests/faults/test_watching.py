@@ -307,6 +307,7 @@ def test_what_changed_while_no_daemon_ran_is_found(small: Project) -> None:
 
 
 def test_where_nothing_happens_nothing_is_done(small: Project) -> None:
+    small.build()
     with small.daemon() as daemon:
         soon = time.monotonic() + 2  # by then whatever begins with the start is over
         eventually(lambda: time.monotonic() > soon, "it has begun")
