@@ -118,6 +118,24 @@ def test_an_output_that_can_not_be_removed_is_told_and_removed_later(project: Pr
     assert project.outputs() == {"a.txt": b"A"}
 
 
+@pytest.mark.slow
+def test_what_a_read_only_disk_kept_from_being_is_so_once_it_is_writable_without_being_asked(
+    project: Project, site: Disk
+) -> None:
+    project.write_all({"docs/a.txt": "A", "docs/b.txt": "B", "docs/c.txt": "C"})
+    with project.daemon():
+        project.wait()
+        site.protect(on=True)
+        project.write_all({"docs/a.txt": "another", "docs/new.txt": "new"})
+        project.remove("docs/b.txt")
+        project.path("docs/c.txt").rename(project.path("docs/d.txt"))
+        project.wait(code=1)
+        site.protect(on=False)
+        expected = {"a.txt": b"another", "new.txt": b"new", "d.txt": b"C"}
+        eventually(lambda: project.outputs() == expected, "all is as it should be")
+        assert len(project.log("output.stuck")) == 2
+
+
 @pytest.mark.parametrize("built", [False, True], ids=["never built", "built"])
 def test_a_command_on_a_full_disk_says_so(small: Disk, *, built: bool) -> None:
     project = _project_on(small)

@@ -49,7 +49,6 @@ from kahnd.core.model import (
     DocumentId,
     HistoryEntry,
     Job,
-    OutputPath,
     RunId,
     Snapshot,
     Status,
@@ -58,6 +57,7 @@ from kahnd.core.model import (
 from kahnd.engine.eyes import Eyes
 from kahnd.engine.inspection import Inspection
 from kahnd.engine.keeper import Keeper
+from kahnd.engine.leftovers import Leftovers
 from kahnd.engine.patience import Patience
 from kahnd.engine.stages import Stages
 from kahnd.engine.targets import passing, resolve
@@ -120,6 +120,7 @@ class Engine:
         self._inspection = Inspection(machine.graph, world.outputs)
         self.eyes = Eyes(world.tree, self._inspection, self._send.send_nowait, world.on_config, self._look_taken)
         self._outputs = world.outputs
+        self._leftovers = Leftovers(machine.graph, world.outputs, world.say)
         self._pool = world.pool
         self._clock = world.clock
         self._say = world.say
@@ -291,7 +292,7 @@ class Engine:
             case Look(paths, document):
                 tasks.start_soon(self.eyes.look, paths, document)
             case Remove(output, document):
-                self._remove(output, document)
+                self._leftovers.remove(output, document)
             case Tell(event, fields):
                 self._say(event, **fields)
             case Answer(ticket, report):
@@ -326,11 +327,6 @@ class Engine:
         if scope:
             scope.cancel()
 
-    def _remove(self, output: OutputPath, document: DocumentId | None) -> None:
-        problem = self._outputs.remove(output)
-        if problem:
-            self._say("output.stuck", document=document, output=output, error=str(problem))
-
     async def _answer(self, ticket: Ticket, report: Report) -> None:
         await self.keeper.flush()
         self._tickets.answer(ticket, report)
@@ -354,6 +350,7 @@ class Engine:
         """Nothing tells when a disk has room again."""
         while True:
             await anyio.sleep(TRY_AGAIN_S)
+            self._leftovers.try_again()
             if wanted := passing(self.machine.graph):
                 ticket = self._tickets.open(None)
                 self._send.send_nowait(Asked(ticket, "retry", wanted, retry=True, lenient=True))
