@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -27,6 +29,10 @@ def small(project: Project) -> Project:
 def same_as_fresh(project: Project) -> bool:
     project.wait()
     return project.outputs() == project.fresh_outputs()
+
+
+def is_past(moment: float) -> bool:
+    return time.monotonic() > moment
 
 
 # The kernel's queue
@@ -73,6 +79,27 @@ def test_a_source_that_is_removed_renamed_and_made_again(small: Project) -> None
         small.path("away").rename(small.path("docs"))
         with small.renders("docs/a.txt"):
             small.write("docs/a.txt", "and watched")
+
+
+@pytest.mark.parametrize("instead", ["nothing", "a file", "a dangling link"])
+def test_a_source_that_goes_is_told_once_with_its_line_until_it_is_back(small: Project, instead: str) -> None:
+    with small.daemon():
+        for _ in range(2):
+            mark = small.mark()
+            small.path("docs").rename(small.path("away"))
+            if instead == "a file":
+                small.path("docs").touch()
+            elif instead == "a dangling link":
+                small.path("docs").symlink_to("nowhere")
+            (told,) = eventually(partial(small.log, "source.missing", mark), "it is told")
+            assert re.match(r'kahnd.toml:\d+: the source folder "docs" is missing \(', told["error"])
+            small.wait()
+            assert small.outputs() == {}
+            small.path("docs").unlink(missing_ok=True)
+            small.path("away").rename(small.path("docs"))
+            eventually(small.outputs, "it is back")
+            eventually(partial(is_past, time.monotonic() + 1), "that was seen")
+            assert len(small.log("source.missing", mark)) == 1
 
 
 def test_a_source_replaced_at_once_by_another_is_one_build(small: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,11 +66,23 @@ class Config:
         A daemon goes on with a warning, since they may still come.
         """
         placed = zip(self.layout.sources, self.source_lines, strict=True)
-        return tuple(_missing(self.root, source, line) for source, line in placed if not (self.root / source).is_dir())
+        return tuple(_missing(self.root, source, line) for source, line in placed if not _is_there(self.root / source))
 
 
 def _missing(root: Path, source: str, line: int) -> Problem:
-    beside = (root / source).parent
-    folders = [each.name for each in beside.iterdir() if each.is_dir()] if beside.is_dir() else []
+    folders = _folders((root / source).parent)
     remedy = nearest(Path(source).name, folders, otherwise="make the folder, or take it out of project.sources")
     return Problem(f'the source folder "{source}" is missing', CONFIG_FILE, line, remedy)
+
+
+def _is_there(folder: Path) -> bool:
+    """One that is out of reach is as good as missing."""
+    return os.path.isdir(folder)  # noqa: PTH112 - which raises nothing
+
+
+def _folders(place: Path) -> list[str]:
+    """The names of the folders there; none where it can't be told."""
+    try:
+        return [each.name for each in os.scandir(place) if each.is_dir()]
+    except OSError:
+        return []

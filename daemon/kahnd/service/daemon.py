@@ -21,6 +21,7 @@ from kahnd.engine import Engine, Patience, questions, resolve
 from kahnd.errors import KahndError, StoreCorruptError, StoreLostError
 from kahnd.ports import PRESSING
 from kahnd.service import present
+from kahnd.service.absences import Absences
 from kahnd.service.clock import build_ids
 from kahnd.service.control import OnProgress, serving
 from kahnd.service.events import Event, tell
@@ -34,7 +35,7 @@ T = TypeVar("T")
 Json = dict[str, Any]
 INTERRUPTED: Final = 130
 LOOK_S: Final = 0.5
-"""How often the lock is looked after."""
+"""How often the lock and the source folders are looked after."""
 FAULT_S: Final = 5.0
 """A fault that comes again within this time has not been over in between."""
 
@@ -66,6 +67,7 @@ class Daemon:
         self._lock = lock
         self._say = say
         self.patience = Patience(say)
+        self._absences = Absences(say)
         self._begun = False
         self._session: Session | None = None
         self._opened = anyio.Event()
@@ -228,8 +230,7 @@ class Daemon:
 
         A database found damaged is rebuilt by a new session; one that was reached once is waited for.
         """
-        for problem in self._project.config.missing_sources():
-            self._say(Event.SOURCE_MISSING, error=str(problem))
+        self._absences.tell(self._project.config.missing_sources())
         try:
             with unwrapped():
                 await self._run_engine(cause)
@@ -257,6 +258,7 @@ class Daemon:
                     self.on_config(ignores=False)  # what was saved since it was read, and before it was watched
                     tasks.start_soon(self._await_reload, tasks)
                     tasks.start_soon(self._await_start, session.engine)
+                    tasks.start_soon(self._heed_sources)
                     rescan_s = self._project.config.watch.rescan_s
                     await session.engine.run(cause=cause, watcher=session.watcher, rescan_s=rescan_s)
             finally:
@@ -264,6 +266,12 @@ class Daemon:
                 self._overflows += session.watcher.overflows
                 self._session, self._opened = None, anyio.Event()
                 self._ended.set()
+
+    async def _heed_sources(self) -> None:
+        """What is told at a start is told as well when it comes to be so later."""
+        while True:
+            await anyio.sleep(LOOK_S)
+            self._absences.tell(self._project.config.missing_sources())
 
     async def _await_start(self, engine: Engine) -> None:
         """A session that has come so far has had a sound database: should that be damaged, it is worth another."""

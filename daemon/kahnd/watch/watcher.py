@@ -210,7 +210,7 @@ class FileWatcher:
         for path in self._files.changed() - self._gathering.pending:
             self._gathering.take(Event(path, ATTRIB, 0), now)
         if others := self._folders.changed():
-            self._say("watch.renewed", reason=f"{', '.join(sorted(others))} is another folder than before")
+            self._say("watch.renewed", reason=f"{', '.join(sorted(others))} is gone, or another folder than before")
             self._gathering.take_everything(now)
 
     # From what is gathered to a batch
