@@ -103,12 +103,16 @@ def test_while_git_holds_its_lock_nothing_is_built(repository: Project) -> None:
     assert repository.rendered(mark) == [f"docs/tree/0/0/{number}.bin" for number in range(3)]
 
 
-def test_a_lock_that_a_dead_git_left_holds_nothing_up(repository: Project) -> None:
+@pytest.mark.parametrize(("age_s", "longest_s"), [(3600, 1.5), (0, 4)])
+def test_a_lock_that_a_dead_git_left_holds_nothing_up(repository: Project, age_s: float, longest_s: float) -> None:
+    repository.wait()
     lock = repository.path(".git/index.lock")
     lock.touch()
-    os.utime(lock, (time.time() - 3600,) * 2)
+    os.utime(lock, (time.time() - age_s,) * 2)
+    began = time.monotonic()
     with repository.renders("docs/tree/0/0/0.bin"):
-        repository.path("docs/tree/0/0/0.bin").write_text("changed")
+        repository.path("docs/tree/0/0/0.bin").write_text(f"changed {age_s}")
+    assert time.monotonic() - began < longest_s
     lock.unlink()
 
 

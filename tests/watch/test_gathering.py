@@ -11,6 +11,7 @@ from kahnd.watch.gathering import (
     BULK_QUIET_S,
     EMPTY_S,
     GONE_S,
+    LOCKED_QUIET_S,
     MANY,
     OPEN_S,
     SAVE_LONGEST_S,
@@ -211,11 +212,21 @@ def test_events_without_end_are_handed_out_in_between(story: Story, paths: int, 
     assert story.now - began == pytest.approx(longest, abs=SETTLE_S)
 
 
-def test_while_locked_nothing_is_handed_out(story: Story) -> None:
+def test_while_locked_nothing_is_handed_out_as_long_as_something_happens_now_and_then(story: Story) -> None:
+    for number in range(3):
+        story.happens(f"docs/{number}", ATTRIB)
+        story.passes(LOCKED_QUIET_S * 0.8)
+        assert story.ripe(locked=True) == set()
     story.happens(A, ATTRIB)
-    story.passes(20)
     assert story.ripe(locked=True) == set()
-    assert story.ripe() == {A}
+    story.passes(BULK_LONGEST_S - 3 * LOCKED_QUIET_S * 0.8 + SETTLE_S)
+    assert story.ripe(locked=True) == {A, "docs/0", "docs/1", "docs/2"}
+
+
+def test_a_lock_under_which_nothing_happens_is_not_waited_for(story: Story) -> None:
+    story.happens(A, ATTRIB)
+    story.passes(LOCKED_QUIET_S)
+    assert story.ripe(locked=True) == {A}
 
 
 def test_too_much_is_everything_and_nothing_is_left(story: Story) -> None:

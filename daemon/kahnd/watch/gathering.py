@@ -25,6 +25,8 @@ BULK_QUIET_S: Final = 0.15
 BULK_LONGEST_S: Final = 5.0
 BULK_GOES_ON_S: Final = 1.0
 """What comes so soon after a bulk change belongs to it."""
+LOCKED_QUIET_S: Final = 2.0
+"""A git that holds its lock and changes nothing for so long waits for somebody: for a commit's message, or is dead."""
 SAVE_LONGEST_S: Final = 0.1
 GONE_S: Final = 0.1
 """Editors take a file away and put another in its place."""
@@ -119,7 +121,7 @@ class Gathering:
         if self._first == math.inf:
             return self._held_until
         if locked:
-            return math.inf
+            return min(self._last + LOCKED_QUIET_S, self._first + BULK_LONGEST_S)
         quiet = max(self._settle_s, BULK_QUIET_S) if self._is_bulk else self._settle_s / 2
         longest = BULK_LONGEST_S if self._is_bulk else max(self._settle_s, SAVE_LONGEST_S)
         return min(self._last + quiet, self._first + longest)

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-LONGEST_S: Final = 30.0
-"""A lock that is older than this was left behind by a git that died."""
+LONGEST_S: Final = 5.0
+"""A lock that is older than this was left behind by a git that died, or is not worth waiting for."""
 
 
 class GitLock:
