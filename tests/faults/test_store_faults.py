@@ -69,6 +69,16 @@ def test_a_lost_database_keeps_nobody_busy(remote: Project, server: DatabaseServ
         assert remote.mark() == lines
 
 
+def test_a_wait_while_the_server_is_away_says_so(remote: Project, server: DatabaseServer) -> None:
+    with remote.daemon():
+        server.kill()
+        remote.write("docs/a.txt", "another")
+        eventually(lambda: told(remote, "store.lost"), "the loss is told")
+        said = remote.kahnd("wait", "--timeout", "0.5", code=4).told
+        assert "the database is away" in said
+        assert "can't be reached" in said
+
+
 def test_a_configuration_saved_while_the_server_is_away_takes_effect_when_it_is_back(
     remote: Project, server: DatabaseServer
 ) -> None:

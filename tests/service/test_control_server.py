@@ -36,9 +36,13 @@ class PatientDesk:
         self.given_up = anyio.Event()
         self.error: Exception | None = None
         self.steps = 1
+        self.worry = ""
 
     def status(self) -> Json:
         return {"state": "idle"}
+
+    def trouble(self) -> str:
+        return self.worry
 
     async def plan(self, targets: tuple[str, ...]) -> Json:
         return await self._answer({"plan": targets})
@@ -205,6 +209,15 @@ async def test_a_wait_that_takes_too_long_is_told_so_and_given_up(tmp_path: Path
         assert line["error"]["message"] == "not everything is up to date after 0.05 s"
         assert line["error"]["exit_code"] == 4
         await desk.given_up.wait()
+
+
+async def test_what_keeps_an_answer_from_coming_is_told_meanwhile_and_when_time_is_up(tmp_path: Path) -> None:
+    desk = PatientDesk()
+    desk.gate, desk.worry = anyio.Event(), "the database is away"
+    async with served(tmp_path, desk) as client:
+        *meanwhile, last = await lines_of(client, "/v1/wait", {"timeout": 1.5})
+    assert [each["progress"]["document"] for each in meanwhile] == ["the database is away"]
+    assert last["error"]["problems"][0]["remedy"] == "the database is away"
 
 
 @pytest.mark.parametrize(

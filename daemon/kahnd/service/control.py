@@ -22,6 +22,7 @@ from kahnd.service import present
 from kahnd.service.paths import socket_path
 
 PROGRESS_EVERY_S: Final = 0.05
+TROUBLE_EVERY_S: Final = 1.0
 MOST_ENTRIES: Final = 10_000
 """Of the history, in one answer."""
 REST_S: Final = 0.5
@@ -40,6 +41,10 @@ class Desk(Protocol):
 
     def status(self) -> Json:
         """The daemon's state."""
+        ...
+
+    def trouble(self) -> str:
+        """What keeps an answer from coming for now, if anything does."""
         ...
 
     async def plan(self, targets: tuple[str, ...]) -> Json:
@@ -171,13 +176,15 @@ def _application(desk: Desk) -> web.Application:
 
     async def build(request: web.Request) -> web.StreamResponse:
         body = msgspec.json.decode(await request.read(), type=_Build)
-        return await _stream(
-            request, lambda on_progress: desk.build(body.targets, force=body.force, on_progress=on_progress)
+        ask: _Ask = lambda on_progress: desk.build(  # noqa: E731
+            body.targets, force=body.force, on_progress=on_progress
         )
+        return await _stream(request, ask, desk.trouble)
 
     async def retry(request: web.Request) -> web.StreamResponse:
         body = msgspec.json.decode(await request.read(), type=_Retry)
-        return await _stream(request, lambda on_progress: desk.retry(body.targets, on_progress=on_progress))
+        ask: _Ask = lambda on_progress: desk.retry(body.targets, on_progress=on_progress)  # noqa: E731
+        return await _stream(request, ask, desk.trouble)
 
     async def why(request: web.Request) -> web.StreamResponse:
         return web.json_response(await desk.why(msgspec.convert(dict(request.query), _Why).target))
@@ -189,7 +196,7 @@ def _application(desk: Desk) -> web.Application:
     async def wait(request: web.Request) -> web.StreamResponse:
         body = msgspec.json.decode(await request.read(), type=_Wait)
         ask: _Ask = lambda on_progress: desk.wait(body.targets, on_progress=on_progress)  # noqa: E731
-        return await _stream(request, ask, body.timeout)
+        return await _stream(request, ask, desk.trouble, body.timeout)
 
     application = web.Application(middlewares=[_errors])
     application.add_routes(
@@ -222,8 +229,13 @@ async def _errors(
         return web.json_response(present.error((Problem(f"the request: {error}"),), UsageError.exit_code), status=400)
 
 
-async def _stream(request: web.Request, ask: _Ask, timeout_s: float | None = None) -> web.StreamResponse:
-    """Progress as it comes, at a pace a reader can follow, and the report (or an error) as the last line."""
+async def _stream(
+    request: web.Request, ask: _Ask, trouble: Callable[[], str], timeout_s: float | None = None
+) -> web.StreamResponse:
+    """Progress as it comes, at a pace a reader can follow, and the report (or an error) as the last line.
+
+    While there is trouble, that is told in the place of a document.
+    """
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     await response.prepare(request)
     send, receive = anyio.create_memory_object_stream[tuple[int, int, str]](1)
@@ -239,21 +251,33 @@ async def _stream(request: web.Request, ask: _Ask, timeout_s: float | None = Non
         async for done, total, document in receive:
             await response.write(_line({"progress": {"done": done, "total": total, "document": document}}))
 
+    async def tell_trouble() -> None:
+        while True:
+            await anyio.sleep(TROUBLE_EVERY_S)
+            if told := trouble():
+                on_progress(0, 0, told)
+
     with send, receive:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(pass_on)
-            last = await _outcome(ask, on_progress, timeout_s)
+            async with anyio.create_task_group() as beside:
+                beside.start_soon(tell_trouble)
+                last = await _outcome(ask, on_progress, trouble, timeout_s)
+                beside.cancel_scope.cancel()
             send.close()
     await response.write(_line(last))
     return response
 
 
-async def _outcome(ask: _Ask, on_progress: OnProgress, timeout_s: float | None) -> Json:
+async def _outcome(ask: _Ask, on_progress: OnProgress, trouble: Callable[[], str], timeout_s: float | None) -> Json:
     try:
         with anyio.fail_after(timeout_s):
             return {"report": await ask(on_progress)}
     except TimeoutError:
-        late = Problem(f"not everything is up to date after {timeout_s:g} s", remedy="give it a longer --timeout")
+        late = Problem(
+            f"not everything is up to date after {timeout_s:g} s",
+            remedy=trouble() or "give it a longer --timeout",
+        )
         return present.error((late,), NoDaemonError.exit_code)
     except KahndError as error:
         return present.error(error.problems, error.exit_code)

@@ -116,6 +116,10 @@ class Daemon:
         graph = engine.machine.graph if engine else Graph(self._project.layout, Snapshot())
         return present.status(config.name, str(config.root), graph, engine.last_build if engine else None, **now)
 
+    def trouble(self) -> str:
+        """That the database is away, where it is."""
+        return f"the database is away, and waited for: {self.patience.lost}" if self.patience.lost else ""
+
     async def plan(self, targets: tuple[str, ...]) -> Json:
         """The answer to `plan`."""
 
