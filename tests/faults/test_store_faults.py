@@ -181,6 +181,17 @@ def test_a_database_that_can_not_be_read_is_moved_aside_with_a_word(project: Pro
         assert project.status()["state"] == "idle"
 
 
+@pytest.mark.parametrize("word", ["status", "plan", "history", "build"])
+def test_a_command_that_finds_the_database_unusable_says_so_in_the_log(project: Project, word: str) -> None:
+    project.write("docs/a.txt", "A")
+    project.build()
+    for file in project.path(".kahnd/db/manifest").iterdir():
+        file.write_bytes(b"nonsense")
+    project.kahnd(word, code=None)
+    (line,) = project.log("store.rebuilt")
+    assert "db.unusable-" in line["error"]
+
+
 def test_without_a_server_a_command_says_so_and_a_daemon_does_not_begin(
     remote: Project, server: DatabaseServer
 ) -> None:

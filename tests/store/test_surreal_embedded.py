@@ -54,6 +54,7 @@ class LostAfter:
     def __init__(self, connection: Connection, calls: int) -> None:
         self._connection = connection
         self._calls = calls
+        self.openings = 0
 
     async def run(self, query: str, payload: bytes = b"") -> Any:
         self._calls -= 1
@@ -230,6 +231,34 @@ async def test_a_database_that_has_swollen_is_written_anew_with_all_that_is_in_i
     assert "a" in await store.propagate([changed("0")])
     await store.close()
     assert len(await documents(tmp_path)) == 21
+    assert [each.name for each in folder(tmp_path).parent.iterdir()] == ["db"]
+
+
+async def test_of_what_was_moved_aside_the_newest_two_are_kept(tmp_path: Path) -> None:
+    told: list[Problem] = []
+    for _ in range(4):
+        assert elsewhere(tmp_path, "a").returncode == 0
+        for file in (folder(tmp_path) / "manifest").iterdir():
+            file.write_bytes(b"nonsense")
+        assert await documents(tmp_path, report=told.append) == []
+    assert sorted(map(str, moved_aside(tmp_path))) == [each.file for each in told[-2:]]
+    assert len(told) == 4
+
+
+async def test_a_database_that_swells_while_it_is_open_is_written_anew_without_a_restart(tmp_path: Path) -> None:
+    store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(budget=50_000, size=100_000, renders=30))
+    await store.propagate([changed("a", add="0 1:page"), *(changed(f"{each}") for each in range(20))])
+    sizes = []
+    for number in range(150):
+        await store.commit([rendered(f"{each}", number) for each in range(20)])
+        await store.record_build(build_of(number))
+        sizes.append(bytes_in(folder(tmp_path)))
+    assert max(sizes) < 500_000
+    before, history = await store.load(), await store.history(None, 1000)
+    await store.close()
+    store = await open_store(EMBEDDED, root=tmp_path)
+    assert (await store.load(), await store.history(None, 1000)) == (before, history)
+    await store.close()
     assert [each.name for each in folder(tmp_path).parent.iterdir()] == ["db"]
 
 

@@ -147,7 +147,7 @@ def _at_rest(project: Project) -> AbstractContextManager[object]:
 async def _snapshot(project: Project) -> Snapshot:
     if not is_stored(project.config):
         return Snapshot()
-    async with stored(project.config, _silent) as store:
+    async with stored(project.config, _noting(project)) as store:
         return await store.load()
 
 
@@ -157,7 +157,7 @@ async def _why(project: Project, target: str) -> Json:
     async def past(document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         if not is_stored(project.config):
             return ()
-        async with stored(project.config, _silent) as store:
+        async with stored(project.config, _noting(project)) as store:
             return await store.history(document, limit)
 
     return present.why(await questions.why(engine, target, past))
@@ -166,7 +166,7 @@ async def _why(project: Project, target: str) -> Json:
 async def _history(project: Project, document: str | None, limit: int) -> tuple[HistoryEntry, ...]:
     if not is_stored(project.config):
         return ()
-    async with stored(project.config, _silent) as store:
+    async with stored(project.config, _noting(project)) as store:
         snapshot = await store.load()
         return await past_renders(Graph(project.layout, snapshot), store.history, document, limit)
 
@@ -231,6 +231,20 @@ class _NoPool:
     async def render(self, job: Job) -> Outcome:
         """Nothing asks for this where there are no workers."""
         return Failed(Problem("there are no workers", job.document))
+
+
+def _noting(project: Project) -> Say:
+    """Into the log, which is opened for nothing but what must not go untold: that the database was moved aside."""
+
+    def say(event: str, **fields: Any) -> None:
+        secrets = project.config.store.secrets
+        logging = configure(project.config.log, project.root, terminal=False, stream=None, secrets=secrets)
+        try:
+            tell(logging.log, Event(event), **fields)
+        finally:
+            logging.close()
+
+    return say
 
 
 def _silent(_event: str, **_fields: Any) -> None:

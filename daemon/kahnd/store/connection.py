@@ -45,8 +45,8 @@ class Limits:
     `size` bytes, and than what its records can need, is written anew: the engine never gives all room back.
     """
 
-    budget: int = 128 * 1024 * 1024
-    size: int = 256 * 1024 * 1024
+    budget: int = 32 * 1024 * 1024
+    size: int = 128 * 1024 * 1024
     call: float = 30.0
     renders: int = 20_000
     builds: int = 2_000
@@ -72,6 +72,9 @@ class Connection(Protocol):
 
     StoreCorruptError means that what was known is known no more: nothing but loading makes sense then.
     """
+
+    openings: int
+    """How often it was opened: what is embedded, now and then again. Then its size is that of what it holds."""
 
     async def run(self, query: str, payload: bytes = b"") -> Any:
         """Run a query of `queries`, alone and within its time limit, and return its last statement's answer."""

@@ -38,6 +38,7 @@ class RemoteConnection:
         self._lock = anyio.Lock()
         self._client: AsyncWsSurrealConnection | None = None
         self._known = False
+        self.openings = 0  # elsewhere, and nobody else's
 
     async def run(self, query: str, payload: bytes = b"") -> Any:
         """Run a query, on a new session where the last was lost. Raises StoreLostError where there is no server."""

@@ -81,6 +81,7 @@ class SurrealStore:
         self._unpruned = limits.renders  # what earlier sessions left is not known
         self._positions = rows.positions_from(time.time_ns())
         self._known: set[DocumentId] = set()
+        self._openings = connection.openings
 
     async def load(self) -> Snapshot:
         """Everything known. An embedded database that turns out to be damaged is begun again, and so is empty.
@@ -93,8 +94,7 @@ class SurrealStore:
             await self._connection.rebuild(error)
             snapshot = await self._load()
         self._known = {facts.id for facts in snapshot.documents}
-        records = len(snapshot.documents) + sum(map(len, snapshot.dependencies.values()))
-        if self._limits.is_swollen(self._connection.size(), records):
+        if self._limits.is_swollen(self._connection.size(), _records(snapshot)):
             with suppress(StoreLostError):
                 await self._write_anew(snapshot)
         return snapshot
@@ -145,6 +145,18 @@ class SurrealStore:
         if self._unpruned > self._limits.renders // SLACK:
             await self._run(queries.PRUNE, renders=self._limits.renders, builds=self._limits.builds)
             self._unpruned = 0
+        await self._stay_small()
+
+    async def _stay_small(self) -> None:
+        """Between builds, and once after each reopening: write a database anew that has swollen, if there is room."""
+        if self._openings == self._connection.openings:
+            return
+        if self._limits.is_swollen(self._connection.size(), len(self._known)):
+            snapshot = await self._load()
+            if self._limits.is_swollen(self._connection.size(), _records(snapshot)):
+                with suppress(StoreLostError):
+                    await self._write_anew(snapshot)
+        self._openings = self._connection.openings
 
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         """Past renders, newest first."""
@@ -239,6 +251,11 @@ class SurrealStore:
     async def _run(self, query: str, **payload: object) -> Any:
         encoded = msgspec.json.encode({"workspace": self._workspace, **payload})
         return await self._connection.run(query, encoded)
+
+
+def _records(snapshot: Snapshot) -> int:
+    """Documents and edges."""
+    return len(snapshot.documents) + sum(map(len, snapshot.dependencies.values()))
 
 
 def _chunks(items: Sequence[C]) -> Iterator[Sequence[C]]:
