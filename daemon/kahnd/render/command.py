@@ -5,6 +5,7 @@ It runs in the worker's process group, so that what cancels the worker ends it, 
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import re
@@ -18,6 +19,7 @@ from typing import Final
 
 from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Rendered, Scan, Unmet
 from kahnd.core.rules import Layout, resolve
+from kahnd.ports import PRESSING
 from kahnd.render.depfile import dependencies
 from kahnd.render.files import ProblemError, clear, digest_of, is_regular
 from kahnd.render.parameters import PLACEHOLDER, CommandParameters
@@ -151,7 +153,8 @@ class Run:
             if not _is_installed(self.rendering.root, self.parameters):
                 raise NotInstalledError from error
             reason = error.strerror or str(error)
-            raise self._failure(f"{self._program} can't be run: {reason}", "correct the rule's `command`") from error
+            message, passing = f"{self._program} can't be run: {reason}", error.errno in PRESSING - {errno.EACCES}
+            raise self._failure(message, "correct the rule's `command`", passing=passing) from error
         if code:
             raise self._failure(_exit_message(self._program, code), _exit_remedy(code), said)
         if not is_regular(self.stage):
@@ -168,8 +171,8 @@ class Run:
     def _program(self) -> str:
         return "the shell's command" if self.parameters.shell else self.parameters.words[0]
 
-    def _failure(self, message: str, remedy: str, detail: str = "") -> ProblemError:
-        return ProblemError(Problem(message, self.rendering.job.document, 0, remedy, detail))
+    def _failure(self, message: str, remedy: str, detail: str = "", *, passing: bool = False) -> ProblemError:
+        return ProblemError(Problem(message, self.rendering.job.document, 0, remedy, detail, passing))
 
     def check_depfile(self) -> None:
         """Raise ProblemError where the list of what was read is not there, though the rule asks for it."""

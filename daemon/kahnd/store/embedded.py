@@ -29,6 +29,7 @@ from anyio.to_thread import run_sync
 
 from kahnd.core.model import Problem
 from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
+from kahnd.heap import give_back
 from kahnd.ports import PRESSING
 from kahnd.store.connection import Connection, Limits, Place, Refused, apply_schema, ask, is_deeper
 
@@ -126,7 +127,7 @@ class EmbeddedConnection:
                 raise self._refused("the database can't be written anew", error, "check its folder") from error
             self._tidy()
             await self._open()
-            await run_sync(_give_back)
+            await run_sync(give_back)
 
     def _beside(self, name: str) -> Path:
         return self._folder.with_name(f"{self._folder.name}.{name}")
@@ -158,7 +159,7 @@ class EmbeddedConnection:
         if self._client and self._grown() > self._limits.budget:
             await self._shut()
             await self._open()
-            await run_sync(_give_back)
+            await run_sync(give_back)
         return self._client or await self._open()
 
     def _grown(self) -> int:
@@ -288,14 +289,6 @@ def folder_of(url: str, root: Path) -> tuple[Path, str]:
         message = "the embedded database can't be in a folder with a question mark in its name"
         raise StoreError(Problem(message, file=str(folder), remedy="set store.url to another folder"))
     return folder, mark + options or OPTIONS
-
-
-def _give_back() -> None:
-    """Have the C library return what a closed engine has freed: glibc keeps it for itself otherwise, 95 MB of 318."""
-    import ctypes  # noqa: PLC0415  seldom needed
-
-    with suppress(AttributeError, OSError):  # another C library has no such thing
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _size(folder: Path) -> int:
