@@ -76,24 +76,32 @@ def _closure(name: str, start: str, step: str, rounds: int) -> str:
     )
 
 
-_WRITE: Final = """
-    FOR $row IN $in.known { UPDATE document:[$w, $row.path] CONTENT $row.facts RETURN NONE };
-    FOR $row IN $in.rows { UPSERT document:[$w, $row.path] CONTENT $row.facts RETURN NONE };
-    FOR $edge IN $in.drop {
-        DELETE depends_on:[$w, $edge[0], $edge[1], NONE]..[$w, $edge[0], $edge[1], ..] RETURN NONE
-    };
-    INSERT RELATION INTO depends_on $in.add.map(|$edge| {
+def _edge_records(rows: str) -> str:
+    return f"""{rows}.map(|$edge| {{
         id: [$w, $edge[0], $edge[1], $edge[2]],
         in: document:[$w, $edge[0]], out: document:[$w, $edge[1]],
         kind: $edge[2], line: $edge[3], hash: $edge[4] ?? NONE, facets: $edge[5] ?? NONE, sure: $edge[6],
         position: $edge[7]
-    }) ON DUPLICATE KEY UPDATE
+    }})"""
+
+
+_WRITE: Final = f"""
+    FOR $row IN $in.known {{ UPDATE document:[$w, $row.path] CONTENT $row.facts RETURN NONE }};
+    FOR $row IN $in.rows {{ UPSERT document:[$w, $row.path] CONTENT $row.facts RETURN NONE }};
+    FOR $edge IN $in.drop {{
+        DELETE depends_on:[$w, $edge[0], $edge[1], NONE]..[$w, $edge[0], $edge[1], ..] RETURN NONE
+    }};
+    INSERT RELATION IGNORE INTO depends_on {_edge_records("$in.first")} RETURN NONE;
+    INSERT RELATION INTO depends_on {_edge_records("$in.add")} ON DUPLICATE KEY UPDATE
         line = $input.line, hash = $input.hash, facets = $input.facets, sure = $input.sure RETURN NONE;
-    FOR $edge IN $in.mark {
+    FOR $edge IN $in.mark {{
         UPDATE depends_on:[$w, $edge[0], $edge[1], $edge[2]]
             SET line = $edge[3], hash = $edge[4] ?? NONE, facets = $edge[5] ?? NONE, sure = $edge[6] RETURN NONE
-    };"""
-"""An UPDATE takes half of what an UPSERT of what is there takes, and a fifth of an INSERT ON DUPLICATE KEY UPDATE."""
+    }};"""
+"""`first` are edges of documents that are new, and so are themselves; `add` may be there.
+
+An UPDATE takes half of what an UPSERT of what is there takes, and a fifth of an INSERT ON DUPLICATE KEY UPDATE.
+"""
 
 
 @cache

@@ -6,7 +6,7 @@ the way in, and null on the way out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import count, groupby
 from operator import attrgetter
 from typing import Any, Final
@@ -153,12 +153,17 @@ def changed_row(workspace: str, change: Change) -> Row:
     return facts_row(workspace, change.facts, Status.MISSING if missing else Status.DIRTY)
 
 
-def edge_rows(edges: Mapping[DocumentId, Edges], positions: Iterator[int]) -> Row:
-    """What to drop, to add and to mark; positions only ever grow, so they keep the order of adding."""
+def edge_rows(edges: Mapping[DocumentId, Edges], known: Container[DocumentId], positions: Iterator[int]) -> Row:
+    """What to drop, to add and to mark; of documents not `known`, the first edges there are.
+
+    Positions only ever grow, so they keep the order of adding.
+    """
     changes = edges.items()
+    add = [(document, each, next(positions)) for document, edges in changes for each in edges.add]
     return {
         "drop": [(document, target) for document, each in changes for target in each.drop],
-        "add": [_edge_row(document, each, next(positions)) for document, edges in changes for each in edges.add],
+        "first": [_edge_row(*each) for each in add if each[0] not in known],
+        "add": [_edge_row(*each) for each in add if each[0] in known],
         "mark": [_edge_row(document, each) for document, edges in changes for each in edges.mark],
     }
 

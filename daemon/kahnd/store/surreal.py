@@ -228,7 +228,7 @@ class SurrealStore:
         for each in changed:
             if each.edges != NO_EDGES:
                 folded[each.facts.id] = folded.get(each.facts.id, NO_EDGES).then(each.edges)
-        return rows.edge_rows(folded, self._positions)
+        return rows.edge_rows(folded, self._known, self._positions)
 
     async def _ask_deep(self, query: Callable[[int], str], kind: type[T], **payload: object) -> T:
         """Ask with as many rounds of recursion as the graph turns out to be deep."""
