@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ import msgspec
 
 from suite import bench, goals, machine, plots, report
 from suite.bench import Bench
-from suite.figures import Figure, Figures
+from suite.figures import NOT_MEASURED, Figure, Figures
 from suite.measures.guard import FAULT
 from suite.scenarios import SCENARIOS
 
@@ -65,9 +66,11 @@ def _arguments() -> argparse.Namespace:
 
 def _main() -> int:
     given = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started ends, and what was written goes
     run = bench.QUICK if given.quick else bench.FULL
     figures = Figures(tuple(measured(run, given.only or list(SCENARIOS))))
-    print(f"\n{report.table(goals.HEAD, goals.rows(goals.goals(figures, run.sizes)))}")
+    judged = [goal for goal in goals.goals(figures, run.sizes) if goal.limit.figure.absent != NOT_MEASURED]
+    print(f"\n{report.table(goals.HEAD, goals.rows(judged))}")
     if given.write or not (given.quick or given.only):
         write(kept().merged(figures) if given.only else figures, run)
     faults = [each for each in figures if each.measure == FAULT]

@@ -79,6 +79,6 @@ FULL: Final = Bench(
     Effort(edits=30, builds=3, starts=5, seeds=3, budget_s=20, idle_s=60, pause_s=30),
 )
 QUICK: Final = Bench(
-    Sizes(small=40, middle=40, large=80, heavy=6, skewed=6, burst=10),
+    Sizes(small=40, middle=40, large=40, heavy=6, skewed=6, burst=10),
     Effort(edits=1, builds=1, starts=1, seeds=1, budget_s=1, idle_s=0.2, pause_s=0.1),
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
+NOT_MEASURED: Final = "not measured"
 Unit = Literal["ms", "s", "MB", "%", "times"]
 
 
@@ -64,7 +65,7 @@ class Figures:
     def get(self, measure: str, corpus: str, documents: int, tool: str = "kahnd") -> Figure:
         """One of them; where it was not measured, a figure that says so."""
         key = (measure, corpus, documents, tool)
-        return next((each for each in self.all if each.key == key), Figure(*key, "s", absent="not measured"))
+        return next((each for each in self.all if each.key == key), Figure(*key, "s", absent=NOT_MEASURED))
 
     def merged(self, newer: Iterable[Figure]) -> Figures:
         """These, but for those measured anew."""

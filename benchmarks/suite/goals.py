@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from suite.bench import Sizes
-from suite.figures import Figure, Figures, number
+from suite.figures import Figure, Figures, Unit, number
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,7 @@ class Limit:
     figure: Figure
     most: float
     beside: Figure | None = None
+    unit: Unit = "times"
 
     @property
     def ratio(self) -> float | None:
@@ -43,7 +44,7 @@ class Goal:
     def goal(self) -> str:
         """What is to be reached."""
         beside, most = self.limit.beside, number(self.limit.most)
-        return f"≤ {most} of {_beside(self.limit)}" if beside else f"≤ {most} {self.limit.figure.unit}"
+        return f"≤ {most} of {_beside(self.limit)}" if beside else f"≤ {most} {self.limit.unit}"
 
     @property
     def verdict(self) -> str:
@@ -72,17 +73,22 @@ def _saves(get: Get, sizes: Sizes) -> Iterator[Goal]:
     edit = partial(get, "leaf edit", "index", middle)
     yield Goal(what, Limit(edit(), 0.35, edit("entr + ninja")))
     yield Goal(what, Limit(edit(), 2, edit("bare commands")))
-    for size in (sizes.middle, sizes.large):
+    for size in dict.fromkeys((sizes.middle, sizes.large)):
         of = partial(get, "leaf edit", "sections")
         yield Goal(f"the same change, {size:,} documents", Limit(of(size), 1.3, of(sizes.small)))
     page = partial(get, "page edit", "pages", middle)
     yield Goal(f"page edit to page, {middle:,} pages", Limit(page(), 0.15, page("Hugo")))
-    yield Goal(f"engine overhead of an edit, {middle:,} documents", Limit(get("engine overhead", "index", middle), 10))
+    yield Goal(
+        f"engine overhead of an edit, {middle:,} documents",
+        Limit(get("engine overhead", "index", middle), 10, unit="ms"),
+    )
 
 
 def _starts_and_builds(get: Get, sizes: Sizes) -> Iterator[Goal]:
     for corpus, size, seconds in (("index", sizes.middle, 2), ("sections", sizes.large, 6)):
-        yield Goal(f"null start to quiet, {size:,} documents", Limit(get("null start", corpus, size), seconds))
+        yield Goal(
+            f"null start to quiet, {size:,} documents", Limit(get("null start", corpus, size), seconds, unit="s")
+        )
     for what, corpus, size, most, peer in (
         ("`cksum` documents", "index", sizes.middle, 1.0, "ninja"),
         ("small pages", "pages", sizes.middle, 0.7, "Hugo"),
@@ -101,9 +107,12 @@ def _engine(get: Get, sizes: Sizes) -> Iterator[Goal]:
         ratio = get("makespan over the bound", f"skewed, {shape}", sizes.skewed)
         yield Goal(f"makespan of a skewed graph ({shape}), over its bound", Limit(ratio, 1.1))
     for corpus, size, megabytes in (("index", sizes.middle, 150), ("sections", sizes.large, 500)):
-        yield Goal(f"memory at rest, {size:,} documents", Limit(get("memory", corpus, size), megabytes))
-    yield Goal(f"idle CPU, {sizes.middle:,} documents", Limit(get("idle CPU", "index", sizes.middle), 0.5))
-    yield Goal("first save after a pause, until it is seen", Limit(get("first save seen", "index", sizes.middle), 40))
+        yield Goal(f"memory at rest, {size:,} documents", Limit(get("memory", corpus, size), megabytes, unit="MB"))
+    yield Goal(f"idle CPU, {sizes.middle:,} documents", Limit(get("idle CPU", "index", sizes.middle), 0.5, unit="%"))
+    yield Goal(
+        "first save after a pause, until it is seen",
+        Limit(get("first save seen", "index", sizes.middle), 40, unit="ms"),
+    )
 
 
 HEAD: Final = ("measure", "goal", "kahnd", "spread", "beside it", "ratio", "")
@@ -113,6 +122,11 @@ def rows(all_goals: Iterable[Goal]) -> Iterator[tuple[str, ...]]:
     """The table's cells."""
     for goal in all_goals:
         limit = goal.limit
-        beside = f"{limit.beside.tool}: {limit.beside} ({limit.beside.spread})" if limit.beside else ""
+        beside = _told(limit.beside) if limit.beside else ""
         ratio = f"{limit.ratio:.2f}" if limit.beside and limit.ratio is not None else ""
         yield goal.measure, goal.goal, str(limit.figure), limit.figure.spread, beside, ratio, goal.verdict
+
+
+def _told(figure: Figure) -> str:
+    spread = figure.spread and f" ({figure.spread})"
+    return f"{figure.tool}: {figure}{spread}"

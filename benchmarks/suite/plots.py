@@ -11,7 +11,7 @@ from typing import Any, Final
 import pygal
 from pygal.style import CleanStyle
 
-from suite.figures import Figure, Figures, number
+from suite.figures import Figure, Figures
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,21 @@ def _chart(plot: Plot, drawn: Sequence[Figure]) -> Any:
     chart.uuid = plot.name  # which is drawn at random otherwise
     chart.x_labels = [math.log10(size) for size in sizes]
     chart.x_value_formatter = lambda power: f"{round(10**power):,}"
-    chart.value_formatter = number
+    chart.y_labels = _steps([figure.median for figure in drawn])
+    chart.y_value_formatter = chart.value_formatter = lambda value: f"{value:,g}"
     for tool in dict.fromkeys(figure.tool for figure in drawn):
         mine = sorted((figure.documents, figure.median) for figure in drawn if figure.tool == tool)
         chart.add(tool, [(math.log10(size), value) for size, value in mine])
     return chart
+
+
+def _steps(values: Sequence[float]) -> list[float]:
+    """1, 2, 5, 10 and so on, from below the least value to above the greatest."""
+    powers = range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
+    steps = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
+    below = [step for step in steps if step <= min(values)]
+    above = [step for step in steps if step >= max(values)]
+    return [step for step in steps if below[-1] <= step <= above[0]]
 
 
 class Config(pygal.Config):  # type: ignore[misc]
@@ -71,4 +81,4 @@ class Config(pygal.Config):  # type: ignore[misc]
     width, height = 640, 380
     legend_at_bottom = True
     truncate_legend = -1
-    margin = 12
+    margin, margin_right = 12, 40

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from suite.bench import Bench
 from suite.corpora import pages
@@ -24,6 +25,7 @@ Measure = Callable[[Bench, Watching, Corpus], Iterator[Figure]]
 
 
 Write = Callable[[Path, str, Pages], Corpus]
+HUGO: Final = Hugo()
 
 
 def layers(bench: Bench) -> Iterator[Figure]:
@@ -40,12 +42,12 @@ def heavy(bench: Bench) -> Iterator[Figure]:
 def hub(bench: Bench) -> Iterator[Figure]:
     """One partial in all pages."""
     for documents in bench.sizes.two:
-        yield from _both(bench, "hub", pages.hub(documents), _hub_edits)
+        yield from _both(bench, "hub", pages.hub(documents), _hub_edits, Hugo("--disableFastRender"))
 
 
-def _both(bench: Bench, sort: str, written: Pages, measure: Measure) -> Iterator[Figure]:
+def _both(bench: Bench, sort: str, written: Pages, measure: Measure, hugo: Hugo = HUGO) -> Iterator[Figure]:
     count = sum(name != HUB for name in written)
-    spelt: tuple[tuple[Watching, Write], ...] = ((Kahnd(), pages.for_kahnd), (Hugo(), pages.for_hugo))
+    spelt: tuple[tuple[Watching, Write], ...] = ((Kahnd(), pages.for_kahnd), (hugo, pages.for_hugo))
     for tool, write in spelt:
 
         def one(tool: Watching = tool, write: Write = write) -> Iterator[Figure]:

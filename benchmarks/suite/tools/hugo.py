@@ -13,11 +13,17 @@ from suite.tools.tool import Watch, background, first_line, missing
 
 
 class Hugo:
-    """Fulfils Tool, for the page corpora in Hugo's spelling."""
+    """Fulfils Tool, for the page corpora in Hugo's spelling. `options` are for its server.
+
+    By itself that renders, of what a template or a shortcode changes, only pages that somebody looked at.
+    """
 
     name = "Hugo"
     exact = False
     words: tuple[str, ...] = ("hugo", "--quiet")
+
+    def __init__(self, *options: str) -> None:
+        self._options = options
 
     def absent(self) -> str:
         return missing("hugo")
@@ -31,7 +37,7 @@ class Hugo:
     @contextmanager
     def watch(self, corpus: Corpus) -> Iterator[Watch]:
         told = corpus.root.with_name(f"{corpus.root.name}.told")
-        words = ["hugo", "server", "--renderToDisk", "--port", str(_free_port())]
+        words = ["hugo", "server", *self._options, "--renderToDisk", "--port", str(_free_port())]
         with background(corpus.root, words, told) as process:
             until(lambda: "Press Ctrl+C" in told.read_text(), "Hugo serves", pause_s=0.05)
             # Every rebuild begins with one of these lines and ends with the other.
