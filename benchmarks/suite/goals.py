@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from suite.bench import Sizes
-from suite.figures import Figure, Figures, Unit, number
+from suite.figures import Figure, Figures, Unit
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Goal:
     @property
     def goal(self) -> str:
         """What is to be reached."""
-        beside, most = self.limit.beside, number(self.limit.most)
-        return f"≤ {most} of {_beside(self.limit)}" if beside else f"≤ {most} {self.limit.unit}"
+        beside, most = self.limit.beside, self.limit.most
+        return f"≤ {most:g} × {_beside(self.limit)}" if beside else f"≤ {most:g} {self.limit.unit}"
 
     @property
     def verdict(self) -> str:

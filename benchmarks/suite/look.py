@@ -20,6 +20,10 @@ class WrongError(Exception):
     """A measurement that is none: something else was done than what was asked for."""
 
 
+class ImpossibleError(Exception):
+    """A measurement that this machine does not allow."""
+
+
 def until(condition: Callable[[], bool], what: str, *, limit_s: float = LIMIT_S, pause_s: float = LOOK_S) -> None:
     """Return once the condition holds. Raises WrongError where it does not in time."""
     deadline = time.monotonic() + limit_s

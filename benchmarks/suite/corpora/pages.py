@@ -126,7 +126,7 @@ def _for_hugo(page: Page) -> str:
 
 
 def _hugo_include(page: str) -> str:
-    return "{{< hub >}}\n\n" if page == HUB else f'{{{{< include "/{page.removeprefix("docs/")}" >}}}}\n\n'
+    return "{{% hub %}}\n\n" if page == HUB else f'{{{{< include "/{page.removeprefix("docs/")}" >}}}}\n\n'
 
 
 def _spelt(page: Page, rest: str) -> str:
@@ -144,7 +144,7 @@ def _heavy(title: str, chance: random.Random) -> Page:
 
 def _section(language: str, chance: random.Random) -> Iterator[str]:
     yield f"## About {chance.randrange(1 << 20)}"
-    yield from (words(chance, 90) for _ in range(2))
+    yield from (words(chance, 105) for _ in range(2))
     yield "\n".join(f"- *{words(chance, 3)}* and `{words(chance, 1)}`" for _ in range(6))
     rows = (f"| {words(chance, 2)} | {chance.randrange(1000)} | [{words(chance, 1)}](#here) |" for _ in range(8))
     yield "\n".join(("| what | how many | where |", "|---|---:|---|", *rows))

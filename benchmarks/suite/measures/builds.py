@@ -8,15 +8,16 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from suite.corpora.corpus import Corpus
 from suite.figures import Figure
 from suite.look import WrongError, identities, identity
 from suite.processes import peak_of
-from suite.tools.kahnd import Kahnd
+from suite.tools.kahnd import Kahnd, rendered_last
 from suite.tools.tool import Tool
 
-MADE = (".kahnd", "site", "out", "public", "resources", ".ninja_log", ".ninja_deps", ".tup", ".hugo_build.lock")
+MADE: Final = (".kahnd", "site", "out", "public", "resources", ".ninja_log", ".ninja_deps", ".tup", ".hugo_build.lock")
 """What any of the tools leaves in a corpus; without it, it is as written."""
 
 
@@ -46,7 +47,13 @@ def cold(tool: Tool, corpus: Corpus) -> Built:
     lacking = [document for document in corpus.rendered if identity(tool.output(corpus, document)) is None]
     if lacking:
         raise WrongError(f"{tool.name} left {len(lacking)} of {len(corpus.rendered)} outputs out: {lacking[:3]}")
+    _check_log(tool, corpus, len(corpus.rendered))
     return built
+
+
+def _check_log(tool: Tool, corpus: Corpus, rendered: int) -> None:
+    if isinstance(tool, Kahnd) and (told := rendered_last(corpus)) != rendered:
+        raise WrongError(f"the log's last build rendered {told} documents, not {rendered}")
 
 
 def _run(tool: Tool, corpus: Corpus) -> Built:
@@ -69,6 +76,7 @@ def null(tool: Tool, corpus: Corpus) -> float:
     seconds = _run(tool, corpus).seconds
     if tool.exact and identities(outputs) != before:
         raise WrongError(f"{tool.name} had nothing to do, and did something")
+    _check_log(tool, corpus, 0)
     return seconds
 
 

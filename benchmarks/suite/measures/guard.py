@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from suite.figures import Figure
-from suite.look import WrongError
+from suite.look import ImpossibleError, WrongError
 from suite.tools.tool import Tool
 
 FAULT: Final = "fault"
@@ -20,5 +20,7 @@ def guarded(measure: Callable[[], Iterator[Figure]], tool: Tool, corpus: str, do
         return
     try:
         yield from measure()
-    except WrongError as error:
+    except ImpossibleError as error:
+        yield Figure(ABSENT, corpus, documents, tool.name, "s", absent=str(error))
+    except (WrongError, OSError) as error:
         yield Figure(FAULT, corpus, documents, tool.name, "s", absent=str(error))

@@ -22,8 +22,6 @@ from suite.tools.log import Log
 from suite.tools.tool import Watching
 
 Measure = Callable[[Bench, Watching, Corpus], Iterator[Figure]]
-
-
 Write = Callable[[Path, str, Pages], Corpus]
 HUGO: Final = Hugo()
 
@@ -82,7 +80,7 @@ def _hub_edits(bench: Bench, tool: Watching, corpus: Corpus) -> Iterator[Figure]
     with tool.watch(corpus) as watch:
         saves = Saves(tool, corpus, watch)
         values = bench.repeat(bench.effort.builds, lambda number: _edit_hub(saves, hub, number))
-        pools = _pool_times(watch.log) if isinstance(watch, Daemon) else []
+        pools = _pool_times(watch.log, len(corpus.rendered)) if isinstance(watch, Daemon) else []
     yield Figure("hub edit", corpus.sort, len(corpus.rendered), tool.name, "ms", values)
     if pools:
         ratios = tuple(whole / pool for whole, pool in zip(values, pools, strict=True))
@@ -94,9 +92,8 @@ def _edit_hub(saves: Saves, hub: Path, number: int) -> float:
     return saves.measured(time.perf_counter(), saves.corpus.rendered)
 
 
-def _pool_times(log: Log) -> list[float]:
-    """Of every build with renderings: the sum of their durations, shared among the workers."""
-    spent: dict[str, float] = {}
-    for entry in log.of("document.rendered"):
-        spent[entry["build"]] = spent.get(entry["build"], 0) + entry["duration_ms"]
-    return [milliseconds / (os.cpu_count() or 1) for milliseconds in spent.values()]
+def _pool_times(log: Log, pages: int) -> list[float]:
+    """Of every edit, each having rendered all pages once: the sum of their durations, shared among the workers."""
+    durations = [entry["duration_ms"] for entry in log.of("document.rendered")]
+    edits = (durations[first : first + pages] for first in range(0, len(durations), pages))
+    return [sum(edit) / (os.cpu_count() or 1) for edit in edits]

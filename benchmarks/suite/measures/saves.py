@@ -7,11 +7,9 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from suite.bench import Bench
 from suite.corpora.corpus import Corpus, dice
 from suite.figures import Figure
 from suite.look import WrongError, identities, renewed_ms
-from suite.tools import bare
 from suite.tools.kahnd import Daemon
 from suite.tools.tool import Tool, Watch
 
@@ -72,28 +70,10 @@ def leaves(corpus: Corpus, count: int) -> list[str]:
     return dice().sample(found * (count // len(found) + 1), count)
 
 
-def edits(bench: Bench, saves: Saves, chosen: Sequence[str]) -> tuple[float, ...]:
-    """One leaf after another."""
-    return bench.repeat(len(chosen), lambda number: saves.save([chosen[number]], f"alone {number}"))
-
-
-def burst(bench: Bench, saves: Saves) -> tuple[float, ...]:
-    """Many leaves saved at once, several times."""
-    bottom = [document for document, needed in saves.corpus.needs.items() if not needed]
-    chosen = dice().sample(bottom, min(bench.sizes.burst, len(bottom)))
-    return bench.repeat(bench.effort.starts, lambda number: saves.save(chosen, f"together {number}"))
-
-
-def bare_edits(bench: Bench, corpus: Corpus, chosen: Sequence[str]) -> tuple[float, ...]:
-    """The commands alone, run by two threads; the corpus is built."""
-
-    def once(number: int) -> float:
-        affected = corpus.affected_by(chosen[number])
-        began = time.perf_counter()
-        bare.run(corpus, affected)
-        return (time.perf_counter() - began) * 1000
-
-    return bench.repeat(len(chosen), once)
+def many(corpus: Corpus, count: int) -> list[str]:
+    """Leaves to be saved together, whatever hangs on them."""
+    bottom = [document for document, needed in corpus.needs.items() if not needed]
+    return dice().sample(bottom, min(count, len(bottom)))
 
 
 def stages(daemon: Daemon, corpus: Corpus) -> Iterator[Figure]:

@@ -12,16 +12,18 @@ from typing import Final
 
 from suite.corpora.corpus import Corpus
 from suite.look import WrongError
-from suite.tools.layout import inputs_of, output_name
+from suite.tools.layout import FOLDER, inputs_of, output_name
 
+NAME: Final = "bare commands"
 THREADS: Final = 2
 
 
 def run(corpus: Corpus, documents: Collection[str]) -> None:
-    """Run these documents' commands, each after those it needs, by two threads. The others' outputs are there.
+    """Run these documents' commands, each after those it needs. The other documents' outputs are there.
 
     Raises WrongError where a command fails.
     """
+    (corpus.root / FOLDER).mkdir(exist_ok=True)
     wanted = frozenset(documents)
     order = TopologicalSorter({each: wanted.intersection(corpus.needs[each]) for each in wanted})
     order.prepare()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from suite.corpora.corpus import Corpus
-from suite.look import until
+from suite.look import ImpossibleError, until
 from suite.processes import family
 from suite.tools.make import Make
 from suite.tools.ninja import Ninja
 from suite.tools.tool import Watch, background, first_line, missing
+
+OWN_FILES: Final = 100
 
 
 class Entr:
@@ -31,7 +35,13 @@ class Entr:
 
     @contextmanager
     def watch(self, corpus: Corpus) -> Iterator[Watch]:
-        """Its command is run once when it has begun to watch: it is ready when that has ended."""
+        """Its command is run once when it has begun to watch: it is ready when that has ended.
+
+        Raises ImpossibleError where it may not have all sources open.
+        """
+        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if allowed < len(corpus.needs) + OWN_FILES:
+            raise ImpossibleError(f"it opens every source, and {allowed:,} open files are allowed (ulimit -n)")
         names, ran = (corpus.root.with_name(f"{corpus.root.name}.{kind}") for kind in ("sources", "ran"))
         names.write_text("".join(f"{document}\n" for document in corpus.needs))
         ran.unlink(missing_ok=True)

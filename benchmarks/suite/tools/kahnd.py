@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -59,6 +60,17 @@ class Kahnd:
         return corpus.root / "site" / corpus.place(document)
 
 
+def rendered_last(corpus: Corpus) -> int:
+    """How many documents the log's last build rendered."""
+    with _log_path(corpus).open("rb") as log:
+        ended = [entry for entry in map(json.loads, log) if entry["event"] == "build.finished"]
+    return int(ended[-1]["rendered"]) if ended else 0
+
+
 def log_of(corpus: Corpus) -> Log:
     """What the log of a corpus says from now on."""
-    return Log(corpus.root / ".kahnd" / "log" / "kahnd.jsonl")
+    return Log(_log_path(corpus))
+
+
+def _log_path(corpus: Corpus) -> Path:
+    return corpus.root / ".kahnd" / "log" / "kahnd.jsonl"
