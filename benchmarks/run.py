@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -38,17 +39,17 @@ def measured(run: Bench, names: Sequence[str]) -> Iterator[Figure]:
         for figure in SCENARIOS[name](run):
             told = f"{figure.measure}: {figure} {figure.spread and f'({figure.spread})'}"
             print(f"  {figure.corpus}, {figure.documents:,} documents, {figure.tool}, {told}", flush=True)
-            yield figure
+            yield replace(figure, day=f"{datetime.now(UTC):%Y-%m-%d}")
         print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
 
 
 def write(figures: Figures, run: Bench) -> None:
     """The page, its pictures, and what they are made from."""
-    KEPT.write_bytes(msgspec.json.format(msgspec.json.encode(figures.all), indent=1) + b"\n")
+    KEPT.write_bytes(b"[\n" + b",\n".join(map(msgspec.json.encode, figures)) + b"\n]\n")
     judged = goals.goals(figures, run.sizes)
     drawn = list(plots.draw(figures, DOCS / "plots"))
-    when = f"{datetime.now(UTC):%Y-%m-%d}, {machine.machine()}: {'; '.join(machine.versions())}."
-    PAGE.write_text(report.inserted(PAGE.read_text(), report.text(when, judged, figures, drawn)))
+    where = f"{machine.machine()}; {'; '.join(machine.versions())}."
+    PAGE.write_text(report.inserted(PAGE.read_text(), report.text(where, judged, figures, drawn)))
 
 
 def kept() -> Figures:

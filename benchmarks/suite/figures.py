@@ -15,7 +15,7 @@ Unit = Literal["ms", "s", "MB", "%", "times"]
 class Figure:
     """Repeated measurements of one thing, or the reason why there are none.
 
-    `measure` is what was done ("leaf edit"), `corpus` and `documents` to what, `tool` by whom.
+    `measure` is what was done ("leaf edit"), `corpus` and `documents` to what, `tool` by whom, `day` when.
     """
 
     measure: str
@@ -25,6 +25,7 @@ class Figure:
     unit: Unit
     values: tuple[float, ...] = ()
     absent: str = ""
+    day: str = ""
 
     @property
     def key(self) -> tuple[str, str, int, str]:
@@ -73,7 +74,7 @@ class Figures:
 
 
 def number(value: float) -> str:
-    """Three digits that count, and thousands set apart."""
+    """Three digits that count (two of what is small), and thousands set apart."""
     if abs(value) >= 100:  # noqa: PLR2004
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"  # noqa: PLR2004
+    return f"{value:.3g}" if abs(value) >= 1 else f"{value:.2g}"

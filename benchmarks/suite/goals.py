@@ -115,7 +115,7 @@ def _engine(get: Get, sizes: Sizes) -> Iterator[Goal]:
     )
 
 
-HEAD: Final = ("measure", "goal", "kahnd", "spread", "beside it", "ratio", "")
+HEAD: Final = ("measure", "goal", "kahnd:", "spread:", "beside it", "ratio:", "")
 
 
 def rows(all_goals: Iterable[Goal]) -> Iterator[tuple[str, ...]]:

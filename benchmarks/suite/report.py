@@ -33,17 +33,24 @@ def inserted(page: str, text: str) -> str:
     return f"{before}{BEGIN}\n\n{text}\n{END}{after}"
 
 
-def text(measured_on: str, goals: Iterable[Goal], figures: Figures, plots: Iterable[Plot]) -> str:
+def text(machine: str, goals: Iterable[Goal], figures: Figures, plots: Iterable[Plot]) -> str:
     """Goals, plots, and everything measured."""
-    parts = [f"{measured_on}\n", "## Goals\n", table(HEAD, rows(goals)), "\n## By the size of the project\n"]
+    days = " and ".join(sorted({figure.day for figure in figures}))
+    parts = [
+        f"Measured on {days}: {machine}\n",
+        "## Goals\n",
+        table(HEAD, rows(goals)),
+        "## By the size of the project\n",
+    ]
     parts += [f"![{plot.title}](plots/{plot.name}.svg)\n" for plot in plots]
     parts += ["## Everything measured\n", *_everything(figures)]
     return "\n".join(parts)
 
 
 def table(head: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
-    """In Markdown."""
-    lines = [head, ["---"] * len(head), *cells]
+    """In Markdown; columns stand to the right where their heads say so, by a colon."""
+    rules = ["---:" if name.endswith(":") else "---" for name in head]
+    lines = [[name.removesuffix(":") for name in head], rules, *cells]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -53,14 +60,17 @@ def _everything(figures: Figures) -> Iterator[str]:
     for corpus, name in CORPORA.items():
         if mine := sorted((each for each in measured if each.corpus == corpus), key=_order):
             yield f"### {name}\n"
-            yield table(("", "tool", "documents", "median", "95th percentile", "least to greatest"), map(_cells, mine))
+            yield table(
+                ("", "tool", "documents:", "median:", "95th percentile:", "least to greatest:"), map(_cells, mine)
+            )
     if wanting:
         yield "### Not measured\n"
         yield table(("corpus", "documents", "tool", "why"), map(_why, wanting))
 
 
-def _order(figure: Figure) -> tuple[str, str, int]:
-    return figure.measure, figure.tool, figure.documents
+def _order(figure: Figure) -> tuple[str, bool, str, int]:
+    """Of each measure, kahnd comes first."""
+    return figure.measure, figure.tool != "kahnd", figure.tool, figure.documents
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:

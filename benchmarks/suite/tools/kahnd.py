@@ -54,7 +54,6 @@ class Kahnd:
                 raise WrongError(f"the daemon ended with exit code {process.returncode}")
             start_s = time.perf_counter() - began
             yield Daemon(process.pid, log.quiet, log, start_s)
-        log.close()
 
     def output(self, corpus: Corpus, document: str) -> Path:
         return corpus.root / "site" / corpus.place(document)

@@ -5,31 +5,30 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 Entry = dict[str, Any]
+ROTATED: Final = 3
+"""So many older files are kept."""
 
 
 class Log:
     """The entries that come after this moment."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = path.open("rb") if path.exists() else None
-        if self._file:
-            self._file.seek(0, 2)
-        self.entries: list[Entry] = []
+        self._paths = [path, *(path.with_name(f"{path.name}.{number + 1}") for number in range(ROTATED))]
+        self._inode, self._offset = (path.stat().st_ino, path.stat().st_size) if path.exists() else (0, 0)
+        self._entries: list[Entry] = []
         self._told = 0
 
     def read(self) -> list[Entry]:
         """All entries so far."""
-        while True:
-            self.entries += self._lines()
-            if not self._rotated():
-                return self.entries
-            self.entries += self._lines()  # written between the last line read and the rotation
-            self._open()
+        with ExitStack() as files:
+            for file in reversed(self._unread(files)):
+                self._entries += self._rest_of(file)
+        return self._entries
 
     def of(self, event: str) -> list[Entry]:
         """The entries of one kind."""
@@ -46,39 +45,28 @@ class Log:
         builds = [entry["event"] for entry in self.read() if entry["event"] in ("build.started", "build.finished")]
         return bool(builds) and builds[-1] == "build.finished"
 
-    def _lines(self) -> Iterator[Entry]:
-        while self._file and (line := self._file.readline()):
-            if not line.endswith(b"\n"):
-                self._file.seek(-len(line), 1)
-                return
-            yield json.loads(line)
+    def _unread(self, files: ExitStack) -> list[BinaryIO]:
+        """The file that was read last and those after it, the newest first.
 
-    def _rotated(self) -> bool:
-        """Whether the path is another file than the one that is read: lines go to the next one then."""
-        try:
-            stat = self._path.stat()
-        except FileNotFoundError:
-            return False
-        return self._file is None or stat.st_ino != _inode(self._file)
-
-    def _open(self) -> None:
-        """The file after the one that was read: the oldest that is younger."""
-        read = _inode(self._file) if self._file else 0
-        kept = [self._path, *(self._path.with_name(f"{self._path.name}.{number}") for number in range(1, 4))]
-        following = self._path
-        for each in kept:
-            if not each.exists() or each.stat().st_ino == read:
+        They are opened in this order because a rotation meanwhile can only show one twice then.
+        """
+        found: dict[int, BinaryIO] = {}
+        for path in self._paths:
+            with suppress(FileNotFoundError):
+                file = files.enter_context(path.open("rb"))
+                found.setdefault(os.fstat(file.fileno()).st_ino, file)
+            if self._inode in found:
                 break
-            following = each
-        self.close()
-        self._file = following.open("rb")
+        return list(found.values())
 
-    def close(self) -> None:
-        """Read no more."""
-        if self._file:
-            self._file.close()
-            self._file = None
-
-
-def _inode(file: BinaryIO) -> int:
-    return os.fstat(file.fileno()).st_ino
+    def _rest_of(self, file: BinaryIO) -> Iterator[Entry]:
+        """Its whole lines from where it was read to last."""
+        inode = os.fstat(file.fileno()).st_ino
+        if inode != self._inode:
+            self._inode, self._offset = inode, 0
+        file.seek(self._offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            self._offset += len(line)
+            yield json.loads(line)
