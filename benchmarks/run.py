@@ -59,9 +59,9 @@ def kept() -> Figures:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="tiny corpora")
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=[], metavar="NAME", help=", ".join(SCENARIOS))
-    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--write", action="store_true", help="the page, though it is not all or not in full")
     return parser.parse_args()
 
 

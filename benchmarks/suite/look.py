@@ -9,7 +9,7 @@ from typing import Final
 
 LOOK_S: Final = 0.0005
 """The pause between two looks: the error of a measurement."""
-LIMIT_S: Final = 120.0
+LIMIT_S: Final = 300.0
 CALM_S: Final = 0.1
 """Nothing has changed for so long: it is over, if the tool says so too."""
 
