@@ -33,8 +33,8 @@ format: $(STAMP)
 docs: $(STAMP)  ## kahnd's own documentation, by kahnd
 	$(BIN)/kahnd -C docs build
 
-bench: $(STAMP)  ## the figures of docs/performance.md
-	$(BIN)/python benchmarks/edit_latency.py 1000 10000 --edits 50 --ninja
+bench: $(STAMP)  ## kahnd beside its peers, into docs/performance.md: takes some 40 minutes, on a machine that is quiet
+	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/markdown.py
 
 reliability: $(STAMP)  ## every fault in its full form, into docs/reliability.md: takes about an hour

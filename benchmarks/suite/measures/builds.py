@@ -1,0 +1,96 @@
+"""Builds from nothing and builds with nothing to do, each a process of its own."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from suite.corpora.corpus import Corpus
+from suite.figures import Figure
+from suite.look import WrongError, identities, identity
+from suite.processes import peak_of
+from suite.tools.kahnd import Kahnd, rendered_last
+from suite.tools.tool import Tool
+
+MADE: Final = (".kahnd", "site", "out", "public", "resources", ".ninja_log", ".ninja_deps", ".tup", ".hugo_build.lock")
+"""What any of the tools leaves in a corpus; without it, it is as written."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A build's seconds, and the most that its processes held."""
+
+    seconds: float
+    peak_mb: float
+
+
+def forget(corpus: Corpus) -> None:
+    """Make a corpus as it was before any build."""
+    for name in MADE:
+        path = corpus.root / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def cold(tool: Tool, corpus: Corpus) -> Built:
+    """A build from nothing; every document must have an output then."""
+    forget(corpus)
+    tool.prepare(corpus)
+    built = _run(tool, corpus)
+    lacking = [document for document in corpus.rendered if identity(tool.output(corpus, document)) is None]
+    if lacking:
+        raise WrongError(f"{tool.name} left {len(lacking)} of {len(corpus.rendered)} outputs out: {lacking[:3]}")
+    _check_log(tool, corpus, len(corpus.rendered))
+    return built
+
+
+def _check_log(tool: Tool, corpus: Corpus, rendered: int) -> None:
+    if isinstance(tool, Kahnd) and (told := rendered_last(corpus)) != rendered:
+        raise WrongError(f"the log's last build rendered {told} documents, not {rendered}")
+
+
+def _run(tool: Tool, corpus: Corpus) -> Built:
+    with tempfile.TemporaryFile() as told:
+        began = time.perf_counter()
+        process = subprocess.Popen(tool.words, cwd=corpus.root, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
+        with peak_of(process.pid) as peak:
+            process.wait()
+            seconds = time.perf_counter() - began
+        if process.returncode:
+            told.seek(0)
+            raise WrongError(f"{tool.name}: exit code {process.returncode}: {told.read()[-600:].decode()}")
+    return Built(seconds, peak.mb)
+
+
+def null(tool: Tool, corpus: Corpus) -> float:
+    """Seconds of a build with nothing to do; it must do nothing."""
+    outputs = [tool.output(corpus, document) for document in corpus.rendered]
+    before = identities(outputs)
+    seconds = _run(tool, corpus).seconds
+    if tool.exact and identities(outputs) != before:
+        raise WrongError(f"{tool.name} had nothing to do, and did something")
+    _check_log(tool, corpus, 0)
+    return seconds
+
+
+def null_start(corpus: Corpus) -> float:
+    """Seconds from the daemon's start as a process to its log's line that the first build has ended: all is quiet.
+
+    Imports, the database's opening and the look at every source and output are in it. Nothing may be rendered.
+    """
+    with Kahnd().watch(corpus) as daemon:
+        if daemon.log.rendered():
+            raise WrongError("a start with nothing to do rendered something")
+        return daemon.start_s
+
+
+def figure(measure: str, corpus: Corpus, tool: Tool, seconds: Sequence[float]) -> Figure:
+    """Seconds, named."""
+    return Figure(measure, corpus.sort, len(corpus.rendered), tool.name, "s", tuple(seconds))

@@ -1,0 +1,87 @@
+"""The part of `docs/performance.md` that the suite writes: between two marks, the rest being people's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from suite.figures import Figure, Figures
+from suite.goals import HEAD, Goal, rows
+from suite.measures.guard import ABSENT, FAULT
+from suite.plots import Plot
+
+BEGIN: Final = "<!-- Written by `make bench`, from here -->"
+END: Final = "<!-- to here -->"
+
+CORPORA: Final = {
+    "index": "Commands, an index over all",
+    "sections": "Commands, an index over every ten",
+    "pages": "Small pages",
+    "heavy": "Pages of some 10 kB",
+    "hub": "Pages with one partial in all of them",
+    "skewed, wide": "Skewed, wide",
+    "skewed, chain": "Skewed, with a long chain",
+}
+
+
+def inserted(page: str, text: str) -> str:
+    """The page with the text between its marks. Raises ValueError where it has none."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the page has no “{BEGIN}” and “{END}”")
+    return f"{before}{BEGIN}\n\n{text}\n{END}{after}"
+
+
+def text(machine: str, goals: Iterable[Goal], figures: Figures, plots: Iterable[Plot]) -> str:
+    """Goals, plots, and everything measured."""
+    days = " and ".join(sorted({figure.day for figure in figures}))
+    parts = [
+        f"Measured on {days}: {machine}\n",
+        "## Goals\n",
+        table(HEAD, rows(goals)),
+        "## By the size of the project\n",
+    ]
+    parts += [f"![{plot.title}](plots/{plot.name}.svg)\n" for plot in plots]
+    parts += ["## Everything measured\n", *_everything(figures)]
+    return "\n".join(parts)
+
+
+def table(head: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
+    """In Markdown; columns stand to the right where their heads say so, by a colon."""
+    rules = ["---:" if name.endswith(":") else "---" for name in head]
+    lines = [[name.removesuffix(":") for name in head], rules, *cells]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _everything(figures: Figures) -> Iterator[str]:
+    wanting = [each for each in figures if each.measure in (ABSENT, FAULT)]
+    measured = [each for each in figures if each not in wanting]
+    for corpus, name in CORPORA.items():
+        if mine := sorted((each for each in measured if each.corpus == corpus), key=_order):
+            yield f"### {name}\n"
+            yield table(
+                ("", "tool", "documents:", "median:", "95th percentile:", "least to greatest:"), map(_cells, mine)
+            )
+    if wanting:
+        yield "### Not measured\n"
+        yield table(("corpus", "documents", "tool", "why"), map(_why, wanting))
+
+
+def _order(figure: Figure) -> tuple[str, bool, str, int]:
+    """Of each measure, kahnd comes first."""
+    return figure.measure, figure.tool != "kahnd", figure.tool, figure.documents
+
+
+def _cells(figure: Figure) -> tuple[str, ...]:
+    p95 = number_with_unit(figure) if len(figure.values) >= 10 else ""  # noqa: PLR2004 - of fewer it says nothing
+    return figure.measure, figure.tool, f"{figure.documents:,}", str(figure), p95, figure.spread
+
+
+def number_with_unit(figure: Figure) -> str:
+    """The 95th percentile."""
+    return str(Figure(*figure.key, figure.unit, (figure.p95,)))
+
+
+def _why(figure: Figure) -> tuple[str, ...]:
+    return figure.corpus, f"{figure.documents:,}", figure.tool, " ".join(figure.absent.replace("|", "/").split())

@@ -1,0 +1,63 @@
+"""The bare commands of a save, with no tool around them: what any tool has to spend at least."""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import threading
+from collections.abc import Collection
+from graphlib import TopologicalSorter
+from typing import Final
+
+from suite.corpora.corpus import Corpus
+from suite.look import WrongError
+from suite.tools.layout import FOLDER, inputs_of, output_name
+
+NAME: Final = "bare commands"
+THREADS: Final = 2
+
+
+def run(corpus: Corpus, documents: Collection[str]) -> None:
+    """Run these documents' commands, each after those it needs. The other documents' outputs are there.
+
+    Raises WrongError where a command fails.
+    """
+    (corpus.root / FOLDER).mkdir(exist_ok=True)
+    wanted = frozenset(documents)
+    order = TopologicalSorter({each: wanted.intersection(corpus.needs[each]) for each in wanted})
+    order.prepare()
+    ready: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+    threads = [threading.Thread(target=_work, args=(corpus, ready, done)) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    while order.is_active():
+        for document in order.get_ready():
+            ready.put(document)
+        document, status = done.get()
+        order.done(document)
+        if status:
+            raise WrongError(f"cksum of {document}: exit code {status}")
+    for _ in threads:
+        ready.put(None)
+    for thread in threads:
+        thread.join()
+
+
+def _work(corpus: Corpus, ready: queue.SimpleQueue[str | None], done: queue.SimpleQueue[tuple[str, int]]) -> None:
+    while document := ready.get():
+        done.put((document, _spawn(corpus, document)))
+
+
+def _spawn(corpus: Corpus, document: str) -> int:
+    """posix_spawn has no folder to begin in, so every path is whole."""
+    words = ["cksum", *(str(corpus.root / each) for each in inputs_of(corpus, document).split())]
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    into = (os.POSIX_SPAWN_OPEN, 1, str(corpus.root / output_name(document)), flags, 0o644)
+    pid = os.posix_spawn(_program(), words, os.environ, file_actions=[into])
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _program() -> str:
+    return shutil.which("cksum") or "/usr/bin/cksum"
