@@ -86,9 +86,12 @@ def numbered(layer: str, count: int, ending: str) -> list[str]:
 
 def put(root: Path, texts: Iterable[tuple[str, str]]) -> None:
     """Write files below a folder."""
+    folders = set[Path]()
     for name, text in texts:
         path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.parent not in folders:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            folders.add(path.parent)
         path.write_text(text)
 
 

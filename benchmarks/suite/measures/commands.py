@@ -63,8 +63,10 @@ def _by_all(bench: Bench, documents: int, shape: Shape, *, thorough: bool) -> It
             yield from measure(Case(bench, commands.write(root, documents, shape), thorough))
 
     yield from guarded(partial(on, _kahnd), Kahnd(), shape, documents)
-    yield from on(_bare)
-    for builder, watcher in _peers(large=documents > bench.sizes.middle):
+    large = documents > bench.sizes.middle
+    if not large:
+        yield from on(_bare)
+    for builder, watcher in _peers(large=large):
         yield from guarded(partial(on, partial(_peer, builder, watcher)), watcher, shape, documents)
 
 
