@@ -68,6 +68,39 @@ def test_what_is_ready_is_what_graphlib_says(needs: Needs) -> None:
     assert not schedule
 
 
+weights = st.fixed_dictionaries({each: st.integers(0, 9) for each in IDS})
+
+
+def work_above(document: DocumentId, needs: Needs, weigh: dict[DocumentId, int]) -> int:
+    """The longest way of work that begins with a document."""
+    above = [each for each, targets in needs.items() if document in targets]
+    return weigh[document] + max((work_above(each, needs, weigh) for each in above), default=0)
+
+
+@given(needs=dags, weigh=weights)
+def test_of_what_is_ready_that_goes_first_on_which_most_work_waits(needs: Needs, weigh: dict[DocumentId, int]) -> None:
+    schedule = Schedule(lambda document: weigh[document])
+    schedule.add(needs)
+    while ready := taken(schedule):
+        ranks = [work_above(each, needs, weigh) for each in ready]
+        assert ranks == sorted(ranks, reverse=True)
+        for each in ready:
+            schedule.finish(each, rendered=True)
+
+
+def test_of_equals_that_goes_first_which_was_ready_first() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(c="", a="", b=""))
+    assert taken(schedule) == ["c", "a", "b"]
+
+
+def test_what_is_added_anew_is_ready_once() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(a="", b=""))
+    schedule.add(as_needs(a=""))
+    assert taken(schedule) == ["b", "a"]
+
+
 @given(needs=dags, unchanged=st.sets(ids))
 def test_a_generation_is_the_longest_way_of_rendered_documents_below(needs: Needs, unchanged: set[DocumentId]) -> None:
     schedule = Schedule()

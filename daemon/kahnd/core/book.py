@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Final
 
 from kahnd.core.builds import Builds
 from kahnd.core.graph import Graph, Node
@@ -32,18 +33,26 @@ from kahnd.core.model import (
 from kahnd.core.plan import Schedule
 from kahnd.core.why import Trail, origins, reasons
 
+UNKNOWN_MS: Final = 100.0
+"""What a document that was never rendered is expected to take."""
+
 
 class Book:
     """Owns the schedule, the build under way, and the edges that a run has found and nobody has written yet."""
 
     def __init__(self, graph: Graph, build_ids: Iterator[BuildId]) -> None:
         self._graph = graph
-        self.schedule = Schedule()
+        self.schedule = Schedule(self._expected)
         self.builds = Builds(build_ids)
         self._edges: dict[DocumentId, Edges] = {}
         self.reasons: dict[DocumentId, str] = {}
         """What was noted of documents since the build began."""
         self._trail = Trail(self.reasons)
+
+    def _expected(self, document: DocumentId) -> float:
+        """Milliseconds that a document will take: as last time; nothing, where it is not rendered."""
+        node = self._graph.get(document)
+        return 0.0 if node is None or node.claim is None else node.facts.took_ms or UNKNOWN_MS
 
     def found(self, document: DocumentId, edges: Edges) -> None:
         """A run has found other dependencies: they are written with the document's next facts."""
@@ -126,6 +135,7 @@ class Book:
             output=job.output,
             problem=None,
             because=None,
+            took_ms=round(finished.duration_ms, 1),
         )
         generation = self.schedule.generation(facts.id)
         yield self.keep(facts, attempt)

@@ -179,7 +179,7 @@ class Facts:
     """All that the database keeps of one document, but its edges.
 
     `because`: of a BLOCKED one the culprit; of a FAILED one itself where it is on a cycle, its rival where two claim
-    one output.
+    one output. `took_ms`: what its last good rendering took.
     """
 
     id: DocumentId
@@ -196,6 +196,7 @@ class Facts:
     because: DocumentId | None = None
     stat: Stat | None = None
     facets: Facets | None = None
+    took_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

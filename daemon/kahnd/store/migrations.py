@@ -35,6 +35,7 @@ MIGRATIONS: Final = (
         UPDATE render SET reasons = (reasons ?? []).map(|$each| array::push(array::slice($each, 0, 4), []))
             RETURN NONE;""",
     ),
+    Migration(3, ""),  # what documents took: known when they are rendered next
 )
 """In order. A version that none of them leads on from is begun anew."""
 

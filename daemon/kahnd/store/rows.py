@@ -67,6 +67,7 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True):
     because: DocumentId | None
     stat: tuple[int, int, int, int, int] | None
     facets: tuple[Digest, Digest, Digest] | None
+    took_ms: float | None
 
     def facts(self, path: DocumentId) -> Facts:
         """The document's facts, with this path for its id. Hashes that are mostly the same are one object then."""
@@ -86,6 +87,7 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True):
             self.because,
             _stat_of(self.stat) if self.stat else None,
             Facets(*self.facets) if self.facets else None,
+            self.took_ms,
         )
 
 

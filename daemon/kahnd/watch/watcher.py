@@ -93,7 +93,6 @@ class FileWatcher:
         self._pending: dict[str, float] = {}
         self._arrived: dict[str, frozenset[str]] = {}
         self._is_busy = False
-        self._told_late = 0.0
 
     # Faces
 
@@ -169,6 +168,8 @@ class FileWatcher:
         for news in told:
             self._take_news(news, now)
         self._coverage.check()
+        if self._meter and told and self._gathering.since < math.inf:
+            self._meter.spent(Stage.EVENT, time.monotonic() - now)
 
     def _patience(self, now: float) -> float:
         """Seconds to wait for an event at the most."""
@@ -201,8 +202,6 @@ class FileWatcher:
             if event.mask & CREATE:
                 self._arrived.setdefault(posixpath.basename(path), self._gathering.pending)
         elif self._matters(path) or path in self._beside or self._coverage.is_linked(path):
-            if self._meter and self._told_late == 0:
-                self._told_late = _age(self._full(path))
             self._gathering.take(event, now)
 
     def _take_anchors(self, now: float) -> None:
@@ -233,9 +232,7 @@ class FileWatcher:
 
     def _account(self, now: float) -> None:
         if self._meter and self._gathering.since < now:
-            self._meter.spent(Stage.EVENT, self._told_late)
             self._meter.spent(Stage.SETTLE, now - self._gathering.since)
-            self._told_late = 0.0
 
     async def _poll(self, now: float) -> frozenset[str]:
         """What has to be looked at now without an event."""
@@ -343,11 +340,3 @@ def _normal(path: str) -> str:
 def _ignoring(paths: Iterable[str]) -> bool:
     """Whether ignore rules may be others."""
     return any(posixpath.basename(path) == GITIGNORE for path in paths)
-
-
-def _age(path: str) -> float:
-    """Seconds since a file was changed or put there; 0 where that can't be told."""
-    try:
-        return max(0.0, time.time() - os.lstat(path).st_ctime)
-    except OSError:
-        return 0.0
