@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
+import msgspec
 import xxhash
 
 from kahnd.core.model import Digest
@@ -20,9 +21,11 @@ def of_bytes(content: bytes) -> Digest:
 
 def of_fields(fields: Iterable[str]) -> Digest:
     """The hash of a sequence of texts; the boundaries between them count."""
-    encoded = [each.encode("utf-8", "surrogateescape") for each in fields]
-    lengths = " ".join(map(str, map(len, encoded)))
-    return of_bytes(b"".join((lengths.encode(), b"\n", *encoded)))
+    listed = list(fields)
+    try:
+        return of_bytes(msgspec.msgpack.encode(listed))
+    except UnicodeEncodeError:  # half a character
+        return of_bytes(msgspec.msgpack.encode([each.encode("utf-8", "surrogatepass") for each in listed]))
 
 
 def of_recipe(*parts: str) -> Digest:

@@ -35,6 +35,8 @@ class Status(StrEnum):
 class Kind(StrEnum):
     """Why one document depends on another."""
 
+    __hash__ = str.__hash__  # an enumeration's own is a call for each of thousands of edges
+
     INCLUDE = "include"
     TEMPLATE = "template"
     DATA = "data"
@@ -93,6 +95,10 @@ class Dependency:
     hash: str | None = field(default=None, compare=False)
     facets: frozenset[Facet] | None = field(default=None, compare=False)
     sure: bool = field(default=False, compare=False)
+
+    def __hash__(self) -> int:
+        """Of what it names: hardly ever is a target there by more kinds than one."""
+        return hash(self.target)
 
 
 @dataclass(frozen=True, slots=True)
