@@ -67,7 +67,7 @@ from kahnd.ports import Clock, Outputs, Pool, Stage, Store, Tree, Watcher
 
 T = TypeVar("T")
 Say = Callable[..., None]
-LINGER_S: Final = 0.1
+LINGER_S: Final = 0.02
 """Results are gathered this long before they are committed, unless the build ends: a call costs as much as some ten."""
 TRY_AGAIN_S: Final = 10.0
 """How often what failed for the machine's sake is tried again."""
