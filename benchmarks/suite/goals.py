@@ -23,8 +23,8 @@ class Limit:
     @property
     def ratio(self) -> float | None:
         """The figure over what it stands beside, or itself; None where either is not there."""
-        if not self.figure.values or (self.beside and not self.beside.values):
-            return None
+        if not self.figure.values or (self.beside and not (self.beside.values and self.beside.median)):
+            return None  # a peer may be over before anybody has looked at its memory
         return self.figure.median / (self.beside.median if self.beside else 1)
 
     @property
