@@ -132,7 +132,8 @@ def test_what_a_dependent_hangs_on_goes_by_the_kind() -> None:
     plain = facts(P, content_hash="c", effective_hash="e")
     graph = graph_of(rendered, plain)
     hung_on = {kind: (graph.hash_of(Dependency(A, kind)), graph.hash_of(Dependency(P, kind))) for kind in Kind}
-    assert hung_on[Kind.INCLUDE] == ("c", "e ")
+    assert hung_on[Kind.INCLUDE] == ("c,as=page", "e "), "whose front matter is cut"
+    assert hung_on[Kind.DATA] == ("c", "e ")
     assert hung_on[Kind.PAGE] == ("c site/a.html", "c ")
     assert hung_on[Kind.OUTPUT] == ("e site/a.html", "e ")
     assert hung_on[Kind.DECLARED] == ("e site/a.html", "e ")

@@ -1,7 +1,7 @@
 """What a rendering hangs on, as the text kept with its edge: a hash, or one for each facet used, and a place.
 
 `<hash> <place>` where all of a document counts, `title=<hash>,text=<hash> <place>` where facets do; the place is
-where it renders to, empty where that does not count.
+where it renders to, empty where that does not count. `<hash>,as=page` is an include without its front matter.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from kahnd.core.model import Facet, Facts, OutputPath
 
 ABSENT: Final = "missing"
 UNREADABLE: Final = "unreadable"
+AS_PAGE: Final = ",as=page"
 _WHOLE: Final = ""
 
 

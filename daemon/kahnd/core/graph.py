@@ -13,10 +13,11 @@ from types import MappingProxyType
 from typing import Final
 
 from kahnd.core import digest
-from kahnd.core.facets import ABSENT, of_facets
+from kahnd.core.facets import ABSENT, AS_PAGE, of_facets
 from kahnd.core.model import (
     CONTENT_KINDS,
     SOURCE_KINDS,
+    TEXT_KINDS,
     Dependency,
     Digest,
     DocumentId,
@@ -36,6 +37,7 @@ _NOTHING: Final[Mapping[Dependency, Dependency]] = MappingProxyType({})
 class Node:
     """One document (or collection): its facts, its edges, and what the rules make of its path.
 
+    `paged`: it is written as pages are, rendered or not, so that its front matter is cut where it is included.
     `cycle`: the way from it back to itself, if one was found. `hung_on`: the edges that its last good render had, with
     what it hung on, by the edge they are the same as.
     """
@@ -43,6 +45,7 @@ class Node:
     facts: Facts
     rule: Rule | None = None
     claim: OutputPath | None = None
+    paged: bool = False
     dependencies: tuple[Dependency, ...] = ()
     cycle: tuple[DocumentId, ...] = ()
     hung_on: Mapping[Dependency, Dependency] = field(default_factory=lambda: _NOTHING)
@@ -172,9 +175,10 @@ class Graph:
             return of_facets(facts, node.claim, dependency.facets)
         if kind in CONTENT_KINDS:
             return f"{facts.content_hash} {node.claim or ''}"
+        read = AS_PAGE if node.paged and kind in TEXT_KINDS else ""
         if node.claim and kind in SOURCE_KINDS:
-            return str(facts.content_hash)
-        return f"{facts.effective_hash} {node.claim or ''}"
+            return f"{facts.content_hash}{read}"
+        return f"{facts.effective_hash}{read} {node.claim or ''}"
 
     def remember(self, node: Node) -> Edges:
         """A good render: what it hung on is what there is now; the answer says which edges that changes.
@@ -226,6 +230,7 @@ class Graph:
         document = node.facts.id
         if node.claim is None and node.exists and not is_collection(document):
             node.rule = self.layout.rule_of(document)
+            node.paged = self.layout.is_written_as_page(document)
             claim = self.layout.output_by(node.rule, document) if node.rule else None
             node.claim = node.facts.output if node.facts.output == claim else claim  # equal, and mostly the same
             if node.claim:

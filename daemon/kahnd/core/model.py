@@ -59,6 +59,8 @@ class Kind(StrEnum):
 
 CONTENT_KINDS: Final = frozenset({Kind.PAGE, Kind.COLLECTION})
 SOURCE_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE, Kind.DATA})
+TEXT_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE})
+"""Of these, it counts whether the target is written as a page."""
 
 
 class Facet(StrEnum):

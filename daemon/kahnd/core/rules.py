@@ -15,6 +15,8 @@ from wcmatch import glob
 from kahnd.core.model import Digest, DocumentId, OutputPath
 
 OUTPUT_PLACEHOLDERS: Final = ("dir", "stem", "name", "ext")
+PAGE: Final = "page"
+"""The renderer whose documents are written with front matter, which is cut where they are included."""
 GLOB_FLAGS: Final = glob.GLOBSTAR | glob.BRACE | glob.FORCEUNIX | glob.CASE
 
 
@@ -81,6 +83,11 @@ class Layout:
     def is_partial(self, document: DocumentId) -> bool:
         """Whether a rule would fit but for the underscore: a partial or a draft is in no collection."""
         return self.rule_of(document) is None and self.scanned_as(document) is not None
+
+    def is_written_as_page(self, document: DocumentId) -> bool:
+        """Whether a file, rendered or not, is written as pages are: with front matter."""
+        rule = self.scanned_as(document)
+        return rule is not None and rule.renderer == PAGE
 
     def source_of(self, path: str) -> str | None:
         """The innermost source folder that holds this path."""

@@ -17,7 +17,6 @@ from jinja2 import BaseLoader, Environment, StrictUndefined, Template, TemplateN
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kahnd.core.model import Dependency, Digest, DocumentId, Kind
-from kahnd.core.rules import Layout
 from kahnd.render.cache import Cache
 from kahnd.render.files import decode
 from kahnd.render.frontmatter import body_in_place, cut
@@ -107,12 +106,6 @@ def _is_escaped(name: str | None) -> bool:
     return name is not None and name.lower().endswith(_ESCAPED)
 
 
-def is_page(layout: Layout, path: str) -> bool:
-    """Whether a file is written as pages are: with front matter."""
-    rule = layout.scanned_as(DocumentId(path))
-    return rule is not None and rule.renderer == "page"
-
-
 @dataclass(eq=False)
 class ProjectLoader(BaseLoader):
     """Loads templates through a rendering's account; compiled code is kept by its source's hash.
@@ -161,4 +154,5 @@ class ProjectLoader(BaseLoader):
 
     def _source(self, content: bytes, name: str) -> str:
         text = decode(content, name)
-        return body_in_place(cut(text, name)) if is_page(self.rendering.layout, name) else text
+        paged = self.rendering.layout.is_written_as_page(DocumentId(name))
+        return body_in_place(cut(text, name)) if paged else text
