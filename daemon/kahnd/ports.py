@@ -6,7 +6,7 @@ Paths are relative to the project, with `/`, unless a name says otherwise. Durat
 from __future__ import annotations
 
 import errno
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
@@ -22,6 +22,7 @@ from kahnd.core.model import (
     OutputPath,
     Problem,
     Result,
+    RunId,
     Scan,
     Sighting,
     Snapshot,
@@ -198,16 +199,19 @@ class Outputs(Protocol):
         ...
 
 
+OnEnd = Callable[[Job, Outcome | None, float], None]
+"""Hears what came of a job and the seconds that it took in its worker's hands; None: it was cancelled, and is over."""
+
+
 class Pool(Protocol):
     """Where renderings run."""
 
-    @property
-    def workers(self) -> int:
-        """How many run at once."""
+    def begin(self, job: Job, on_end: OnEnd) -> None:
+        """Render once, in its turn, and tell what came of it. A time-out or a crash is a Failed."""
         ...
 
-    async def render(self, job: Job) -> Outcome:
-        """Render once. Cancelling kills it with all its child processes. A time-out or a crash is a Failed."""
+    def cancel(self, run: RunId) -> None:
+        """Stop a run, with all its child processes."""
         ...
 
 

@@ -307,3 +307,22 @@ def test_a_chain_of_a_thousand_is_rendered_from_its_first() -> None:
     assert len(world.settle()) == 1000
     assert world.outputs.texts["site/999.html"] == "two "
     assert world.builds[-1].generations == 1000
+
+
+def test_what_is_short_is_given_out_before_a_worker_is_free() -> None:
+    world = World({f"docs/{number}.md": "" for number in range(9)}, slots=2)
+    world.takes_ms = 1.0
+    world.start()
+    assert len(world.running) == 2, "nothing is known of them yet"
+    world.finish(next(iter(world.running)))
+    assert len(world.running) == 2, "one of unknown length is still out"
+    world.finish(next(iter(world.running)))
+    assert len(world.running) == 4, "one for each worker, and one more"
+
+
+def test_what_is_long_waits_until_a_worker_is_free() -> None:
+    world = World({f"docs/{number}.md": "" for number in range(9)}, slots=2)
+    world.start()
+    for _ in range(4):
+        world.finish(next(iter(world.running)))
+        assert len(world.running) == 2

@@ -81,6 +81,7 @@ class World:
     def __init__(self, sources: dict[str, str] | None = None, layout: Layout = LAYOUT, slots: int = 100) -> None:
         self.layout = layout
         self.slots = slots
+        self.takes_ms = 10.0
         self.sources, self.outputs, self.store = Files(), Files(), MemoryStore()
         for path, text in (sources or {}).items():
             self.sources.write(path, text)
@@ -165,7 +166,7 @@ class World:
         job = self.running[document]
         rendering = Rendering(self.layout, self.sources, self.outputs, job)
         outcome = rendering.outcome()
-        self.computed[document] = Finished(job.run, outcome, "then", 1.0)
+        self.computed[document] = Finished(job.run, outcome, "then", self.takes_ms)
         self._stages[job.stage] = rendering.text
 
     def finish(self, document: str) -> None:

@@ -9,6 +9,7 @@ from math import inf
 from typing import Any, TypeVar
 
 import anyio
+from anyio.abc import TaskGroup
 
 from core.language import Files, Rendering, hash_of, look
 from core.world import LAYOUT
@@ -27,13 +28,14 @@ from kahnd.core.model import (
     Problem,
     Rendered,
     Result,
+    RunId,
     Sighting,
     Snapshot,
     Stat,
 )
 from kahnd.engine import Engine, Patience, Stages, World
 from kahnd.errors import StoreLostError
-from kahnd.ports import Batch
+from kahnd.ports import Batch, OnEnd
 from kahnd.store.memory import MemoryStore
 
 T = TypeVar("T")
@@ -117,14 +119,31 @@ class MemoryPool:
     def __init__(self, sources: Files, outputs: MemoryOutputs) -> None:
         self._sources = sources
         self._outputs = outputs
-        self.workers = 2
+        self._runs: dict[RunId, anyio.CancelScope] = {}
+        self.tasks: TaskGroup | None = None
         self.gate = anyio.Event()
         self.gate.set()
         self.held: set[str] = set()
         self.begun: list[str] = []
         self.cancelled: list[str] = []
 
-    async def render(self, job: Job) -> Outcome:
+    def begin(self, job: Job, on_end: OnEnd) -> None:
+        assert self.tasks, "it is at work"
+        self._runs[job.run] = anyio.CancelScope()
+        self.tasks.start_soon(self._run, job, on_end)
+
+    def cancel(self, run: RunId) -> None:
+        if run in self._runs:
+            self._runs[run].cancel()
+
+    async def _run(self, job: Job, on_end: OnEnd) -> None:
+        outcome = None
+        with self._runs[job.run]:
+            outcome = await self._render(job)
+        del self._runs[job.run]
+        on_end(job, outcome, 1.0)
+
+    async def _render(self, job: Job) -> Outcome:
         self.begun.append(job.document)
         try:
             await (anyio.sleep_forever() if job.document in self.held else self.gate.wait())
@@ -270,6 +289,7 @@ class Place:
     @asynccontextmanager
     async def at_work(self, asked: Asked | None = None) -> AsyncIterator[Engine]:
         async with anyio.create_task_group() as tasks:
+            self.pool.tasks = tasks
 
             async def run() -> None:
                 await self.engine.run(cause="start", watcher=self.watcher, asked=asked)

@@ -34,7 +34,9 @@ from kahnd.core.plan import Schedule
 from kahnd.core.why import Trail, origins, reasons
 
 UNKNOWN_MS: Final = 100.0
-"""What a document that was never rendered is expected to take."""
+"""What the first document of a rule is expected to take."""
+PACE: Final = 0.1
+"""How much the latest rendering says of what others by its rule take."""
 
 
 class Book:
@@ -42,17 +44,25 @@ class Book:
 
     def __init__(self, graph: Graph, build_ids: Iterator[BuildId]) -> None:
         self._graph = graph
-        self.schedule = Schedule(self._expected)
+        self.schedule = Schedule(self.expected)
+        self._pace: dict[int, float] = {}
         self.builds = Builds(build_ids)
         self._edges: dict[DocumentId, Edges] = {}
         self.reasons: dict[DocumentId, str] = {}
         """What was noted of documents since the build began."""
         self._trail = Trail(self.reasons)
 
-    def _expected(self, document: DocumentId) -> float:
-        """Milliseconds that a document will take: as last time; nothing, where it is not rendered."""
+    def expected(self, document: DocumentId) -> float:
+        """Milliseconds that a document will take: as last time, or as others by its rule; nothing, if not rendered."""
         node = self._graph.get(document)
-        return 0.0 if node is None or node.claim is None else node.facts.took_ms or UNKNOWN_MS
+        if node is None or node.rule is None:
+            return 0.0
+        return node.facts.took_ms or self._pace.get(node.rule.index, UNKNOWN_MS)
+
+    def _learn(self, node: Node, took_ms: float) -> None:
+        if node.rule:
+            known = self._pace.get(node.rule.index, took_ms)
+            self._pace[node.rule.index] = known + PACE * (took_ms - known)
 
     def found(self, document: DocumentId, edges: Edges) -> None:
         """A run has found other dependencies: they are written with the document's next facts."""
@@ -123,6 +133,7 @@ class Book:
     def rendered(self, node: Node, job: Job, outcome: Rendered, finished: Finished) -> Iterable[Command]:
         """DONE, with a new trace."""
         attempt = self._attempt(node, finished)
+        self._learn(node, finished.duration_ms)
         self.found(node.facts.id, self._graph.remember(node))
         facts = replace(
             node.facts,

@@ -78,7 +78,7 @@ class Machine:
         )
         """Documents whose rule has changed since they were last looked at: their bytes must be scanned anew."""
         self._intake = Intake(self.graph)
-        self._runs = Runs(self.graph, self._intake.members, slots)
+        self._runs = Runs(self.graph, self._intake.members, slots, self._book.expected)
         self.asked: Asked | None = None
         self._open = False
         self._scope: frozenset[DocumentId] | None = None

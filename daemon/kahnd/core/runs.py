@@ -12,15 +12,28 @@ from kahnd.core.model import Digest, DocumentId, Job, OutputPath, RunId
 from kahnd.core.rules import is_collection
 
 STAGES: Final = ".kahnd/stage"
+SHORT_MS: Final = 5.0
+"""What takes less is given out before a worker is free for it, which then need not wait for the next decision.
+
+What takes longer is not: something more urgent may be ready by then.
+"""
 
 
 class Runs:
-    """Makes jobs, and knows which are out."""
+    """Makes jobs, and knows which are out. `expected`: the milliseconds that a document will take."""
 
-    def __init__(self, graph: Graph, members: Callable[[DocumentId], tuple[DocumentId, ...]], slots: int) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        members: Callable[[DocumentId], tuple[DocumentId, ...]],
+        slots: int,
+        expected: Callable[[DocumentId], float],
+    ) -> None:
         self._graph = graph
         self._members = members
         self._slots = slots
+        self._expected = expected
+        self._takes: dict[RunId, float] = {}
         self._last = 0
         self._stages: list[str] = []
         self._made = 0
@@ -33,8 +46,9 @@ class Runs:
 
     @property
     def full(self) -> bool:
-        """Whether every worker has its hands full."""
-        return len(self._jobs) >= self._slots
+        """Whether every worker has its hands full; where all is short, with one more in store."""
+        out = len(self._jobs)
+        return out >= self._slots and (out >= 2 * self._slots or max(self._takes.values()) > SHORT_MS)
 
     def start(self, node: Node, content_hash: Digest, rule: int, output: OutputPath) -> Job:
         """A new job for a document."""
@@ -52,7 +66,7 @@ class Runs:
             dependencies=node.dependencies,
             collections=tuple((each, self._members(each)) for each in collections),
         )
-        self._jobs[run], self._of[document] = job, run
+        self._jobs[run], self._of[document], self._takes[run] = job, run, self._expected(document)
         return job
 
     def job(self, run: RunId) -> Job | None:
@@ -81,6 +95,7 @@ class Runs:
         if run is None:
             return None
         self._published.pop(run, None)
+        self._takes.pop(run)
         return self._jobs.pop(run)
 
     def _stage(self) -> str:

@@ -49,6 +49,7 @@ from kahnd.core.model import (
     DocumentId,
     HistoryEntry,
     Job,
+    Outcome,
     RunId,
     Snapshot,
     Status,
@@ -125,7 +126,7 @@ class Engine:
         self._clock = world.clock
         self._say = world.say
         self._config_settled = world.config_settled
-        self._scopes: dict[RunId, anyio.CancelScope] = {}
+        self._begun: dict[RunId, str] = {}
         self._tickets = Tickets()
         self._now: _Now | None = None
         self._wakeup = anyio.Event()
@@ -160,6 +161,8 @@ class Engine:
                     tasks.start_soon(self._try_again)
                 async for event in self._inbox:
                     await self._handle(tasks, event)
+                    while self._inbox.statistics().current_buffer_used:
+                        await self._handle(tasks, self._inbox.receive_nowait())
 
     async def ask(
         self,
@@ -285,10 +288,10 @@ class Engine:
             case Commit():
                 self.keeper.keep(command)
             case Render(job):
-                scope = self._scopes[job.run] = anyio.CancelScope()
-                tasks.start_soon(self._render, job, scope)
+                self._begun[job.run] = self._clock.now()
+                self._pool.begin(job, self._rendered)
             case Cancel(run):
-                self._cancel(run)
+                self._pool.cancel(run)
             case Look(paths, document):
                 tasks.start_soon(self.eyes.look, paths, document)
             case Remove(output, document):
@@ -313,19 +316,12 @@ class Engine:
         known = (self.machine.graph.get(each) for each in asked.targets)
         return [node.facts.id for node in known if node and node.exists] if asked.lenient else asked.targets
 
-    async def _render(self, job: Job, scope: anyio.CancelScope) -> None:
-        started_at, began = self._clock.now(), self._clock.monotonic()
-        with scope:
-            outcome = await self._pool.render(job)
-            self._send.send_nowait(Finished(job.run, outcome, started_at, self._elapsed_ms(began)))
-        self._scopes.pop(job.run, None)
-        if scope.cancelled_caught:
+    def _rendered(self, job: Job, outcome: Outcome | None, seconds: float) -> None:
+        started_at = self._begun.pop(job.run)
+        if outcome is None:
             self._outputs.discard(posixpath.dirname(job.stage))
-
-    def _cancel(self, run: RunId) -> None:
-        scope = self._scopes.pop(run, None)
-        if scope:
-            scope.cancel()
+        else:
+            self._send.send_nowait(Finished(job.run, outcome, started_at, seconds * 1000))
 
     async def _answer(self, ticket: Ticket, report: Report) -> None:
         await self.keeper.flush()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -17,9 +18,9 @@ import anyio
 from anyio.abc import ByteSendStream, Process, TaskGroup
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from kahnd.core.model import Failed, Job, Outcome, Problem
+from kahnd.core.model import Failed, Job, Outcome, Problem, RunId
 from kahnd.pool import frames
-from kahnd.ports import Meter, Stage
+from kahnd.ports import Meter, OnEnd, Stage
 
 SPARE: Final = 1
 """Workers beyond those that can be busy, where they are kept ready: whoever is killed is replaced at once."""
@@ -61,6 +62,15 @@ class _Worker:
 
 
 @dataclass(frozen=True, slots=True)
+class _Run:
+    """A job, from when it is begun until it ended."""
+
+    job: Job
+    on_end: OnEnd
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """What starts a worker, and the first thing it is told: what its renderers are made from."""
 
@@ -96,15 +106,14 @@ class WorkerPool:
         self._all = 0
         self._stack = AsyncExitStack()
         self._tasks: TaskGroup | None = None
-
-    @property
-    def workers(self) -> int:
-        """How many run at once."""
-        return self._workers
+        self._runs: dict[RunId, _Run] = {}
+        self._send, self._receive = anyio.create_memory_object_stream[_Run](inf)
 
     async def __aenter__(self) -> Self:
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
         self._tasks.start_soon(self._fill)
+        for _ in range(self._workers):
+            self._tasks.start_soon(self._serve)
         return self
 
     async def __aexit__(
@@ -115,11 +124,32 @@ class WorkerPool:
         try:
             return await self._stack.__aexit__(kind, error, trace)
         finally:
+            self._send.close()
+            self._receive.close()
             for worker in self._idle:
                 await worker.gone()
 
+    def begin(self, job: Job, on_end: OnEnd) -> None:
+        """Render once, after those that were begun before, as soon as a worker is free."""
+        run = self._runs[job.run] = _Run(job, on_end)
+        self._send.send_nowait(run)
+
+    def cancel(self, run: RunId) -> None:
+        """Stop a run, with all its child processes, unless it has ended."""
+        if run in self._runs:
+            self._runs[run].scope.cancel()
+
+    async def _serve(self) -> None:
+        """One rendering after another, each in whichever worker is free."""
+        async for run in self._receive:
+            began, outcome = time.perf_counter(), None
+            with run.scope:
+                outcome = None if run.scope.cancel_called else await self.render(run.job)
+            del self._runs[run.job.run]
+            run.on_end(run.job, outcome, time.perf_counter() - began)
+
     async def render(self, job: Job) -> Outcome:
-        """Render in a worker. Cancelled, or past its time, the worker and all its child processes are killed.
+        """Render in a worker at once. Cancelled, or past its time, the worker and all its child processes are killed.
 
         A worker that dies may have been killed for what it did before, or while it was idle, so its document gets a
         second one that has done nothing yet.

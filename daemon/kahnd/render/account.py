@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import msgspec
 
@@ -58,6 +58,7 @@ class Account:
         self._made: dict[OutputPath, Made] = {}
         self._is_new, self._torn, self._surplus = not path.exists(), False, 0
         self._due = False
+        self._appended: int | None = None
         if not self._is_new:
             self._read(path.read_bytes())
 
@@ -84,6 +85,7 @@ class Account:
 
     def close(self) -> None:
         """Leave a journal to the next session, also where this one's was removed. Raises OSError."""
+        self._release()
         if self._kept and self._made and not self._path.exists():
             self._compact()
 
@@ -120,22 +122,27 @@ class Account:
     def _append(self, line: bytes) -> None:
         """Whole or not at all: half a line, as on a full disk, would spoil the next."""
         self._renew()
-        with self._journal() as journal:
-            end = os.fstat(journal.fileno()).st_size
-            if journal.write(line) != len(line):
-                os.ftruncate(journal.fileno(), end)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        journal, end = self._journal()
+        if os.write(journal, line) != len(line):
+            os.ftruncate(journal, end)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def _journal(self) -> BinaryIO:
-        """To append to; one that was removed is made anew."""
-        try:
-            return self._appending()
-        except FileNotFoundError:
+    def _journal(self) -> tuple[int, int]:
+        """What to append to, and where it ends; one that was removed is made anew. Kept open: a line is cheap so."""
+        if self._appended is not None:
+            status = os.fstat(self._appended)
+            if status.st_nlink:
+                return self._appended, status.st_size
+            self._release()
+        if not self._path.exists():
             self._compact()
-            return self._appending()
+        self._appended = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        return self._appended, os.fstat(self._appended).st_size
 
-    def _appending(self) -> BinaryIO:
-        return os.fdopen(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), "ab", buffering=0)
+    def _release(self) -> None:
+        appended, self._appended = self._appended, None
+        if appended is not None:
+            os.close(appended)
 
     def _read(self, content: bytes) -> None:
         *lines, rest = content.split(b"\n")
@@ -159,6 +166,7 @@ class Account:
 
     def _compact(self) -> None:
         """Write the journal anew, whole or not at all."""
+        self._release()
         self._path.parent.mkdir(mode=0o700, exist_ok=True)
         fresh = self._path.with_name(f"{self._path.name}.new")
         with fresh.open("wb") as journal:

@@ -12,10 +12,11 @@ import anyio
 from kahnd.core.graph import Graph
 from kahnd.core.machine import Machine
 from kahnd.core.messages import Asked, Report
-from kahnd.core.model import DocumentId, Failed, HistoryEntry, Job, Outcome, OutputPath, Problem, Snapshot
+from kahnd.core.model import DocumentId, Failed, HistoryEntry, Job, OutputPath, Problem, RunId, Snapshot
 from kahnd.core.preview import preview
 from kahnd.engine import Answered, Engine, OnProgress, World, past_renders, questions, resolve
 from kahnd.errors import ConfigError
+from kahnd.ports import OnEnd
 from kahnd.render.outputs import FileOutputs
 from kahnd.service import present
 from kahnd.service.client import Progress
@@ -226,11 +227,12 @@ class _Untouched(FileOutputs):
 class _NoPool:
     """Where nothing is rendered."""
 
-    workers = 0
+    def begin(self, job: Job, on_end: OnEnd) -> None:
+        """Nothing asks for this of a machine without slots."""
+        on_end(job, Failed(Problem("there are no workers", job.document)), 0.0)
 
-    async def render(self, job: Job) -> Outcome:
-        """Nothing asks for this where there are no workers."""
-        return Failed(Problem("there are no workers", job.document))
+    def cancel(self, run: RunId) -> None:
+        """Nothing runs."""
 
 
 def _noting(project: Project) -> Say:
