@@ -32,6 +32,7 @@ from kahnd.watch.notifier import (
 
 SETTLE_S = 0.01
 QUIET_S = SETTLE_S / 2
+SAVED_S = SETTLE_S / 10
 MOST = 1000
 A, B = "docs/a.md", "docs/b.md"
 
@@ -79,17 +80,19 @@ def story() -> Story:
 def test_a_save_is_handed_out_once_it_has_settled(story: Story) -> None:
     story.sizes[A] = 10
     story.happens(A, MODIFY, CLOSE_WRITE)
-    assert story.waits_for(A) == pytest.approx(QUIET_S)
+    assert story.waits_for(A) == pytest.approx(SAVED_S)
     assert story.gathering.due(locked=False) == math.inf
 
 
 @pytest.mark.parametrize(
     ("masks", "size", "patience"),
     [
-        ((MODIFY, CLOSE_WRITE), 10, QUIET_S),
+        ((MODIFY, CLOSE_WRITE), 10, SAVED_S),
+        ((MODIFY, CLOSE_WRITE, ATTRIB), 10, SAVED_S),
+        ((MODIFY, CLOSE_WRITE, MODIFY, CLOSE_WRITE), 10, SAVED_S),
         ((CREATE, MODIFY, CLOSE_WRITE), 10, QUIET_S),
         ((CREATE, CLOSE_WRITE), 0, QUIET_S),
-        ((MOVED_TO,), 0, QUIET_S),
+        ((MOVED_TO,), 0, SAVED_S),
         ((ATTRIB,), 0, QUIET_S),
         ((CREATE | ISDIR,), None, BULK_QUIET_S),
         ((CREATE,), None, QUIET_S),
@@ -101,7 +104,7 @@ def test_a_save_is_handed_out_once_it_has_settled(story: Story) -> None:
         ((DELETE,), None, GONE_S),
         ((MOVED_FROM,), None, GONE_S),
         ((CREATE, CLOSE_WRITE, DELETE), None, QUIET_S),
-        ((DELETE, CREATE, MODIFY, CLOSE_WRITE), 10, QUIET_S),
+        ((DELETE, CREATE, MODIFY, CLOSE_WRITE), 10, SAVED_S),
     ],
 )
 def test_how_long_a_path_is_left_alone(masks: tuple[int, ...], size: int | None, patience: float) -> None:
@@ -126,7 +129,7 @@ def test_a_save_that_goes_on_is_waited_for_and_then_handed_out_at_once(story: St
     assert story.ripe() == set()
     story.sizes[A] = 10
     story.happens(A, MODIFY, CLOSE_WRITE)
-    assert story.waits_for(A) == pytest.approx(QUIET_S)
+    assert story.waits_for(A) == pytest.approx(SAVED_S)
 
 
 def test_a_file_that_is_written_to_without_end_is_handed_out_in_between(story: Story) -> None:
@@ -163,7 +166,7 @@ def test_an_atomic_save_by_a_name_of_its_own_is_not_waited_for(story: Story) -> 
     story.happens("docs/.tmp81", CREATE, MODIFY, CLOSE_WRITE)
     story.happens("docs/.tmp81", MOVED_FROM, cookie=7)
     story.happens(A, MOVED_TO, cookie=7)
-    assert story.waits_for(A) == pytest.approx(QUIET_S)
+    assert story.waits_for(A) == pytest.approx(SAVED_S)
 
 
 def test_much_at_once_needs_a_longer_quiet(story: Story) -> None:
@@ -185,7 +188,7 @@ def test_what_comes_right_after_a_bulk_change_belongs_to_it(story: Story) -> Non
     assert story.waits_for(A) == pytest.approx(BULK_QUIET_S)
     story.passes(BULK_GOES_ON_S)
     story.happens(A, MODIFY, CLOSE_WRITE)
-    assert story.waits_for(A) == pytest.approx(QUIET_S)
+    assert story.waits_for(A) == pytest.approx(SAVED_S)
 
 
 def test_a_folder_is_not_looked_into_while_a_file_is_written_there(story: Story) -> None:
@@ -244,3 +247,10 @@ def test_what_casts_doubt_on_all_is_everything_after_a_quiet(story: Story) -> No
     story.passes(BULK_QUIET_S)
     assert story.ripe() is None
     assert story.ripe() == set()
+
+
+def test_a_save_beside_another_settles_for_longer(story: Story) -> None:
+    story.sizes |= {A: 10, B: 10}
+    story.happens(A, MODIFY, CLOSE_WRITE)
+    story.happens(B, MODIFY, CLOSE_WRITE)
+    assert story.waits_for(A) == pytest.approx(QUIET_S)

@@ -1,7 +1,7 @@
 """When what happened is worth a look: not in the middle of a save, and not in the middle of a bulk change.
 
-1. Events settle: half the settling time of quiet after a save, more after many events, and as long as git holds its
-   lock.
+1. Events settle: half the settling time of quiet after a save, a tenth where it is plain that it is over, more after
+   many events, and as long as git holds its lock.
 2. A file still open for writing, or emptied, or removed, is given time to become what its writer means it to be.
 3. None of this lasts: whatever comes, a look is due some seconds after the first event.
 
@@ -27,6 +27,8 @@ BULK_GOES_ON_S: Final = 1.0
 """What comes so soon after a bulk change belongs to it."""
 LOCKED_QUIET_S: Final = 2.0
 """A git that holds its lock and changes nothing for so long waits for somebody: for a commit's message, or is dead."""
+SAVED_SHARE: Final = 0.1
+"""Of the settling time, where one file was written and closed, or renamed into place: nothing more is to come."""
 SAVE_LONGEST_S: Final = 0.1
 GONE_S: Final = 0.1
 """Editors take a file away and put another in its place."""
@@ -42,7 +44,10 @@ Size = Callable[[str], int | None]
 
 @dataclass(slots=True)
 class _Path:
-    """What happened to one path: when first and last, and what its writer is about, as far as events tell."""
+    """What happened to one path: when first and last, and what its writer is about, as far as events tell.
+
+    `created`: its first event was that; many a new file is renamed to another that was there. `whole`: all was written.
+    """
 
     first: float
     last: float
@@ -50,6 +55,8 @@ class _Path:
     written: bool = False
     gone: bool = False
     born: bool = False
+    created: bool = False
+    whole: bool = False
     partner: str = ""
 
     @property
@@ -63,6 +70,10 @@ class _Path:
         self.last = now
         self.gone = bool(mask & (MOVED_FROM | DELETE))
         self.written |= bool(mask & MODIFY)
+        if mask & (CLOSE_WRITE | MOVED_TO):
+            self.whole = bool(mask & MOVED_TO) or not self.created
+        elif mask & (CREATE | MODIFY) or self.gone:
+            self.whole = False
         if mask & (CLOSE_WRITE | MOVED_TO | MOVED_FROM | DELETE | ISDIR):
             self.is_open = False
         elif mask & (CREATE | MODIFY):
@@ -104,7 +115,9 @@ class Gathering:
         """One more event."""
         known = self._paths.get(event.path)
         if known is None:
-            known = self._paths[event.path] = _Path(now, now, born=bool(event.mask & (CREATE | MOVED_TO)))
+            created = bool(event.mask & CREATE)
+            born = created or bool(event.mask & MOVED_TO)
+            known = self._paths[event.path] = _Path(now, now, born=born, created=created)
         known.take(event, now)
         self._pair(event, known)
         self._stir(now)
@@ -122,7 +135,7 @@ class Gathering:
             return self._held_until
         if locked:
             return min(self._last + LOCKED_QUIET_S, self._first + BULK_LONGEST_S)
-        quiet = max(self._settle_s, BULK_QUIET_S) if self._is_bulk else self._settle_s / 2
+        quiet = max(self._settle_s, BULK_QUIET_S) if self._is_bulk else self._settle_s * self._share()
         longest = BULK_LONGEST_S if self._is_bulk else max(self._settle_s, SAVE_LONGEST_S)
         return min(self._last + quiet, self._first + longest)
 
@@ -153,6 +166,11 @@ class Gathering:
         self.everything = False
         self._first = self._held_until = math.inf
         return paths
+
+    def _share(self) -> float:
+        """How much of the settling time a save is given: little to one file that is written, and nothing beside it."""
+        lasting = [each for each in self._paths.values() if not (each.gone and each.born)]
+        return SAVED_SHARE if self._closes and len(lasting) == 1 and lasting[0].whole else 0.5
 
     def _stir(self, now: float) -> None:
         self._first, self._last = min(self._first, now), now
