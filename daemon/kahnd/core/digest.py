@@ -53,10 +53,11 @@ def of_inputs(walk: Iterable[Input]) -> Digest:
 
 def explain(before: Iterable[Input], after: Iterable[Input]) -> Iterator[tuple[str, str, str | None, str | None]]:
     """Where two walks differ, as (id, kind, before, after): nowhere exactly if their hashes are the same."""
-    then, now = ({each[:2]: each[2] for each in walk} for walk in (before, after))
+    old, new = list(before), list(after)
+    same = set(old).intersection(new)  # of thousands, all but a few
+    then, now = ({each[:2]: each[2] for each in walk if each not in same} for walk in (old, new))
     for key in dict.fromkeys((*now, *then)):
-        if then.get(key) != now.get(key):
-            yield (*key, then.get(key), now.get(key))
+        yield (*key, then.get(key), now.get(key))
 
 
 def of_members(members: Iterable[str]) -> Digest:

@@ -89,6 +89,11 @@ class Graph:
         """The node, if it is known at all."""
         return self._nodes.get(document)
 
+    @property
+    def is_sound(self) -> bool:
+        """Whether nothing is failed, blocked or missing, so that nothing can keep another from being rendered."""
+        return not (self.counts[Status.FAILED] or self.counts[Status.BLOCKED] or self.counts[Status.MISSING])
+
     def needed(self, document: DocumentId) -> bool:
         """Whether anything depends on it."""
         return self._needed[document] > 0
@@ -185,8 +190,9 @@ class Graph:
 
         Before anything else changes, `inputs_hash` is its trace.
         """
-        now = tuple(_with_hash(each, self.hash_of(each)) for each in node.dependencies)
-        changed = tuple(each for each in now if each not in node.hung_on or node.hung_on[each].hash != each.hash)
+        hash_of = self.hash_of
+        now = tuple([_with_hash(each, hash_of(each)) for each in node.dependencies])
+        changed = tuple(new for new, old in zip(now, node.dependencies, strict=True) if new is not old)
         node.dependencies, node.hung_on = now, {each: each for each in now}
         return Edges(mark=changed)
 
@@ -196,11 +202,13 @@ class Graph:
 
     def hashes(self, node: Node) -> list[digest.Input]:
         """Every dependency of a node as (id, kind, hash)."""
-        return [(each.target, each.kind, self.hash_of(each)) for each in node.dependencies]
+        hash_of = self.hash_of
+        return [(each.target, each.kind, hash_of(each)) for each in node.dependencies]
 
     def inputs_of_trace(self, node: Node) -> Iterator[digest.Input]:
         """The walk over what its last good render hung on, as that is now; dependencies found since do not count."""
-        hashes = [(each.target, each.kind, self.hash_of(each)) for each in node.hung_on.values()]
+        hash_of = self.hash_of
+        hashes = [(each.target, each.kind, hash_of(each)) for each in node.hung_on.values()]
         return digest.inputs(node.facts.recipe_hash or "", _content(node), hashes)
 
     def is_as_rendered(self, node: Node) -> bool:

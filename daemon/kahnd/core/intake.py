@@ -106,7 +106,10 @@ class Intake:
 
     def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> tuple[Edges, tuple[Facts, ...]]:
         """Replace a document's edges; also the facts of targets first heard of (missing ones, collections)."""
-        node, after = self._graph[document], tuple(dict.fromkeys(dependencies))
+        node = self._graph[document]
+        if dependencies is node.dependencies:
+            return NO_EDGES, ()
+        after = tuple(dict.fromkeys(dependencies))
         if after == node.dependencies and all(map(_as_sure, after, node.dependencies)):
             node.dependencies = after  # the lines may be others
             return NO_EDGES, ()

@@ -42,6 +42,7 @@ from kahnd.core.messages import (
     Started,
 )
 from kahnd.core.model import (
+    CONTENT_KINDS,
     BuildId,
     Dependency,
     DocumentId,
@@ -215,11 +216,13 @@ class Machine:
         rest = list(nodes)
         while rest:
             node = rest.pop()
-            ordered = () if node.facts.id in free else (each for each in node.dependencies if not each.kind.of_content)
-            entering[node.facts.id] = needs = [each.target for each in ordered]
+            ordered = () if node.facts.id in free else node.dependencies
+            entering[node.facts.id] = needs = [each.target for each in ordered if each.kind not in CONTENT_KINDS]
             for need in needs:
                 needed = self.graph.get(need)
-                if needed and needed.status is Status.DIRTY and need not in self.schedule and need not in entering:
+                if needed is None or needed.facts.status is not Status.DIRTY:
+                    continue
+                if need not in self.schedule and need not in entering:
                     rest.append(needed)
         self.schedule.add(entering)
 

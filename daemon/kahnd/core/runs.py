@@ -8,8 +8,7 @@ from typing import Final
 
 from kahnd.core.graph import Graph, Node
 from kahnd.core.messages import Finished
-from kahnd.core.model import Digest, DocumentId, Job, OutputPath, RunId
-from kahnd.core.rules import is_collection
+from kahnd.core.model import CONTENT_KINDS, Digest, DocumentId, Job, Kind, OutputPath, RunId
 
 STAGES: Final = ".kahnd/stage"
 SHORT_MS: Final = 5.0
@@ -54,7 +53,7 @@ class Runs:
         """A new job for a document."""
         self._last += 1
         run, document = RunId(self._last), node.facts.id
-        collections = dict.fromkeys(each.target for each in node.dependencies if is_collection(each.target))
+        collections = dict.fromkeys(each.target for each in node.dependencies if each.kind is Kind.COLLECTION)
         job = Job(
             run,
             document,
@@ -106,5 +105,5 @@ class Runs:
 
     def _files(self, node: Node) -> tuple[str, ...]:
         """The direct dependencies in the order found, each as the file it renders to, or the file it is."""
-        targets = (each.target for each in node.dependencies if not each.kind.of_content)
-        return tuple(dict.fromkeys(self._graph[each].claim or each for each in targets))
+        graph, needs = self._graph, [each.target for each in node.dependencies if each.kind not in CONTENT_KINDS]
+        return tuple(dict.fromkeys([graph[each].claim or each for each in needs]))

@@ -107,8 +107,10 @@ def edges_after(node: Node, outcome: Outcome) -> tuple[Dependency, ...]:
     What did not get to its end keeps what it is sure to need. A renderer that can't tell all it read (a command) keeps
     what was scanned; where it failed, what it read before as well: that may be what mends it.
     """
-    kept = (each for each in node.dependencies if _outlives(each, node, outcome))
+    kept = [each for each in node.dependencies if _outlives(each, node, outcome)]
     needs = (outcome.needs,) if isinstance(outcome, Unmet) else ()
+    if not (outcome.reads or needs) and len(kept) == len(node.dependencies):
+        return node.dependencies
     found = dict.fromkeys((*kept, *(read.dependency for read in outcome.reads), *needs))
     sure = {each for each in node.dependencies if each.sure}
     counting = (each for each in found if _counts(each, node))
@@ -116,7 +118,7 @@ def edges_after(node: Node, outcome: Outcome) -> tuple[Dependency, ...]:
 
 
 def _outlives(dependency: Dependency, node: Node, outcome: Outcome) -> bool:
-    whole = isinstance(outcome, Rendered)
+    whole = type(outcome) is Rendered
     if node.rule is not None and node.rule.judges_missing:
         return dependency.sure and (not whole or dependency.kind is Kind.DECLARED)
     return not whole or dependency.kind is not Kind.DISCOVERED
@@ -186,6 +188,8 @@ def is_tied(node: Node, knot: Container[DocumentId]) -> bool:
 
 
 def _culprit(graph: Graph, node: Node, *, sure_only: bool) -> Block | None:
+    if graph.is_sound:
+        return None
     for each in node.dependencies:
         target = graph.get(each.target)
         if each.kind.of_content or target is None or (sure_only and not is_sure(each, node)):

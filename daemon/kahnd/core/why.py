@@ -26,12 +26,13 @@ def differences(graph: Graph, node: Node) -> tuple[Reason, ...]:
     facts, now = node.facts, tuple(graph.inputs_of_trace(node))
     if facts.inputs_hash is None or facts.last_rendered_hash is None:
         return (Reason(Because.NEW, facts.id, None, facts.content_hash),)
-    inputs_hash = digest.of_inputs(now)
+    then = digest.inputs(facts.last_recipe_hash or "", facts.last_rendered_hash, graph.hashes_then(node))
+    differing = tuple(digest.explain(then, now))
+    inputs_hash = None if differing else digest.of_inputs(now)
     if inputs_hash == facts.inputs_hash:
         return ()
-    then = digest.inputs(facts.last_recipe_hash or "", facts.last_rendered_hash, graph.hashes_then(node))
     added = ((each.target, each.kind, graph.hash_of(each)) for each in node.dependencies if each not in node.hung_on)
-    found = [_reason(facts.id, *each) for each in digest.explain(then, (*now, *added))]
+    found = [_reason(facts.id, *each) for each in (*differing, *digest.explain((), added))]
     whole = Reason(Because.DEPENDENCY, facts.id, facts.inputs_hash, inputs_hash)
     return tuple({each.document + each.kind: each for each in reversed(found)}.values())[::-1] or (whole,)
 
