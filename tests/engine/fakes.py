@@ -192,10 +192,12 @@ class HandWatcher:
 
 
 class TalkativeStore(MemoryStore):
-    """Tells what it was asked, and is away for as many calls as it is told to."""
+    """Tells what it was asked; is away for as many calls as it is told to. With the gate shut, nothing is marked."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.gate = anyio.Event()
+        self.gate.set()
         self.calls: list[str] = []
         self.away_for = 0
 
@@ -203,6 +205,7 @@ class TalkativeStore(MemoryStore):
         return await self._call("load", super().load)
 
     async def propagate(self, changes: Sequence[Change]) -> tuple[DocumentId, ...]:
+        await self.gate.wait()
         return await self._call("propagate", lambda: MemoryStore.propagate(self, changes))
 
     async def frontier(self) -> tuple[DocumentId, ...]:

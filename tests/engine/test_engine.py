@@ -216,8 +216,8 @@ async def test_an_impatient_engine_raises_when_the_database_goes() -> None:
     place = Place(PAIR, patient=False)
     place.store.away_for = 1
     with pytest.raises(BaseExceptionGroup) as raised:
-        async with place.at_work():
-            pass
+        async with place.at_work() as engine:
+            await engine.ask("wait")
     assert raised.group_contains(StoreLostError)
 
 
@@ -229,3 +229,28 @@ async def test_a_cycle_s_path_is_asked_of_the_store_after_the_found_edges_are_wr
     calls = place.store.calls
     assert calls.index("commit docs/a.md") < calls.index("cycle")
     assert place.machine.graph[DocumentId("docs/a.md")].status is Status.FAILED
+
+
+async def test_a_first_build_renders_while_the_database_still_writes_what_there_is() -> None:
+    place = Place(PAIR, watcher=HandWatcher())
+    place.store.gate = anyio.Event()
+    async with place.at_work() as engine:
+        await until(lambda: place.outputs.files.texts.keys() == {"site/a.html", "site/b.html"})
+        assert not place.store.calls, "nothing is committed before it is known"
+        place.store.gate.set()
+        await engine.ask("wait")
+    assert place.store.calls[0] == "propagate"
+    assert {facts.status for facts in (await place.store.load()).documents} == {Status.DONE}
+
+
+async def test_whom_a_save_reaches_is_the_database_s_to_say() -> None:
+    place = Place(PAIR, watcher=HandWatcher())
+    async with place.at_work() as engine:
+        await engine.ask("wait")
+        place.store.gate, begun = anyio.Event(), len(place.pool.begun)
+        place.save("docs/a.md", "two")
+        await anyio.wait_all_tasks_blocked()
+        assert len(place.pool.begun) == begun
+        place.store.gate.set()
+        await engine.ask("wait")
+    assert place.pool.begun[begun:] == ["docs/a.md", "docs/b.md"]

@@ -90,6 +90,11 @@ class Graph:
         return self._nodes.get(document)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all is known."""
+        return not self._nodes
+
+    @property
     def is_sound(self) -> bool:
         """Whether nothing is failed, blocked or missing, so that nothing can keep another from being rendered."""
         return not (self.counts[Status.FAILED] or self.counts[Status.BLOCKED] or self.counts[Status.MISSING])

@@ -129,7 +129,7 @@ class Machine:
     # What changed
 
     def _start(self, event: Started) -> Iterable[Command]:
-        self.asked = event.asked
+        self.asked, first = event.asked, self.graph.is_empty
         seen = {sighting.document for sighting in event.sightings}
         lost = tuple(Sighting(document) for document in sorted(self.untrusted - seen))
         noticed = self._notice(replace(event, sightings=event.sightings + lost))
@@ -137,8 +137,8 @@ class Machine:
         yield from self._book.begin(event.cause)
         for output in self._intake.disowned(event.made, noticed):
             yield from self._book.remove(output)
-        yield from self._take_in(noticed, event.cause)
-        yield from self._query(Resume())
+        yield from self._take_in(noticed, event.cause, first=first)
+        yield from self._query(Resume(first))
 
     def _observe(self, event: Observed) -> Iterable[Command]:
         return self._take_in(self._notice(event), event.cause)
@@ -169,7 +169,7 @@ class Machine:
         self._forced.update(node.facts.id for node in forced)
         noticed.again(forced, reason)
 
-    def _take_in(self, noticed: Noticed, cause: str) -> Iterable[Command]:
+    def _take_in(self, noticed: Noticed, cause: str, *, first: bool = False) -> Iterable[Command]:
         if noticed.touched:
             yield Commit(tuple(noticed.touched))
         if not noticed.changes:
@@ -182,7 +182,7 @@ class Machine:
                 self.schedule.discard(document)
         for output, document in noticed.removed:
             yield from self._book.remove(output, document)
-        yield from self._query(Propagate(tuple(noticed.changes.values())))
+        yield from self._query(Propagate(tuple(noticed.changes.values()), first))
 
     def _query(self, command: Propagate | Resume | FindCycle) -> Iterable[Command]:
         self._asked_of_store += 1

@@ -121,14 +121,20 @@ Event = Started | Observed | Propagated | Resumed | Looked | Finished | Publishe
 
 @dataclass(frozen=True, slots=True)
 class Propagate:
-    """Tell the database what changed; it answers Propagated."""
+    """Tell the database what changed; it answers Propagated.
+
+    `first`: it knew nothing before. Then what changed is all that is affected, and its answer need not be waited for.
+    """
 
     changes: tuple[Change, ...]
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Ask the database for its next batch; it answers Resumed."""
+    """Ask the database for its next batch; it answers Resumed. `first`: it knew nothing before."""
+
+    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)

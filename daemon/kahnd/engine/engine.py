@@ -70,6 +70,9 @@ T = TypeVar("T")
 Say = Callable[..., None]
 LINGER_S: Final = 0.02
 """Results are gathered this long before they are committed, unless the build ends: a call costs as much as some ten."""
+MANY: Final = 10
+"""Where so many come together in that time, each is little to lose: they are gathered for longer."""
+MANY_LINGER_S: Final = 0.1
 TRY_AGAIN_S: Final = 10.0
 """How often what failed for the machine's sake is tried again."""
 COUNTED: Final = ("rendered", "skipped", "failed", "blocked", "removed", "generations")
@@ -276,10 +279,13 @@ class Engine:
 
     async def _perform(self, tasks: TaskGroup, command: Command) -> Event | None:  # noqa: C901, PLR0912 - a line a command
         match command:
-            case Propagate():
+            case Propagate(changes, first):
+                if first:
+                    tasks.start_soon(self.keeper.propagate, command)
+                    return Propagated(tuple(each.facts.id for each in changes))
                 return Propagated(await self.keeper.propagate(command))
-            case Resume():
-                return await self._resume()
+            case Resume(first):
+                return await self._resume(first=first)
             case FindCycle(members):
                 return CycleFound(members, await self.keeper.cycle(members))
             case Publish(run, stage, output, digest):
@@ -307,10 +313,10 @@ class Engine:
                 await self._end(command)
         return None
 
-    async def _resume(self) -> Resumed:
+    async def _resume(self, *, first: bool) -> Resumed:
         asked = self.machine.asked
         scope = await self.closure(self._there(asked)) if asked and asked.targets else None
-        return Resumed(await self.keeper.next_batch(), scope)
+        return Resumed(frozenset() if first else await self.keeper.next_batch(), scope)
 
     def _there(self, asked: Asked) -> Collection[DocumentId]:
         known = (self.machine.graph.get(each) for each in asked.targets)
@@ -361,6 +367,8 @@ class Engine:
         while True:
             await self._wakeup.wait()
             await anyio.sleep(LINGER_S)
+            if self.keeper.behind >= MANY:
+                await anyio.sleep(MANY_LINGER_S - LINGER_S)
             self._wakeup = anyio.Event()
             await self.keeper.flush()
 

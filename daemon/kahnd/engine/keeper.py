@@ -32,9 +32,9 @@ class Keeper:
         self._pending: list[Result] = []
 
     @property
-    def behind(self) -> bool:
-        """Whether results wait to be committed."""
-        return bool(self._pending)
+    def behind(self) -> int:
+        """How many results wait to be committed."""
+        return len(self._pending)
 
     def keep(self, commit: Commit) -> None:
         """Take results to be committed with the next batch."""
