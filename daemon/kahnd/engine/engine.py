@@ -281,7 +281,7 @@ class Engine:
         match command:
             case Propagate(changes, first):
                 if first:
-                    tasks.start_soon(self.keeper.propagate, command)
+                    await tasks.start(self.keeper.propagate, command)
                     return Propagated(tuple(each.facts.id for each in changes))
                 return Propagated(await self.keeper.propagate(command))
             case Resume(first):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 import anyio
+from anyio.abc import TaskStatus
 
 from kahnd.core.messages import Commit, EndBuild, Propagate
 from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Result
@@ -45,9 +46,13 @@ class Keeper:
         async with self._lock:
             await self._flush()
 
-    async def propagate(self, command: Propagate) -> tuple[DocumentId, ...]:
-        """Write the changes; the affected set."""
-        return await self._ask(lambda: self._store.propagate(command.changes))
+    async def propagate(
+        self, command: Propagate, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> tuple[DocumentId, ...]:
+        """Write the changes; the affected set. As a task it has started once nothing later can go before it."""
+        async with self._lock:
+            task_status.started()
+            return await self._turn(lambda: self._store.propagate(command.changes), Stage.PROPAGATE)
 
     async def next_batch(self) -> frozenset[DocumentId]:
         """The documents that need no other unfinished document."""
@@ -73,9 +78,12 @@ class Keeper:
 
     async def _ask(self, call: Callable[[], Awaitable[T]], stage: Stage = Stage.PROPAGATE) -> T:
         async with self._lock:
-            await self._flush()
-            with self._stages.measure(stage):
-                return await self._try(call)
+            return await self._turn(call, stage)
+
+    async def _turn(self, call: Callable[[], Awaitable[T]], stage: Stage) -> T:
+        await self._flush()
+        with self._stages.measure(stage):
+            return await self._try(call)
 
     async def _flush(self) -> None:
         """What comes while this is written waits for the next batch: many small ones cost far more."""
