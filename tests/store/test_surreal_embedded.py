@@ -177,8 +177,7 @@ async def test_it_is_opened_anew_each_time_it_has_written_its_budget(
 async def test_the_history_is_kept_to_its_newest_lines(tmp_path: Path) -> None:
     store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(renders=40, builds=4))
     for number in range(30):
-        await store.commit([rendered(f"{each}", number) for each in range(10)])
-        await store.record_build(build_of(number))
+        await store.commit([rendered(f"{each}", number) for each in range(10)], build_of(number))
     kept = await store.history(None, 1000)
     assert 40 <= len(kept) <= 60
     assert {each.build for each in kept} <= {BuildId(f"{number:02}") for number in range(24, 30)}
@@ -195,7 +194,7 @@ async def test_one_workspace_s_history_is_not_cut_for_another_s(tmp_path: Path) 
     theirs = SurrealStore(ours._connection, "theirs")
     await theirs.commit([rendered("a", number) for number in range(30)])
     await ours.commit([rendered("a", number) for number in range(30)])
-    await ours.record_build(build_of(1))
+    await ours.commit((), build_of(1))
     assert len(await ours.history(None, 1000)) == 20
     assert len(await theirs.history(None, 1000)) == 30
     await ours.close()
@@ -218,8 +217,7 @@ async def test_a_database_that_has_swollen_is_written_anew_with_all_that_is_in_i
     store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(budget=100_000, renders=30))
     await store.propagate([changed("a", add="0 1:page"), *(changed(f"{each}") for each in range(20))])
     for number in range(60):
-        await store.commit([rendered(f"{each}", number) for each in range(20)])
-        await store.record_build(build_of(number))
+        await store.commit([rendered(f"{each}", number) for each in range(20)], build_of(number))
     before, history = await store.load(), await store.history(None, 1000)
     await store.close()
     swollen = bytes_in(folder(tmp_path))
@@ -250,8 +248,7 @@ async def test_a_database_that_swells_while_it_is_open_is_written_anew_without_a
     await store.propagate([changed("a", add="0 1:page"), *(changed(f"{each}") for each in range(20))])
     sizes = []
     for number in range(150):
-        await store.commit([rendered(f"{each}", number) for each in range(20)])
-        await store.record_build(build_of(number))
+        await store.commit([rendered(f"{each}", number) for each in range(20)], build_of(number))
         sizes.append(bytes_in(folder(tmp_path)))
     assert max(sizes) < 500_000
     before, history = await store.load(), await store.history(None, 1000)

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -129,23 +130,37 @@ class SurrealStore:
         path = answer.path if answer.edges is None else _shortest_cycle(member, dict(answer.edges))
         return (member, *path) if path else ()
 
-    async def commit(self, results: Sequence[Result]) -> None:
-        """Write results. More than one transaction bears are several: each result stands for itself."""
-        for chunk in _chunks(results):
-            renders = [row for each in chunk if (row := rows.render_row(self._workspace, each))]
-            last = {each.facts.id: rows.facts_row(self._workspace, each.facts, each.facts.status) for each in chunk}
-            await self._run(queries.COMMIT, renders=renders, **self._written(last), **self._edges(chunk))
-            self._known |= last.keys()
-            self._unpruned += len(renders)
+    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
+        """Write results. More than one transaction bears are several: each result stands for itself.
 
-    async def record_build(self, build: BuildRecord) -> None:
-        """Keep a finished build; the oldest go, now and then."""
-        await self._run(queries.RECORD_BUILD, id=build.id, build=rows.build_row(self._workspace, build))
+        A finished build goes with the last of them, and so do, now and then, the oldest of the history.
+        """
+        *earlier, last = tuple(_chunks(results)) or ((),)
+        for chunk in earlier:
+            await self._commit(chunk)
+        await self._commit(last, build)
+        if build:
+            await self._prune()
+            await self._stay_small()
+
+    async def _commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
+        renders = [row for each in results if (row := rows.render_row(self._workspace, each))]
+        written = {each.facts.id: rows.facts_row(self._workspace, each.facts, each.facts.status) for each in results}
+        ended = {"id": build.id, "build": rows.build_row(self._workspace, build)} if build else {}
+        await self._write({"renders": renders, **self._written(written), **self._edges(results), **ended})
+        self._known |= written.keys()
+        self._unpruned += len(renders)
+
+    async def _write(self, lists: Mapping[str, object]) -> None:
+        there = _filled(lists)
+        if there:
+            await self._run(queries.commit(frozenset(there)), **there)
+
+    async def _prune(self) -> None:
         self._unpruned += 1
         if self._unpruned > self._limits.renders // SLACK:
             await self._run(queries.PRUNE, renders=self._limits.renders, builds=self._limits.builds)
             self._unpruned = 0
-        await self._stay_small()
 
     async def _stay_small(self) -> None:
         """Between builds, and once after each reopening: write a database anew that has swollen, if there is room."""
@@ -175,11 +190,10 @@ class SurrealStore:
             other = SurrealStore(connection, self._workspace, self._limits)
             for start in range(0, len(renders), CHUNK):
                 past = renders[start : start + CHUNK]
-                await other._run(queries.COMMIT, renders=past, **other._written({}), **other._edges(()))
+                await other._write({"renders": past})
             known = snapshot.dependencies
-            await other.commit([Result(each, Edges(known.get(each.id, ()))) for each in snapshot.documents])
-            if snapshot.last_build:
-                await other.record_build(snapshot.last_build)
+            results = [Result(each, Edges(known.get(each.id, ()))) for each in snapshot.documents]
+            await other.commit(results, snapshot.last_build)
 
         await self._connection.replace(fill)
 
@@ -202,21 +216,23 @@ class SurrealStore:
         kept = [change for change in changes if not change.forget]
         forgotten = [change.facts.id for change in changes if change.forget]
         targets = {each.target for change in kept for each in change.edges.add}
-        reached = await self._ask_deep(
-            queries.propagate,
-            list[DocumentId],
-            expected=list(targets.intersection(later)),
-            changed=list(dict.fromkeys(change.facts.id for change in changes)),
-            content=[change.facts.id for change in changes if change.content],
-            forget=forgotten,
-            **self._written({change.facts.id: rows.changed_row(self._workspace, change) for change in kept}),
-            **self._edges(kept),
+        lists = _filled(
+            {
+                "expected": list(targets.intersection(later)),
+                "changed": list(dict.fromkeys(change.facts.id for change in changes)),
+                "content": [change.facts.id for change in changes if change.content],
+                "forget": forgotten,
+                **self._written({change.facts.id: rows.changed_row(self._workspace, change) for change in kept}),
+                **self._edges(kept),
+            }
         )
+        query = partial(queries.propagate, frozenset(lists))
+        reached = await self._ask_deep(query, list[DocumentId], **lists)
         self._known.update(change.facts.id for change in kept)
         self._known.difference_update(forgotten)
         return reached
 
-    def _written(self, written: Mapping[DocumentId, rows.Row]) -> dict[str, list[rows.Row]]:
+    def _written(self, written: Mapping[DocumentId, rows.Row]) -> dict[str, object]:
         """The records that are there, and those that may not be."""
         return {
             "known": [row for document, row in written.items() if document in self._known],
@@ -251,6 +267,11 @@ class SurrealStore:
     async def _run(self, query: str, **payload: object) -> Any:
         encoded = msgspec.json.encode({"workspace": self._workspace, **payload})
         return await self._connection.run(query, encoded)
+
+
+def _filled(lists: Mapping[str, object]) -> dict[str, object]:
+    """Without those that are empty: what has nothing in it is no part of a query."""
+    return {name: each for name, each in lists.items() if each}
 
 
 def _records(snapshot: Snapshot) -> int:
