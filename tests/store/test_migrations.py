@@ -63,6 +63,16 @@ async def test_version_2_keeps_its_history_and_forgets_what_is_derived(tmp_path:
     await store.close()
 
 
+async def test_what_an_earlier_version_kept_twice_is_not_kept_any_more(tmp_path: Path) -> None:
+    """The order of time is that of the ids."""
+    await make(tmp_path, Path(__file__).with_name("schema-2.surql").read_text(), CONTENT_2)
+    store = await opened(tmp_path, [])
+    indexes = "RETURN (INFO FOR TABLE render).indexes.keys() + (INFO FOR TABLE build).indexes.keys()"
+    assert await store._connection.run(indexes) == ["by_document"]
+    assert await store._connection.run("RETURN (SELECT VALUE workspace FROM build)") == [None]
+    await store.close()
+
+
 async def test_a_migration_cut_short_is_made_again(tmp_path: Path) -> None:
     """All but its last word is as if it had not been, and the schema may be applied twice."""
     await make(tmp_path, Path(__file__).with_name("schema-2.surql").read_text(), CONTENT_2)

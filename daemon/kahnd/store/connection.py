@@ -12,7 +12,7 @@ from kahnd.errors import StoreError
 from kahnd.store import queries
 from kahnd.store.migrations import way
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Of schema.surql."""
 
 SLOWEST_BYTES_PER_S: Final = 100_000

@@ -36,6 +36,11 @@ MIGRATIONS: Final = (
             RETURN NONE;""",
     ),
     Migration(3, ""),  # what documents took: known when they are rendered next
+    Migration(
+        4,
+        """REMOVE INDEX IF EXISTS by_time ON render; REMOVE INDEX IF EXISTS by_time ON build;
+        REMOVE FIELD IF EXISTS workspace ON build; UPDATE build UNSET workspace RETURN NONE;""",
+    ),  # the ids are in the order of time
 )
 """In order. A version that none of them leads on from is begun anew."""
 

@@ -146,7 +146,7 @@ class SurrealStore:
     async def _commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
         renders = [row for each in results if (row := rows.render_row(self._workspace, each))]
         written = {each.facts.id: rows.facts_row(self._workspace, each.facts, each.facts.status) for each in results}
-        ended = {"id": build.id, "build": rows.build_row(self._workspace, build)} if build else {}
+        ended = {"id": build.id, "build": rows.build_row(build)} if build else {}
         await self._write({"renders": renders, **self._written(written), **self._edges(results), **ended})
         self._known |= written.keys()
         self._unpruned += len(renders)
