@@ -201,7 +201,7 @@ async def test_one_workspace_s_history_is_not_cut_for_another_s(tmp_path: Path) 
 
 
 async def test_what_is_written_over_and_over_is_given_back_as_the_engine_is_opened_anew(tmp_path: Path) -> None:
-    store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(budget=50_000))
+    store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(budget=25_000))
     sizes = []
     for _ in range(100):
         await store.propagate([changed(f"{each}") for each in range(20)])

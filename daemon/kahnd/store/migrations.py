@@ -39,8 +39,8 @@ MIGRATIONS: Final = (
     Migration(
         4,
         """REMOVE INDEX IF EXISTS by_time ON render; REMOVE INDEX IF EXISTS by_time ON build;
-        REMOVE FIELD IF EXISTS workspace ON build; UPDATE build UNSET workspace RETURN NONE;""",
-    ),  # the ids are in the order of time
+        REMOVE INDEX IF EXISTS by_status ON document;""",
+    ),  # nothing is looked up by them
 )
 """In order. A version that none of them leads on from is begun anew."""
 

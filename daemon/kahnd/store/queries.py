@@ -157,11 +157,11 @@ def commit(parts: frozenset[str]) -> str:
 
 FRONTIER: Final = f"""{{
     {_IN}
-    LET $dirty = SELECT VALUE id FROM document WHERE workspace = $w AND status = 'DIRTY';
+    LET $dirty = {_records("$in.dirty")};
     LET $waiting = array::distinct(array::flatten($dirty{_DEPENDENTS}));
     RETURN {_paths("array::complement($dirty, $waiting)")};
 }}"""
-"""The next batch: the DIRTY documents that are nobody's ordered dependent among the DIRTY."""
+"""The next batch: those of the DIRTY documents that are nobody's ordered dependent among them."""
 
 
 @cache

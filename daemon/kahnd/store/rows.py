@@ -214,10 +214,10 @@ def _size(texts: Iterable[str]) -> int:
     return sum(len(text.encode(errors="replace")) + 4 for text in texts)
 
 
-def build_row(build: BuildRecord) -> dict[str, Any]:
+def build_row(workspace: str, build: BuildRecord) -> dict[str, Any]:
     """A finished build's record; its id is part of the record's."""
     fields: dict[str, Any] = msgspec.to_builtins(build)
-    return {name: value for name, value in fields.items() if name != "id"}
+    return {"workspace": workspace} | {name: value for name, value in fields.items() if name != "id"}
 
 
 class Gathered:

@@ -82,6 +82,7 @@ class SurrealStore:
         self._unpruned = limits.renders  # what earlier sessions left is not known
         self._positions = rows.positions_from(time.time_ns())
         self._known: set[DocumentId] = set()
+        self._dirty: set[DocumentId] = set()
         self._openings = connection.openings
 
     async def load(self) -> Snapshot:
@@ -95,6 +96,7 @@ class SurrealStore:
             await self._connection.rebuild(error)
             snapshot = await self._load()
         self._known = {facts.id for facts in snapshot.documents}
+        self._dirty = {facts.id for facts in snapshot.documents if facts.status is Status.DIRTY}
         if self._limits.is_swollen(self._connection.size(), _records(snapshot)):
             with suppress(StoreLostError):
                 await self._write_anew(snapshot)
@@ -116,8 +118,8 @@ class SurrealStore:
         return tuple(each for each in affected if each not in gone)
 
     async def frontier(self) -> tuple[DocumentId, ...]:
-        """The next batch."""
-        return tuple(await self._ask(queries.FRONTIER, list[DocumentId]))
+        """The next batch; the DIRTY ones are known here, since an index costs each edit a tenth more."""
+        return tuple(await self._ask(queries.FRONTIER, list[DocumentId], dirty=list(self._dirty)))
 
     async def subgraph(self, targets: Collection[DocumentId]) -> frozenset[DocumentId]:
         """The targets and everything they need."""
@@ -146,9 +148,11 @@ class SurrealStore:
     async def _commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
         renders = [row for each in results if (row := rows.render_row(self._workspace, each))]
         written = {each.facts.id: rows.facts_row(self._workspace, each.facts, each.facts.status) for each in results}
-        ended = {"id": build.id, "build": rows.build_row(build)} if build else {}
+        ended = {"id": build.id, "build": rows.build_row(self._workspace, build)} if build else {}
         await self._write({"renders": renders, **self._written(written), **self._edges(results), **ended})
         self._known |= written.keys()
+        self._dirty.difference_update(written)
+        self._dirty.update(each.facts.id for each in results if each.facts.status is Status.DIRTY)
         self._unpruned += len(renders)
 
     async def _write(self, lists: Mapping[str, object]) -> None:
@@ -230,6 +234,8 @@ class SurrealStore:
         reached = await self._ask_deep(query, list[DocumentId], **lists)
         self._known.update(change.facts.id for change in kept)
         self._known.difference_update(forgotten)
+        self._dirty.difference_update(change.facts.id for change in changes)
+        self._dirty.update(reached)
         return reached
 
     def _written(self, written: Mapping[DocumentId, rows.Row]) -> dict[str, object]:
