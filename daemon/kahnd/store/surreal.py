@@ -33,8 +33,12 @@ from kahnd.store.remote import RemoteConnection
 CHUNK: Final = 10_000
 """Rows and edges that one transaction may write; only a first scan has more. Takes about a second."""
 
-PAGE: Final = 10_000
-"""Documents that are read at once: some 50 MB in the engine. With fewer, passing over those before takes longer."""
+FIRST_PAGE: Final = 2_000
+LARGEST_PAGE: Final = 10_000
+"""Documents that are read at once: some 10 to 50 MB in the engine, of which it keeps a part."""
+
+PASSED: Final = 4
+"""A page is at least a quarter of those before it, which are passed over once more for each."""
 
 SLACK: Final = 20
 """The history may be a twentieth longer than its limit: it is cut when as much was added."""
@@ -211,10 +215,11 @@ class SurrealStore:
 
     async def _pages(self) -> AsyncIterator[list[rows.FactsRow]]:
         """All documents' rows, so many at a time."""
-        after = None
-        while page := await self._ask(queries.DOCUMENTS, list[rows.FactsRow], after=after, limit=PAGE):
+        after, passed = None, 0
+        while page := await self._ask(queries.DOCUMENTS, list[rows.FactsRow], after=after, limit=_page(passed)):
             yield page
             after = page[-1].id
+            passed += len(page)
 
     async def _propagate(self, changes: Sequence[Change], later: Collection[DocumentId]) -> list[DocumentId]:
         kept = [change for change in changes if not change.forget]
@@ -273,6 +278,11 @@ class SurrealStore:
     async def _run(self, query: str, **payload: object) -> Any:
         encoded = msgspec.json.encode({"workspace": self._workspace, **payload})
         return await self._connection.run(query, encoded)
+
+
+def _page(passed: int) -> int:
+    """How many documents to read behind so many."""
+    return max(FIRST_PAGE, min(passed // PASSED, LARGEST_PAGE))
 
 
 def _filled(lists: Mapping[str, object]) -> dict[str, object]:
