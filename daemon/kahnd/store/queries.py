@@ -130,11 +130,11 @@ def _write(parts: Container[str]) -> str:
 
 @cache
 def propagate(parts: frozenset[str], rounds: int) -> str:
-    """Facts, edges, and every transitive dependent DIRTY. Answers with the affected set's paths.
+    """Facts, edges, and every transitive dependent DIRTY. Answers with the affected set's paths, but for the changed.
 
-    `parts` are the lists that the payload has. Changed rows come with their status set, so they are not written twice.
-    Edges go before the closure is made: who lost one is itself changed. Forgotten records go after it: their dependents
-    are affected. A deleted record takes its edges with it.
+    `parts` are the lists that the payload has. Changed rows come with their status set, so they are not written twice,
+    and not read. Edges go before the closure is made: who lost one is itself changed. Forgotten records go after it:
+    their dependents are affected. A deleted record takes its edges with it.
     """
     content = f"array::flatten({_records('$in.content')}{_CONTENT_DEPENDENTS})"
     forget = f"DELETE {_records('$in.forget')} RETURN NONE;"
@@ -143,9 +143,10 @@ def propagate(parts: frozenset[str], rounds: int) -> str:
     LET $changed = {_records("$in.changed")};
     LET $seeds = {_union("$changed", content) if "content" in parts else "$changed"};
     {_closure("reached", "$seeds", _DEPENDENTS, rounds)}
-    UPDATE $reached SET status = 'DIRTY' WHERE status NOT IN ['DIRTY', 'MISSING'] RETURN NONE;
+    LET $others = array::complement($reached, $changed);
+    UPDATE $others SET status = 'DIRTY' WHERE status NOT IN ['DIRTY', 'MISSING'] RETURN NONE;
     {forget if "forget" in parts else ""}
-    RETURN encoding::json::encode((SELECT VALUE id.id()[1] FROM $reached WHERE status = 'DIRTY'));
+    RETURN encoding::json::encode((SELECT VALUE id.id()[1] FROM $others WHERE status = 'DIRTY'));
 }}"""
 
 

@@ -236,7 +236,8 @@ class SurrealStore:
             }
         )
         query = partial(queries.propagate, frozenset(lists))
-        reached = await self._ask_deep(query, list[DocumentId], **lists)
+        others = await self._ask_deep(query, list[DocumentId], **lists)
+        reached = [*(change.facts.id for change in kept if change.facts.status is not Status.MISSING), *others]
         self._known.update(change.facts.id for change in kept)
         self._known.difference_update(forgotten)
         self._dirty.difference_update(change.facts.id for change in changes)
