@@ -103,7 +103,8 @@ async def test_results_are_committed_behind_the_renders_without_a_question() -> 
         while engine.keeper.behind:
             await anyio.wait_all_tasks_blocked()
     commits = [call for call in place.store.calls if call.startswith("commit")]
-    assert set(commits[-1].split()[1:]) == {"docs/a.md", "docs/b.md"}
+    documents, _, _ = commits[-1].removeprefix("commit ").partition(" in ")
+    assert set(documents.split()) == {"docs/a.md", "docs/b.md"}
 
 
 async def test_progress_is_told_with_the_latest_document() -> None:

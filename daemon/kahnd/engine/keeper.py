@@ -52,7 +52,7 @@ class Keeper:
         """Write the changes; the affected set. As a task it has started once nothing later can go before it."""
         async with self._lock:
             task_status.started()
-            return await self._turn(lambda: self._store.propagate(command.changes), Stage.PROPAGATE)
+            return await self._turn(lambda: self._store.propagate(command.changes))
 
     async def next_batch(self) -> frozenset[DocumentId]:
         """The documents that need no other unfinished document."""
@@ -71,26 +71,30 @@ class Keeper:
         return await self._ask(lambda: self._store.history(document, limit))
 
     async def end(self, command: EndBuild, started_at: str, duration_ms: float) -> BuildRecord:
-        """Keep a finished build's record."""
+        """Keep a finished build's record, in one call with the last of its results."""
         record = replace(command.build, started_at=started_at, duration_ms=duration_ms)
-        await self._ask(lambda: self._store.record_build(record), Stage.COMMIT)
+        async with self._lock:
+            await self._commit(record)
         return record
 
-    async def _ask(self, call: Callable[[], Awaitable[T]], stage: Stage = Stage.PROPAGATE) -> T:
+    async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
         async with self._lock:
-            return await self._turn(call, stage)
+            return await self._turn(call)
 
-    async def _turn(self, call: Callable[[], Awaitable[T]], stage: Stage) -> T:
+    async def _turn(self, call: Callable[[], Awaitable[T]]) -> T:
         await self._flush()
-        with self._stages.measure(stage):
+        with self._stages.measure(Stage.PROPAGATE):
             return await self._try(call)
 
     async def _flush(self) -> None:
-        """What comes while this is written waits for the next batch: many small ones cost far more."""
         if self._pending:
-            batch, self._pending = self._pending, []
-            with self._stages.measure(Stage.COMMIT):
-                await self._try(lambda: self._store.commit(batch))
+            await self._commit()
+
+    async def _commit(self, build: BuildRecord | None = None) -> None:
+        """What comes while this is written waits for the next batch: many small ones cost far more."""
+        batch, self._pending = self._pending, []
+        with self._stages.measure(Stage.COMMIT):
+            await self._try(lambda: self._store.commit(batch, build))
 
     async def _try(self, call: Callable[[], Awaitable[T]]) -> T:
         while True:

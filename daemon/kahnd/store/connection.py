@@ -12,7 +12,7 @@ from kahnd.errors import StoreError
 from kahnd.store import queries
 from kahnd.store.migrations import way
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Of schema.surql."""
 
 SLOWEST_BYTES_PER_S: Final = 100_000
@@ -98,7 +98,7 @@ class Connection(Protocol):
 
 
 class Client(Protocol):
-    """What is used of the SDK's connections."""
+    """What is used of a connection to an engine: the SDK's to a server, and `native`."""
 
     async def query_raw(self, query: str, vars: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002
         """Run SurrealQL; the answer says of each statement how it went."""
