@@ -7,7 +7,6 @@ A line that holds only a `{% block %}` leaves no blank line, so that loops can m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from types import CodeType
@@ -20,6 +19,7 @@ from kahnd.core.model import Dependency, Digest, DocumentId, Kind
 from kahnd.render.cache import Cache
 from kahnd.render.files import decode
 from kahnd.render.frontmatter import body_in_place, cut
+from kahnd.render.inclusions import code_of, parts_of
 from kahnd.render.rendering import Place, Rendering, UnmetError
 
 FUNCTIONS: Final[Mapping[str, Kind]] = {
@@ -34,7 +34,6 @@ _ESCAPED: Final = tuple(
 )
 
 _SYNTAX: Final = ("{{", "{%", "{#")
-_LINE_END: Final = re.compile(r"\r\n?")
 
 CodeCache = Cache[tuple[str, Digest], CodeType]
 
@@ -77,12 +76,9 @@ def is_template(text: str) -> bool:
 
 
 def compiled(environment: Environment, source: str, name: str) -> CodeType:
-    """A template's code, as `Template.from_code` takes it; that of a mere text is made without Jinja's compiler."""
-    if is_template(source):
-        return environment.compile(source, name, name)
-    text = _LINE_END.sub("\n", source)  # as Jinja has it
-    module = f"name, blocks, debug_info = {name!r}, {{}}, ''\ndef root(context, *_): yield {text!r}"
-    return compile(module, name, "exec")
+    """A template's code, as `Template.from_code` takes it; Jinja's compiler takes most of a small page's time."""
+    parts = parts_of(source)
+    return environment.compile(source, name, name) if parts is None else code_of(parts, name)
 
 
 def project_calls(tree: nodes.Template) -> list[nodes.Call]:
@@ -150,7 +146,7 @@ class ProjectLoader(BaseLoader):
         """The document itself as a template; it is rendered once, so its code is not kept."""
         name = self.rendering.job.document
         self.loaded.add(name)
-        return Template.from_code(environment, environment.compile(source, name, name), environment.make_globals(None))
+        return Template.from_code(environment, compiled(environment, source, name), environment.make_globals(None))
 
     def _source(self, content: bytes, name: str) -> str:
         text = decode(content, name)
