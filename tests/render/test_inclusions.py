@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jinja2 import DictLoader, Template, TemplateNotFound
 
 from kahnd.render.environment import ProjectEnvironment
-from kahnd.render.inclusions import Inclusion, code_of, parts_of
+from kahnd.render.inclusions import Composition, Inclusion, parts_of
 
 NAME = "page.html"
 ENVIRONMENT = ProjectEnvironment(DictLoader({"a": "[a]\n", "b/é": "{% include 'a' %}"}))
@@ -57,9 +57,7 @@ def _by_jinja(source: str) -> Template:
 
 def _ours(source: str) -> Template | None:
     parts = parts_of(source)
-    if parts is None:
-        return None
-    return Template.from_code(ENVIRONMENT, code_of(parts, NAME), ENVIRONMENT.make_globals(None))
+    return None if parts is None else Composition(NAME, parts).template(ENVIRONMENT, ENVIRONMENT.globals)
 
 
 def _outcome(template: Template) -> tuple[str, object]:

@@ -7,10 +7,13 @@ Whatever else is Jinja's in a text (a `-` in the tag is enough) is left to Jinja
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
-from types import CodeType
-from typing import Final
+from functools import lru_cache
+from types import CodeType, FunctionType
+from typing import Any, Final
+
+from jinja2 import Environment, Template
 
 _LINE_END: Final = re.compile(r"\r\n?")
 _OPENING: Final = re.compile(r"\{[{%#]")
@@ -51,17 +54,47 @@ def _unindented(text: str, *, begins_line: bool) -> str:
     return text[:start] if (start or begins_line) and not text[start:].strip() else text
 
 
-def code_of(parts: Iterable[str | Inclusion], name: str) -> CodeType:
-    """The module that Jinja compiles a template to, as far as these parts need one."""
-    lines = ["def root(context, environment=environment):", " if 0: yield"]
-    places: list[str] = []
-    for part in parts:
-        if isinstance(part, str):
-            lines.append(f" yield {part!r}")
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """A template of such parts, as Jinja runs it: with the same lines in a traceback."""
+
+    name: str
+    parts: Sequence[str | Inclusion]
+
+    def template(self, environment: Environment, variables: MutableMapping[str, Any]) -> Template:
+        """The template in an environment; `variables` are its globals."""
+        code, lines = _root(tuple(isinstance(part, str) for part in self.parts))
+        inclusions = (part for part in self.parts if isinstance(part, Inclusion))
+        places = (f"{part.line}={line}" for part, line in zip(inclusions, lines, strict=True))
+        module: dict[str, Any] = {
+            "name": self.name,
+            "__file__": self.name,
+            "blocks": {},
+            "debug_info": "&".join(places),
+            "environment": environment,
+            "parts": self.parts,
+        }
+        module["root"] = FunctionType(code.replace(co_filename=self.name), module)
+        return Template.from_module_dict(environment, module, variables)
+
+
+@lru_cache(maxsize=64)
+def _root(are_texts: tuple[bool, ...]) -> tuple[CodeType, tuple[int, ...]]:
+    """What renders a template of texts and inclusions in this order, and the line of each of these in it.
+
+    Python's compiler takes longer than all else here, and most pages have few parts.
+    """
+    source = ["def root(context):", " if 0: yield"]
+    lines: list[int] = []
+    for number, is_text in enumerate(are_texts):
+        if is_text:
+            source.append(f" yield parts[{number}]")
         else:
-            lines.append(f" template = environment.get_template({part.path!r}, {name!r})")
-            places.append(f"{part.line}={len(lines)}")
-            lines.append(" yield from template.root_render_func(template.new_context(context.get_all(), True, {}))")
-            places.append(f"{part.line}={len(lines)}")
-    known = f"name, blocks, debug_info = {name!r}, {{}}, {'&'.join(places)!r}"
-    return compile("\n".join([*lines, known]), name, "exec")
+            lines.append(len(source) + 1)
+            source.append(
+                f" template = environment.get_template(parts[{number}].path, name);"
+                " yield from template.root_render_func(template.new_context(context.get_all(), True, {}))"
+            )
+    namespace: dict[str, Any] = {}
+    exec("\n".join(source), namespace)  # noqa: S102 - nothing of a template's is in it
+    return namespace["root"].__code__, tuple(lines)

@@ -99,7 +99,7 @@ class PageRenderer:
     ) -> Template:
         reference, line = layout_of(parts, parameters.template)
         if not reference:
-            return Template.from_code(environment, self._built_in, environment.make_globals(None))
+            return Template.from_code(environment, self._built_in, environment.globals)
         rendering = loader.rendering
         place = Place(rendering.job.document, line) if line else rendering.rule_place
         name = rendering.locate(reference, place)
