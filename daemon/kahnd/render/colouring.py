@@ -38,15 +38,14 @@ class Colouring:
         opened = None  # the span that is open, empty for text without one; None where a line begins
         for kind, value in tokens:
             opener = self._openers[kind]
-            for number, part in enumerate(_escaped(value).split("\n") if "\n" in value else (_escaped(value),)):
+            for number, part in enumerate(_escaped(value).split("\n")) if "\n" in value else ((0, _escaped(value)),):
                 if number:
                     pieces.append("</span>\n" if opened else "\n")
                     opened = None
-                if part and opener == opened:
-                    pieces.append(part)
-                elif part:
-                    pieces.append(f"</span>{opener}{part}" if opened else opener + part)
+                if part and opener != opened:
+                    pieces.append("</span>" + opener if opened else opener)
                     opened = opener
+                pieces.append(part)
         if opened is not None:
             pieces.append("</span>\n" if opened else "\n")
         return "".join(pieces)
@@ -71,7 +70,9 @@ def _formatted(formatter: HtmlFormatter[str], *tokens: tuple[_TokenType, str]) -
 
 
 def _escaped(value: str) -> str:
-    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    if "&" in value or "<" in value or ">" in value:  # hardly ever: the looks take less
+        return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return value
 
 
 def _lexer(language: str) -> Lexer | None:
