@@ -107,9 +107,12 @@ def _mode(path: Path | str) -> int:
 def digest_of(path: Path | str) -> Digest:
     """The hash of a file's bytes, read in pieces."""
     hasher = xxhash.xxh3_128()
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
-        while piece := file.read(_PIECE):
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while piece := os.read(descriptor, _PIECE):
             hasher.update(piece)
+    finally:
+        os.close(descriptor)
     return Digest(hasher.hexdigest())
 
 
