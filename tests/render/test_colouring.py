@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pygments import highlight
 from pygments.formatters.html import HtmlFormatter
+from pygments.lexer import RegexLexer
 from pygments.lexers import get_lexer_by_name
+from pygments.token import Name, Punctuation
 
 from kahnd.render.beginnings import ASCII, beginning_of
 from kahnd.render.colouring import Colouring
+from kahnd.render.lexing import quickened
 
 COLOURING = Colouring()
 LANGUAGES = [
@@ -130,6 +134,24 @@ def test_colours_are_those_of_pygments(language: str) -> None:
 
 def test_an_unknown_language_has_no_colours() -> None:
     assert COLOURING.colour("no-such-language", "x") is None
+
+
+class Nested(RegexLexer):
+    """Goes back from where it may not have been."""
+
+    tokens: ClassVar = {
+        "root": [
+            (r"\(", Punctuation, "inner"),
+            (r"\)", Punctuation, "#pop:2"),
+            (r"x", Name, ("#push", "#pop", "inner")),
+        ],
+        "inner": [(r"\(", Punctuation, "#push"), (r"\)", Punctuation, "#pop:3"), (r"x", Name, ("#pop", "#pop"))],
+    }
+
+
+@given(st.text("()x\n a"))
+def test_no_state_is_left_that_is_the_first(code: str) -> None:
+    assert list(quickened(Nested()).get_tokens(code)) == list(Nested().get_tokens(code))
 
 
 @pytest.mark.parametrize(
