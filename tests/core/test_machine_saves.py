@@ -326,3 +326,21 @@ def test_what_is_long_waits_until_a_worker_is_free() -> None:
     for _ in range(4):
         world.finish(next(iter(world.running)))
         assert len(world.running) == 2
+
+
+def test_what_is_rendered_ahead_is_rendered_once() -> None:
+    world = at_rest(BOOK)
+    world.save("docs/a.md", "edited")
+    assert world.settle() == ["docs/a.md", "docs/b.md", "docs/c.md"]
+    assert not world.cancelled
+
+
+def test_what_turns_out_to_wait_for_something_reached_is_not_rendered_ahead() -> None:
+    """It was done with all it needs; the database says that the save reaches one of these, round in a circle."""
+    world = at_rest({"docs/a.md": "alone", "docs/b.md": "output docs/a.md"})
+    world.save("docs/a.md", "output docs/b.md")
+    assert len(world.cancelled) == 1
+    assert world.settle() == []
+    assert world.status("docs/a.md") is Status.FAILED
+    world.save("docs/a.md", "alone again")
+    assert world.settle() == ["docs/a.md", "docs/b.md"]

@@ -60,6 +60,10 @@ class Schedule:
                 return document
         return None
 
+    def hold(self, document: DocumentId) -> bool:
+        """Take this very document, if it is ready."""
+        return self._ready.pop(document, None) is not None
+
     def finish(self, document: DocumentId, *, rendered: bool) -> None:
         """Done with, one way or another; what waited for nothing else is ready."""
         level = self.generation(document) + rendered
