@@ -20,7 +20,7 @@ import pytest
 
 from kahnd.core.model import Attempt, BuildId, BuildRecord, DocumentId, Problem, Result, Status
 from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
-from kahnd.store import connection, queries
+from kahnd.store import connection, queries, surreal
 from kahnd.store.connection import Connection, Limits, Place
 from kahnd.store.embedded import EmbeddedConnection
 from kahnd.store.surreal import SurrealStore, open_store
@@ -64,6 +64,9 @@ class LostAfter:
 
     async def rebuild(self, why: StoreError) -> None:
         await self._connection.rebuild(why)
+
+    async def renew(self) -> None:
+        await self._connection.renew()
 
     def size(self) -> int:
         return self._connection.size()
@@ -330,6 +333,19 @@ async def test_a_call_that_hangs_is_given_up_and_the_engine_opened_anew(tmp_path
         await store._connection.run("{ SLEEP 10s; }")
     assert await store.propagate([changed("b")]) == ("b",)
     assert [each.id for each in (await store.load()).documents] == ["a", "b"]
+    await store.close()
+
+
+async def test_what_was_much_to_read_is_not_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine keeps what it has read: it is opened anew, once all is known."""
+    monkeypatch.setattr(surreal, "FIRST_PAGE", 2)
+    store = await open_store(EMBEDDED, root=tmp_path)
+    await store.propagate([changed(each) for each in "ab"])
+    await store.load()
+    assert store._connection.openings == 1, "that was little"
+    await store.propagate([changed("c")])
+    assert [each.id for each in (await store.load()).documents] == ["a", "b", "c"]
+    assert store._connection.openings == 2
     await store.close()
 
 

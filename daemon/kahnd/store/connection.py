@@ -84,6 +84,10 @@ class Connection(Protocol):
         """Begin again with an empty database, after a StoreCorruptError."""
         ...
 
+    async def renew(self) -> None:
+        """Give back the memory that reading much has taken, where that is this process's."""
+        ...
+
     def size(self) -> int:
         """Bytes of this machine's disk: none for a database elsewhere."""
         ...

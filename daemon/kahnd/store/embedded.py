@@ -103,6 +103,11 @@ class EmbeddedConnection:
         async with self._lock:
             await self._begin_again(why)
 
+    async def renew(self) -> None:
+        """Open the engine anew: it keeps what it has read in memory, but for what it holds open."""
+        async with self._lock:
+            await self._reopen()
+
     def size(self) -> int:
         """Bytes in the folder."""
         return _size(self._folder)
@@ -153,10 +158,13 @@ class EmbeddedConnection:
     async def _opened(self) -> NativeClient:
         """The engine; opened again where it is not, or has written as much as it should."""
         if self._client and self._grown() > self._limits.budget:
-            await self._shut()
-            await self._open()
-            await run_sync(give_back)
+            await self._reopen()
         return self._client or await self._open()
+
+    async def _reopen(self) -> None:
+        await self._shut()
+        await self._open()
+        await run_sync(give_back)
 
     def _grown(self) -> int:
         try:

@@ -104,6 +104,9 @@ class SurrealStore:
         if self._limits.is_swollen(self._connection.size(), _records(snapshot)):
             with suppress(StoreLostError):
                 await self._write_anew(snapshot)
+        elif len(snapshot.documents) > FIRST_PAGE:
+            await self._connection.renew()
+        self._openings = self._connection.openings
         return snapshot
 
     async def propagate(self, changes: Sequence[Change]) -> tuple[DocumentId, ...]:
