@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from kahnd.core import verdict
+from kahnd.core.ahead import Ahead
 from kahnd.core.book import Book
 from kahnd.core.doubts import Doubts, is_kept
 from kahnd.core.graph import Graph, Node
@@ -84,7 +85,7 @@ class Machine:
         self._open = False
         self._scope: frozenset[DocumentId] | None = None
         self._asked_of_store = 0
-        self._ahead: DocumentId | None = None
+        self._ahead = Ahead(self.graph, self.schedule, self._runs)
         self._held: set[DocumentId] = set()
         self._forced: set[DocumentId] = set()
         self._doubts = Doubts(self.graph)
@@ -187,27 +188,8 @@ class Machine:
         yield from self._query(Propagate(tuple(noticed.changes.values()), first))
 
     def _go_ahead(self, noticed: Noticed) -> Iterable[Command]:
-        """A single save is rendered while the database says whom else it reaches, if all that it needs is DONE."""
-        if not self._open or self._scope is not None or self.schedule or self._runs.full or len(noticed.changes) > 1:
-            return
-        (document,) = noticed.changes
-        node = self.graph.get(document)
-        if node is None or document in self._forced or not self._is_free(node):
-            return
-        decision = verdict.decide(self.graph, node, forced=False)
-        if isinstance(decision, verdict.Run):
-            self._ahead = document
-            yield Render(self._runs.start(node, decision.content_hash, decision.rule.index, decision.output))
-
-    def _is_free(self, node: Node) -> bool:
-        needs = (self.graph.get(each.target) for each in node.dependencies if each.kind not in CONTENT_KINDS)
-        return all(each is not None and each.status is Status.DONE for each in needs)
-
-    def _keep_ahead(self) -> Iterable[Command]:
-        """What was rendered ahead is out for work like any other, unless it has to wait for something reached."""
-        document, self._ahead = self._ahead, None
-        if document and not self.schedule.hold(document):
-            yield from self._stop(document)
+        job = self._ahead.begin(noticed.changes, self._forced) if self._open and self._scope is None else None
+        return [Render(job)] if job else []
 
     def _query(self, command: Propagate | Resume | FindCycle) -> Iterable[Command]:
         self._asked_of_store += 1
@@ -220,12 +202,13 @@ class Machine:
             self.graph.put(replace(node.facts, status=Status.DIRTY))
             node.cycle = ()
             self._doubts.dirty(node.facts.id)
-            if node.facts.id != self._ahead:
+            if not self._ahead.is_out(node.facts.id):
                 yield from self._stop(node.facts.id)
             yield self._book.tell("document.dirty", document=node.facts.id, reason=self.reasons.get(node.facts.id))
         if self._open:
             self._enter(node for node in nodes if self._scope is None or node.facts.id in self._scope)
-        yield from self._keep_ahead()
+        if waiting := self._ahead.settle():
+            yield from self._stop(waiting)
 
     def _resume(self, event: Resumed) -> Iterable[Command]:
         self._asked_of_store -= 1
