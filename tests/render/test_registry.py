@@ -107,5 +107,5 @@ def test_a_worker_for_commands_alone_loads_no_template_engine(tmp_path: Path) ->
         "print(*sys.modules)"
     )
     loaded = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
-    unneeded = {"jinja2", "pygments", "pyromark", "yaml", "markupsafe", "importlib.metadata", "asyncio"}
+    unneeded = {"jinja2", "pygments", "pyromark", "yaml", "markupsafe", "importlib.metadata", "anyio", "asyncio"}
     assert unneeded.isdisjoint(loaded.stdout.split())

@@ -81,14 +81,10 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """So many renderings at once, each for so many seconds at the most.
-
-    `ready`: workers are started before they are needed; otherwise when they are.
-    """
+    """So many renderings at once, each for so many seconds at the most."""
 
     workers: int
     timeout_s: float
-    ready: bool
 
 
 class WorkerPool:
@@ -101,7 +97,7 @@ class WorkerPool:
         self._workers = bounds.workers
         self._timeout_s = bounds.timeout_s
         self._meter = meter
-        self._kept = bounds.workers + SPARE if bounds.ready else 0
+        self._kept = 0
         self._idle: list[_Worker] = []
         self._all = 0
         self._stack = AsyncExitStack()
@@ -111,7 +107,6 @@ class WorkerPool:
 
     async def __aenter__(self) -> Self:
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
-        self._tasks.start_soon(self._fill)
         for _ in range(self._workers):
             self._tasks.start_soon(self._serve)
         return self
@@ -128,6 +123,12 @@ class WorkerPool:
             self._receive.close()
             for worker in self._idle:
                 await worker.gone()
+
+    def keep_ready(self) -> None:
+        """From now on have workers started before they are needed; otherwise they are when they are."""
+        self._kept = self._workers + SPARE
+        if self._tasks:
+            self._tasks.start_soon(self._fill)
 
     def begin(self, job: Job, on_end: OnEnd) -> None:
         """Render once, after those that were begun before, as soon as a worker is free."""

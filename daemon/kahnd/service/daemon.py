@@ -261,7 +261,7 @@ class Daemon:
                 async with anyio.create_task_group() as tasks:
                     self.on_config(ignores=False)  # what was saved since it was read, and before it was watched
                     tasks.start_soon(self._await_reload, tasks)
-                    tasks.start_soon(self._await_start, session.engine)
+                    tasks.start_soon(self._await_start, session)
                     tasks.start_soon(self._heed_sources)
                     rescan_s = self._project.config.watch.rescan_s
                     await session.engine.run(cause=cause, watcher=session.watcher, rescan_s=rescan_s)
@@ -277,10 +277,14 @@ class Daemon:
             await anyio.sleep(LOOK_S)
             self._absences.tell(self._project.config.missing_sources())
 
-    async def _await_start(self, engine: Engine) -> None:
-        """A session that has come so far has had a sound database: should that be damaged, it is worth another."""
-        await engine.started.wait()
+    async def _await_start(self, session: Session) -> None:
+        """A session that has come so far has had a sound database: should that be damaged, it is worth another.
+
+        Workers are started now: until the first look they would only hold that up.
+        """
+        await session.engine.started.wait()
         self._sound = True
+        session.pool.keep_ready()
 
     def on_config(self, ignores: bool) -> None:  # noqa: FBT001 - a callback
         """Remember that what the session is built on may have changed."""

@@ -59,11 +59,12 @@ class Project:
 
 @dataclass(frozen=True)
 class Session:
-    """An engine ready to run, and how it watches."""
+    """An engine ready to run, how it watches, and where it renders."""
 
     project: Project
     engine: Engine
     watcher: FileWatcher
+    pool: WorkerPool
 
 
 def read_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project:
@@ -102,14 +103,14 @@ class Desk(Protocol):
 async def open_session(
     project: Project, say: Say, ids: Iterator[BuildId], desk: Desk | None = None, *, files: int
 ) -> AsyncIterator[Session]:
-    """Workers are started while the database opens; both are gone when the session is left.
+    """Workers and database are gone when the session is left.
 
-    `desk` is where changes to what the session is built on are dealt with, if it is watched at all: then workers are
-    kept ready, and a lost database is waited for. `files` is how many each worker may have open.
+    `desk` is where changes to what the session is built on are dealt with, if it is watched at all: then a lost
+    database is waited for. `files` is how many each worker may have open.
     """
     config, layout, stages = project.config, project.layout, Stages()
     program = Program(WORKER, Greeting(config.root, layout, config.pool.memory_mb, files), _without_secrets(os.environ))
-    bounds = Bounds(config.pool.workers, config.pool.timeout_s, ready=desk is not None)
+    bounds = Bounds(config.pool.workers, config.pool.timeout_s)
     async with (
         WorkerPool(program, config.root, bounds, stages) as pool,
         stored(config, say) as store,
@@ -123,7 +124,7 @@ async def open_session(
             if desk:
                 world = replace(world, on_config=desk.on_config, config_settled=desk.config_settled)
             engine = Engine(machine, world, last_build=last_build, patience=desk.patience if desk else None)
-            yield Session(project, engine, _watcher(project, say, stages))
+            yield Session(project, engine, _watcher(project, say, stages), pool)
 
 
 async def _known(
