@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE, World, at_rest, with_recipe
+from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE, World, at_rest, now, with_recipe
 from kahnd.core.model import Status
 
 BOOK = {
@@ -14,6 +14,15 @@ BOOK = {
 }
 
 
+def assert_as_known(world: World) -> None:
+    """The database knows what the machine knows: facts, edges, and what renderings hung on."""
+    snapshot = now(world.store.load())
+    assert {each.id: each for each in snapshot.documents} == {node.facts.id: node.facts for node in world.machine.graph}
+    for node in world.machine.graph:
+        stored = snapshot.dependencies.get(node.facts.id, ())
+        assert [(each, each.hash) for each in stored] == [(each, each.hash) for each in node.dependencies]
+
+
 def test_a_first_start_renders_everything_in_order() -> None:
     world = World(BOOK)
     world.start()
@@ -22,6 +31,7 @@ def test_a_first_start_renders_everything_in_order() -> None:
     assert world.outputs.texts["site/c.html"] == "partial \nalso this"
     assert set(world.statuses().values()) == {Status.DONE}
     assert world.builds[-1].generations == 3
+    assert_as_known(world)
 
 
 def test_a_second_start_renders_nothing() -> None:
@@ -344,3 +354,25 @@ def test_what_turns_out_to_wait_for_something_reached_is_not_rendered_ahead() ->
     assert world.status("docs/a.md") is Status.FAILED
     world.save("docs/a.md", "alone again")
     assert world.settle() == ["docs/a.md", "docs/b.md"]
+
+
+def test_a_save_during_a_first_build_reaches_whom_the_database_does_not_know_yet() -> None:
+    world = World({"docs/p.txt": "one", "docs/a.cmd": "include docs/p.txt", "docs/b.md": "alone"})
+    world.start()
+    world.compute("docs/a.cmd")
+    world.save("docs/p.txt", "two")
+    assert len(world.cancelled) == 1, "it has read what is no more"
+    world.settle()
+    assert "two" in world.outputs.texts["site/a.out"]
+    assert_as_known(world)
+
+
+def test_what_is_missing_in_a_first_build_is_known_to_be_so() -> None:
+    world = World({"docs/a.md": "include docs/p.txt"})
+    world.start()
+    world.settle()
+    world.crash()
+    world.start()
+    world.save("docs/p.txt", "here")
+    assert world.settle() == ["docs/a.md"]
+    assert_as_known(world)

@@ -86,7 +86,6 @@ async def test_the_answer_comes_after_the_commit() -> None:
     assert {facts.id: facts.status for facts in snapshot.documents} == {
         "docs/a.md": Status.DONE,
         "docs/b.md": Status.DONE,
-        "docs/slow.md": Status.DIRTY,
     }
 
 
@@ -229,20 +228,27 @@ async def test_a_cycle_s_path_is_asked_of_the_store_after_the_found_edges_are_wr
         answer = await engine.ask("wait")
     assert answer.report.cycles == (("docs/a.md", "docs/b.md", "docs/a.md"),)
     calls = place.store.calls
-    assert calls.index("commit docs/a.md") < calls.index("cycle")
+    assert calls.index("commit docs/a.md docs/b.md") < calls.index("cycle")
     assert place.machine.graph[DocumentId("docs/a.md")].status is Status.FAILED
 
 
-async def test_a_first_build_renders_while_the_database_still_writes_what_there_is() -> None:
+async def test_a_first_build_tells_the_database_of_a_document_once() -> None:
     place = Place(PAIR, watcher=HandWatcher())
-    place.store.gate = anyio.Event()
     async with place.at_work() as engine:
-        await until(lambda: place.outputs.files.texts.keys() == {"site/a.html", "site/b.html"})
-        assert not place.store.calls, "nothing is committed before it is known"
-        place.store.gate.set()
         await engine.ask("wait")
-    assert place.store.calls[0] == "propagate"
-    assert {facts.status for facts in (await place.store.load()).documents} == {Status.DONE}
+    written = " ".join(place.store.calls).replace("commit", "").split(" in ")[0]
+    assert sorted(written.split()) == ["docs/a.md", "docs/b.md"]
+    snapshot = await place.store.load()
+    assert {facts.status for facts in snapshot.documents} == {Status.DONE}
+    assert [each.target for each in snapshot.dependencies[DocumentId("docs/b.md")]] == ["docs/a.md"]
+
+
+async def test_a_question_about_a_target_during_a_first_build_finds_all_that_it_needs() -> None:
+    place = Place({**PAIR, "docs/c.md": "output docs/b.md"}, watcher=HandWatcher())
+    place.pool.held.add("docs/a.md")
+    async with place.at_work() as engine:
+        await until(lambda: bool(place.pool.begun))
+        assert await engine.closure(["docs/c.md"]) == {"docs/a.md", "docs/b.md", "docs/c.md"}
 
 
 async def test_whom_a_save_reaches_is_the_database_s_to_say() -> None:

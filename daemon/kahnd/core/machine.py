@@ -96,6 +96,10 @@ class Machine:
         """Whether nothing is left to do, and nothing is waited for."""
         return self._open and not self.schedule and not self._asked_of_store
 
+    def unwritten(self) -> list[Commit]:
+        """What is to be written before the database is asked about edges by others."""
+        return list(self._book.unwritten())
+
     def is_forced(self, document: DocumentId) -> bool:
         """Whether it is to be rendered even if its inputs are those of its last render."""
         return document in self._forced
@@ -114,8 +118,10 @@ class Machine:
             case Observed():
                 return self._observe(event)
             case Propagated():
+                self._asked_of_store -= 1
                 return self._mark(event.affected)
             case Resumed():
+                self._asked_of_store -= 1
                 return self._resume(event)
             case Looked():
                 return self._release(event.document)
@@ -131,7 +137,8 @@ class Machine:
     # What changed
 
     def _start(self, event: Started) -> Iterable[Command]:
-        self.asked, first = event.asked, self.graph.is_empty
+        self.asked = event.asked
+        first = self.graph.is_empty and not (event.asked and event.asked.targets)
         seen = {sighting.document for sighting in event.sightings}
         lost = tuple(Sighting(document) for document in sorted(self.untrusted - seen))
         noticed = self._notice(replace(event, sightings=event.sightings + lost))
@@ -139,8 +146,21 @@ class Machine:
         yield from self._book.begin(event.cause)
         for output in self._intake.disowned(event.made, noticed):
             yield from self._book.remove(output)
-        yield from self._take_in(noticed, event.cause, first=first)
-        yield from self._query(Resume(first))
+        if first:
+            yield from self._begin_with(noticed)
+        else:
+            yield from self._take_in(noticed, event.cause)
+            yield from self._query(Resume())
+
+    def _begin_with(self, noticed: Noticed) -> Iterable[Command]:
+        """The database knows nothing: what there is is all that is affected, and is written as it is finished."""
+        self.reasons.update(noticed.reasons)
+        for document, change in noticed.changes.items():
+            self._book.found(document, change.edges)
+            if change.facts.status is Status.MISSING:
+                yield self._book.keep(change.facts)
+        yield from self._mark(noticed.changes)
+        yield from self._resume(Resumed(frozenset(), None))
 
     def _observe(self, event: Observed) -> Iterable[Command]:
         return self._take_in(self._notice(event), event.cause)
@@ -171,7 +191,7 @@ class Machine:
         self._forced.update(node.facts.id for node in forced)
         noticed.again(forced, reason)
 
-    def _take_in(self, noticed: Noticed, cause: str, *, first: bool = False) -> Iterable[Command]:
+    def _take_in(self, noticed: Noticed, cause: str) -> Iterable[Command]:
         if noticed.touched:
             yield Commit(tuple(noticed.touched))
         if not noticed.changes:
@@ -185,7 +205,8 @@ class Machine:
         for output, document in noticed.removed:
             yield from self._book.remove(output, document)
         yield from self._go_ahead(noticed)
-        yield from self._query(Propagate(tuple(noticed.changes.values()), first))
+        yield from self._book.unwritten()
+        yield from self._query(Propagate(tuple(noticed.changes.values())))
 
     def _go_ahead(self, noticed: Noticed) -> Iterable[Command]:
         job = self._ahead.begin(noticed.changes, self._forced) if self._open and self._scope is None else None
@@ -196,7 +217,6 @@ class Machine:
         yield command
 
     def _mark(self, affected: Iterable[DocumentId]) -> Iterable[Command]:
-        self._asked_of_store -= 1
         nodes = [node for each in affected if (node := self.graph.get(each)) and node.exists]
         for node in nodes:
             self.graph.put(replace(node.facts, status=Status.DIRTY))
@@ -211,7 +231,6 @@ class Machine:
             yield from self._stop(waiting)
 
     def _resume(self, event: Resumed) -> Iterable[Command]:
-        self._asked_of_store -= 1
         self._open, self._scope = True, event.scope
         if self.asked:
             asked = replace(self.asked, targets=event.scope or frozenset())
@@ -247,6 +266,7 @@ class Machine:
         if not self.schedule:
             yield from self._end()
         elif self._is_stuck:
+            yield from self._book.unwritten()
             for members in self.schedule.stuck():
                 yield from self._query(FindCycle(members))
         yield from self.builds.answers(self.graph, self.schedule, quiet=not self.schedule)

@@ -121,20 +121,14 @@ Event = Started | Observed | Propagated | Resumed | Looked | Finished | Publishe
 
 @dataclass(frozen=True, slots=True)
 class Propagate:
-    """Tell the database what changed; it answers Propagated.
-
-    `first`: it knew nothing before. Then what changed is all that is affected, and its answer need not be waited for.
-    """
+    """Tell the database what changed; it answers Propagated."""
 
     changes: tuple[Change, ...]
-    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Ask the database for its next batch; it answers Resumed. `first`: it knew nothing before."""
-
-    first: bool = False
+    """Ask the database for its next batch; it answers Resumed."""
 
 
 @dataclass(frozen=True, slots=True)

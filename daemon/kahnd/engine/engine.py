@@ -193,7 +193,11 @@ class Engine:
     async def closure(self, targets: Collection[str]) -> frozenset[DocumentId]:
         """The targets and all they need. Raises UsageError for one that is not there."""
         found = resolve(self.machine.graph, targets)
-        return await self._told(lambda: self.keeper.subgraph(found)) if found else found
+        if not found:
+            return found
+        for commit in self.machine.unwritten():
+            self.keeper.keep(commit)
+        return await self._told(lambda: self.keeper.subgraph(found))
 
     async def _told(self, ask: Callable[[], Awaitable[T]]) -> T:
         """A database found damaged, by whoever asks, ends the run too: what the engine knows is not kept any more."""
@@ -279,13 +283,10 @@ class Engine:
 
     async def _perform(self, tasks: TaskGroup, command: Command) -> Event | None:  # noqa: C901, PLR0912 - a line a command
         match command:
-            case Propagate(changes, first):
-                if first:
-                    await tasks.start(self.keeper.propagate, command)
-                    return Propagated(tuple(each.facts.id for each in changes))
+            case Propagate():
                 return Propagated(await self.keeper.propagate(command))
-            case Resume(first):
-                return await self._resume(first=first)
+            case Resume():
+                return await self._resume()
             case FindCycle(members):
                 return CycleFound(members, await self.keeper.cycle(members))
             case Publish(run, stage, output, digest):
@@ -313,10 +314,10 @@ class Engine:
                 await self._end(command)
         return None
 
-    async def _resume(self, *, first: bool) -> Resumed:
+    async def _resume(self) -> Resumed:
         asked = self.machine.asked
         scope = await self.closure(self._there(asked)) if asked and asked.targets else None
-        return Resumed(frozenset() if first else await self.keeper.next_batch(), scope)
+        return Resumed(await self.keeper.next_batch(), scope)
 
     def _there(self, asked: Asked) -> Collection[DocumentId]:
         known = (self.machine.graph.get(each) for each in asked.targets)

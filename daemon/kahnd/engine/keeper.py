@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TypeVar
 
 import anyio
-from anyio.abc import TaskStatus
 
 from kahnd.core.messages import Commit, EndBuild, Propagate
 from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Result
@@ -46,13 +45,9 @@ class Keeper:
         async with self._lock:
             await self._flush()
 
-    async def propagate(
-        self, command: Propagate, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
-    ) -> tuple[DocumentId, ...]:
-        """Write the changes; the affected set. As a task it has started once nothing later can go before it."""
-        async with self._lock:
-            task_status.started()
-            return await self._turn(lambda: self._store.propagate(command.changes))
+    async def propagate(self, command: Propagate) -> tuple[DocumentId, ...]:
+        """Write the changes; the affected set."""
+        return await self._ask(lambda: self._store.propagate(command.changes))
 
     async def next_batch(self) -> frozenset[DocumentId]:
         """The documents that need no other unfinished document."""
@@ -79,12 +74,9 @@ class Keeper:
 
     async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
         async with self._lock:
-            return await self._turn(call)
-
-    async def _turn(self, call: Callable[[], Awaitable[T]]) -> T:
-        await self._flush()
-        with self._stages.measure(Stage.PROPAGATE):
-            return await self._try(call)
+            await self._flush()
+            with self._stages.measure(Stage.PROPAGATE):
+                return await self._try(call)
 
     async def _flush(self) -> None:
         if self._pending:
