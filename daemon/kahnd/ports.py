@@ -210,6 +210,10 @@ class Pool(Protocol):
         """Stop a run, with all its child processes."""
         ...
 
+    def rest(self) -> None:
+        """From now on begin nothing more: what waits for its turn is told as if it had been cancelled."""
+        ...
+
 
 class Clock(Protocol):
     """Time, so that what depends on it can be tested."""

@@ -126,6 +126,7 @@ class MemoryPool:
         self.held: set[str] = set()
         self.begun: list[str] = []
         self.cancelled: list[str] = []
+        self.resting = False
 
     def begin(self, job: Job, on_end: OnEnd) -> None:
         assert self.tasks, "it is at work"
@@ -135,6 +136,9 @@ class MemoryPool:
     def cancel(self, run: RunId) -> None:
         if run in self._runs:
             self._runs[run].cancel()
+
+    def rest(self) -> None:
+        self.resting = True
 
     async def _run(self, job: Job, on_end: OnEnd) -> None:
         outcome = None

@@ -287,3 +287,24 @@ def _works_in(process: Path, root: Path) -> bool:
         return here and is_alive(int(process.name)) and b"obedient_worker" in (process / "cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False
+
+
+async def test_a_pool_at_rest_finishes_what_a_worker_has_and_begins_nothing_more(tmp_path: Path) -> None:
+    ended: dict[int, Outcome | None] = {}
+
+    def on_end(ended_job: Job, outcome: Outcome | None, _seconds: float) -> None:
+        ended[ended_job.run] = outcome
+
+    async with pool_in(tmp_path) as pool:
+        pool.begin(job("hang", 1), on_end)
+        await until((tmp_path / "pids").exists)
+        (tmp_path / "pids").unlink()
+        pool.begin(job("hang", 2), on_end)
+        await until((tmp_path / "pids").exists)
+        pool.begin(job("fine", 3), on_end)
+        pool.rest()
+        pool.begin(job("fine", 4), on_end)
+        pool.cancel(RunId(1))
+        await until(lambda: {1, 3, 4} <= ended.keys())
+        assert ended == {1: None, 3: None, 4: None}
+        assert not (tmp_path / ".kahnd/stage/3").exists()

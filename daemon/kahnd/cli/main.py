@@ -18,7 +18,20 @@ from kahnd.cli.place import Place
 from kahnd.core.model import Problem
 from kahnd.errors import KahndError, UsageError
 
-COMMANDS: Final = ("init", "run", "build", "plan", "retry", "status", "wait", "why", "graph", "history", "logs")
+COMMANDS: Final = (
+    "init",
+    "run",
+    "build",
+    "plan",
+    "retry",
+    "status",
+    "wait",
+    "why",
+    "graph",
+    "history",
+    "logs",
+    "service",
+)
 """In the order of the help; each is `command` in a module of its own, imported when it is asked for."""
 INTERRUPTED: Final = 130
 

@@ -6,15 +6,13 @@ Renderings and looks go on beside it and send their events to the inbox.
 
 from __future__ import annotations
 
-import posixpath
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from typing import Final, TypeVar
 
 import anyio
-import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from kahnd.core.machine import Machine
@@ -29,7 +27,6 @@ from kahnd.core.messages import (
     EndBuild,
     Event,
     FindCycle,
-    Finished,
     Look,
     Propagate,
     Propagated,
@@ -48,26 +45,24 @@ from kahnd.core.model import (
     BuildRecord,
     DocumentId,
     HistoryEntry,
-    Job,
-    Outcome,
-    RunId,
     Snapshot,
     Status,
     Ticket,
 )
 from kahnd.engine.eyes import Eyes
+from kahnd.engine.hands import Hands
 from kahnd.engine.inspection import Inspection
 from kahnd.engine.keeper import Keeper
 from kahnd.engine.leftovers import Leftovers
 from kahnd.engine.patience import Patience
-from kahnd.engine.stages import Stages
+from kahnd.engine.pulse import Beat, Waits
 from kahnd.engine.targets import passing, resolve
 from kahnd.engine.tickets import OnProgress, Tickets
+from kahnd.engine.world import World
 from kahnd.errors import StoreCorruptError
-from kahnd.ports import Clock, Outputs, Pool, Stage, Store, Tree, Watcher
+from kahnd.ports import Stage, Watcher
 
 T = TypeVar("T")
-Say = Callable[..., None]
 LINGER_S: Final = 0.02
 """Results are gathered this long before they are committed, unless the build ends: a call costs as much as some ten."""
 MANY: Final = 10
@@ -94,21 +89,13 @@ class _Now:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """What the engine works with. `say` writes a log line: event, then fields; `on_config`: see Eyes.
+class AtHand:
+    """What the engine has at hand: renderings begun, each with the seconds since, and how long its queues are."""
 
-    `config_settled` returns when no such change is waiting to be dealt with: the session goes on as it is.
-    """
-
-    store: Store
-    tree: Tree
-    outputs: Outputs
-    pool: Pool
-    clock: Clock
-    say: Say
-    stages: Stages = field(default_factory=Stages)
-    on_config: Callable[[bool], None] = lambda _: None
-    config_settled: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
+    jobs: tuple[tuple[DocumentId, float], ...]
+    scheduled: int
+    events: int
+    uncommitted: int
 
 
 class Engine:
@@ -119,17 +106,26 @@ class Engine:
     ) -> None:
         self.machine = machine
         self._stages = world.stages
-        self.keeper = Keeper(world.store, patience, world.stages)
-        self._send, self._inbox = anyio.create_memory_object_stream[Event](inf)
-        self._inspection = Inspection(machine.graph, world.outputs)
-        self.eyes = Eyes(world.tree, self._inspection, self._send.send_nowait, world.on_config, self._look_taken)
+        self._pulse = world.pulse
+        self.keeper = Keeper(world.store, patience, world.stages, world.pulse)
+        self._send, self._inbox = anyio.create_memory_object_stream[Event | Beat](inf)
+        self._inspection = Inspection(machine.graph, world.outputs, world.pulse)
+        self.eyes = Eyes(
+            world.tree,
+            self._inspection,
+            self._send.send_nowait,
+            world.on_config,
+            on_look=self._look_taken,
+            pulse=world.pulse,
+        )
         self._outputs = world.outputs
         self._leftovers = Leftovers(machine.graph, world.outputs, world.say)
-        self._pool = world.pool
         self._clock = world.clock
+        self._hands = Hands(world.pool, world.outputs, world.clock, self._send.send_nowait)
         self._say = world.say
         self._config_settled = world.config_settled
-        self._begun: dict[RunId, str] = {}
+        self._beat = Beat(anyio.Event())
+        self._beat.heard.set()
         self._tickets = Tickets()
         self._now: _Now | None = None
         self._wakeup = anyio.Event()
@@ -150,14 +146,15 @@ class Engine:
         asked: Asked | None = None,
     ) -> None:
         """Run until cancelled; `asked` is what the session is for, where it is for something."""
-        with self._send, self._inbox:
+        with self._send, self._inbox, self._pulse.looping():
             async with anyio.create_task_group() as tasks:
                 self.watcher = watcher
                 tasks.start_soon(self._commit_behind)
                 tasks.start_soon(self._end_broken)
                 if watcher:
                     tasks.start_soon(self.eyes.follow, watcher, self._say)
-                    await watcher.ready()
+                    with self._pulse.waiting(Waits.LOOK):
+                        await watcher.ready()
                 await self._begin(tasks, cause, asked)
                 if watcher:
                     tasks.start_soon(self.eyes.make_sure, watcher, self._clock, rescan_s)
@@ -247,6 +244,34 @@ class Engine:
         """Wait for a ticket's answer."""
         return Answered(await self._tickets.answered(ticket), self._elapsed_ms(began))
 
+    def beat(self) -> str:
+        """What of this engine has hung since the last call, if anything; has the loop give a sign until the next."""
+        if self._beat.heard.is_set():
+            self._beat = self._send_beat()
+        return self._pulse.hung()
+
+    def _send_beat(self) -> Beat:
+        """One on its way; in an engine that has ended there is nothing more to hear of."""
+        beat = Beat(anyio.Event())
+        try:
+            self._send.send_nowait(beat)
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            beat.heard.set()
+        return beat
+
+    async def drain(self) -> None:
+        """Begin no more renderings; return when those begun have ended, and what came of them is in the database."""
+        begun = self.started.is_set() or self._hands.out()
+        await self._hands.rest()
+        if begun:
+            await self._send_beat().heard.wait()
+            await self.keeper.flush()
+
+    def at_hand(self) -> AtHand:
+        """As it is now."""
+        events = self._inbox.statistics().current_buffer_used
+        return AtHand(self._hands.out(), len(self.machine.schedule), events, self.keeper.behind)
+
     # The loop
 
     async def _begin(self, tasks: TaskGroup, cause: str, asked: Asked | None) -> None:
@@ -261,7 +286,11 @@ class Engine:
         await self._handle(tasks, Started(sightings, spoilt.absent, cause, asked, spoilt.altered, made))
         self.started.set()
 
-    async def _handle(self, tasks: TaskGroup, event: Event) -> None:
+    async def _handle(self, tasks: TaskGroup, event: Event | Beat) -> None:
+        self._pulse.turn()
+        if isinstance(event, Beat):
+            event.heard.set()
+            return
         commands = deque(self._decide(event))
         while commands:
             answer = await self._perform(tasks, commands.popleft())
@@ -295,10 +324,9 @@ class Engine:
             case Commit():
                 self.keeper.keep(command)
             case Render(job):
-                self._begun[job.run] = self._clock.now()
-                self._pool.begin(job, self._rendered)
+                self._hands.begin(job)
             case Cancel(run):
-                self._pool.cancel(run)
+                self._hands.cancel(run)
             case Look(paths, document):
                 tasks.start_soon(self.eyes.look, paths, document)
             case Remove(output, document):
@@ -322,13 +350,6 @@ class Engine:
     def _there(self, asked: Asked) -> Collection[DocumentId]:
         known = (self.machine.graph.get(each) for each in asked.targets)
         return [node.facts.id for node in known if node and node.exists] if asked.lenient else asked.targets
-
-    def _rendered(self, job: Job, outcome: Outcome | None, seconds: float) -> None:
-        started_at = self._begun.pop(job.run)
-        if outcome is None:
-            self._outputs.discard(posixpath.dirname(job.stage))
-        else:
-            self._send.send_nowait(Finished(job.run, outcome, started_at, seconds * 1000))
 
     async def _answer(self, ticket: Ticket, report: Report) -> None:
         await self.keeper.flush()

@@ -11,6 +11,7 @@ import anyio
 from kahnd.core.messages import Commit, EndBuild, Propagate
 from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Result
 from kahnd.engine.patience import Patience
+from kahnd.engine.pulse import Pulse, Waits
 from kahnd.engine.stages import Stages
 from kahnd.errors import StoreLostError
 from kahnd.ports import Stage, Store
@@ -24,10 +25,13 @@ class Keeper:
     With `patience` a lost database is waited for as long as it takes; without, StoreLostError is raised.
     """
 
-    def __init__(self, store: Store, patience: Patience | None, stages: Stages | None = None) -> None:
+    def __init__(
+        self, store: Store, patience: Patience | None, stages: Stages | None = None, pulse: Pulse | None = None
+    ) -> None:
         self._store = store
         self._patience = patience
         self._stages = stages or Stages()
+        self._pulse = pulse or Pulse()
         self._lock = anyio.Lock()
         self._pending: list[Result] = []
 
@@ -89,14 +93,16 @@ class Keeper:
             await self._try(lambda: self._store.commit(batch, build))
 
     async def _try(self, call: Callable[[], Awaitable[T]]) -> T:
-        while True:
-            try:
-                answer = await call()
-            except StoreLostError as error:
-                if not self._patience:
-                    raise
-                await self._patience.rest(error)
-            else:
-                if self._patience:
-                    self._patience.reward()
-                return answer
+        with self._pulse.waiting(Waits.DATABASE):
+            while True:
+                try:
+                    answer = await call()
+                except StoreLostError as error:
+                    if not self._patience:
+                        raise
+                    self._pulse.sign(Waits.DATABASE)
+                    await self._patience.rest(error)
+                else:
+                    if self._patience:
+                        self._patience.reward()
+                    return answer

@@ -100,6 +100,7 @@ class WorkerPool:
         self._kept = 0
         self._idle: list[_Worker] = []
         self._all = 0
+        self._resting = False
         self._stack = AsyncExitStack()
         self._tasks: TaskGroup | None = None
         self._runs: dict[RunId, _Run] = {}
@@ -140,12 +141,17 @@ class WorkerPool:
         if run in self._runs:
             self._runs[run].scope.cancel()
 
+    def rest(self) -> None:
+        """Begin nothing more: what waits for a worker is over without one."""
+        self._resting = True
+
     async def _serve(self) -> None:
         """One rendering after another, each in whichever worker is free."""
         async for run in self._receive:
             began, outcome = time.perf_counter(), None
             with run.scope:
-                outcome = None if run.scope.cancel_called else await self.render(run.job)
+                given_up = self._resting or run.scope.cancel_called
+                outcome = None if given_up else await self.render(run.job)
             del self._runs[run.job.run]
             run.on_end(run.job, outcome, time.perf_counter() - began)
 

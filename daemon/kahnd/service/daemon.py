@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
@@ -17,31 +18,35 @@ from kahnd.config.loader import log_config
 from kahnd.core.graph import Graph
 from kahnd.core.model import Snapshot
 from kahnd.core.preview import preview
-from kahnd.engine import Engine, Patience, questions, resolve
+from kahnd.engine import Engine, Patience, Pulse, Waits, questions, resolve
 from kahnd.errors import KahndError, StoreCorruptError, StoreLostError
-from kahnd.ports import PRESSING
-from kahnd.service import present
+from kahnd.service import present, standing
 from kahnd.service.absences import Absences
 from kahnd.service.clock import build_ids
 from kahnd.service.control import OnProgress, serving
+from kahnd.service.ending import Ending
 from kahnd.service.events import Event, tell
-from kahnd.service.groups import unwrapped
+from kahnd.service.faults import Faults
+from kahnd.service.groups import cancel_after, unwrapped
+from kahnd.service.herald import Herald
 from kahnd.service.limits import allow_files
 from kahnd.service.lock import ProjectLock, project_lock
 from kahnd.service.logs import configure
+from kahnd.service.notify import Notifier
 from kahnd.service.session import Project, Say, Session, open_session, read_project, stored
 
 T = TypeVar("T")
 Json = dict[str, Any]
-INTERRUPTED: Final = 130
 LOOK_S: Final = 0.5
 """How often the lock and the source folders are looked after."""
-FAULT_S: Final = 5.0
-"""A fault that comes again within this time has not been over in between."""
 
 
 def run(root: Path) -> int:
     """Run the daemon in the foreground; its exit code. Raises KahndError for what keeps it from running."""
+    notifier = Notifier.take(os.environ)
+    faulthandler.enable()  # a watchdog's SIGABRT leaves in the log where it hung
+    for number in (signal.SIGHUP, signal.SIGUSR1):  # before they mean something they mean nothing: no end, least of all
+        signal.signal(number, lambda *_: None)
     project = read_project(root)
     secrets = project.config.store.secrets
     files = allow_files()
@@ -53,7 +58,7 @@ def run(root: Path) -> int:
 
         try:
             with unwrapped():
-                return anyio.run(Daemon(project, lock, say, files).run)
+                return anyio.run(Daemon(project, lock, say, files, notifier).run)
         finally:
             logging.close()
 
@@ -61,12 +66,15 @@ def run(root: Path) -> int:
 class Daemon:
     """Holds the session of the moment, and answers for it on the control socket."""
 
-    def __init__(self, project: Project, lock: ProjectLock, say: Say, files: int) -> None:
+    def __init__(self, project: Project, lock: ProjectLock, say: Say, files: int, notifier: Notifier) -> None:
         self._project = project
         self._files = files
         self._lock = lock
         self._say = say
         self.patience = Patience(say)
+        self.pulse = Pulse()
+        self._herald = Herald(notifier, say, self._beat, self._standing)
+        self._ending = Ending(self, self._herald, say)
         self._absences = Absences(say)
         self._begun = False
         self._session: Session | None = None
@@ -75,26 +83,30 @@ class Daemon:
         self._changes, self._dealt_with = 0, 0
         self._changed, self._settled = anyio.Event(), anyio.Event()
         self._ignores_changed = False
-        self._stopped_by: int | None = None
         self._sound = True
         self._rescans, self._overflows = 0, 0
         self._ids = build_ids()
         self._mistaken = False
         self._ended_by = ""
-        self._faulty_until = 0.0
 
     async def run(self) -> int:
         """Run sessions until a signal; 0, or 130 after an interrupt."""
-        asyncio.get_running_loop().set_exception_handler(self._on_fault)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._heed_signals, tasks)
-            cause = "start"
-            while True:
-                await self._live(cause)
-                self._lock.renew()
-                cause = "the state folder was removed"
-        self._say(Event.DAEMON_STOPPED, signal=signal.Signals(self._stopped_by or signal.SIGTERM).name)
-        return INTERRUPTED if self._stopped_by == signal.SIGINT else 0
+        asyncio.get_running_loop().set_exception_handler(Faults(self._say))
+        async with anyio.create_task_group() as beside:  # signals are heeded, and the manager is told, to the very end
+            with anyio.CancelScope() as work:
+                await beside.start(self._ending.heed, work)
+                beside.start_soon(self._herald.run)
+                await self._work()
+            beside.cancel_scope.cancel()
+        self._ending.told()
+        return self._ending.exit_code
+
+    async def _work(self) -> None:
+        cause = "start"
+        while True:
+            await self._live(cause)
+            self._lock.renew()
+            cause = "the state folder was removed"
 
     # What can be asked
 
@@ -104,7 +116,7 @@ class Daemon:
         engine = session.engine if session else None
         now = {
             "pid": os.getpid(),
-            "state": "degraded" if self.patience.tried else _state(session),
+            "state": standing.word(session, self.patience),
             "watch": {
                 "backend": session.watcher.backend if session else None,
                 "overflows": self._overflows + (session.watcher.overflows if session else 0),
@@ -117,7 +129,9 @@ class Daemon:
         return present.status(config.name, str(config.root), graph, engine.last_build if engine else None, **now)
 
     def trouble(self) -> str:
-        """That the database is away, where it is."""
+        """That the database is away, where it is, or that it ends."""
+        if self._ending.by:
+            return "the daemon is stopping"
         return f"the database is away, and waited for: {self.patience.lost}" if self.patience.lost else ""
 
     async def plan(self, targets: tuple[str, ...]) -> Json:
@@ -193,7 +207,7 @@ class Daemon:
             answers: list[T | KahndError] = []
             if session:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(_cancel_after, ended, tasks)
+                    tasks.start_soon(cancel_after, ended, tasks)
                     answers += await _answer(ask, session.engine, ended)
                     tasks.cancel_scope.cancel()
             for answer in answers:
@@ -202,16 +216,6 @@ class Daemon:
                 return answer
 
     # Sessions
-
-    def _on_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """A socket that can't be accepted for want of files is tried again by the loop, and told once until it can."""
-        error = context.get("exception")
-        if not isinstance(error, OSError) or error.errno not in PRESSING:
-            loop.default_exception_handler(context)
-            return
-        if loop.time() > self._faulty_until:
-            self._say(Event.CONTROL_FAILED, error=error.strerror, remedy="see to the limit on open files (ulimit -n)")
-        self._faulty_until = loop.time() + FAULT_S
 
     async def _live(self, cause: str) -> None:
         """Answer, and run sessions, for as long as the state folder stays."""
@@ -248,6 +252,7 @@ class Daemon:
             if not self._begun:
                 raise
             await self.patience.rest(error)
+            self.pulse.sign(Waits.SESSION)
             return cause
         return self._ended_by
 
@@ -285,6 +290,12 @@ class Daemon:
         await session.engine.started.wait()
         self._sound = True
         session.pool.keep_ready()
+        self._tell_ready()
+
+    def _tell_ready(self) -> None:
+        """Once a session has started, and what it is built on is as it was then."""
+        if self._session and self._session.engine.started.is_set() and self._dealt_with >= self._changes:
+            self._herald.ready()
 
     def on_config(self, ignores: bool) -> None:  # noqa: FBT001 - a callback
         """Remember that what the session is built on may have changed."""
@@ -303,13 +314,15 @@ class Daemon:
         while True:
             await self._changed.wait()
             self._changed, changes = anyio.Event(), self._changes
-            reloaded = await self._reload()
+            reloaded = not self._ending.by and await self._reload()
             self._dealt_with = changes
             settled, self._settled = self._settled, anyio.Event()
             settled.set()
             if reloaded:
+                self._herald.reloading()
                 tasks.cancel_scope.cancel()
                 return
+            self._tell_ready()
 
     async def _reload(self) -> bool:
         """Take the project as it is now for the next session; False where it is no other, or can't be used."""
@@ -340,15 +353,32 @@ class Daemon:
             async with stored(project.config, self._say):
                 return
 
-    async def _heed_signals(self, tasks: TaskGroup) -> None:
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-            async for number in signals:
-                if number == signal.SIGHUP:
-                    self.on_config(ignores=False)
-                    continue
-                self._stopped_by = number
-                tasks.cancel_scope.cancel()
-                return
+    # What signals and the service manager want
+
+    def reload(self) -> None:
+        """Read the configuration again."""
+        self._herald.reloading()
+        self.on_config(ignores=False)
+
+    def to_finish(self) -> tuple[Engine, anyio.Event] | None:
+        """The engine, unless what came of its renderings could not be kept."""
+        return (self._session.engine, self._ended) if self._session and not self.patience.tried else None
+
+    def grace_s(self) -> float:
+        """How long renderings may take to end."""
+        return self._project.config.pool.grace_s
+
+    def dump(self) -> Json:
+        """How things are, for the log."""
+        return standing.full(self.patience, self._session, self.pulse, self._project.config.store.url)
+
+    def _standing(self) -> str:
+        if self._ending.by:
+            return standing.ending(self._session)
+        return standing.line(self._session, self.patience)
+
+    def _beat(self) -> str:
+        return self._session.engine.beat() if self._session else self.pulse.hung()
 
 
 async def _answer(ask: Callable[[Engine], Awaitable[T]], engine: Engine, ended: anyio.Event) -> list[T | KahndError]:
@@ -362,17 +392,3 @@ async def _answer(ask: Callable[[Engine], Awaitable[T]], engine: Engine, ended: 
         if not ended.is_set():
             return [error]
     return []
-
-
-async def _cancel_after(event: anyio.Event, tasks: TaskGroup) -> None:
-    await event.wait()
-    tasks.cancel_scope.cancel()
-
-
-def _state(session: Session | None) -> str:
-    if session is None or not session.engine.started.is_set():
-        return "scanning"
-    engine = session.engine
-    if session.watcher.unwatched:
-        return "degraded"
-    return "idle" if engine.machine.quiet else "rendering"

@@ -22,6 +22,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from kahnd.config.values import LogConfig
+from kahnd.service.journal import is_journal, levelled
 
 ROTATE_BYTES: Final = 5_000_000
 KEPT_FILES: Final = 3
@@ -49,14 +50,16 @@ def configure(
 ) -> Logging:
     """A logger to be passed on, that writes to the file and to the stream (None: to the file alone).
 
-    The stream gets text where the format says so, or is `auto` and it is a `terminal`; else JSON lines.
+    The stream gets text where the format says so, or is `auto` and it is a `terminal`; else JSON lines. In the journal
+    each has its level.
     None of the `secrets` ever reaches a line.
     """
     file = _LogFile(root, config.file)
     sinks: list[Sink] = [file.write]
     if stream is not None:
         as_text = config.format == "console" or (config.format == "auto" and terminal)
-        sinks.append(_to_stream(stream, _console(colours=terminal) if as_text else as_json))
+        line = _console(colours=terminal) if as_text else as_json
+        sinks.append(_to_stream(stream, levelled(line) if is_journal(stream, os.environ) else line))
     wrapper = structlog.make_filtering_bound_logger(config.level)
     log = structlog.wrap_logger(_Tee(sinks), processors=_processors(secrets), wrapper_class=wrapper).bind()
     return Logging(log, file)
