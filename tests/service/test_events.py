@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,16 +194,38 @@ async def test_who_does_not_read_misses_events_and_is_told_of_it_and_others_are_
     async with served(tmp_path, PatientDesk(), broadcast) as client, reading(client, "?event=last") as reader:
         with asking(tmp_path, "GET /v1/events") as stuck:
             await _taken(stuck)
-            for number in range(count):
-                broadcast.publish(event("x", build=str(number), error="x" * 1_000))
-                if number % 10 == 0:
-                    await anyio.lowlevel.checkpoint()
+            await _told_of(broadcast, count)
             broadcast.publish(event("last"))
             assert (await reader.event()).name == "last"
             told = await anyio.to_thread.run_sync(_all_until, stuck, b'"event":"last"')
     gaps = [json.loads(each.partition(b"data: ")[2]) for each in told.split(b"\n\n") if b"event: gap" in each]
     assert gaps
     assert told.count(b"event: x") + sum(each["missed"] for each in gaps) == count
+
+
+async def test_nothing_is_kept_for_those_who_do_not_read(tmp_path: Path) -> None:
+    broadcast = Broadcast()
+    async with served(tmp_path, PatientDesk(), broadcast):
+        with ExitStack() as clients:
+            for _ in range(20):
+                await _taken(clients.enter_context(asking(tmp_path, "GET /v1/events")))
+            await _told_of(broadcast, 3_000)  # the sockets' buffers are full, and so is what is kept for all
+            tracemalloc.start()
+            try:
+                before, _ = tracemalloc.get_traced_memory()
+                await _told_of(broadcast, 10_000)
+                after, _ = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+    told = 10_000 * 1_000
+    assert after - before < 0.5 * told, "twenty clients' worth of it would be twenty times as much"
+
+
+async def _told_of(broadcast: Broadcast, count: int) -> None:
+    for number in range(count):
+        broadcast.publish(event("x", error="x" * 1_000))
+        if number % 10 == 0:
+            await anyio.lowlevel.checkpoint()
 
 
 async def _taken(client: socket.socket) -> None:
