@@ -7,6 +7,7 @@ import pytest
 
 from engine.fakes import HandWatcher, Place, until
 from kahnd.core.model import DocumentId, Status
+from kahnd.engine import Engine
 from kahnd.errors import StoreLostError, UsageError
 from kahnd.ports import Batch
 
@@ -74,6 +75,25 @@ async def test_a_question_waits_for_its_cookie() -> None:
         await anyio.wait_all_tasks_blocked()
         place.pool.gate.set()
         await answered.wait()
+
+
+async def test_who_hangs_up_is_forgotten_and_what_only_they_wanted_is_not_done() -> None:
+    place = Place(PAIR, watcher=HandWatcher())
+    async with place.at_work() as engine:
+        await engine.ask("wait")
+        place.pool.gate = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_build_by_force, engine)
+            await until(lambda: place.pool.begun == ["docs/a.md", "docs/b.md", "docs/a.md"])
+            tasks.cancel_scope.cancel()
+        place.pool.gate.set()
+        await engine.ask("wait")
+    assert place.pool.begun == ["docs/a.md", "docs/b.md", "docs/a.md"]
+    assert place.log.all("build.finished")[-1]["skipped"] == 1
+
+
+async def _build_by_force(engine: Engine) -> None:
+    await engine.ask("build", force=True)
 
 
 async def test_the_answer_comes_after_the_commit() -> None:

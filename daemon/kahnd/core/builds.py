@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 
 from kahnd.core.graph import Graph
 from kahnd.core.messages import Answer, Asked, Report
-from kahnd.core.model import BuildId, BuildRecord, DocumentId, OutputPath, Problem, Status
-from kahnd.core.rules import is_collection
+from kahnd.core.model import BuildId, BuildRecord, DocumentId, OutputPath, Problem, Status, Ticket
 
 
 @dataclass(slots=True)
@@ -70,6 +69,11 @@ class Builds:
         """Open a ticket; `from_start`: what the build under way has already done counts for it."""
         tally = deepcopy(self._current.tally) if from_start and self._current else Tally()
         self._waiters.append(_Waiter(asked, tally))
+
+    def withdraw(self, ticket: Ticket) -> bool:
+        """Close a ticket whose answer nobody waits for any more; whether others ask by force."""
+        self._waiters = [each for each in self._waiters if each.asked.ticket != ticket]
+        return any(each.asked.force for each in self._waiters)
 
     def place(self, document: DocumentId, status: str, generation: int = 0) -> None:
         """Count what a document came to: "rendered", "skipped", "failed" or "blocked"."""
@@ -134,14 +138,7 @@ class Builds:
 
 def report(graph: Graph, tally: Tally, targets: frozenset[DocumentId] = frozenset()) -> Report:
     """What happened, and what is wrong now, with the targets or (none given) with everything."""
-    wrong = sorted(
-        (
-            node
-            for node in graph
-            if node.status in {Status.FAILED, Status.BLOCKED} and _concerns(node.facts.id, targets)
-        ),
-        key=lambda node: node.facts.id,
-    )
+    wrong = [node for node in graph.wrong() if not targets or node.facts.id in targets]
     return Report(
         rendered=tuple(tally.rendered),
         skipped=tuple(tally.skipped),
@@ -161,7 +158,3 @@ def report(graph: Graph, tally: Tally, targets: frozenset[DocumentId] = frozense
 
 def _is_due(targets: frozenset[DocumentId], unfinished: Container[DocumentId]) -> bool:
     return bool(targets) and not any(target in unfinished for target in targets)
-
-
-def _concerns(document: DocumentId, targets: frozenset[DocumentId]) -> bool:
-    return not is_collection(document) and (not targets or document in targets)

@@ -18,6 +18,7 @@ from kahnd.core import verdict
 from kahnd.core.ahead import Ahead
 from kahnd.core.book import Book
 from kahnd.core.doubts import Doubts, is_kept
+from kahnd.core.forced import Forced
 from kahnd.core.graph import Graph, Node
 from kahnd.core.intake import Intake, Noticed
 from kahnd.core.messages import (
@@ -41,6 +42,7 @@ from kahnd.core.messages import (
     Resume,
     Resumed,
     Started,
+    Withdrawn,
 )
 from kahnd.core.model import (
     CONTENT_KINDS,
@@ -55,6 +57,7 @@ from kahnd.core.model import (
     Sighting,
     Snapshot,
     Status,
+    Ticket,
     Unmet,
 )
 from kahnd.core.rules import Layout, is_collection
@@ -87,7 +90,7 @@ class Machine:
         self._asked_of_store = 0
         self._ahead = Ahead(self.graph, self.schedule, self._runs)
         self._held: set[DocumentId] = set()
-        self._forced: set[DocumentId] = set()
+        self._forced = Forced()
         self._doubts = Doubts(self.graph)
         self._tries: Counter[DocumentId] = Counter()
 
@@ -111,12 +114,12 @@ class Machine:
             commands += self._advance()
         return commands
 
-    def _respond(self, event: Event) -> Iterable[Command]:  # noqa: PLR0911 - a line an event
+    def _respond(self, event: Event) -> Iterable[Command]:  # noqa: C901, PLR0911 - a line an event
         match event:
             case Started():
                 return self._start(event)
             case Observed():
-                return self._observe(event)
+                return self._take_in(self._notice(event), event.cause)
             case Propagated():
                 self._asked_of_store -= 1
                 return self._mark(event.affected)
@@ -132,7 +135,9 @@ class Machine:
             case CycleFound():
                 return self._break(event)
             case Asked():
-                return self._ask(event)
+                return self._demand(event)
+            case Withdrawn():
+                return self._withdraw(event.ticket)
 
     # What changed
 
@@ -162,34 +167,32 @@ class Machine:
         yield from self._mark(noticed.changes)
         yield from self._resume(Resumed(frozenset(), None))
 
-    def _observe(self, event: Observed) -> Iterable[Command]:
-        return self._take_in(self._notice(event), event.cause)
-
     def _notice(self, event: Started | Observed) -> Noticed:
         noticed = self._intake.observe(event.sightings)
-        self._force(self._intake.spoilt(event.absent, self._forced), OUTPUT_GONE, noticed)
-        self._force(self._intake.spoilt(event.altered, self._forced), OUTPUT_ALTERED, noticed)
+        for outputs, reason in ((event.absent, OUTPUT_GONE), (event.altered, OUTPUT_ALTERED)):
+            spoilt = self._intake.spoilt(outputs, self._forced.spoilt)
+            self._forced.spoil(spoilt)
+            noticed.again(spoilt, reason)
         return noticed
 
-    def _ask(self, event: Asked) -> Iterable[Command]:
-        self.builds.ask(event)
-        return self._demand(event)
-
-    def _demand(self, asked: Asked) -> Iterable[Command]:
+    def _demand(self, asked: Asked, *, from_start: bool = False) -> Iterable[Command]:
         """Make dirty what is asked for although nothing in it changed."""
+        self.builds.ask(asked, from_start=from_start)
         noticed = Noticed()
         concerned = [node for node in self.graph if not asked.targets or node.facts.id in asked.targets]
         if asked.force:
-            self._force([node for node in concerned if node.claim], FORCED, noticed)
+            forced = [node for node in concerned if node.claim]
+            self._forced.ask(forced)
+            noticed.again(forced, FORCED)
         if asked.retry:
             failed = [node for node in concerned if node.status is Status.FAILED]
             noticed.again(failed, FAILED_BEFORE)
         yield from self._take_in(noticed, asked.cause)
 
-    def _force(self, nodes: Iterable[Node], reason: str, noticed: Noticed) -> None:
-        forced = list(nodes)
-        self._forced.update(node.facts.id for node in forced)
-        noticed.again(forced, reason)
+    def _withdraw(self, ticket: Ticket) -> Iterable[Command]:
+        if not self.builds.withdraw(ticket):
+            self._forced.give_up()
+        return ()
 
     def _take_in(self, noticed: Noticed, cause: str) -> Iterable[Command]:
         if noticed.touched:
@@ -234,8 +237,7 @@ class Machine:
         self._open, self._scope = True, event.scope
         if self.asked:
             asked = replace(self.asked, targets=event.scope or frozenset())
-            self.builds.ask(asked, from_start=True)
-            yield from self._demand(asked)
+            yield from self._demand(asked, from_start=True)
         dirty = [node for node in self.graph if node.status is Status.DIRTY]
         self._enter((node for node in dirty if event.scope is None or node.facts.id in event.scope), event.frontier)
 
@@ -297,7 +299,7 @@ class Machine:
     def _decide(self, node: Node) -> Iterable[Command]:
         document = node.facts.id
         yield from self._retrace(node)
-        forced = document in self._forced or self._doubts.is_freed(document)
+        forced = self.is_forced(document) or self._doubts.is_freed(document)
         decision = verdict.decide(self.graph, node, forced=forced, doubtful=self._doubts.is_doubtful(node))
         self._doubts.decided(document)
         match decision:
@@ -369,12 +371,9 @@ class Machine:
             yield from self._again(node, job, event, ())
         elif not target.exists or (target.status in verdict.BROKEN and not needs.kind.of_content):
             self._runs.end(job)
-            problem = event.outcome.problem if isinstance(event.outcome, Unmet) else None
-            yield from self._book.fail(
-                node,
-                problem or verdict.missing(job.document, needs),
-                verdict.culprit_of(target) if target.exists else needs.target,
-            )
+            told = event.outcome.problem if isinstance(event.outcome, Unmet) else None
+            culprit = verdict.culprit_of(target) if target.exists else needs.target
+            yield from self._book.fail(node, told or verdict.missing(job.document, needs), culprit)
         else:
             yield from self._again(node, job, event, (needs.target,))
 
@@ -411,7 +410,7 @@ class Machine:
             yield from self._book.fail(node, event.problem, finished=finished)
             return
         yield from self._replaced(node, job.output)
-        self._forced.discard(job.document)
+        self._forced.made(job.document)
         self._tries.pop(job.document, None)
         yield from self._book.rendered(node, job, finished.outcome, finished)
 

@@ -41,6 +41,13 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Whoever has this ticket waits no more."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """A session's first look at everything: what differs from the snapshot, and which outputs are not there.
 
@@ -114,7 +121,7 @@ class CycleFound:
     path: tuple[DocumentId, ...]
 
 
-Event = Started | Observed | Propagated | Resumed | Looked | Finished | Published | CycleFound | Asked
+Event = Started | Observed | Propagated | Resumed | Looked | Finished | Published | CycleFound | Asked | Withdrawn
 
 # Commands
 

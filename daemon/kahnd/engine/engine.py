@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from typing import Final, TypeVar
@@ -39,6 +40,7 @@ from kahnd.core.messages import (
     Resumed,
     Started,
     Tell,
+    Withdrawn,
 )
 from kahnd.core.model import (
     BuildId,
@@ -241,8 +243,13 @@ class Engine:
         return Asked(self._tickets.open(on_progress), cause, names, **how)
 
     async def answered(self, ticket: Ticket, began: float) -> Answered:
-        """Wait for a ticket's answer."""
-        return Answered(await self._tickets.answered(ticket), self._elapsed_ms(began))
+        """Wait for a ticket's answer; whoever is cancelled meanwhile does not want it any more."""
+        try:
+            return Answered(await self._tickets.answered(ticket), self._elapsed_ms(began))
+        except anyio.get_cancelled_exc_class():
+            with suppress(anyio.ClosedResourceError):  # the session may be over, too
+                self._send.send_nowait(Withdrawn(ticket))
+            raise
 
     def beat(self) -> str:
         """What of this engine has hung since the last call, if anything; has the loop give a sign until the next."""

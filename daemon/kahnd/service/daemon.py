@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -15,18 +16,18 @@ import anyio
 from anyio.abc import TaskGroup
 
 from kahnd.config.loader import log_config
-from kahnd.core.graph import Graph
-from kahnd.core.model import Snapshot
-from kahnd.core.preview import preview
-from kahnd.engine import Engine, Patience, Pulse, Waits, questions, resolve
+from kahnd.engine import Engine, Patience, Pulse, Waits
 from kahnd.errors import KahndError, StoreCorruptError, StoreLostError
-from kahnd.service import present, standing
+from kahnd.service import standing
 from kahnd.service.absences import Absences
+from kahnd.service.api import shapes
+from kahnd.service.api.server import serving
+from kahnd.service.broadcast import Broadcast
 from kahnd.service.clock import build_ids
-from kahnd.service.control import OnProgress, serving
 from kahnd.service.ending import Ending
 from kahnd.service.events import Event, tell
 from kahnd.service.faults import Faults
+from kahnd.service.frontdesk import FrontDesk
 from kahnd.service.groups import cancel_after, unwrapped
 from kahnd.service.herald import Herald
 from kahnd.service.limits import allow_files
@@ -51,26 +52,37 @@ def run(root: Path) -> int:
     secrets = project.config.store.secrets
     files = allow_files()
     with project_lock(root) as lock:
-        logging = configure(log_config(root, os.environ), root, terminal=sys.stderr.isatty(), secrets=secrets)
+        broadcast, shown = Broadcast(), sys.stderr.isatty()
+        listeners = (broadcast.publish,)
+        logging = configure(log_config(root, os.environ), root, terminal=shown, secrets=secrets, listeners=listeners)
 
         def say(event: str, **fields: Any) -> None:
             tell(logging.log, Event(event), **fields)
 
         try:
             with unwrapped():
-                return anyio.run(Daemon(project, lock, say, files, notifier).run)
+                return anyio.run(Daemon(project, lock, Voice(say, broadcast), files, notifier).run)
         finally:
             logging.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What a daemon says, and who hears it."""
+
+    say: Say
+    broadcast: Broadcast
 
 
 class Daemon:
     """Holds the session of the moment, and answers for it on the control socket."""
 
-    def __init__(self, project: Project, lock: ProjectLock, say: Say, files: int, notifier: Notifier) -> None:
+    def __init__(self, project: Project, lock: ProjectLock, voice: Voice, files: int, notifier: Notifier) -> None:
         self._project = project
         self._files = files
         self._lock = lock
-        self._say = say
+        self._say = say = voice.say
+        self._broadcast = voice.broadcast
         self.patience = Patience(say)
         self.pulse = Pulse()
         self._herald = Herald(notifier, say, self._beat, self._standing)
@@ -80,13 +92,15 @@ class Daemon:
         self._session: Session | None = None
         self._opened = anyio.Event()
         self._ended = anyio.Event()
+        self._desk = FrontDesk(self)
         self._changes, self._dealt_with = 0, 0
         self._changed, self._settled = anyio.Event(), anyio.Event()
         self._ignores_changed = False
         self._sound = True
-        self._rescans, self._overflows = 0, 0
+        self.rescans, self.overflows = 0, 0
         self._ids = build_ids()
-        self._mistaken = False
+        self._refused: KahndError | None = None
+        self._reloads = 0
         self._ended_by = ""
 
     async def run(self) -> int:
@@ -110,23 +124,20 @@ class Daemon:
 
     # What can be asked
 
-    def status(self) -> Json:
-        """The answer to `status`, from what is in memory."""
-        config, session = self._project.config, self._session
-        engine = session.engine if session else None
-        now = {
-            "pid": os.getpid(),
-            "state": standing.word(session, self.patience),
-            "watch": {
-                "backend": session.watcher.backend if session else None,
-                "overflows": self._overflows + (session.watcher.overflows if session else 0),
-                "rescans": self._rescans + (engine.eyes.rescans if engine else 0),
-                "unwatched": list(session.watcher.unwatched) if session else [],
-            },
-            "store": {"url": config.store.url},
-        }
-        graph = engine.machine.graph if engine else Graph(self._project.layout, Snapshot())
-        return present.status(config.name, str(config.root), graph, engine.last_build if engine else None, **now)
+    @property
+    def project(self) -> Project:
+        """As it is configured now."""
+        return self._project
+
+    @property
+    def session(self) -> Session | None:
+        """The session of the moment, if there is one."""
+        return self._session
+
+    @property
+    def state(self) -> shapes.State:
+        """In a word."""
+        return standing.word(self._session, self.patience)
 
     def trouble(self) -> str:
         """That the database is away, where it is, or that it ends."""
@@ -134,72 +145,16 @@ class Daemon:
             return "the daemon is stopping"
         return f"the database is away, and waited for: {self.patience.lost}" if self.patience.lost else ""
 
-    async def plan(self, targets: tuple[str, ...]) -> Json:
-        """The answer to `plan`."""
+    async def reloaded(self) -> bool:
+        """Read the configuration again; whether anything is another now. Raises KahndError where it can't be used."""
+        before = self._reloads
+        self.on_config(ignores=False)
+        await self.config_settled()
+        if self._refused:
+            raise self._refused
+        return self._reloads != before
 
-        async def ask(engine: Engine) -> Json:
-            found = preview(engine.machine)
-            if targets:
-                found = found.within(await engine.closure(targets))
-            return present.plan(found)
-
-        return await self._of_session(ask)
-
-    async def graph(self, targets: tuple[str, ...], *, reverse: bool) -> Json:
-        """The answer to `graph`."""
-
-        async def ask(engine: Engine) -> Json:
-            graph = engine.machine.graph
-            if not targets:
-                return present.graph_of(graph, None)
-            within = present.dependents(graph, resolve(graph, targets)) if reverse else await engine.closure(targets)
-            return present.graph_of(graph, within)
-
-        return await self._of_session(ask)
-
-    async def build(self, targets: tuple[str, ...], *, force: bool, on_progress: OnProgress) -> Json:
-        """The answer to `build`."""
-
-        async def ask(engine: Engine) -> Json:
-            return present.answered(
-                await engine.ask("build", targets, retry=True, force=force, on_progress=on_progress)
-            )
-
-        return await self._of_session(ask)
-
-    async def retry(self, targets: tuple[str, ...], *, on_progress: OnProgress) -> Json:
-        """The answer to `retry`."""
-
-        async def ask(engine: Engine) -> Json:
-            return present.answered(await engine.retry(targets, on_progress=on_progress))
-
-        return await self._of_session(ask)
-
-    async def why(self, target: str) -> Json:
-        """The answer to `why`."""
-
-        async def ask(engine: Engine) -> Json:
-            return present.why(await questions.why(engine, target))
-
-        return await self._of_session(ask)
-
-    async def history(self, document: str | None, limit: int) -> Json:
-        """The answer to `history`."""
-
-        async def ask(engine: Engine) -> Json:
-            return present.history(await questions.history(engine, document, limit))
-
-        return await self._of_session(ask)
-
-    async def wait(self, targets: tuple[str, ...], *, on_progress: OnProgress) -> Json:
-        """The answer to `wait`."""
-
-        async def ask(engine: Engine) -> Json:
-            return present.answered(await engine.ask("wait", targets, on_progress=on_progress))
-
-        return await self._of_session(ask)
-
-    async def _of_session(self, ask: Callable[[Engine], Awaitable[T]]) -> T:
+    async def of_session(self, ask: Callable[[Engine], Awaitable[T]]) -> T:
         """Ask the session of the moment; should it end before it has answered, ask the next one."""
         while True:
             await self._opened.wait()
@@ -219,7 +174,7 @@ class Daemon:
 
     async def _live(self, cause: str) -> None:
         """Answer, and run sessions, for as long as the state folder stays."""
-        async with serving(self._project.root, self), anyio.create_task_group() as tasks:
+        async with serving(self._project.root, self._desk, self._broadcast), anyio.create_task_group() as tasks:
             tasks.start_soon(self._heed_removal, tasks)
             self._say(Event.DAEMON_STARTED, pid=os.getpid(), project=self._project.config.name)
             while not self._lock.lost:
@@ -271,8 +226,8 @@ class Daemon:
                     rescan_s = self._project.config.watch.rescan_s
                     await session.engine.run(cause=cause, watcher=session.watcher, rescan_s=rescan_s)
             finally:
-                self._rescans += session.engine.eyes.rescans
-                self._overflows += session.watcher.overflows
+                self.rescans += session.engine.eyes.rescans
+                self.overflows += session.watcher.overflows
                 self._session, self._opened = None, anyio.Event()
                 self._ended.set()
 
@@ -330,15 +285,16 @@ class Daemon:
             project = await anyio.to_thread.run_sync(read_project, self._project.root)
             await self._try_store(project)
         except KahndError as error:
-            self._mistaken = True
+            self._refused = error
             for problem in error.problems:
                 self._say(Event.CONFIG_INVALID, error=str(problem), remedy="the last good configuration stays")
             return False
         other = self._ignores_changed or project != self._project
-        if other or self._mistaken:
+        self._reloads += other
+        if other or self._refused:
             self._say(Event.CONFIG_RELOADED, rules=len(project.layout.rules))
         self._ended_by = self._difference(project)
-        self._project, self._ignores_changed, self._mistaken = project, False, False
+        self._project, self._ignores_changed, self._refused = project, False, None
         return other
 
     def _difference(self, project: Project) -> str:

@@ -7,13 +7,14 @@ from typing import Any
 
 from kahnd.core.model import Status
 from kahnd.engine import Engine, Patience, Pulse
+from kahnd.service.api.shapes import State
 from kahnd.service.session import Session
 from kahnd.service.usage import usage
 
 TOLD = (Status.DONE, Status.FAILED, Status.BLOCKED, Status.MISSING)
 
 
-def word(session: Session | None, patience: Patience) -> str:
+def word(session: Session | None, patience: Patience) -> State:
     """What `status` calls the state."""
     if patience.tried:
         return "degraded"
