@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,8 +115,8 @@ class ControlClient:
         build: str | None = None,
         names: Sequence[str] = (),
         after: str | None = None,
-    ) -> Iterator[Happening]:
-        """What happens, from now on, or after the event of that id; ends by NoDaemonError when the daemon does.
+    ) -> Generator[Happening, None, None]:
+        """What happens, from now on, or after the event of that id, until it is closed; NoDaemonError ends it too.
 
         `level`: and above. `names`: only those.
         """
@@ -127,14 +127,7 @@ class ControlClient:
         headers = {"Last-Event-ID": after} if after else {}
         with self._answer("GET", f"/v1/events?{query}", None, headers) as (connection, response):
             connection.settimeout(SILENCE_S)
-            fields: dict[str, str] = {}
-            for line in response:
-                name, _, value = line.decode().rstrip("\n").partition(": ")
-                if name:
-                    fields[name] = value
-                elif "data" in fields:
-                    yield Happening(fields.get("id", ""), fields["event"], _decoded(fields["data"].encode()))
-                    fields = {}
+            yield from _happenings(response)
         raise _nobody("the daemon stopped")
 
     def _get(self, path: str, query: Mapping[str, Sequence[str]]) -> Json:
@@ -192,6 +185,18 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._address))
+
+
+def _happenings(lines: Iterable[bytes]) -> Iterator[Happening]:
+    """A stream of server-sent events; comments have no name."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.decode().rstrip("\n").partition(": ")
+        if name:
+            fields[name] = value
+        elif "data" in fields:
+            yield Happening(fields.get("id", ""), fields["event"], _decoded(fields["data"].encode()))
+            fields = {}
 
 
 def _decoded(content: bytes) -> Json:
