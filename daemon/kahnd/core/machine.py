@@ -40,6 +40,7 @@ from kahnd.core.messages import (
     Resume,
     Resumed,
     Started,
+    Tell,
 )
 from kahnd.core.model import (
     CONTENT_KINDS,
@@ -130,18 +131,17 @@ class Machine:
 
     def _start(self, event: Started) -> Iterable[Command]:
         self.asked, first = event.asked, self.graph.is_empty
-        seen = {sighting.document for sighting in event.sightings}
-        lost = tuple(Sighting(document) for document in sorted(self.untrusted - seen))
+        lost = tuple(map(Sighting, sorted(self.untrusted - {each.document for each in event.sightings})))
         noticed = self._notice(replace(event, sightings=event.sightings + lost))
         self._intake.entangled(noticed)
-        yield from self._book.begin(event.cause)
+        yield from self._book.begin(event.cause, event.told)
         for output in self._intake.disowned(event.made, noticed):
             yield from self._book.remove(output)
         yield from self._take_in(noticed, event.cause, first=first)
         yield from self._query(Resume(first))
 
     def _observe(self, event: Observed) -> Iterable[Command]:
-        return self._take_in(self._notice(event), event.cause)
+        return self._take_in(self._notice(event), event.cause, event.told)
 
     def _notice(self, event: Started | Observed) -> Noticed:
         noticed = self._intake.observe(event.sightings)
@@ -160,8 +160,7 @@ class Machine:
         if asked.force:
             self._force([node for node in concerned if node.claim], FORCED, noticed)
         if asked.retry:
-            failed = [node for node in concerned if node.status is Status.FAILED]
-            noticed.again(failed, FAILED_BEFORE)
+            noticed.again([node for node in concerned if node.status is Status.FAILED], FAILED_BEFORE)
         yield from self._take_in(noticed, asked.cause)
 
     def _force(self, nodes: Iterable[Node], reason: str, noticed: Noticed) -> None:
@@ -169,12 +168,13 @@ class Machine:
         self._forced.update(node.facts.id for node in forced)
         noticed.again(forced, reason)
 
-    def _take_in(self, noticed: Noticed, cause: str, *, first: bool = False) -> Iterable[Command]:
+    def _take_in(self, noticed: Noticed, cause: str, told: Tell | None = None, *, first: bool = False) -> Iterable[Command]:
         if noticed.touched:
             yield Commit(tuple(noticed.touched))
         if not noticed.changes:
+            yield from self._book.note(told)
             return
-        yield from self._book.begin(cause)
+        yield from self._book.begin(cause, told)
         self.reasons.update(noticed.reasons)
         for document, change in noticed.changes.items():
             if change.forget or change.facts.status is Status.MISSING:
