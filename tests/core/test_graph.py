@@ -72,6 +72,8 @@ def _assert_recomputed(graph: Graph) -> None:
         if output:
             claims.setdefault(output, set()).add(each)
     assert {each: graph.counts[each] for each in Status} == {each: counts[each] for each in Status}
+    wrong = {each for each, node in nodes.items() if node.status in {Status.FAILED, Status.BLOCKED}}
+    assert [node.facts.id for node in graph.wrong()] == sorted(each for each in wrong if not is_collection(each))
     assert {each for each in IDS if graph.needed(each)} == needed
     for output in (OutputPath("site/a.html"), OutputPath("site/d.out")):
         assert graph.claimants(output) == claims.get(output, set())

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from kahnd.core.graph import Graph
 from kahnd.core.messages import Answer, Asked, Report
 from kahnd.core.model import BuildId, BuildRecord, DocumentId, OutputPath, Problem, Status
-from kahnd.core.rules import is_collection
 
 
 @dataclass(slots=True)
@@ -134,14 +133,7 @@ class Builds:
 
 def report(graph: Graph, tally: Tally, targets: frozenset[DocumentId] = frozenset()) -> Report:
     """What happened, and what is wrong now, with the targets or (none given) with everything."""
-    wrong = sorted(
-        (
-            node
-            for node in graph
-            if node.status in {Status.FAILED, Status.BLOCKED} and _concerns(node.facts.id, targets)
-        ),
-        key=lambda node: node.facts.id,
-    )
+    wrong = [node for node in graph.wrong() if not targets or node.facts.id in targets]
     return Report(
         rendered=tuple(tally.rendered),
         skipped=tuple(tally.skipped),
@@ -161,7 +153,3 @@ def report(graph: Graph, tally: Tally, targets: frozenset[DocumentId] = frozense
 
 def _is_due(targets: frozenset[DocumentId], unfinished: Container[DocumentId]) -> bool:
     return bool(targets) and not any(target in unfinished for target in targets)
-
-
-def _concerns(document: DocumentId, targets: frozenset[DocumentId]) -> bool:
-    return not is_collection(document) and (not targets or document in targets)

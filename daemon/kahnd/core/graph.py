@@ -62,12 +62,13 @@ class Node:
 
 
 class Graph:
-    """All nodes by id; counts, claims and the number of dependents follow every change."""
+    """All nodes by id; counts, what is wrong, claims and the number of dependents follow every change."""
 
     def __init__(self, layout: Layout, snapshot: Snapshot) -> None:
         self.layout = layout
         self.counts: Counter[Status] = Counter()
         self._nodes: dict[DocumentId, Node] = {}
+        self._wrong: set[DocumentId] = set()
         self._needed: Counter[DocumentId] = Counter()
         self._claims: dict[OutputPath, tuple[DocumentId, ...]] = {}
         for facts in snapshot.documents:
@@ -98,6 +99,10 @@ class Graph:
     def is_sound(self) -> bool:
         """Whether nothing is failed, blocked or missing, so that nothing can keep another from being rendered."""
         return not (self.counts[Status.FAILED] or self.counts[Status.BLOCKED] or self.counts[Status.MISSING])
+
+    def wrong(self) -> list[Node]:
+        """The documents that are FAILED or BLOCKED, in the order of their names; however many others there are."""
+        return [self._nodes[document] for document in sorted(self._wrong)]
 
     def needed(self, document: DocumentId) -> bool:
         """Whether anything depends on it."""
@@ -236,8 +241,11 @@ class Graph:
         node.hung_on = {each: each for each in dependencies if each.hash is not None}
 
     def _count(self, facts: Facts, by: int) -> None:
-        if not is_collection(facts.id):
-            self.counts[facts.status] += by
+        if is_collection(facts.id):
+            return
+        self.counts[facts.status] += by
+        if facts.status is Status.FAILED or facts.status is Status.BLOCKED:
+            (self._wrong.add if by > 0 else self._wrong.discard)(facts.id)
 
     def _claim(self, node: Node) -> None:
         document = node.facts.id

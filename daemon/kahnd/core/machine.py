@@ -168,7 +168,9 @@ class Machine:
         self._forced.update(node.facts.id for node in forced)
         noticed.again(forced, reason)
 
-    def _take_in(self, noticed: Noticed, cause: str, told: Tell | None = None, *, first: bool = False) -> Iterable[Command]:
+    def _take_in(
+        self, noticed: Noticed, cause: str, told: Tell | None = None, *, first: bool = False
+    ) -> Iterable[Command]:
         if noticed.touched:
             yield Commit(tuple(noticed.touched))
         if not noticed.changes:
@@ -286,15 +288,13 @@ class Machine:
 
     def _retrace(self, node: Node) -> Iterable[Command]:
         """Where all is as its last good render had it, that tells what it needs, whatever was scanned or read since."""
-        trace = tuple(node.hung_on.values())
-        if trace != node.dependencies and self.graph.is_as_rendered(node):
+        if (trace := tuple(node.hung_on.values())) != node.dependencies and self.graph.is_as_rendered(node):
             yield from self._connect(node, trace)
 
     def _stop(self, document: DocumentId) -> Iterable[Command]:
         """Whatever runs for this document is not wanted any more."""
         self._held.discard(document)
-        job = self._runs.cancel(document)
-        if job:
+        if job := self._runs.cancel(document):
             yield Cancel(job.run)
 
     def _end(self) -> Iterable[Command]:

@@ -21,6 +21,7 @@ from kahnd.core.model import (
     Ticket,
 )
 
+
 @dataclass(frozen=True, slots=True)
 class Tell:
     """A line for the log."""

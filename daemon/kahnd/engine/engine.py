@@ -95,6 +95,16 @@ class _Now:
 
 
 @dataclass(frozen=True, slots=True)
+class Running:
+    """A rendering under way: in which generation, since which moment of the clock (`began`: of its monotonic one)."""
+
+    document: DocumentId
+    generation: int
+    started_at: str
+    began: float
+
+
+@dataclass(frozen=True, slots=True)
 class World:
     """What the engine works with. `say` writes a log line: event, then fields; `on_config`: see Eyes.
 
@@ -130,7 +140,7 @@ class Engine:
         self._clock = world.clock
         self._say = world.say
         self._config_settled = world.config_settled
-        self._begun: dict[RunId, str] = {}
+        self._begun: dict[RunId, Running] = {}
         self._tickets = Tickets()
         self._now: _Now | None = None
         self._wakeup = anyio.Event()
@@ -235,6 +245,10 @@ class Engine:
             await self.eyes.flush(self.watcher)
             await self._config_settled()
 
+    def running(self) -> tuple[Running, ...]:
+        """What is being rendered now, or waits for a worker."""
+        return tuple(self._begun.values())
+
     def open(self, cause: str, targets: Collection[str], on_progress: OnProgress | None = None, **how: bool) -> Asked:
         """A question for a session to begin with: see `run`; its answer comes from `answered`. `how`: as in `Asked`."""
         names = frozenset(map(DocumentId, targets))
@@ -295,7 +309,8 @@ class Engine:
             case Commit():
                 self.keeper.keep(command)
             case Render(job):
-                self._begun[job.run] = self._clock.now()
+                generation = self.machine.schedule.generation(job.document)
+                self._begun[job.run] = Running(job.document, generation, self._clock.now(), self._clock.monotonic())
                 self._pool.begin(job, self._rendered)
             case Cancel(run):
                 self._pool.cancel(run)
@@ -324,7 +339,7 @@ class Engine:
         return [node.facts.id for node in known if node and node.exists] if asked.lenient else asked.targets
 
     def _rendered(self, job: Job, outcome: Outcome | None, seconds: float) -> None:
-        started_at = self._begun.pop(job.run)
+        started_at = self._begun.pop(job.run).started_at
         if outcome is None:
             self._outputs.discard(posixpath.dirname(job.stage))
         else:
