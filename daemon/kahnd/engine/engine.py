@@ -95,11 +95,8 @@ class _Now:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A rendering under way: in which generation, since which moment of the clock (`began`: of its monotonic one)."""
-
+class _Begun:
     document: DocumentId
-    generation: int
     started_at: str
     began: float
 
@@ -140,7 +137,7 @@ class Engine:
         self._clock = world.clock
         self._say = world.say
         self._config_settled = world.config_settled
-        self._begun: dict[RunId, Running] = {}
+        self._begun: dict[RunId, _Begun] = {}
         self._tickets = Tickets()
         self._now: _Now | None = None
         self._wakeup = anyio.Event()
@@ -245,9 +242,10 @@ class Engine:
             await self.eyes.flush(self.watcher)
             await self._config_settled()
 
-    def running(self) -> tuple[Running, ...]:
-        """What is being rendered now, or waits for a worker."""
-        return tuple(self._begun.values())
+    def out(self) -> tuple[tuple[DocumentId, float], ...]:
+        """The documents that are being rendered, each with the seconds since that began."""
+        now = self._clock.monotonic()
+        return tuple((each.document, now - each.began) for each in self._begun.values())
 
     def open(self, cause: str, targets: Collection[str], on_progress: OnProgress | None = None, **how: bool) -> Asked:
         """A question for a session to begin with: see `run`; its answer comes from `answered`. `how`: as in `Asked`."""
@@ -309,8 +307,7 @@ class Engine:
             case Commit():
                 self.keeper.keep(command)
             case Render(job):
-                generation = self.machine.schedule.generation(job.document)
-                self._begun[job.run] = Running(job.document, generation, self._clock.now(), self._clock.monotonic())
+                self._begun[job.run] = _Begun(job.document, self._clock.now(), self._clock.monotonic())
                 self._pool.begin(job, self._rendered)
             case Cancel(run):
                 self._pool.cancel(run)

@@ -6,16 +6,16 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
 from kahnd.config.loader import log_config
 from kahnd.core.graph import Graph
-from kahnd.core.model import Snapshot
+from kahnd.core.model import Problem, Snapshot
 from kahnd.core.preview import preview
 from kahnd.engine import Engine, Patience, questions, resolve
 from kahnd.errors import KahndError, StoreCorruptError, StoreLostError
@@ -25,6 +25,7 @@ from kahnd.service.absences import Absences
 from kahnd.service.clock import build_ids
 from kahnd.service.control import OnProgress, serving
 from kahnd.service.events import Event, tell
+from kahnd.service.glance import Glance, Onlooker, glance
 from kahnd.service.groups import unwrapped
 from kahnd.service.limits import allow_files
 from kahnd.service.lock import ProjectLock, project_lock
@@ -40,32 +41,43 @@ FAULT_S: Final = 5.0
 """A fault that comes again within this time has not been over in between."""
 
 
-def run(root: Path) -> int:
-    """Run the daemon in the foreground; its exit code. Raises KahndError for what keeps it from running."""
+def run(root: Path, onlookers: Sequence[Onlooker] = (), stream: TextIO | None = sys.stderr) -> int:
+    """Run the daemon in the foreground; its exit code. Raises KahndError for what keeps it from running.
+
+    `onlookers` see what it does; `stream` gets the log beside its file, if there is one.
+    """
     project = read_project(root)
     secrets = project.config.store.secrets
     files = allow_files()
     with project_lock(root) as lock:
-        logging = configure(log_config(root, os.environ), root, terminal=sys.stderr.isatty(), secrets=secrets)
+        terminal = stream is not None and stream.isatty()
+        logging = configure(log_config(root, os.environ), root, terminal=terminal, stream=stream, secrets=secrets)
 
         def say(event: str, **fields: Any) -> None:
             tell(logging.log, Event(event), **fields)
+            for each in onlookers:
+                each.told(event, fields)
 
         try:
             with unwrapped():
-                return anyio.run(Daemon(project, lock, say, files).run)
+                return anyio.run(Daemon(project, lock, say, files, onlookers).run)
         finally:
+            for each in onlookers:
+                each.close()
             logging.close()
 
 
 class Daemon:
     """Holds the session of the moment, and answers for it on the control socket."""
 
-    def __init__(self, project: Project, lock: ProjectLock, say: Say, files: int) -> None:
+    def __init__(
+        self, project: Project, lock: ProjectLock, say: Say, files: int, onlookers: Sequence[Onlooker] = ()
+    ) -> None:
         self._project = project
         self._files = files
         self._lock = lock
         self._say = say
+        self._onlookers = onlookers
         self.patience = Patience(say)
         self._absences = Absences(say)
         self._begun = False
@@ -79,7 +91,7 @@ class Daemon:
         self._sound = True
         self._rescans, self._overflows = 0, 0
         self._ids = build_ids()
-        self._mistaken = False
+        self._mistakes: tuple[Problem, ...] = ()
         self._ended_by = ""
         self._faulty_until = 0.0
 
@@ -88,6 +100,8 @@ class Daemon:
         asyncio.get_running_loop().set_exception_handler(self._on_fault)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._heed_signals, tasks)
+            for each in self._onlookers:
+                tasks.start_soon(each.follow, self.glance, self._say)
             cause = "start"
             while True:
                 await self._live(cause)
@@ -104,7 +118,7 @@ class Daemon:
         engine = session.engine if session else None
         now = {
             "pid": os.getpid(),
-            "state": "degraded" if self.patience.tried else _state(session),
+            "state": self._state(),
             "watch": {
                 "backend": session.watcher.backend if session else None,
                 "overflows": self._overflows + (session.watcher.overflows if session else 0),
@@ -115,6 +129,13 @@ class Daemon:
         }
         graph = engine.machine.graph if engine else Graph(self._project.layout, Snapshot())
         return present.status(config.name, str(config.root), graph, engine.last_build if engine else None, **now)
+
+    def glance(self) -> Glance:
+        """What goes on, for those who look on."""
+        session = self._session
+        unwatched = tuple(session.watcher.unwatched) if session else ()
+        now = {"trouble": self.trouble(), "unwatched": unwatched, "mistakes": self._mistakes}
+        return glance(session.engine if session else None, self._state(), **now)
 
     def trouble(self) -> str:
         """That the database is away, where it is."""
@@ -200,6 +221,9 @@ class Daemon:
                 if isinstance(answer, KahndError):
                     raise answer
                 return answer
+
+    def _state(self) -> str:
+        return "degraded" if self.patience.tried else _state(self._session)
 
     # Sessions
 
@@ -313,15 +337,15 @@ class Daemon:
             project = await anyio.to_thread.run_sync(read_project, self._project.root)
             await self._try_store(project)
         except KahndError as error:
-            self._mistaken = True
+            self._mistakes = error.problems
             for problem in error.problems:
                 self._say(Event.CONFIG_INVALID, error=str(problem), remedy="the last good configuration stays")
             return False
         other = self._ignores_changed or project != self._project
-        if other or self._mistaken:
+        if other or self._mistakes:
             self._say(Event.CONFIG_RELOADED, rules=len(project.layout.rules))
         self._ended_by = self._difference(project)
-        self._project, self._ignores_changed, self._mistaken = project, False, False
+        self._project, self._ignores_changed, self._mistakes = project, False, ()
         return other
 
     def _difference(self, project: Project) -> str:

@@ -22,6 +22,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from kahnd.config.values import LogConfig
+from kahnd.service import colours
 
 ROTATE_BYTES: Final = 5_000_000
 KEPT_FILES: Final = 3
@@ -56,7 +57,7 @@ def configure(
     sinks: list[Sink] = [file.write]
     if stream is not None:
         as_text = config.format == "console" or (config.format == "auto" and terminal)
-        sinks.append(_to_stream(stream, _console(colours=terminal) if as_text else as_json))
+        sinks.append(_to_stream(stream, _console(terminal=terminal) if as_text else as_json))
     wrapper = structlog.make_filtering_bound_logger(config.level)
     log = structlog.wrap_logger(_Tee(sinks), processors=_processors(secrets), wrapper_class=wrapper).bind()
     return Logging(log, file)
@@ -102,8 +103,8 @@ def as_json(event: Event) -> str:
         return json.dumps(event)
 
 
-def _console(*, colours: bool) -> Callable[[Event], str]:
-    shown = colours and not os.environ.get("NO_COLOR")
+def _console(*, terminal: bool) -> Callable[[Event], str]:
+    shown = colours.wanted(terminal=terminal)
     plain = structlog.dev.plain_traceback
     renderer = structlog.dev.ConsoleRenderer(colors=shown, sort_keys=False, exception_formatter=plain)
     return lambda event: str(renderer(None, "", dict(event)))

@@ -25,7 +25,9 @@ def answered(answer: Answered) -> Json:
         "failed": [_failure(document, problem) for document, problem in told.failed],
         "blocked": [_blocked(*each) for each in told.blocked],
         "removed": list(told.removed),
-        "warnings": [{"document": document, "warning": str(problem)} for document, problem in told.warnings],
+        "warnings": [
+            {"document": document, "warning": str(problem), **_told(problem)} for document, problem in told.warnings
+        ],
         "cycles": [list(cycle) for cycle in told.cycles],
         "duration_ms": round(answer.duration_ms, 2),
     }
@@ -131,11 +133,11 @@ def _past(entry: HistoryEntry) -> Json:
 
 def _failure(document: DocumentId, problem: Problem) -> Json:
     detail = {"output": problem.detail} if problem.detail else {}
-    return {"document": document, "error": str(problem), **detail}
+    return {"document": document, "error": str(problem), **_told(problem), **detail}
 
 
 def _blocked(document: DocumentId, because: DocumentId, problem: Problem) -> Json:
-    return {"document": document, "because": because, "error": str(problem)}
+    return {"document": document, "because": because, "error": str(problem), **_told(problem)}
 
 
 def _build(build: BuildRecord) -> Json:
