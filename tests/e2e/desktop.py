@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
-from dbus_fast.aio import MessageBus
-from dbus_fast.annotations import DBusDict, DBusInt32, DBusSignature, DBusStr, DBusUInt32
-from dbus_fast.service import ServiceInterface, dbus_method
+from jeepney import HeaderFields, MessageType, new_method_return
+from jeepney.bus_messages import message_bus
+from jeepney.io.blocking import DBusConnection, Proxy, open_dbus_connection
 
 NAME = "org.freedesktop.Notifications"
-Words = Annotated[list[str], DBusSignature("as")]
 _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -30,39 +28,31 @@ _CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configura
 """
 
 
-class Desktop(ServiceInterface):
+@dataclass
+class Desktop:
     """The notifications so far, each with its title and its text. A `silent` one answers none."""
 
-    def __init__(self, address: str) -> None:
-        super().__init__(NAME)
-        self.address = address
-        self.told: list[tuple[str, str]] = []
-        self.silent = False
+    address: str
+    told: list[tuple[str, str]] = field(default_factory=list)
+    replaced: list[int] = field(default_factory=list)
+    silent: bool = False
 
-    @dbus_method()
-    async def Notify(  # noqa: N802, PLR0913, PLR0917 (the specification's)
-        self,
-        app_name: DBusStr,
-        replaces: DBusUInt32,
-        icon: DBusStr,
-        title: DBusStr,
-        text: DBusStr,
-        actions: Words,
-        hints: DBusDict,
-        expires: DBusInt32,
-    ) -> DBusUInt32:
+    def serve(self, bus: DBusConnection, over: threading.Event) -> None:
+        """Answer until it is over."""
+        while not over.is_set():
+            with suppress(TimeoutError):
+                call = bus.receive(timeout=0.1)
+                if call.header.message_type is MessageType.method_call:
+                    assert call.header.fields[HeaderFields.member] == "Notify"
+                    self._notified(bus, call)
+
+    def _notified(self, bus: DBusConnection, call: object) -> None:
         if self.silent:
-            await asyncio.Event().wait()
+            return
+        _, replaces, _, title, text, _, _, _ = call.body  # type: ignore[attr-defined]
         self.told.append((title, text))
-        return len(self.told)
-
-    @dbus_method()
-    def GetCapabilities(self) -> Words:  # noqa: N802
-        return ["body"]
-
-    @dbus_method()
-    def CloseNotification(self, number: DBusUInt32) -> None:  # noqa: N802
-        """Nothing is shown that could be closed."""
+        self.replaced.append(replaces)
+        bus.send(new_method_return(call, "u", (len(self.told),)))
 
 
 @contextmanager
@@ -72,41 +62,23 @@ def desktop(folder: Path) -> Iterator[Desktop]:
     config = folder / "session.conf"
     config.write_text(_CONFIG.format(socket=f"{folder}/bus"))
     with subprocess.Popen(
-        ["dbus-daemon", f"--config-file={config}", "--nofork", "--print-address"], stdout=subprocess.PIPE, text=True
-    ) as bus:
+        ["dbus-daemon", f"--config-file={config}", "--nofork", "--print-address"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as daemon:
         try:
-            assert bus.stdout
-            assert bus.stdout.readline().startswith(address)
-            with _served(Desktop(address)) as served:
-                yield served
+            assert daemon.stdout
+            assert daemon.stdout.readline().startswith(address)
+            with open_dbus_connection(bus=address) as bus:
+                Proxy(message_bus, bus).RequestName(NAME)
+                over, served = threading.Event(), Desktop(address)
+                thread = threading.Thread(target=served.serve, args=(bus, over))
+                thread.start()
+                try:
+                    yield served
+                finally:
+                    over.set()
+                    thread.join()
         finally:
-            bus.terminate()
-
-
-@contextmanager
-def _served(service: Desktop) -> Iterator[Desktop]:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-
-    async def begin() -> MessageBus:
-        bus = await MessageBus(bus_address=service.address).connect()
-        bus.export("/org/freedesktop/Notifications", service)
-        await bus.request_name(NAME)
-        return bus
-
-    async def end() -> None:
-        bus.disconnect()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for each in others:
-            each.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    bus = asyncio.run_coroutine_threadsafe(begin(), loop).result(30)
-    try:
-        yield service
-    finally:
-        asyncio.run_coroutine_threadsafe(end(), loop).result(30)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
-        loop.close()
+            daemon.terminate()

@@ -127,7 +127,7 @@ def test_the_watches_of_a_running_daemon_count(project: Project) -> None:
 
 
 def test_too_few_open_files_are_told(project: Project) -> None:
-    limited = ("sh", "-c", 'ulimit -Hn 200; exec "$@"', "sh")
+    limited = ("sh", "-c", 'ulimit -n 200; exec "$@"', "sh")
     found = project.kahnd("doctor", "--json", through=limited).json["checks"]
     (files,) = [each for each in found if each["name"] == "open files"]
     assert files["state"] == "error"

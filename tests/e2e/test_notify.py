@@ -49,6 +49,14 @@ def test_all_that_a_build_breaks_is_one_notification_and_its_mending_another(pro
     assert broken == "project: 5 documents failed"
     assert [line.partition(":")[0] for line in text.splitlines()] == [*names[:3], "and 2 more"]
     assert mended == "project: mended"
+    assert told.replaced == [0, 1]
+
+
+def test_what_a_document_says_is_no_markup(project: Project, told: Desktop) -> None:
+    project.write("docs/<b>a.sh", "exit 1")
+    with notifying(project):
+        eventually(lambda: told.told, "the desktop is told")
+    assert told.told[0][1].startswith("docs/&lt;b&gt;a.sh")
 
 
 def test_what_is_as_it_was_is_not_told_again(project: Project, told: Desktop) -> None:
@@ -88,6 +96,6 @@ def test_without_a_desktop_the_log_tells_once_and_the_daemon_goes_on(project: Pr
 
 def test_without_the_package_the_way_to_have_it_is_told(project: Project, tmp_path: Path) -> None:
     (tmp_path / "absent").mkdir()
-    (tmp_path / "absent" / "desktop_notifier.py").write_text("raise ImportError\n")
+    (tmp_path / "absent" / "jeepney.py").write_text("raise ImportError\n")
     project.env["PYTHONPATH"] = str(tmp_path / "absent")
     assert "pip install 'kahnd[notify]'" in project.kahnd("run", "--notify", code=2).told

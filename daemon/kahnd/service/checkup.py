@@ -111,7 +111,7 @@ def _of_config(root: Path) -> Iterator[Check]:
 
 def _problem(name: str, state: State, problem: Problem) -> Check:
     place = f"{problem.file}:{problem.line}: " if problem.line else f"{problem.file}: " if problem.file else ""
-    return Check(name, state, f"{place}{problem.message}", problem.remedy)
+    return Check(name, state, f"{place}{problem.message}", problem.remedy or f"correct it in {problem.file or name}")
 
 
 # The daemon
