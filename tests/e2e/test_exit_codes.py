@@ -174,7 +174,7 @@ def test_130_a_build_is_interrupted(project: Project) -> None:
     gate.reached()
     build.send_signal(signal.SIGINT)
     told, _ = build.communicate(timeout=30)
-    assert build.returncode == 130
+    assert build.returncode == 130, told
     assert TRACEBACK not in told
     eventually(lambda: not living_in(project.root), "nothing of the build is left")
     gate.open()

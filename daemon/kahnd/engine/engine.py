@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 from typing import Final, TypeVar
@@ -340,7 +341,8 @@ class Engine:
         if outcome is None:
             self._outputs.discard(posixpath.dirname(job.stage))
         else:
-            self._send.send_nowait(Finished(job.run, outcome, started_at, seconds * 1000))
+            with suppress(anyio.ClosedResourceError):  # the run is over: what ends meanwhile is rendered again
+                self._send.send_nowait(Finished(job.run, outcome, started_at, seconds * 1000))
 
     async def _answer(self, ticket: Ticket, report: Report) -> None:
         await self.keeper.flush()
