@@ -94,6 +94,10 @@ class Store(Protocol):
         """Past renders, newest first."""
         ...
 
+    async def clear(self) -> None:
+        """Forget all of the workspace: documents, edges, history."""
+        ...
+
     async def close(self) -> None:
         """Give the database up; the store is not used again."""
         ...

@@ -283,3 +283,33 @@ async def test_whom_a_save_reaches_is_the_database_s_to_say() -> None:
         place.store.gate.set()
         await engine.ask("wait")
     assert place.pool.begun[begun:] == ["docs/a.md", "docs/b.md"]
+
+
+async def test_what_is_being_rendered_can_be_seen_with_the_time_since() -> None:
+    place = Place(PAIR)
+    place.pool.gate = anyio.Event()
+    async with place.at_work() as engine:
+        await until(lambda: bool(place.pool.begun))
+        ((document, seconds),) = engine.at_hand().jobs
+        assert (document, seconds > 0) == ("docs/a.md", True)
+        place.pool.gate.set()
+        await engine.ask("wait")
+        assert engine.at_hand().jobs == ()
+
+
+async def test_a_rendering_that_ends_after_the_run_troubles_nobody() -> None:
+    """An interrupted build: the workers are there for longer than who wanted their results."""
+    place = Place(PAIR)
+    place.pool.gate = anyio.Event()
+    async with anyio.create_task_group() as workers:
+        place.pool.tasks = workers
+        async with anyio.create_task_group() as tasks:
+
+            async def run() -> None:
+                await place.engine.run(cause="start")
+
+            tasks.start_soon(run)
+            await until(lambda: bool(place.pool.begun))
+            tasks.cancel_scope.cancel()
+        place.pool.gate.set()
+    assert place.engine.at_hand().jobs == ()

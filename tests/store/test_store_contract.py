@@ -351,3 +351,13 @@ async def test_a_first_scan_of_any_size_propagates(store: Store, monkeypatch: py
     assert set(await store.propagate([*changes, missing("x")])) == set(names)
     assert await statuses(store) == dict.fromkeys(names, Status.DIRTY) | {"x": Status.MISSING}
     assert len(await store.subgraph(ids("00"))) == 31
+
+
+async def test_a_cleared_workspace_knows_nothing_and_can_be_filled_again(store: Store) -> None:
+    await store.propagate([changed("a", "b c:page"), changed("b"), changed("c")])
+    await store.commit([attempt("a", 1)], build(1))
+    await store.clear()
+    assert await store.load() == Snapshot()
+    assert await store.history(None, 10) == ()
+    await store.propagate([changed("a", "b"), changed("b")])
+    assert [each.id for each in (await store.load()).documents] == list(ids("a b"))

@@ -172,10 +172,14 @@ class Book:
         self.builds.place(facts.id, "rendered", generation)
         self.schedule.finish(facts.id, rendered=True)
 
-    def begin(self, cause: str) -> Iterable[Command]:
-        """A build begins, unless one is under way."""
+    def begin(self, cause: str, told: Tell | None = None) -> Iterable[Command]:
+        """A build begins, unless one is under way; what is told of its cause goes before it, as a part of it."""
         begun = self.builds.begin(cause)
-        return [BeginBuild(*begun)] if begun else []
+        return [*self.note(told), *([BeginBuild(*begun)] if begun else [])]
+
+    def note(self, told: Tell | None) -> list[Tell]:
+        """A line that somebody else worded, with the build that it belongs to."""
+        return [self.tell(told.event, **told.fields)] if told else []
 
     def remove(self, output: OutputPath, document: DocumentId | None = None) -> Iterable[Command]:
         """An output that nothing stands for any more goes."""

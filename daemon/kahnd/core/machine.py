@@ -42,6 +42,7 @@ from kahnd.core.messages import (
     Resume,
     Resumed,
     Started,
+    Tell,
     Withdrawn,
 )
 from kahnd.core.model import (
@@ -144,11 +145,10 @@ class Machine:
     def _start(self, event: Started) -> Iterable[Command]:
         self.asked = event.asked
         first = self.graph.is_empty and not (event.asked and event.asked.targets)
-        seen = {sighting.document for sighting in event.sightings}
-        lost = tuple(Sighting(document) for document in sorted(self.untrusted - seen))
+        lost = tuple(map(Sighting, sorted(self.untrusted - {each.document for each in event.sightings})))
         noticed = self._notice(replace(event, sightings=event.sightings + lost))
         self._intake.entangled(noticed)
-        yield from self._book.begin(event.cause)
+        yield from self._book.begin(event.cause, event.told)
         for output in self._intake.disowned(event.made, noticed):
             yield from self._book.remove(output)
         if first:
@@ -166,6 +166,9 @@ class Machine:
                 yield self._book.keep(change.facts)
         yield from self._mark(noticed.changes)
         yield from self._resume(Resumed(frozenset(), None))
+
+    def _observe(self, event: Observed) -> Iterable[Command]:
+        return self._take_in(self._notice(event), event.cause, event.told)
 
     def _notice(self, event: Started | Observed) -> Noticed:
         noticed = self._intake.observe(event.sightings)
@@ -185,8 +188,7 @@ class Machine:
             self._forced.ask(forced)
             noticed.again(forced, FORCED)
         if asked.retry:
-            failed = [node for node in concerned if node.status is Status.FAILED]
-            noticed.again(failed, FAILED_BEFORE)
+            noticed.again([node for node in concerned if node.status is Status.FAILED], FAILED_BEFORE)
         yield from self._take_in(noticed, asked.cause)
 
     def _withdraw(self, ticket: Ticket) -> Iterable[Command]:
@@ -194,12 +196,13 @@ class Machine:
             self._forced.give_up()
         return ()
 
-    def _take_in(self, noticed: Noticed, cause: str) -> Iterable[Command]:
+    def _take_in(self, noticed: Noticed, cause: str, told: Tell | None = None) -> Iterable[Command]:
         if noticed.touched:
             yield Commit(tuple(noticed.touched))
         if not noticed.changes:
+            yield from self._book.note(told)
             return
-        yield from self._book.begin(cause)
+        yield from self._book.begin(cause, told)
         self.reasons.update(noticed.reasons)
         for document, change in noticed.changes.items():
             if change.forget or change.facts.status is Status.MISSING:
@@ -318,15 +321,13 @@ class Machine:
 
     def _retrace(self, node: Node) -> Iterable[Command]:
         """Where all is as its last good render had it, that tells what it needs, whatever was scanned or read since."""
-        trace = tuple(node.hung_on.values())
-        if trace != node.dependencies and self.graph.is_as_rendered(node):
+        if (trace := tuple(node.hung_on.values())) != node.dependencies and self.graph.is_as_rendered(node):
             yield from self._connect(node, trace)
 
     def _stop(self, document: DocumentId) -> Iterable[Command]:
         """Whatever runs for this document is not wanted any more."""
         self._held.discard(document)
-        job = self._runs.cancel(document)
-        if job:
+        if job := self._runs.cancel(document):
             yield Cancel(job.run)
 
     def _end(self) -> Iterable[Command]:

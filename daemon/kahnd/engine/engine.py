@@ -86,6 +86,14 @@ class Answered:
 @dataclass(frozen=True, slots=True)
 class _Now:
     build: BuildId
+    cause: str
+    started_at: str
+    began: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    document: DocumentId
     started_at: str
     began: float
 
@@ -121,7 +129,7 @@ class Engine:
             pulse=world.pulse,
         )
         self._outputs = world.outputs
-        self._leftovers = Leftovers(machine.graph, world.outputs, world.say)
+        self._leftovers = Leftovers(machine.graph, world.outputs, self._say_in_build)
         self._clock = world.clock
         self._hands = Hands(world.pool, world.outputs, world.clock, self._send.send_nowait)
         self._say = world.say
@@ -154,7 +162,7 @@ class Engine:
                 tasks.start_soon(self._commit_behind)
                 tasks.start_soon(self._end_broken)
                 if watcher:
-                    tasks.start_soon(self.eyes.follow, watcher, self._say)
+                    tasks.start_soon(self.eyes.follow, watcher)
                     with self._pulse.waiting(Waits.LOOK):
                         await watcher.ready()
                 await self._begin(tasks, cause, asked)
@@ -288,9 +296,9 @@ class Engine:
         sightings = await self.eyes.first(Snapshot(known))
         spoilt = await self._inspection.all()
         took = round(self._elapsed_ms(began), 2)
-        self._say("scan.finished", cause=cause, changed=len(sightings), duration_ms=took)
+        told = Tell("scan.finished", {"changed": len(sightings), "duration_ms": took})
         made = self._outputs.made()
-        await self._handle(tasks, Started(sightings, spoilt.absent, cause, asked, spoilt.altered, made))
+        await self._handle(tasks, Started(sightings, spoilt.absent, cause, asked, spoilt.altered, made, told))
         self.started.set()
 
     async def _handle(self, tasks: TaskGroup, event: Event | Beat) -> None:
@@ -343,7 +351,7 @@ class Engine:
             case Answer(ticket, report):
                 await self._answer(ticket, report)
             case BeginBuild(build, cause):
-                self._now = _Now(build, self._clock.now(), self._clock.monotonic())
+                self._now = _Now(build, cause, self._clock.now(), self._clock.monotonic())
                 self._say("build.started", build=build, cause=cause)
             case EndBuild():
                 await self._end(command)
@@ -376,6 +384,11 @@ class Engine:
             stages_ms=self._stages.take(),
             **counts,
         )
+
+    def _say_in_build(self, event: str, **fields: object) -> None:
+        """With the build under way, if it is a part of one."""
+        now = {"build": self._now.build, "cause": self._now.cause} if self._now else {}
+        self._say(event, **now, **fields)
 
     async def _try_again(self) -> None:
         """Nothing tells when a disk has room again."""

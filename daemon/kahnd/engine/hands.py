@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import anyio
@@ -59,6 +60,7 @@ class Hands:
         if outcome is None:
             self._outputs.discard(posixpath.dirname(job.stage))
         else:
-            self._send(Finished(job.run, outcome, begun.started_at, seconds * 1000))
+            with suppress(anyio.ClosedResourceError):  # the engine is over: what ends meanwhile is rendered again
+                self._send(Finished(job.run, outcome, begun.started_at, seconds * 1000))
         if self._resting and not self._begun:
             self._empty.set()

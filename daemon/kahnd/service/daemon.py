@@ -7,10 +7,10 @@ import faulthandler
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
@@ -28,6 +28,7 @@ from kahnd.service.ending import Ending
 from kahnd.service.events import Event, tell
 from kahnd.service.faults import Faults
 from kahnd.service.frontdesk import FrontDesk
+from kahnd.service.glance import Glance, Onlooker, glance
 from kahnd.service.groups import cancel_after, unwrapped
 from kahnd.service.herald import Herald
 from kahnd.service.limits import allow_files
@@ -42,8 +43,11 @@ LOOK_S: Final = 0.5
 """How often the lock and the source folders are looked after."""
 
 
-def run(root: Path) -> int:
-    """Run the daemon in the foreground; its exit code. Raises KahndError for what keeps it from running."""
+def run(root: Path, onlookers: Sequence[Onlooker] = (), stream: TextIO | None = sys.stderr) -> int:
+    """Run the daemon in the foreground; its exit code. Raises KahndError for what keeps it from running.
+
+    `onlookers` see what it does; `stream` gets the log beside its file, if there is one.
+    """
     notifier = Notifier.take(os.environ)
     faulthandler.enable()  # a watchdog's SIGABRT leaves in the log where it hung
     for number in (signal.SIGHUP, signal.SIGUSR1):  # before they mean something they mean nothing: no end, least of all
@@ -52,17 +56,21 @@ def run(root: Path) -> int:
     secrets = project.config.store.secrets
     files = allow_files()
     with project_lock(root) as lock:
-        broadcast, shown = Broadcast(), sys.stderr.isatty()
-        listeners = (broadcast.publish,)
-        logging = configure(log_config(root, os.environ), root, terminal=shown, secrets=secrets, listeners=listeners)
+        broadcast, shown = Broadcast(), stream is not None and stream.isatty()
+        listeners, settings = (broadcast.publish,), log_config(root, os.environ)
+        logging = configure(settings, root, terminal=shown, stream=stream, secrets=secrets, listeners=listeners)
 
         def say(event: str, **fields: Any) -> None:
             tell(logging.log, Event(event), **fields)
+            for each in onlookers:
+                each.told(event, fields)
 
         try:
             with unwrapped():
-                return anyio.run(Daemon(project, lock, Voice(say, broadcast), files, notifier).run)
+                return anyio.run(Daemon(project, lock, Voice(say, broadcast, onlookers), files, notifier).run)
         finally:
+            for each in onlookers:
+                each.close()
             logging.close()
 
 
@@ -72,6 +80,7 @@ class Voice:
 
     say: Say
     broadcast: Broadcast
+    onlookers: Sequence[Onlooker] = ()
 
 
 class Daemon:
@@ -83,6 +92,7 @@ class Daemon:
         self._lock = lock
         self._say = say = voice.say
         self._broadcast = voice.broadcast
+        self._onlookers = voice.onlookers
         self.patience = Patience(say)
         self.pulse = Pulse()
         self._herald = Herald(notifier, say, self._beat, self._standing)
@@ -110,6 +120,8 @@ class Daemon:
             with anyio.CancelScope() as work:
                 await beside.start(self._ending.heed, work)
                 beside.start_soon(self._herald.run)
+                for each in self._onlookers:
+                    beside.start_soon(each.follow, self.glance, self._say)
                 await self._work()
             beside.cancel_scope.cancel()
         self._ending.told()
@@ -138,6 +150,14 @@ class Daemon:
     def state(self) -> shapes.State:
         """In a word."""
         return standing.word(self._session, self.patience)
+
+    def glance(self) -> Glance:
+        """What goes on, for those who look on."""
+        session = self._session
+        unwatched = tuple(session.watcher.unwatched) if session else ()
+        mistakes = self._refused.problems if self._refused else ()
+        now = {"trouble": self.trouble(), "unwatched": unwatched, "mistakes": mistakes}
+        return glance(session.engine if session else None, self.state, **now)
 
     def trouble(self) -> str:
         """That the database is away, where it is, or that it ends."""

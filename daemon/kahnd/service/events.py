@@ -42,6 +42,7 @@ class Event(StrEnum):
     CONFIG_INVALID = "config.invalid"
     SOURCE_MISSING = "source.missing"
     CONTROL_FAILED = "control.failed"
+    NOTIFY_FAILED = "notify.failed"
     STATE_REMOVED = "state.removed"
     STORE_LOST = "store.lost"
     STORE_RESTORED = "store.restored"
@@ -63,6 +64,7 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.DOCUMENT_BLOCKED: logging.WARNING,
         Event.SOURCE_MISSING: logging.WARNING,
         Event.CONTROL_FAILED: logging.WARNING,
+        Event.NOTIFY_FAILED: logging.WARNING,
         Event.STATE_REMOVED: logging.WARNING,
         Event.STORE_REBUILT: logging.WARNING,
         Event.DAEMON_HUNG: logging.ERROR,

@@ -101,6 +101,11 @@ class MemoryStore:
         newest_first = (self._history[key] for key in sorted(self._history, reverse=True))
         return tuple(entry for entry in newest_first if document in {None, entry.document})[:limit]
 
+    async def clear(self) -> None:
+        """Forget everything."""
+        for each in (self._facts, self._needs, self._needed_by, self._history, self._builds):
+            each.clear()
+
     async def close(self) -> None:
         """Nothing to give up."""
 

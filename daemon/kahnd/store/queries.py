@@ -271,5 +271,13 @@ PRUNE: Final = f"""{{
 }}"""
 """Forget the oldest of the history. 30 ms where there is nothing to forget, 300 where there is."""
 
+CLEAR: Final = f"""{{
+    {_IN}
+    DELETE document:[$w, NONE]..[$w, ..] RETURN NONE;
+    DELETE render:[$w, NONE]..[$w, ..] RETURN NONE;
+    DELETE build:[$w, NONE]..[$w, ..] RETURN NONE;
+}}"""
+"""A deleted document takes its edges with it."""
+
 SCHEMA_VERSION: Final = "RETURN $kahnd_schema"
 """None where the schema was never applied."""

@@ -190,6 +190,12 @@ class SurrealStore:
         found = await self._ask(query, list[rows.RenderRow], document=document, limit=limit)
         return tuple(row.entry() for row in found)
 
+    async def clear(self) -> None:
+        """Forget all of the workspace."""
+        await self._run(queries.CLEAR)
+        self._known.clear()
+        self._dirty.clear()
+
     async def close(self) -> None:
         """Give the database up."""
         await self._connection.close()

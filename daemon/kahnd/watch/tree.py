@@ -92,6 +92,12 @@ class SourceTree:
             if not is_collection(facts.id) and facts.status is not Status.MISSING:
                 self._cache.put(facts.id, _remembered(facts))
 
+    def folders(self) -> int:
+        """How many folders there are to watch, ignored ones left out."""
+        for source in self._sources:
+            self._ignore.reread_above(source)
+        return sum(1 for source in self._sources for _ in self._survey.subtree(source))
+
     async def crawl(self) -> tuple[Sighting, ...]:
         """Look at everything: what changed against the stat cache, and what is gone."""
         async with self._one_at_a_time:

@@ -88,10 +88,14 @@ class Documents(Answer, frozen=True):
 
 
 class Failure(Answer, frozen=True):
-    """A FAILED document. `output`: what its renderer, or the program it ran, had to say."""
+    """A FAILED document: the error, and its parts. `output`: what its renderer, or the program it ran, had to say."""
 
     document: Path
     error: str
+    message: str = ""
+    file: str = ""
+    line: int = 0
+    remedy: str = ""
     output: str = ""
 
 
@@ -101,6 +105,10 @@ class Blocked(Answer, frozen=True):
     document: Path
     because: str
     error: str
+    message: str = ""
+    file: str = ""
+    line: int = 0
+    remedy: str = ""
 
 
 class Build(Answer, frozen=True):
@@ -277,6 +285,10 @@ class Warned(Answer, frozen=True):
 
     document: Path
     warning: str
+    message: str = ""
+    file: str = ""
+    line: int = 0
+    remedy: str = ""
 
 
 class Report(Answer, frozen=True):
