@@ -14,7 +14,7 @@ import anyio
 from kahnd.cli import report
 from kahnd.cli.bell import Bell
 from kahnd.cli.terminal import tame
-from kahnd.core.model import Problem
+from kahnd.core.problem import Problem
 from kahnd.errors import UsageError
 from kahnd.service.events import Event
 from kahnd.service.glance import Glance, Look

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kahnd.cli.logfile import Entry, Line, Wanted
-from kahnd.core.model import Problem
+from kahnd.core.problem import Problem
 from kahnd.errors import UsageError
 from kahnd.service import units
 

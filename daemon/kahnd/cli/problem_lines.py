@@ -16,7 +16,7 @@ import anyio.to_thread
 from kahnd.cli import problems, report
 from kahnd.cli.bell import Bell
 from kahnd.cli.terminal import tame
-from kahnd.core.model import Problem
+from kahnd.core.problem import Problem
 from kahnd.service.events import Event
 from kahnd.service.glance import Glance, Look
 

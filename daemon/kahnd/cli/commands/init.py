@@ -13,7 +13,7 @@ from kahnd.cli.options import examples, json_option
 from kahnd.cli.place import Place
 from kahnd.cli.terminal import show_json
 from kahnd.config.places import CONFIG_FILE
-from kahnd.core.model import Problem
+from kahnd.core.problem import Problem
 from kahnd.errors import UsageError
 
 
