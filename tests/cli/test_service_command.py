@@ -231,6 +231,14 @@ def test_uninstall_stops_it_and_removes_what_was_written(managed: Home) -> None:
     assert managed.asked() == []
 
 
+def test_a_failure_is_not_remembered_of_a_unit_that_is_no_more(managed: Home) -> None:
+    managed.service("install")
+    managed.manager(ActiveState="failed", LoadState="loaded")
+    managed.asked()
+    managed.service("uninstall")
+    assert managed.asked() == [f"disable --now {managed.unit}", f"reset-failed {managed.unit}", "daemon-reload"]
+
+
 def test_what_was_only_written_can_be_removed_without_systemd(nowhere: Home) -> None:
     nowhere.service("install", "--no-start")
     nowhere.service("uninstall")

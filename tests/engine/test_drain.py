@@ -47,6 +47,7 @@ async def test_what_was_begun_is_finished_and_kept() -> None:
 
 
 async def test_nothing_more_is_begun() -> None:
+    """And what is finished is kept, though the build does not come to its end."""
     place = Place({"docs/a.md": "one", "docs/b.md": "output docs/a.md"}, watcher=HandWatcher())
     place.pool.gate = anyio.Event()
     async with place.at_work() as engine:
@@ -55,8 +56,27 @@ async def test_nothing_more_is_begun() -> None:
             place.save("docs/c.md", "three")
             await until(lambda: engine.machine.graph.get(DocumentId("docs/c.md")) is not None)
             place.pool.gate.set()
+        assert "commit docs/a.md" in place.store.calls
         assert place.pool.begun == ["docs/a.md"]
     assert place.outputs.files.texts.keys() == {"site/a.html"}
+
+
+async def test_what_ends_while_the_loop_is_held_up_is_kept_too() -> None:
+    """Here by a database that takes its time with two saves."""
+    place = Place({"docs/a.md": "one", "docs/b.md": "output docs/a.md"}, watcher=HandWatcher())
+    place.pool.gate = anyio.Event()
+    async with place.at_work() as engine:
+        await until(lambda: bool(place.pool.begun))
+        place.store.gate = anyio.Event()
+        place.save("docs/c.md", "three")
+        await until(lambda: Waits.DATABASE in engine._pulse.waited_for())
+        place.save("docs/d.md", "four")
+        await until(lambda: engine.at_hand().events == 1)
+        async with draining(engine):
+            place.pool.gate.set()
+            await until(lambda: not engine.at_hand().jobs)
+            place.store.gate.set()
+        assert "commit docs/a.md" in place.store.calls
 
 
 async def test_an_idle_engine_is_drained_at_once() -> None:

@@ -65,6 +65,8 @@ def uninstall(root: Path) -> Path | None:
     manager = Manager.found() if shutil.which(Manager.PROGRAM) else None
     if manager:
         manager.run("disable", "--now", unit)
+        if manager.show(unit)["ActiveState"] == "failed":  # which would be remembered
+            manager.run("reset-failed", unit)
     file.unlink(missing_ok=True)
     if manager:
         manager.run("daemon-reload")
