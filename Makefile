@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: run test check lint types layers format docs bench reliability soak lock clean
+.PHONY: run test check lint types layers format docs openapi bench reliability soak lock clean
 
 run: $(STAMP)  ## the daemon on examples/handbook
 	@echo "Rendering examples/handbook into examples/handbook/site: open site/index.html in a browser,"
@@ -33,6 +33,9 @@ format: $(STAMP)
 
 docs: $(STAMP)  ## kahnd's own documentation, by kahnd
 	$(BIN)/kahnd -C docs build
+
+openapi: $(STAMP)  ## docs/reference/openapi.json, from the code
+	$(BIN)/python -m kahnd.service.api.openapi > docs/reference/openapi.json
 
 bench: $(STAMP)  ## kahnd beside its peers, into docs/performance.md: takes some 40 minutes, on a machine that is quiet
 	$(BIN)/python benchmarks/run.py

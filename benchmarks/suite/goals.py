@@ -63,6 +63,7 @@ def goals(figures: Figures, sizes: Sizes) -> Iterator[Goal]:
     yield from _saves(figures.get, sizes)
     yield from _starts_and_builds(figures.get, sizes)
     yield from _engine(figures.get, sizes)
+    yield from _commands(figures.get, sizes)
 
 
 Get = Callable[..., Figure]
@@ -113,6 +114,12 @@ def _engine(get: Get, sizes: Sizes) -> Iterator[Goal]:
         "first save after a pause, until it is seen",
         Limit(get("first save seen", "index", sizes.middle), 40, unit="ms"),
     )
+
+
+def _commands(get: Get, sizes: Sizes) -> Iterator[Goal]:
+    for command in ("status", "why", "wait"):
+        figure = get(f"kahnd {command}", "pages", sizes.middle)
+        yield Goal(f"`kahnd {command}` of a daemon, {sizes.middle:,} documents", Limit(figure, 150, unit="ms"))
 
 
 HEAD: Final = ("measure", "goal", "kahnd:", "spread:", "beside it", "ratio:", "")

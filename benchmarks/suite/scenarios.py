@@ -7,7 +7,7 @@ from typing import Final
 
 from suite.bench import Bench
 from suite.figures import Figure
-from suite.measures import commands, makespan, pages
+from suite.measures import asked, commands, makespan, pages
 
 SCENARIOS: Final[dict[str, Callable[[Bench], Iterator[Figure]]]] = {
     "index": commands.index,
@@ -16,4 +16,5 @@ SCENARIOS: Final[dict[str, Callable[[Bench], Iterator[Figure]]]] = {
     "heavy": pages.heavy,
     "hub": pages.hub,
     "skewed": makespan.measure,
+    "commands": asked.commands,
 }

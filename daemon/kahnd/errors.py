@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from kahnd.core.model import Problem
+from kahnd.core.problem import Problem
 
 
 class KahndError(Exception):

@@ -12,6 +12,7 @@ from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
 
+from kahnd import __version__
 from kahnd.service.paths import socket_path
 
 
@@ -24,6 +25,8 @@ class Daemon:
     asked: list[tuple[str, str, Any]] = field(default_factory=list)
     holds: threading.Event | None = None
     breaks_off: bool = False
+    version: str = __version__
+    last_ids: list[str | None] = field(default_factory=list)
 
     def answers(self, *messages: Any, status: int = 200) -> None:
         self.status, self.lines = status, [f"{json.dumps(message)}\n" for message in messages]
@@ -48,11 +51,13 @@ def serving(root: Path) -> Iterator[Daemon]:
             self._answer(None)
 
         def do_POST(self) -> None:
-            self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"null"))
 
         def _answer(self, body: Any) -> None:
             daemon.asked.append((self.command, self.path, body))
+            daemon.last_ids.append(self.headers["Last-Event-ID"])
             self.send_response(daemon.status)
+            self.send_header("Kahnd-Version", daemon.version)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             for line in daemon.lines:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from cli.control_server import Daemon, serving
+from kahnd import __version__
 from kahnd.errors import KahndError, NoDaemonError, StoreError, UsageError
-from kahnd.service.client import ControlClient, Progress
+from kahnd.service.client import ControlClient, Happening, Progress
 from kahnd.service.paths import socket_path
 
 
@@ -90,6 +91,55 @@ def test_what_goes_wrong_in_the_progress_is_not_the_daemons_fault(daemon: Daemon
     daemon.answers({"progress": {"done": 1, "total": 2, "document": "a.md"}}, {"report": {}})
     with pytest.raises(BrokenPipeError):
         client.build([], force=False, progress=breaks)
+
+
+def test_a_reload_is_asked_for_and_its_answer_given_back(daemon: Daemon, client: ControlClient) -> None:
+    daemon.answers({"changed": True})
+    assert client.reload() is True
+    assert daemon.asked == [("POST", "/v1/reload", None)]
+
+
+def test_events_come_as_they_are_told_until_the_daemon_ends(daemon: Daemon, client: ControlClient) -> None:
+    daemon.lines = [
+        ": alive\n\n",
+        'id: 5f-7\nevent: build.started\ndata: {"event": "build.started", "cause": "a: b"}\n\n',
+        ": alive\n\n",
+        'event: gap\ndata: {"missed": 3}\n\nid: 5f-11\nevent: x\ndata: {}\n\n',
+    ]
+    events = client.events(level="error", document="a b.md", names=["x", "y"], after="5f-6")
+    assert [next(events) for _ in range(3)] == [
+        Happening("5f-7", "build.started", {"event": "build.started", "cause": "a: b"}),
+        Happening("", "gap", {"missed": 3}),
+        Happening("5f-11", "x", {}),
+    ]
+    with pytest.raises(NoDaemonError, match="the daemon stopped"):
+        next(events)
+    assert daemon.asked == [("GET", "/v1/events?level=error&document=a+b.md&event=x&event=y", None)]
+    assert daemon.last_ids == ["5f-6"]
+
+
+def test_whoever_has_heard_enough_hangs_up(daemon: Daemon, client: ControlClient) -> None:
+    daemon.holds = threading.Event()
+    daemon.lines = ['id: 5f-7\nevent: x\ndata: {"event": "x"}\n\n']
+    events = client.events()
+    assert next(events).name == "x"
+    events.close()
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_a_daemon_of_another_version_that_does_not_know_the_call_is_told_as_such(
+    daemon: Daemon, client: ControlClient, status: int
+) -> None:
+    daemon.version = "0.0.1"
+    daemon.answers({"error": {"message": "there is no /v1/reload", "exit_code": 2}}, status=status)
+    with pytest.raises(NoDaemonError, match=rf"another version: 0\.0\.1, and this is {__version__} \(restart it\)"):
+        client.reload()
+
+
+def test_what_the_same_version_does_not_know_is_told_as_it_says(daemon: Daemon, client: ControlClient) -> None:
+    daemon.answers({"error": {"message": "there is no /v1/status", "exit_code": 2}}, status=404)
+    with pytest.raises(UsageError, match="there is no /v1/status"):
+        client.status()
 
 
 # Nobody answers

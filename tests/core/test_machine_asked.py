@@ -136,3 +136,52 @@ def test_a_build_is_recorded_with_its_cause_and_counts() -> None:
     world.settle()
     record = world.builds[-1]
     assert (record.cause, record.rendered, record.skipped) == ("saved", 1, 1)
+
+
+def with_one_worker() -> World:
+    world = World(PAIR, slots=1)
+    world.start()
+    world.settle()
+    return world
+
+
+def test_whoever_waits_no_more_is_not_answered_and_the_work_goes_on() -> None:
+    world = at_rest(PAIR)
+    world.write("docs/a.md", "two")
+    gone, staying = world.ask(), world.ask()
+    world.withdraw(gone)
+    world.settle()
+    assert gone not in world.answers
+    assert world.answers[staying].rendered == ("docs/a.md", "docs/b.md")
+
+
+def test_what_only_one_who_is_gone_wanted_by_force_is_not_rendered_any_more() -> None:
+    world = with_one_worker()
+    ticket = world.ask(force=True)
+    (running,) = world.running
+    world.withdraw(ticket)
+    waiting = world.ask()
+    world.settle()
+    assert world.answers[waiting].rendered == (running,)
+    assert set(world.answers[waiting].skipped) == set(PAIR) - {running}
+
+
+def test_what_another_wants_by_force_too_is_rendered_all_the_same() -> None:
+    world = at_rest(PAIR)
+    gone = world.ask(force=True)
+    staying = world.ask(force=True)
+    world.withdraw(gone)
+    world.settle()
+    assert sorted(world.answers[staying].rendered) == sorted(PAIR)
+
+
+def test_an_output_that_went_while_somebody_asked_by_force_is_made_again_without_them() -> None:
+    world = with_one_worker()
+    ticket = world.ask(force=True)
+    (running,) = world.running
+    other = "docs/other.md" if running != "docs/other.md" else "docs/a.md"
+    output = other.replace("docs/", "site/").replace(".md", ".html")
+    world.lose_output(output)
+    world.withdraw(ticket)
+    world.settle()
+    assert output in world.outputs.texts

@@ -38,6 +38,7 @@ from kahnd.core.messages import (
     Resumed,
     Started,
     Tell,
+    Withdrawn,
 )
 from kahnd.core.model import (
     BuildId,
@@ -155,6 +156,10 @@ class World:
         ticket = Ticket(f"t{next(self._tickets)}")
         self._send(Asked(ticket, "asked", self._closure(targets), retry=retry, force=force))
         return ticket
+
+    def withdraw(self, ticket: str) -> None:
+        """Whoever has that ticket waits no more."""
+        self._send(Withdrawn(Ticket(ticket)))
 
     def asked(self, *targets: str, retry: bool = False, force: bool = False) -> Asked:
         """A question for a session to begin with."""

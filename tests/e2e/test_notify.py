@@ -1,101 +1,227 @@
-"""`kahnd run --notify`, over a real session bus."""
+"""What the service manager hears of a daemon, over a real socket."""
 
 from __future__ import annotations
 
+import os
+import re
 import signal
+import socket
+import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from e2e.desktop import Desktop, desktop
 from e2e.harness import Project, eventually
+from e2e.manager import Manager
+from e2e.rules import TEXTS
+
+WATCHDOG_S = 0.6
+BEATS = 3
 
 
 @pytest.fixture
-def told(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desktop]:
-    with desktop(tmp_path_factory.mktemp("bus")) as found:
-        project.env["DBUS_SESSION_BUS_ADDRESS"] = found.address
-        yield found
+def manager() -> Iterator[Manager]:
+    with tempfile.TemporaryDirectory(prefix="run") as folder, Manager(Path(folder)) as manager:
+        yield manager
 
 
-@contextmanager
-def notifying(project: Project, code: int = 0) -> Iterator[None]:
-    """A daemon that tells the desktop, at rest."""
-    with Path(f"{project.root}.run").open("w") as output:
-        daemon = project.begin("run", "--notify", stdout=output)
+@pytest.fixture
+def managed(project: Project, manager: Manager) -> Project:
+    """A project whose daemon has somebody to tell."""
+    project.env.update(manager.environment())
+    project.write("docs/a.txt", "A")
+    return project
+
+
+def test_it_is_ready_once_all_is_watched_and_looked_at(managed: Project, manager: Manager) -> None:
+    """Renderings may take longer than any manager waits."""
+    gate = managed.gate()
+    managed.write("docs/b.sh", gate.script())
+    with managed.daemon(settled=False):
+        manager.hears("READY", "1")
+        assert managed.log("scan.finished")
+        eventually(lambda: managed.exists("site/a.txt"), "the other one is rendered")
+        with managed.renders("docs/b.sh", "docs/c.txt"):
+            managed.write("docs/c.txt", "C")
+            gate.open()
+        assert manager.heard("READY") == ["1"]
+
+
+def test_its_status_tells_what_goes_on(managed: Project, manager: Manager) -> None:
+    gate = managed.gate()
+    managed.write_all({"docs/b.sh": gate.script(), "docs/c.txt": "{% broken"})
+    with managed.daemon(settled=False):
+        manager.hears("STATUS", "rendering 2 of 3")
+        gate.open()
+        manager.hears("STATUS", "idle: 3 documents, 2 done, 1 failed")
+        since = manager.hears("STATUS")
+        managed.write("docs/c.txt", "C")
+        manager.hears("STATUS", "idle: 3 documents, 3 done", since)
+        assert manager.heard("STATUS")[0] == "scanning the sources"
+
+
+def test_its_status_is_told_when_it_changes_and_once_a_second_at_the_most(managed: Project, manager: Manager) -> None:
+    with managed.daemon():
+        manager.hears("STATUS", "idle: 1 document, 1 done")
+        before, began = len(manager.messages()), time.monotonic()
+        for number in range(40):
+            managed.write(f"docs/more-{number}.txt", "more")
+            managed.wait()
+        manager.hears("STATUS", "idle: 41 documents, 41 done")
+        told = manager.heard("STATUS", before)
+        assert len(told) <= time.monotonic() - began + 1
+        assert all(one != another for one, another in pairwise(told))
+
+
+def test_a_reload_is_told_and_its_end(managed: Project, manager: Manager) -> None:
+    with managed.daemon() as daemon:
+        since = manager.hears("READY")
+        before = time.monotonic_ns() // 1000
+        daemon.send(signal.SIGHUP)
+        manager.hears("READY", "1", since)
+        (reloading,) = [each for each in manager.messages() if "RELOADING" in each]
+        assert before <= int(reloading["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
+        assert [key for each in manager.messages() for key in each if key in {"READY", "RELOADING"}] == [
+            "READY",
+            "RELOADING",
+            "READY",
+        ]
+
+
+def test_a_saved_configuration_is_a_reload_and_ready_is_who_works_by_it(managed: Project, manager: Manager) -> None:
+    with managed.daemon():
+        since = manager.hears("READY")
+        managed.write("kahnd.toml", managed.read("kahnd.toml").replace('"{dir}/{name}"', '"new/{name}"', 1))
+        since = manager.hears("RELOADING", "1", since)
+        manager.hears("READY", "1", since)
+        assert managed.log("config.reloaded")
+        managed.wait()
+        assert managed.output("new/a.txt") == "A"
+
+
+def test_after_a_reload_that_can_not_be_it_is_ready_as_before(managed: Project, manager: Manager) -> None:
+    good = managed.read("kahnd.toml")
+    with managed.daemon() as daemon:
+        managed.write("kahnd.toml", "[broken")
+        eventually(lambda: managed.log("config.invalid"), "it is told")
+        since = len(manager.messages())
+        daemon.send(signal.SIGHUP)
+        since = manager.hears("RELOADING", "1", since)
+        manager.hears("READY", "1", since)
+        with managed.renders("docs/b.txt"):
+            managed.write("docs/b.txt", "B")
+        managed.write("kahnd.toml", good)
+
+
+def test_the_end_is_told_with_how_long_it_may_take(managed: Project, manager: Manager) -> None:
+    with managed.daemon() as daemon:
+        daemon.stop()
+        (stopping,) = [each for each in manager.messages() if "STOPPING" in each]
+        assert stopping["STOPPING"] == "1"
+        assert int(stopping["EXTEND_TIMEOUT_USEC"]) > 10_000_000
+
+
+def test_nobody_that_does_not_listen_holds_it_up(project: Project) -> None:
+    """The queue of a socket that nobody reads is soon full; and a socket may be gone."""
+    with tempfile.TemporaryDirectory(prefix="run") as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(f"{folder}/notify")
+        project.env.update({"NOTIFY_SOCKET": f"{folder}/notify", "WATCHDOG_USEC": "3000"})
+        with project.daemon():
+            eventually(lambda: _is_full(f"{folder}/notify"), "the queue is full")
+            with project.renders("docs/a.txt"):
+                project.write("docs/a.txt", "A")
+            Path(folder, "notify").unlink()
+            with project.renders("docs/a.txt"):
+                project.write("docs/a.txt", "another")
+
+
+def _is_full(address: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
         try:
-            eventually(lambda: project.status(code=None)["state"] in {"idle", "degraded"}, "the daemon is at rest")
-            yield
-            daemon.send_signal(signal.SIGTERM)
-            assert daemon.wait(30) == code
-        finally:
-            daemon.kill()
-            daemon.wait()
+            sender.sendto(b"", address)
+        except BlockingIOError:
+            return True
+    return False
 
 
-def test_all_that_a_build_breaks_is_one_notification_and_its_mending_another(project: Project, told: Desktop) -> None:
-    names = [f"docs/{name}.sh" for name in "abcde"]
-    project.write_all(dict.fromkeys(names, 'echo fine > "$1"'))
-    with notifying(project):
-        project.write_all(dict.fromkeys(names, "exit 1"))
-        project.wait(code=1)
-        eventually(lambda: told.told, "the desktop is told")
-        project.write_all(dict.fromkeys(names, 'echo well > "$1"'))
-        project.wait()
-        eventually(lambda: len(told.told) == 2, "the desktop is told again")
-    (broken, text), (mended, _) = told.told
-    assert broken == "project: 5 documents failed"
-    assert [line.partition(":")[0] for line in text.splitlines()] == [*names[:3], "and 2 more"]
-    assert mended == "project: mended"
-    assert told.replaced == [0, 1]
+def test_what_rules_run_can_not_speak_for_it(managed: Project, manager: Manager) -> None:
+    managed.env.update(manager.environment(WATCHDOG_S) | {"WATCHDOG_PID": ""})
+    managed.write("docs/env.sh", 'env > "$1"')
+    with managed.daemon():
+        said = managed.output("env.out")
+    assert "PATH=" in said
+    assert not re.search("^(NOTIFY_SOCKET|WATCHDOG_)", said, re.MULTILINE)
+    assert not {"NOTIFY_SOCKET", "WATCHDOG_USEC"} & os.environ.keys()
 
 
-def test_what_a_document_says_is_no_markup(project: Project, told: Desktop) -> None:
-    project.write("docs/<b>a.sh", "exit 1")
-    with notifying(project):
-        eventually(lambda: told.told, "the desktop is told")
-    assert told.told[0][1].startswith("docs/&lt;b&gt;a.sh")
+# The watchdog
 
 
-def test_what_is_as_it_was_is_not_told_again(project: Project, told: Desktop) -> None:
-    project.write_all({"docs/a.sh": "exit 1", "docs/b.txt": "B"})
-    with notifying(project):
-        eventually(lambda: len(told.told) == 1, "what fails at the start is told")
-        project.write("docs/b.txt", "B2")
-        project.wait(code=1)
-        project.write("docs/c.sh", "exit 1")
-        project.wait(code=1)
-        eventually(lambda: len(told.told) == 2, "the next failure is told")
-    assert "docs/c.sh" in told.told[1][1]
-    assert "docs/a.sh" not in told.told[1][1]
+def test_signs_of_life_come_in_good_time(managed: Project, manager: Manager) -> None:
+    managed.env.update(manager.environment(WATCHDOG_S))
+    with managed.daemon():
+        eventually(lambda: len(manager.heard("WATCHDOG")) > BEATS, "they come")
 
 
-def test_a_desktop_that_does_not_answer_keeps_nobody_waiting(project: Project, told: Desktop) -> None:
-    told.silent = True
-    with notifying(project):
-        project.write("docs/a.sh", "exit 1")
-        project.wait(code=1)
-        project.write("docs/a.sh", 'echo A > "$1"')
-        project.wait()
-        assert project.output("a.out") == "A\n"
-        eventually(lambda: project.log("notify.failed"), "the log tells")
+def test_signs_of_life_for_another_process_are_not_given(managed: Project, manager: Manager) -> None:
+    managed.env.update(manager.environment(WATCHDOG_S) | {"WATCHDOG_PID": "1"})
+    with managed.daemon() as daemon:
+        manager.hears("STATUS", "idle: 1 document, 1 done")
+        daemon.stop()
+        assert manager.heard("WATCHDOG") == []
 
 
-def test_without_a_desktop_the_log_tells_once_and_the_daemon_goes_on(project: Project) -> None:
-    project.env["DBUS_SESSION_BUS_ADDRESS"] = "unix:path=/nowhere"
-    with notifying(project):
-        for number in range(3):
-            project.write(f"docs/{number}.sh", "exit 1")
-            project.wait(code=1)
-        (failed,) = eventually(lambda: project.log("notify.failed"), "the log tells")
-        assert failed["level"] == "warning"
-        assert "DBUS_SESSION_BUS_ADDRESS" in failed["remedy"]
+HANGS = """
+[[rules]]
+match = "docs/*.knot"
+renderer = "command"
+command = ["cat", "{source}"]
+stdout = true
+scan = ["(a+)+needs"]
+output = "{stem}"
+"""
+"""An expression that tries all ways to cut a row of the letter a into pieces: twice as many for each more."""
 
 
-def test_without_the_package_the_way_to_have_it_is_told(project: Project, tmp_path: Path) -> None:
-    (tmp_path / "absent").mkdir()
-    (tmp_path / "absent" / "jeepney.py").write_text("raise ImportError\n")
-    project.env["PYTHONPATH"] = str(tmp_path / "absent")
-    assert "pip install 'kahnd[notify]'" in project.kahnd("run", "--notify", code=2).told
+def _seconds_for(letters: int) -> float:
+    began = time.perf_counter()
+    re.search("(a+)+needs", "a" * letters)
+    return time.perf_counter() - began
+
+
+def test_an_engine_that_hangs_gives_no_sign_of_life(managed: Project, manager: Manager) -> None:
+    """A rule's own expression keeps the interpreter busy for ever; ended as systemd does it, it says where it stood."""
+    managed.env.update(manager.environment(WATCHDOG_S))
+    managed.configure(HANGS, TEXTS)
+    with managed.daemon() as daemon:
+        manager.hears("WATCHDOG")
+        managed.write("docs/a.knot", "a" * 60)
+        eventually(lambda: manager.silence_s("WATCHDOG") > 3 * WATCHDOG_S, "no more signs come")
+        daemon.send(signal.SIGABRT)
+        daemon.ends(-signal.SIGABRT)
+        assert "Fatal Python error: Aborted" in daemon.told
+        assert "scan" in daemon.told
+
+
+def test_a_long_look_is_no_hang(managed: Project, manager: Manager) -> None:
+    """Whether before it is ready, when it asks for more time, or later."""
+    letters = next(each for each in range(12, 40) if _seconds_for(each) > WATCHDOG_S / 10)
+    managed.env.update(manager.environment(WATCHDOG_S))
+    managed.configure(HANGS, TEXTS)
+    managed.write_all({f"docs/{number}.knot": "a" * letters for number in range(40)})
+    with managed.daemon():
+        before_ready = [each for each in _until_ready(manager) if "EXTEND_TIMEOUT_USEC" in each]
+        assert len(before_ready) >= 2 * BEATS
+        assert all(int(each["EXTEND_TIMEOUT_USEC"]) == round(WATCHDOG_S * 1e6) for each in before_ready)
+        since = len(manager.messages())
+        managed.write_all({f"docs/{number}.knot": "a" * letters + " " for number in range(40)})
+        managed.wait()
+        assert len(manager.heard("WATCHDOG", since)) >= 2 * BEATS
+    assert not managed.log("daemon.hung")
+
+
+def _until_ready(manager: Manager) -> list[dict[str, str]]:
+    return manager.messages()[: manager.hears("READY")]

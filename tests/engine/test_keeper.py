@@ -47,13 +47,21 @@ async def test_whatever_is_asked_sees_all_results_before_it() -> None:
         keeper.next_batch,
         lambda: keeper.subgraph(frozenset()),
         lambda: keeper.cycle(frozenset({DocumentId("x")})),
-        lambda: keeper.end(EndBuild(BuildRecord(BuildId("b"), "", "", 0, 0, 0, 0, 0, 0, 0)), "now", 1.5),
     ):
         store.calls.clear()
         keeper.keep(done("a"))
         await ask()
         assert store.calls[0] == "commit a"
         assert len(store.calls) == 2
+
+
+async def test_a_build_s_record_goes_with_the_last_of_its_results() -> None:
+    store = TalkativeStore()
+    keeper = keeper_of(store)
+    keeper.keep(done("a"))
+    await keeper.end(EndBuild(BuildRecord(BuildId("b"), "", "", 0, 0, 0, 0, 0, 0, 0)), "now", 1.5)
+    assert store.calls == ["commit a in b"]
+    assert not keeper.behind
 
 
 async def test_a_build_s_record_gets_its_times() -> None:

@@ -21,7 +21,7 @@ async def test_a_build_under_way_has_its_cause_its_progress_and_what_is_rendered
         place.pool.gate = anyio.Event()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: engine.ask("build", force=True))
-            await until(lambda: bool(engine.out()))
+            await until(lambda: bool(engine.at_hand().jobs))
             now = glance(engine, "rendering")
             place.pool.gate.set()
         rest = glance(engine, "idle")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from core.world import World, at_rest
+from kahnd import __version__
 from kahnd.core.builds import Tally, report
 from kahnd.core.messages import Report
 from kahnd.core.model import DocumentId, Problem
 from kahnd.core.preview import preview
 from kahnd.engine import Answered
 from kahnd.service import present
+from kahnd.service.api.shapes import Watch, plain
 
 BROKEN = {
     "docs/a.md": "fail",
@@ -25,8 +27,10 @@ CYCLE = ["docs/x.md", "docs/y.md", "docs/x.md"]
 def test_status() -> None:
     world = at_rest(BROKEN)
     record = world.builds[-1]
-    now = {"pid": 7, "state": "idle", "watch": {}, "store": {"url": "mem://"}}
-    told = present.status("book", "/book", world.machine.graph, record, **now)
+    watch = Watch("by hand", 0, 0, ())
+    told = plain(
+        present.status("book", "/book", world.machine.graph, record, pid=7, state="idle", watch=watch, store="mem://")
+    )
     assert told["documents"] == {"total": 8, "done": 2, "dirty": 0, "failed": 3, "blocked": 2, "missing": 1}
     assert [each["document"] for each in told["failures"]] == ["docs/a.md", "docs/x.md", "docs/y.md"]
     assert told["failures"][0] == {
@@ -38,11 +42,15 @@ def test_status() -> None:
     assert told["last_build"].keys() >= {
         *("id", "cause", "rendered", "skipped", "failed", "blocked", "removed", "duration_ms", "generations"),
     }
-    assert told.items() >= {"project": "book", "root": "/book", **now}.items()
+    assert (told["project"], told["root"], told["pid"], told["state"]) == ("book", "/book", 7, "idle")
+    assert told["watch"] == {"backend": "by hand", "overflows": 0, "rescans": 0, "unwatched": []}
+    assert told["store"] == {"url": "mem://"}
+    assert told["version"] == __version__
 
 
 def test_status_of_a_project_that_was_never_built() -> None:
-    told = present.status("book", "/book", World().machine.graph, None, pid=None, state="stopped")
+    graph, watch = World().machine.graph, Watch(None, 0, 0, ())
+    told = plain(present.status("book", "/book", graph, None, pid=None, state="stopped", watch=watch, store="mem://"))
     assert told["last_build"] is None
     assert told["documents"]["total"] == 0
     assert (told["pid"], told["state"]) == (None, "stopped")
@@ -53,7 +61,7 @@ def test_plan() -> None:
     world.slots = 0
     world.sources.write("docs/a.md", "two")
     world.start()
-    assert present.plan(preview(world.machine)) == {
+    assert plain(present.plan(preview(world.machine))) == {
         "generations": [["docs/a.md"], ["docs/b.md"]],
         "reasons": {"docs/a.md": "content changed", "docs/b.md": "needs docs/a.md"},
         "cycles": [],
@@ -61,12 +69,12 @@ def test_plan() -> None:
 
 
 def test_plan_with_cycles() -> None:
-    assert present.plan(preview(at_rest(BROKEN).machine))["cycles"] == [CYCLE]
+    assert plain(present.plan(preview(at_rest(BROKEN).machine)))["cycles"] == [CYCLE]
 
 
 def test_a_report() -> None:
     machine = at_rest(BROKEN).machine
-    told = present.answered(Answered(report(machine.graph, Tally()), 1.23456))
+    told = plain(present.answered(Answered(report(machine.graph, Tally()), 1.23456)))
     assert told["failed"][0] == {
         "document": "docs/a.md",
         "error": "docs/a.md: told to fail",
@@ -86,13 +94,13 @@ def test_a_report() -> None:
 
 def test_a_report_of_what_was_done() -> None:
     done = Report((DocumentId("a"),), (DocumentId("b"),), removed=("site/c",))  # type: ignore[arg-type]
-    told = present.answered(Answered(done, 0))
+    told = plain(present.answered(Answered(done, 0)))
     assert (told["rendered"], told["skipped"], told["removed"]) == (["a"], ["b"], ["site/c"])
 
 
 def test_what_a_renderer_said_is_told_with_the_failure() -> None:
     failed = ((DocumentId("a"), Problem("failed", "a", detail="line 1\nline 2")),)
-    told = present.answered(Answered(Report(failed=failed), 0))
+    told = plain(present.answered(Answered(Report(failed=failed), 0)))
     assert told["failed"] == [
         {"document": "a", "error": "a: failed", "message": "failed", "file": "a", "output": "line 1\nline 2"}
     ]
@@ -100,7 +108,7 @@ def test_what_a_renderer_said_is_told_with_the_failure() -> None:
 
 def test_the_graph_with_its_edges_from_dependent_to_dependency() -> None:
     world = at_rest({"docs/a.md": "include docs/p.txt\npages docs/*.txt", "docs/p.txt": ""})
-    told = present.graph_of(world.machine.graph, None)
+    told = plain(present.graph_of(world.machine.graph, None))
     assert told["nodes"] == [
         {"id": "/docs/*.txt", "status": "DONE", "rule": None, "output": None, "collection": True},
         {"id": "docs/a.md", "status": "DONE", "rule": "docs/**/*.md", "output": "site/a.html"},
@@ -115,7 +123,7 @@ def test_the_graph_with_its_edges_from_dependent_to_dependency() -> None:
 
 def test_a_part_of_the_graph_has_no_edges_that_lead_out_of_it() -> None:
     world = at_rest({"docs/a.md": "include docs/p.txt", "docs/p.txt": ""})
-    told = present.graph_of(world.machine.graph, {DocumentId("docs/a.md")})
+    told = plain(present.graph_of(world.machine.graph, {DocumentId("docs/a.md")}))
     assert ([each["id"] for each in told["nodes"]], told["edges"]) == (["docs/a.md"], [])
 
 

@@ -7,7 +7,7 @@ import sys
 import click
 
 from kahnd.cli.terminal import paint, show_json, tame
-from kahnd.core.model import Problem
+from kahnd.core.problem import Problem
 from kahnd.errors import KahndError
 
 

@@ -7,7 +7,6 @@ no daemon, and imports nothing.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +57,8 @@ def _matters(path: Path, places: list[Path]) -> bool:
 
 def _folders(root: Path) -> list[str]:
     """Where documents and outputs are; everywhere, where that can't be told for now."""
+    import tomllib  # noqa: PLC0415 (no command but a completion needs it here)
+
     try:
         project = tomllib.loads((root / CONFIG_FILE).read_text(encoding="utf-8-sig"))["project"]
         return [*map(str, project["sources"]), str(project.get("output", "site"))]

@@ -15,7 +15,7 @@ from click.exceptions import NoSuchCommand
 from kahnd import __version__
 from kahnd.cli.complaints import tell
 from kahnd.cli.place import Place
-from kahnd.core.model import Problem
+from kahnd.core.problem import Problem
 from kahnd.errors import KahndError, UsageError
 
 COMMANDS: Final = (
@@ -30,6 +30,7 @@ COMMANDS: Final = (
     "graph",
     "history",
     "logs",
+    "service",
     "clean",
     "doctor",
     "completion",

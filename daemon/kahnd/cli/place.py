@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from kahnd.config.places import find_root
-from kahnd.core.model import Problem
+from kahnd.core.problem import Problem
 from kahnd.errors import UsageError
 
 

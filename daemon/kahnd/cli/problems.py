@@ -16,7 +16,7 @@ import click
 
 from kahnd.cli.place import Place
 from kahnd.cli.terminal import tame
-from kahnd.core.model import Problem
+from kahnd.core.problem import Problem
 from kahnd.errors import KahndError
 
 Json = dict[str, Any]

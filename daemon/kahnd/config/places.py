@@ -6,7 +6,7 @@ import posixpath
 from pathlib import Path
 from typing import Final
 
-from kahnd.core.model import Problem
+from kahnd.core.problem import Problem
 from kahnd.errors import UsageError
 
 CONFIG_FILE: Final = "kahnd.toml"

@@ -74,6 +74,14 @@ class Book:
         if node.facts.id in self._edges:
             yield self.keep(node.facts)
 
+    def unwritten(self) -> Iterator[Commit]:
+        """All found edges that the database does not know yet: it is about to be asked about them."""
+        for document in tuple(self._edges):
+            if node := self._graph.get(document):
+                yield self.keep(node.facts)
+            else:
+                del self._edges[document]
+
     def keep(self, facts: Facts, attempt: Attempt | None = None) -> Commit:
         """Facts into the graph and, with found edges, on their way into the database."""
         return Commit((Result(self._graph.put(facts).facts, self._edges.pop(facts.id, NO_EDGES), attempt),))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from kahnd.core.graph import Graph
 from kahnd.core.messages import Answer, Asked, Report
-from kahnd.core.model import BuildId, BuildRecord, DocumentId, OutputPath, Problem, Status
+from kahnd.core.model import BuildId, BuildRecord, DocumentId, OutputPath, Problem, Status, Ticket
 
 
 @dataclass(slots=True)
@@ -69,6 +69,11 @@ class Builds:
         """Open a ticket; `from_start`: what the build under way has already done counts for it."""
         tally = deepcopy(self._current.tally) if from_start and self._current else Tally()
         self._waiters.append(_Waiter(asked, tally))
+
+    def withdraw(self, ticket: Ticket) -> bool:
+        """Close a ticket whose answer nobody waits for any more; whether others ask by force."""
+        self._waiters = [each for each in self._waiters if each.asked.ticket != ticket]
+        return any(each.asked.force for each in self._waiters)
 
     def place(self, document: DocumentId, status: str, generation: int = 0) -> None:
         """Count what a document came to: "rendered", "skipped", "failed" or "blocked"."""

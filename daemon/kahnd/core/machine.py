@@ -15,8 +15,10 @@ from dataclasses import replace
 from typing import Final
 
 from kahnd.core import verdict
+from kahnd.core.ahead import Ahead
 from kahnd.core.book import Book
 from kahnd.core.doubts import Doubts, is_kept
+from kahnd.core.forced import Forced
 from kahnd.core.graph import Graph, Node
 from kahnd.core.intake import Intake, Noticed
 from kahnd.core.messages import (
@@ -41,6 +43,7 @@ from kahnd.core.messages import (
     Resumed,
     Started,
     Tell,
+    Withdrawn,
 )
 from kahnd.core.model import (
     CONTENT_KINDS,
@@ -55,6 +58,7 @@ from kahnd.core.model import (
     Sighting,
     Snapshot,
     Status,
+    Ticket,
     Unmet,
 )
 from kahnd.core.rules import Layout, is_collection
@@ -85,8 +89,9 @@ class Machine:
         self._open = False
         self._scope: frozenset[DocumentId] | None = None
         self._asked_of_store = 0
+        self._ahead = Ahead(self.graph, self.schedule, self._runs)
         self._held: set[DocumentId] = set()
-        self._forced: set[DocumentId] = set()
+        self._forced = Forced()
         self._doubts = Doubts(self.graph)
         self._tries: Counter[DocumentId] = Counter()
 
@@ -94,6 +99,10 @@ class Machine:
     def quiet(self) -> bool:
         """Whether nothing is left to do, and nothing is waited for."""
         return self._open and not self.schedule and not self._asked_of_store
+
+    def unwritten(self) -> list[Commit]:
+        """What is to be written before the database is asked about edges by others."""
+        return list(self._book.unwritten())
 
     def is_forced(self, document: DocumentId) -> bool:
         """Whether it is to be rendered even if its inputs are those of its last render."""
@@ -106,15 +115,17 @@ class Machine:
             commands += self._advance()
         return commands
 
-    def _respond(self, event: Event) -> Iterable[Command]:  # noqa: PLR0911 - a line an event
+    def _respond(self, event: Event) -> Iterable[Command]:  # noqa: C901, PLR0911 - a line an event
         match event:
             case Started():
                 return self._start(event)
             case Observed():
-                return self._observe(event)
+                return self._take_in(self._notice(event), event.cause, event.told)
             case Propagated():
+                self._asked_of_store -= 1
                 return self._mark(event.affected)
             case Resumed():
+                self._asked_of_store -= 1
                 return self._resume(event)
             case Looked():
                 return self._release(event.document)
@@ -125,52 +136,64 @@ class Machine:
             case CycleFound():
                 return self._break(event)
             case Asked():
-                return self._ask(event)
+                return self._demand(event)
+            case Withdrawn():
+                return self._withdraw(event.ticket)
 
     # What changed
 
     def _start(self, event: Started) -> Iterable[Command]:
-        self.asked, first = event.asked, self.graph.is_empty
+        self.asked = event.asked
+        first = self.graph.is_empty and not (event.asked and event.asked.targets)
         lost = tuple(map(Sighting, sorted(self.untrusted - {each.document for each in event.sightings})))
         noticed = self._notice(replace(event, sightings=event.sightings + lost))
         self._intake.entangled(noticed)
         yield from self._book.begin(event.cause, event.told)
         for output in self._intake.disowned(event.made, noticed):
             yield from self._book.remove(output)
-        yield from self._take_in(noticed, event.cause, first=first)
-        yield from self._query(Resume(first))
+        if first:
+            yield from self._begin_with(noticed)
+        else:
+            yield from self._take_in(noticed, event.cause)
+            yield from self._query(Resume())
 
-    def _observe(self, event: Observed) -> Iterable[Command]:
-        return self._take_in(self._notice(event), event.cause, event.told)
+    def _begin_with(self, noticed: Noticed) -> Iterable[Command]:
+        """The database knows nothing: what there is is all that is affected, and is written as it is finished."""
+        self.reasons.update(noticed.reasons)
+        for document, change in noticed.changes.items():
+            self._book.found(document, change.edges)
+            if change.facts.status is Status.MISSING:
+                yield self._book.keep(change.facts)
+        yield from self._mark(noticed.changes)
+        yield from self._resume(Resumed(frozenset(), None))
 
     def _notice(self, event: Started | Observed) -> Noticed:
         noticed = self._intake.observe(event.sightings)
-        self._force(self._intake.spoilt(event.absent, self._forced), OUTPUT_GONE, noticed)
-        self._force(self._intake.spoilt(event.altered, self._forced), OUTPUT_ALTERED, noticed)
+        for outputs, reason in ((event.absent, OUTPUT_GONE), (event.altered, OUTPUT_ALTERED)):
+            spoilt = self._intake.spoilt(outputs, self._forced.spoilt)
+            self._forced.spoil(spoilt)
+            noticed.again(spoilt, reason)
         return noticed
 
-    def _ask(self, event: Asked) -> Iterable[Command]:
-        self.builds.ask(event)
-        return self._demand(event)
-
-    def _demand(self, asked: Asked) -> Iterable[Command]:
+    def _demand(self, asked: Asked, *, from_start: bool = False) -> Iterable[Command]:
         """Make dirty what is asked for although nothing in it changed."""
+        self.builds.ask(asked, from_start=from_start)
         noticed = Noticed()
         concerned = [node for node in self.graph if not asked.targets or node.facts.id in asked.targets]
         if asked.force:
-            self._force([node for node in concerned if node.claim], FORCED, noticed)
+            forced = [node for node in concerned if node.claim]
+            self._forced.ask(forced)
+            noticed.again(forced, FORCED)
         if asked.retry:
             noticed.again([node for node in concerned if node.status is Status.FAILED], FAILED_BEFORE)
         yield from self._take_in(noticed, asked.cause)
 
-    def _force(self, nodes: Iterable[Node], reason: str, noticed: Noticed) -> None:
-        forced = list(nodes)
-        self._forced.update(node.facts.id for node in forced)
-        noticed.again(forced, reason)
+    def _withdraw(self, ticket: Ticket) -> Iterable[Command]:
+        if not self.builds.withdraw(ticket):
+            self._forced.give_up()
+        return ()
 
-    def _take_in(
-        self, noticed: Noticed, cause: str, told: Tell | None = None, *, first: bool = False
-    ) -> Iterable[Command]:
+    def _take_in(self, noticed: Noticed, cause: str, told: Tell | None = None) -> Iterable[Command]:
         if noticed.touched:
             yield Commit(tuple(noticed.touched))
         if not noticed.changes:
@@ -184,31 +207,37 @@ class Machine:
                 self.schedule.discard(document)
         for output, document in noticed.removed:
             yield from self._book.remove(output, document)
-        yield from self._query(Propagate(tuple(noticed.changes.values()), first))
+        yield from self._go_ahead(noticed)
+        yield from self._book.unwritten()
+        yield from self._query(Propagate(tuple(noticed.changes.values())))
+
+    def _go_ahead(self, noticed: Noticed) -> Iterable[Command]:
+        job = self._ahead.begin(noticed.changes, self._forced) if self._open and self._scope is None else None
+        return [Render(job)] if job else []
 
     def _query(self, command: Propagate | Resume | FindCycle) -> Iterable[Command]:
         self._asked_of_store += 1
         yield command
 
     def _mark(self, affected: Iterable[DocumentId]) -> Iterable[Command]:
-        self._asked_of_store -= 1
         nodes = [node for each in affected if (node := self.graph.get(each)) and node.exists]
         for node in nodes:
             self.graph.put(replace(node.facts, status=Status.DIRTY))
             node.cycle = ()
             self._doubts.dirty(node.facts.id)
-            yield from self._stop(node.facts.id)
+            if not self._ahead.is_out(node.facts.id):
+                yield from self._stop(node.facts.id)
             yield self._book.tell("document.dirty", document=node.facts.id, reason=self.reasons.get(node.facts.id))
         if self._open:
             self._enter(node for node in nodes if self._scope is None or node.facts.id in self._scope)
+        if waiting := self._ahead.settle():
+            yield from self._stop(waiting)
 
     def _resume(self, event: Resumed) -> Iterable[Command]:
-        self._asked_of_store -= 1
         self._open, self._scope = True, event.scope
         if self.asked:
             asked = replace(self.asked, targets=event.scope or frozenset())
-            self.builds.ask(asked, from_start=True)
-            yield from self._demand(asked)
+            yield from self._demand(asked, from_start=True)
         dirty = [node for node in self.graph if node.status is Status.DIRTY]
         self._enter((node for node in dirty if event.scope is None or node.facts.id in event.scope), event.frontier)
 
@@ -239,6 +268,7 @@ class Machine:
         if not self.schedule:
             yield from self._end()
         elif self._is_stuck:
+            yield from self._book.unwritten()
             for members in self.schedule.stuck():
                 yield from self._query(FindCycle(members))
         yield from self.builds.answers(self.graph, self.schedule, quiet=not self.schedule)
@@ -269,7 +299,7 @@ class Machine:
     def _decide(self, node: Node) -> Iterable[Command]:
         document = node.facts.id
         yield from self._retrace(node)
-        forced = document in self._forced or self._doubts.is_freed(document)
+        forced = self.is_forced(document) or self._doubts.is_freed(document)
         decision = verdict.decide(self.graph, node, forced=forced, doubtful=self._doubts.is_doubtful(node))
         self._doubts.decided(document)
         match decision:
@@ -339,12 +369,9 @@ class Machine:
             yield from self._again(node, job, event, ())
         elif not target.exists or (target.status in verdict.BROKEN and not needs.kind.of_content):
             self._runs.end(job)
-            problem = event.outcome.problem if isinstance(event.outcome, Unmet) else None
-            yield from self._book.fail(
-                node,
-                problem or verdict.missing(job.document, needs),
-                verdict.culprit_of(target) if target.exists else needs.target,
-            )
+            told = event.outcome.problem if isinstance(event.outcome, Unmet) else None
+            culprit = verdict.culprit_of(target) if target.exists else needs.target
+            yield from self._book.fail(node, told or verdict.missing(job.document, needs), culprit)
         else:
             yield from self._again(node, job, event, (needs.target,))
 
@@ -381,7 +408,7 @@ class Machine:
             yield from self._book.fail(node, event.problem, finished=finished)
             return
         yield from self._replaced(node, job.output)
-        self._forced.discard(job.document)
+        self._forced.made(job.document)
         self._tries.pop(job.document, None)
         yield from self._book.rendered(node, job, finished.outcome, finished)
 

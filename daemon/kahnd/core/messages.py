@@ -50,6 +50,13 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Whoever has this ticket waits no more."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
 class Started:
     """A session's first look at everything: what differs from the snapshot, and which outputs are not there.
 
@@ -129,27 +136,21 @@ class CycleFound:
     path: tuple[DocumentId, ...]
 
 
-Event = Started | Observed | Propagated | Resumed | Looked | Finished | Published | CycleFound | Asked
+Event = Started | Observed | Propagated | Resumed | Looked | Finished | Published | CycleFound | Asked | Withdrawn
 
 # Commands
 
 
 @dataclass(frozen=True, slots=True)
 class Propagate:
-    """Tell the database what changed; it answers Propagated.
-
-    `first`: it knew nothing before. Then what changed is all that is affected, and its answer need not be waited for.
-    """
+    """Tell the database what changed; it answers Propagated."""
 
     changes: tuple[Change, ...]
-    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Ask the database for its next batch; it answers Resumed. `first`: it knew nothing before."""
-
-    first: bool = False
+    """Ask the database for its next batch; it answers Resumed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NewType
 
+from kahnd.core.problem import Problem as Problem  # noqa: PLC0414 (told with the values it belongs to)
+
 DocumentId = NewType("DocumentId", str)
 """A document's path, relative to the project, with `/`. A collection's id is its pattern with a leading `/`."""
 OutputPath = NewType("OutputPath", str)
@@ -109,25 +111,6 @@ class Scan:
 
     dependencies: tuple[Dependency, ...] = ()
     facets: Facets | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What a user is told: what happened, where, and what to do. `detail` is a renderer's own output.
-
-    `passing`: it is of the machine's making, and may be mended without a word; what fails by it is tried again.
-    """
-
-    message: str
-    file: str = ""
-    line: int = 0
-    remedy: str = ""
-    detail: str = ""
-    passing: bool = False
-
-    def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
-        return f"{place}{self.message}" + (f" ({self.remedy})" if self.remedy else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +295,8 @@ class Job:
     """All a renderer needs to render one document once.
 
     `stage` is where the output goes (relative to the project); `deps` are the direct dependencies' files in
-    the order found; `collections` the members of every collection known to be read, by collection id.
+    the order found, `targets` the documents that these are (rendered from), `discovered` those of them that only an
+    earlier run told of; `collections` the members of every collection known to be read, by collection id.
     """
 
     run: RunId
@@ -322,7 +306,8 @@ class Job:
     output: OutputPath
     stage: str
     deps: tuple[str, ...] = ()
-    dependencies: tuple[Dependency, ...] = ()
+    targets: tuple[DocumentId, ...] = ()
+    discovered: tuple[DocumentId, ...] = ()
     collections: tuple[tuple[DocumentId, tuple[DocumentId, ...]], ...] = ()
 
 

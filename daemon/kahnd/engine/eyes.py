@@ -12,6 +12,7 @@ import anyio
 from kahnd.core.messages import Event, Looked, Observed, Tell
 from kahnd.core.model import DocumentId, Sighting, Snapshot
 from kahnd.engine.inspection import Inspection, Spoilt
+from kahnd.engine.pulse import Pulse, Waits
 from kahnd.ports import Batch, Clock, Tree, Watcher
 
 Send = Callable[[Event], None]
@@ -28,14 +29,17 @@ class Eyes:
     on; True where they are to the ignore rules. `on_look` hears of each look: its seconds, and how much had changed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it sees by, and everybody who hears of it
         self,
         tree: Tree,
         inspection: Inspection,
         send: Send,
         on_config: Callable[[bool], None],
+        *,
         on_look: Callable[[float, int], None] = lambda _seconds, _changed: None,
+        pulse: Pulse | None = None,
     ) -> None:
+        self._pulse = pulse or Pulse()
         self._on_config = on_config
         self._on_look = on_look
         self._inspection = inspection
@@ -119,7 +123,8 @@ class Eyes:
 
     async def _timed(self, look: Awaitable[tuple[Sighting, ...]]) -> tuple[Sighting, ...]:
         began = time.perf_counter()
-        sightings = await look
+        with self._pulse.waiting(Waits.LOOK):
+            sightings = await look
         self._on_look(time.perf_counter() - began, len(sightings))
         return sightings
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from kahnd.core.model import Problem
+from kahnd import __version__
+from kahnd.core.problem import Problem
 from kahnd.errors import KahndError, NoDaemonError, StoreError, UsageError
 from kahnd.service.paths import socket_path
 
@@ -22,6 +24,11 @@ ANSWER_TIMEOUT_S: Final = 10.0
 """How long a daemon may take to begin an answer, before it counts as not there."""
 GRACE_S: Final = 5.0
 """How much longer than a `wait`'s own limit its answer may take."""
+SILENCE_S: Final = 45.0
+"""A daemon that tells no event says every 15 seconds that it is there; so long without a word is none."""
+_JSON: Final = {"Content-Type": "application/json"}
+_UNKNOWN: Final = frozenset({http.client.NOT_FOUND, http.client.METHOD_NOT_ALLOWED})
+"""What a daemon says to a call that it does not know."""
 
 _ERRORS: Final[Mapping[int, type[KahndError]]] = {
     UsageError.exit_code: UsageError,
@@ -40,6 +47,15 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One event: its id, its name, and the log's line; a `gap` has no id, and says how many were `missed`."""
+
+    id: str
+    name: str
+    line: Json
 
 
 class ControlClient:
@@ -86,6 +102,34 @@ class ControlClient:
         patience = None if timeout is None else timeout + GRACE_S
         return self._stream("/v1/wait", {"targets": list(targets), "timeout": timeout}, progress, patience)
 
+    def reload(self) -> bool:
+        """Have `kahnd.toml` read again; whether anything is another now."""
+        with self._answer("POST", "/v1/reload", b"") as (_, response):
+            return bool(_decoded(response.read())["changed"])
+
+    def events(
+        self,
+        *,
+        level: str = "debug",
+        document: str | None = None,
+        build: str | None = None,
+        names: Sequence[str] = (),
+        after: str | None = None,
+    ) -> Generator[Happening, None, None]:
+        """What happens, from now on, or after the event of that id, until it is closed; NoDaemonError ends it too.
+
+        `level`: and above. `names`: only those.
+        """
+        wanted = {"level": level, "document": document, "build": build}
+        query = urlencode(
+            [*((key, value) for key, value in wanted.items() if value), *(("event", each) for each in names)]
+        )
+        headers = {"Last-Event-ID": after} if after else {}
+        with self._answer("GET", f"/v1/events?{query}", None, headers) as (connection, response):
+            connection.settimeout(SILENCE_S)
+            yield from _happenings(response)
+        raise _nobody("the daemon stopped")
+
     def _get(self, path: str, query: Mapping[str, Sequence[str]]) -> Json:
         with self._answer("GET", f"{path}?{urlencode(query, doseq=True)}".rstrip("?"), None) as (_, response):
             return _decoded(response.read())
@@ -109,12 +153,12 @@ class ControlClient:
 
     @contextmanager
     def _answer(
-        self, method: str, path: str, body: bytes | None
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] = MappingProxyType({})
     ) -> Iterator[tuple[socket.socket, http.client.HTTPResponse]]:
         """An open answer of status 200, and its connection."""
         connection = _UnixConnection(self._address, self._timeout)
         try:
-            connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
+            connection.request(method, path, body, {**headers, **(_JSON if body else {})})
             stream = connection.sock
             response = connection.getresponse()
             if response.status != http.client.OK:
@@ -143,6 +187,18 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._address))
 
 
+def _happenings(lines: Iterable[bytes]) -> Iterator[Happening]:
+    """A stream of server-sent events; comments have no name."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.decode().rstrip("\n").partition(": ")
+        if name:
+            fields[name] = value
+        elif "data" in fields:
+            yield Happening(fields.get("id", ""), fields["event"], _decoded(fields["data"].encode()))
+            fields = {}
+
+
 def _decoded(content: bytes) -> Json:
     try:
         return dict(json.loads(content))
@@ -151,6 +207,10 @@ def _decoded(content: bytes) -> Json:
 
 
 def _refusal(response: http.client.HTTPResponse) -> KahndError:
+    theirs = response.headers.get("Kahnd-Version", "an older one")
+    if response.status in _UNKNOWN and theirs != __version__:
+        message = f"the daemon is of another version: {theirs}, and this is {__version__}"
+        return NoDaemonError(Problem(message, remedy="restart it"))
     error = _decoded(response.read()).get("error")
     if isinstance(error, dict):
         return _told(error)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TextIO, TypeVar
 
@@ -14,31 +16,31 @@ import anyio
 from anyio.abc import TaskGroup
 
 from kahnd.config.loader import log_config
-from kahnd.core.graph import Graph
-from kahnd.core.model import Problem, Snapshot
-from kahnd.core.preview import preview
-from kahnd.engine import Engine, Patience, questions, resolve
+from kahnd.engine import Engine, Patience, Pulse, Waits
 from kahnd.errors import KahndError, StoreCorruptError, StoreLostError
-from kahnd.ports import PRESSING
-from kahnd.service import present
+from kahnd.service import standing
 from kahnd.service.absences import Absences
+from kahnd.service.api import shapes
+from kahnd.service.api.server import serving
+from kahnd.service.broadcast import Broadcast
 from kahnd.service.clock import build_ids
-from kahnd.service.control import OnProgress, serving
+from kahnd.service.ending import Ending
 from kahnd.service.events import Event, tell
+from kahnd.service.faults import Faults
+from kahnd.service.frontdesk import FrontDesk
 from kahnd.service.glance import Glance, Onlooker, glance
-from kahnd.service.groups import unwrapped
+from kahnd.service.groups import cancel_after, unwrapped
+from kahnd.service.herald import Herald
 from kahnd.service.limits import allow_files
 from kahnd.service.lock import ProjectLock, project_lock
 from kahnd.service.logs import configure
+from kahnd.service.notify import Notifier
 from kahnd.service.session import Project, Say, Session, open_session, read_project, stored
 
 T = TypeVar("T")
 Json = dict[str, Any]
-INTERRUPTED: Final = 130
 LOOK_S: Final = 0.5
 """How often the lock and the source folders are looked after."""
-FAULT_S: Final = 5.0
-"""A fault that comes again within this time has not been over in between."""
 
 
 def run(root: Path, onlookers: Sequence[Onlooker] = (), stream: TextIO | None = sys.stderr) -> int:
@@ -46,12 +48,23 @@ def run(root: Path, onlookers: Sequence[Onlooker] = (), stream: TextIO | None = 
 
     `onlookers` see what it does; `stream` gets the log beside its file, if there is one.
     """
+    notifier = Notifier.take(os.environ)
+    faulthandler.enable()  # a watchdog's SIGABRT leaves in the log where it hung
+    for number in (signal.SIGHUP, signal.SIGUSR1):  # before they mean something they mean nothing: no end, least of all
+        signal.signal(number, lambda *_: None)
     project = read_project(root)
     secrets = project.config.store.secrets
     files = allow_files()
     with project_lock(root) as lock:
-        terminal = stream is not None and stream.isatty()
-        logging = configure(log_config(root, os.environ), root, terminal=terminal, stream=stream, secrets=secrets)
+        broadcast = Broadcast()
+        logging = configure(
+            log_config(root, os.environ),
+            root,
+            terminal=stream is not None and stream.isatty(),
+            stream=stream,
+            secrets=secrets,
+            listeners=(broadcast.publish,),
+        )
 
         def say(event: str, **fields: Any) -> None:
             tell(logging.log, Event(event), **fields)
@@ -60,153 +73,113 @@ def run(root: Path, onlookers: Sequence[Onlooker] = (), stream: TextIO | None = 
 
         try:
             with unwrapped():
-                return anyio.run(Daemon(project, lock, say, files, onlookers).run)
+                return anyio.run(Daemon(project, lock, Voice(say, broadcast, onlookers), files, notifier).run)
         finally:
             for each in onlookers:
                 each.close()
             logging.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What a daemon says, and who hears it."""
+
+    say: Say
+    broadcast: Broadcast
+    onlookers: Sequence[Onlooker] = ()
+
+
 class Daemon:
     """Holds the session of the moment, and answers for it on the control socket."""
 
-    def __init__(
-        self, project: Project, lock: ProjectLock, say: Say, files: int, onlookers: Sequence[Onlooker] = ()
-    ) -> None:
+    def __init__(self, project: Project, lock: ProjectLock, voice: Voice, files: int, notifier: Notifier) -> None:
         self._project = project
         self._files = files
         self._lock = lock
-        self._say = say
-        self._onlookers = onlookers
+        self._say = say = voice.say
+        self._broadcast, self._onlookers = voice.broadcast, voice.onlookers
         self.patience = Patience(say)
+        self.pulse = Pulse()
+        self._herald = Herald(notifier, say, self._beat, self._standing)
+        self._ending = Ending(self, self._herald, say)
         self._absences = Absences(say)
         self._begun = False
         self._session: Session | None = None
         self._opened = anyio.Event()
         self._ended = anyio.Event()
+        self._desk = FrontDesk(self)
         self._changes, self._dealt_with = 0, 0
         self._changed, self._settled = anyio.Event(), anyio.Event()
         self._ignores_changed = False
-        self._stopped_by: int | None = None
         self._sound = True
-        self._rescans, self._overflows = 0, 0
+        self.rescans, self.overflows = 0, 0
         self._ids = build_ids()
-        self._mistakes: tuple[Problem, ...] = ()
+        self._refused: KahndError | None = None
+        self._reloads = 0
         self._ended_by = ""
-        self._faulty_until = 0.0
 
     async def run(self) -> int:
         """Run sessions until a signal; 0, or 130 after an interrupt."""
-        asyncio.get_running_loop().set_exception_handler(self._on_fault)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._heed_signals, tasks)
-            for each in self._onlookers:
-                tasks.start_soon(each.follow, self.glance, self._say)
-            cause = "start"
-            while True:
-                await self._live(cause)
-                self._lock.renew()
-                cause = "the state folder was removed"
-        self._say(Event.DAEMON_STOPPED, signal=signal.Signals(self._stopped_by or signal.SIGTERM).name)
-        return INTERRUPTED if self._stopped_by == signal.SIGINT else 0
+        asyncio.get_running_loop().set_exception_handler(Faults(self._say))
+        async with anyio.create_task_group() as beside:  # signals are heeded, and the manager is told, to the very end
+            with anyio.CancelScope() as work:
+                await beside.start(self._ending.heed, work)
+                beside.start_soon(self._herald.run)
+                for each in self._onlookers:
+                    beside.start_soon(each.follow, self.glance, self._say)
+                await self._work()
+            beside.cancel_scope.cancel()
+        self._ending.told()
+        return self._ending.exit_code
+
+    async def _work(self) -> None:
+        cause = "start"
+        while True:
+            await self._live(cause)
+            self._lock.renew()
+            cause = "the state folder was removed"
 
     # What can be asked
 
-    def status(self) -> Json:
-        """The answer to `status`, from what is in memory."""
-        config, session = self._project.config, self._session
-        engine = session.engine if session else None
-        now = {
-            "pid": os.getpid(),
-            "state": self._state(),
-            "watch": {
-                "backend": session.watcher.backend if session else None,
-                "overflows": self._overflows + (session.watcher.overflows if session else 0),
-                "rescans": self._rescans + (engine.eyes.rescans if engine else 0),
-                "unwatched": list(session.watcher.unwatched) if session else [],
-            },
-            "store": {"url": config.store.url},
-        }
-        graph = engine.machine.graph if engine else Graph(self._project.layout, Snapshot())
-        return present.status(config.name, str(config.root), graph, engine.last_build if engine else None, **now)
+    @property
+    def project(self) -> Project:
+        """As it is configured now."""
+        return self._project
+
+    @property
+    def session(self) -> Session | None:
+        """The session of the moment, if there is one."""
+        return self._session
+
+    @property
+    def state(self) -> shapes.State:
+        """In a word."""
+        return standing.word(self._session, self.patience)
 
     def glance(self) -> Glance:
         """What goes on, for those who look on."""
         session = self._session
         unwatched = tuple(session.watcher.unwatched) if session else ()
-        now = {"trouble": self.trouble(), "unwatched": unwatched, "mistakes": self._mistakes}
-        return glance(session.engine if session else None, self._state(), **now)
+        mistakes = self._refused.problems if self._refused else ()
+        now = {"trouble": self.trouble(), "unwatched": unwatched, "mistakes": mistakes}
+        return glance(session.engine if session else None, self.state, **now)
 
     def trouble(self) -> str:
-        """That the database is away, where it is."""
+        """That the database is away, where it is, or that it ends."""
+        if self._ending.by:
+            return "the daemon is stopping"
         return f"the database is away, and waited for: {self.patience.lost}" if self.patience.lost else ""
 
-    async def plan(self, targets: tuple[str, ...]) -> Json:
-        """The answer to `plan`."""
+    async def reloaded(self) -> bool:
+        """Read the configuration again; whether anything is another now. Raises KahndError where it can't be used."""
+        before = self._reloads
+        self.on_config(ignores=False)
+        await self.config_settled()
+        if self._refused:
+            raise self._refused
+        return self._reloads != before
 
-        async def ask(engine: Engine) -> Json:
-            found = preview(engine.machine)
-            if targets:
-                found = found.within(await engine.closure(targets))
-            return present.plan(found)
-
-        return await self._of_session(ask)
-
-    async def graph(self, targets: tuple[str, ...], *, reverse: bool) -> Json:
-        """The answer to `graph`."""
-
-        async def ask(engine: Engine) -> Json:
-            graph = engine.machine.graph
-            if not targets:
-                return present.graph_of(graph, None)
-            within = present.dependents(graph, resolve(graph, targets)) if reverse else await engine.closure(targets)
-            return present.graph_of(graph, within)
-
-        return await self._of_session(ask)
-
-    async def build(self, targets: tuple[str, ...], *, force: bool, on_progress: OnProgress) -> Json:
-        """The answer to `build`."""
-
-        async def ask(engine: Engine) -> Json:
-            return present.answered(
-                await engine.ask("build", targets, retry=True, force=force, on_progress=on_progress)
-            )
-
-        return await self._of_session(ask)
-
-    async def retry(self, targets: tuple[str, ...], *, on_progress: OnProgress) -> Json:
-        """The answer to `retry`."""
-
-        async def ask(engine: Engine) -> Json:
-            return present.answered(await engine.retry(targets, on_progress=on_progress))
-
-        return await self._of_session(ask)
-
-    async def why(self, target: str) -> Json:
-        """The answer to `why`."""
-
-        async def ask(engine: Engine) -> Json:
-            return present.why(await questions.why(engine, target))
-
-        return await self._of_session(ask)
-
-    async def history(self, document: str | None, limit: int) -> Json:
-        """The answer to `history`."""
-
-        async def ask(engine: Engine) -> Json:
-            return present.history(await questions.history(engine, document, limit))
-
-        return await self._of_session(ask)
-
-    async def wait(self, targets: tuple[str, ...], *, on_progress: OnProgress) -> Json:
-        """The answer to `wait`."""
-
-        async def ask(engine: Engine) -> Json:
-            return present.answered(await engine.ask("wait", targets, on_progress=on_progress))
-
-        return await self._of_session(ask)
-
-    async def _of_session(self, ask: Callable[[Engine], Awaitable[T]]) -> T:
+    async def of_session(self, ask: Callable[[Engine], Awaitable[T]]) -> T:
         """Ask the session of the moment; should it end before it has answered, ask the next one."""
         while True:
             await self._opened.wait()
@@ -214,7 +187,7 @@ class Daemon:
             answers: list[T | KahndError] = []
             if session:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(_cancel_after, ended, tasks)
+                    tasks.start_soon(cancel_after, ended, tasks)
                     answers += await _answer(ask, session.engine, ended)
                     tasks.cancel_scope.cancel()
             for answer in answers:
@@ -222,24 +195,11 @@ class Daemon:
                     raise answer
                 return answer
 
-    def _state(self) -> str:
-        return "degraded" if self.patience.tried else _state(self._session)
-
     # Sessions
-
-    def _on_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """A socket that can't be accepted for want of files is tried again by the loop, and told once until it can."""
-        error = context.get("exception")
-        if not isinstance(error, OSError) or error.errno not in PRESSING:
-            loop.default_exception_handler(context)
-            return
-        if loop.time() > self._faulty_until:
-            self._say(Event.CONTROL_FAILED, error=error.strerror, remedy="see to the limit on open files (ulimit -n)")
-        self._faulty_until = loop.time() + FAULT_S
 
     async def _live(self, cause: str) -> None:
         """Answer, and run sessions, for as long as the state folder stays."""
-        async with serving(self._project.root, self), anyio.create_task_group() as tasks:
+        async with serving(self._project.root, self._desk, self._broadcast), anyio.create_task_group() as tasks:
             tasks.start_soon(self._heed_removal, tasks)
             self._say(Event.DAEMON_STARTED, pid=os.getpid(), project=self._project.config.name)
             while not self._lock.lost:
@@ -272,6 +232,7 @@ class Daemon:
             if not self._begun:
                 raise
             await self.patience.rest(error)
+            self.pulse.sign(Waits.SESSION)
             return cause
         return self._ended_by
 
@@ -285,13 +246,13 @@ class Daemon:
                 async with anyio.create_task_group() as tasks:
                     self.on_config(ignores=False)  # what was saved since it was read, and before it was watched
                     tasks.start_soon(self._await_reload, tasks)
-                    tasks.start_soon(self._await_start, session.engine)
+                    tasks.start_soon(self._await_start, session)
                     tasks.start_soon(self._heed_sources)
                     rescan_s = self._project.config.watch.rescan_s
                     await session.engine.run(cause=cause, watcher=session.watcher, rescan_s=rescan_s)
             finally:
-                self._rescans += session.engine.eyes.rescans
-                self._overflows += session.watcher.overflows
+                self.rescans += session.engine.eyes.rescans
+                self.overflows += session.watcher.overflows
                 self._session, self._opened = None, anyio.Event()
                 self._ended.set()
 
@@ -301,10 +262,20 @@ class Daemon:
             await anyio.sleep(LOOK_S)
             self._absences.tell(self._project.config.missing_sources())
 
-    async def _await_start(self, engine: Engine) -> None:
-        """A session that has come so far has had a sound database: should that be damaged, it is worth another."""
-        await engine.started.wait()
+    async def _await_start(self, session: Session) -> None:
+        """A session that has come so far has had a sound database: should that be damaged, it is worth another.
+
+        Workers are started now: until the first look they would only hold that up.
+        """
+        await session.engine.started.wait()
         self._sound = True
+        session.pool.keep_ready()
+        self._tell_ready()
+
+    def _tell_ready(self) -> None:
+        """Once a session has started, and what it is built on is as it was then."""
+        if self._session and self._session.engine.started.is_set() and self._dealt_with >= self._changes:
+            self._herald.ready()
 
     def on_config(self, ignores: bool) -> None:  # noqa: FBT001 - a callback
         """Remember that what the session is built on may have changed."""
@@ -323,13 +294,15 @@ class Daemon:
         while True:
             await self._changed.wait()
             self._changed, changes = anyio.Event(), self._changes
-            reloaded = await self._reload()
+            reloaded = not self._ending.by and await self._reload()
             self._dealt_with = changes
             settled, self._settled = self._settled, anyio.Event()
             settled.set()
             if reloaded:
+                self._herald.reloading()
                 tasks.cancel_scope.cancel()
                 return
+            self._tell_ready()
 
     async def _reload(self) -> bool:
         """Take the project as it is now for the next session; False where it is no other, or can't be used."""
@@ -337,15 +310,16 @@ class Daemon:
             project = await anyio.to_thread.run_sync(read_project, self._project.root)
             await self._try_store(project)
         except KahndError as error:
-            self._mistakes = error.problems
+            self._refused = error
             for problem in error.problems:
                 self._say(Event.CONFIG_INVALID, error=str(problem), remedy="the last good configuration stays")
             return False
         other = self._ignores_changed or project != self._project
-        if other or self._mistakes:
+        self._reloads += other
+        if other or self._refused:
             self._say(Event.CONFIG_RELOADED, rules=len(project.layout.rules))
         self._ended_by = self._difference(project)
-        self._project, self._ignores_changed, self._mistakes = project, False, ()
+        self._project, self._ignores_changed, self._refused = project, False, None
         return other
 
     def _difference(self, project: Project) -> str:
@@ -360,15 +334,32 @@ class Daemon:
             async with stored(project.config, self._say):
                 return
 
-    async def _heed_signals(self, tasks: TaskGroup) -> None:
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-            async for number in signals:
-                if number == signal.SIGHUP:
-                    self.on_config(ignores=False)
-                    continue
-                self._stopped_by = number
-                tasks.cancel_scope.cancel()
-                return
+    # What signals and the service manager want
+
+    def reload(self) -> None:
+        """Read the configuration again."""
+        self._herald.reloading()
+        self.on_config(ignores=False)
+
+    def to_finish(self) -> tuple[Engine, anyio.Event] | None:
+        """The engine, unless what came of its renderings could not be kept."""
+        return (self._session.engine, self._ended) if self._session and not self.patience.tried else None
+
+    def grace_s(self) -> float:
+        """How long renderings may take to end."""
+        return self._project.config.pool.grace_s
+
+    def dump(self) -> Json:
+        """How things are, for the log."""
+        return standing.full(self.patience, self._session, self.pulse, self._project.config.store.url)
+
+    def _standing(self) -> str:
+        if self._ending.by:
+            return standing.ending(self._session)
+        return standing.line(self._session, self.patience)
+
+    def _beat(self) -> str:
+        return self._session.engine.beat() if self._session else self.pulse.hung()
 
 
 async def _answer(ask: Callable[[Engine], Awaitable[T]], engine: Engine, ended: anyio.Event) -> list[T | KahndError]:
@@ -382,17 +373,3 @@ async def _answer(ask: Callable[[Engine], Awaitable[T]], engine: Engine, ended: 
         if not ended.is_set():
             return [error]
     return []
-
-
-async def _cancel_after(event: anyio.Event, tasks: TaskGroup) -> None:
-    await event.wait()
-    tasks.cancel_scope.cancel()
-
-
-def _state(session: Session | None) -> str:
-    if session is None or not session.engine.started.is_set():
-        return "scanning"
-    engine = session.engine
-    if session.watcher.unwatched:
-        return "degraded"
-    return "idle" if engine.machine.quiet else "rendering"

@@ -15,7 +15,10 @@ class Event(StrEnum):
     """What is in a log line's `event`."""
 
     DAEMON_STARTED = "daemon.started"
+    DAEMON_STOPPING = "daemon.stopping"
     DAEMON_STOPPED = "daemon.stopped"
+    DAEMON_STATE = "daemon.state"
+    DAEMON_HUNG = "daemon.hung"
     SCAN_FINISHED = "scan.finished"
     WATCH_BATCH = "watch.batch"
     WATCH_OVERFLOW = "watch.overflow"
@@ -64,6 +67,7 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.NOTIFY_FAILED: logging.WARNING,
         Event.STATE_REMOVED: logging.WARNING,
         Event.STORE_REBUILT: logging.WARNING,
+        Event.DAEMON_HUNG: logging.ERROR,
         Event.DOCUMENT_FAILED: logging.ERROR,
         Event.CYCLE_FOUND: logging.ERROR,
         Event.CONFIG_INVALID: logging.ERROR,

@@ -90,7 +90,7 @@ def glance(engine: Engine | None, state: str, **now: Any) -> Glance:
         cause=(builds.current or ("", ""))[1],
         done=done,
         total=done + len(schedule),
-        running=tuple(Rendering(each, schedule.generation(each), seconds) for each, seconds in engine.out()),
+        running=tuple(Rendering(each, schedule.generation(each), seconds) for each, seconds in engine.at_hand().jobs),
         wrong=_wrong(graph),
         **now,
     )

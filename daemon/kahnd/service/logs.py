@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -23,6 +23,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 from kahnd.config.values import LogConfig
 from kahnd.service import colours
+from kahnd.service.journal import is_journal, levelled
 
 ROTATE_BYTES: Final = 5_000_000
 KEPT_FILES: Final = 3
@@ -45,19 +46,28 @@ class Logging:
         self._file.close()
 
 
-def configure(
-    config: LogConfig, root: Path, *, terminal: bool, stream: TextIO | None = sys.stderr, secrets: Iterable[str] = ()
+def configure(  # noqa: PLR0913 (what a log is made of)
+    config: LogConfig,
+    root: Path,
+    *,
+    terminal: bool,
+    stream: TextIO | None = sys.stderr,
+    secrets: Iterable[str] = (),
+    listeners: Iterable[Sink] = (),
 ) -> Logging:
     """A logger to be passed on, that writes to the file and to the stream (None: to the file alone).
 
-    The stream gets text where the format says so, or is `auto` and it is a `terminal`; else JSON lines.
+    The stream gets text where the format says so, or is `auto` and it is a `terminal`; else JSON lines. In the journal
+    each has its level. The `listeners` get each event itself.
     None of the `secrets` ever reaches a line.
     """
     file = _LogFile(root, config.file)
     sinks: list[Sink] = [file.write]
     if stream is not None:
         as_text = config.format == "console" or (config.format == "auto" and terminal)
-        sinks.append(_to_stream(stream, _console(terminal=terminal) if as_text else as_json))
+        line = _console(terminal=terminal) if as_text else as_json
+        sinks.append(_to_stream(stream, levelled(line) if is_journal(stream, os.environ) else line))
+    sinks += listeners
     wrapper = structlog.make_filtering_bound_logger(config.level)
     log = structlog.wrap_logger(_Tee(sinks), processors=_processors(secrets), wrapper_class=wrapper).bind()
     return Logging(log, file)
@@ -95,7 +105,7 @@ def _redacted(value: Any, secrets: tuple[str, ...]) -> Any:
     return value
 
 
-def as_json(event: Event) -> str:
+def as_json(event: Mapping[str, Any]) -> str:
     """One line, without its end."""
     try:
         return msgspec.json.encode(event).decode()

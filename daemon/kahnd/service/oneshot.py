@@ -19,6 +19,8 @@ from kahnd.errors import ConfigError
 from kahnd.ports import OnEnd
 from kahnd.render.outputs import FileOutputs
 from kahnd.service import present
+from kahnd.service.api import shapes
+from kahnd.service.api.shapes import plain
 from kahnd.service.client import Progress
 from kahnd.service.clock import SystemClock, build_ids
 from kahnd.service.events import Event, tell
@@ -74,7 +76,7 @@ def _performed(root: Path, question: _Question, progress: Callable[[Progress], N
             progress(Progress(done, total, document))
 
         try:
-            return present.answered(anyio.run(_perform, project, question, on_progress, say, files))
+            return plain(present.answered(anyio.run(_perform, project, question, on_progress, say, files)))
         finally:
             logging.close()
 
@@ -109,13 +111,17 @@ def status(root: Path) -> Json:
     with _at_rest(project), unwrapped():
         snapshot = anyio.run(_snapshot, project)
     config = project.config
-    now: Json = {
-        "pid": None,
-        "state": "stopped",
-        "watch": {"backend": None, "overflows": 0, "rescans": 0, "unwatched": []},
-        "store": {"url": config.store.url},
-    }
-    return present.status(config.name, str(root), Graph(project.layout, snapshot), snapshot.last_build, **now)
+    told = present.status(
+        config.name,
+        str(root),
+        Graph(project.layout, snapshot),
+        snapshot.last_build,
+        pid=None,
+        state="stopped",
+        watch=shapes.Watch(backend=None, overflows=0, rescans=0, unwatched=()),
+        store=config.store.url,
+    )
+    return plain(told)
 
 
 def why(root: Path, target: str) -> Json:
@@ -129,7 +135,7 @@ def history(root: Path, document: str | None, limit: int) -> Json:
     """Past renders, newest first, from the database."""
     project = read_project(root)
     with _at_rest(project), unwrapped():
-        return present.history(anyio.run(_history, project, document, limit))
+        return plain(present.history(anyio.run(_history, project, document, limit)))
 
 
 def graph(root: Path, target: str | None, *, reverse: bool) -> Json:
@@ -161,7 +167,7 @@ async def _why(project: Project, target: str) -> Json:
         async with stored(project.config, _noting(project)) as store:
             return await store.history(document, limit)
 
-    return present.why(await questions.why(engine, target, past))
+    return plain(present.why(await questions.why(engine, target, past)))
 
 
 async def _history(project: Project, document: str | None, limit: int) -> tuple[HistoryEntry, ...]:
@@ -174,16 +180,16 @@ async def _history(project: Project, document: str | None, limit: int) -> tuple[
 
 async def _plan(project: Project, targets: tuple[str, ...]) -> Json:
     found = preview((await _rehearsed(project, targets)).machine)
-    return present.plan(found)
+    return plain(present.plan(found))
 
 
 async def _graph(project: Project, target: str | None, reverse: bool) -> Json:  # noqa: FBT001 - anyio.run passes by position
     engine = await _rehearsed(project, ())
     graph = engine.machine.graph
     if target is None:
-        return present.graph_of(graph, None)
+        return plain(present.graph_of(graph, None))
     found = present.dependents(graph, resolve(graph, (target,))) if reverse else await engine.closure((target,))
-    return present.graph_of(graph, found)
+    return plain(present.graph_of(graph, found))
 
 
 async def _rehearsed(project: Project, targets: tuple[str, ...], *, retry: bool = True) -> Engine:
@@ -233,6 +239,9 @@ class _NoPool:
 
     def cancel(self, run: RunId) -> None:
         """Nothing runs."""
+
+    def rest(self) -> None:
+        """Nothing is begun."""
 
 
 def _noting(project: Project) -> Say:

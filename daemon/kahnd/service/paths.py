@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +20,8 @@ def socket_path(root: Path) -> Path:
     near = real / ".kahnd" / "control.sock"
     if _fits(near):
         return near
+    import hashlib  # noqa: PLC0415 (slow to import, and seldom needed)
+
     name = f"{hashlib.blake2b(os.fsencode(real), digest_size=16).hexdigest()}.sock"
     return next(path for path in (folder / name for folder in _runtime_folders()) if _fits(path))
 
@@ -32,6 +32,8 @@ def _fits(path: Path) -> bool:
 
 def _runtime_folders() -> list[Path]:
     """Folders of the user's own, best first; the last is always short enough."""
+    import tempfile  # noqa: PLC0415 (likewise)
+
     uid = os.getuid()
     given = os.environ.get("XDG_RUNTIME_DIR")
     own = [Path(given)] if given else []

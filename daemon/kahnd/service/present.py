@@ -1,97 +1,98 @@
-"""The JSON shapes that users and scripts rely on."""
+"""From what the engine knows to what users and scripts are told: see `api/shapes`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from kahnd import __version__
 from kahnd.core.builds import Tally, report
 from kahnd.core.explanation import Explanation
 from kahnd.core.graph import Graph, Node
-from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Problem, Status
+from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Problem, Reason, Status
 from kahnd.core.preview import Preview
 from kahnd.core.rules import is_collection
 from kahnd.engine import Answered
+from kahnd.service.api import shapes
 
-Json = dict[str, Any]
 
-
-def answered(answer: Answered) -> Json:
-    """The answer to `build` and `wait`."""
+def answered(answer: Answered) -> shapes.Report:
+    """The answer to `build`, `retry` and `wait`."""
     told = answer.report
-    return {
-        "rendered": list(told.rendered),
-        "skipped": list(told.skipped),
-        "failed": [_failure(document, problem) for document, problem in told.failed],
-        "blocked": [_blocked(*each) for each in told.blocked],
-        "removed": list(told.removed),
-        "warnings": [
-            {"document": document, "warning": str(problem), **_told(problem)} for document, problem in told.warnings
-        ],
-        "cycles": [list(cycle) for cycle in told.cycles],
-        "duration_ms": round(answer.duration_ms, 2),
-    }
+    return shapes.Report(
+        rendered=told.rendered,
+        skipped=told.skipped,
+        failed=_failures(told.failed),
+        blocked=_blocked(told.blocked),
+        removed=told.removed,
+        warnings=tuple(shapes.Warned(document, str(problem), **_place(problem)) for document, problem in told.warnings),
+        cycles=told.cycles,
+        duration_ms=round(answer.duration_ms, 2),
+    )
 
 
-def status(project: str, root: str, graph: Graph, last_build: BuildRecord | None, **now: Any) -> Json:
-    """The answer to `status`; `now` is what only a running daemon has: pid, state, watch, store."""
+def status(  # noqa: PLR0913 (each is a key)
+    project: str,
+    root: str,
+    graph: Graph,
+    last_build: BuildRecord | None,
+    *,
+    pid: int | None,
+    state: shapes.State,
+    watch: shapes.Watch,
+    store: str,
+) -> shapes.DaemonStatus:
+    """The answer to `status`. Its cost is that of what is wrong, not of all documents."""
     wrong = report(graph, Tally())
-    counts = {each: graph.counts[each] for each in Status}
-    return {
-        "project": project,
-        "root": root,
-        "documents": {"total": sum(counts.values()), **{each.lower(): count for each, count in counts.items()}},
-        "failures": [_failure(document, problem) for document, problem in wrong.failed],
-        "blocked": [_blocked(*each) for each in wrong.blocked],
-        "last_build": None if last_build is None else _build(last_build),
-        **now,
-    }
+    counts = {each.lower(): graph.counts[each] for each in Status}
+    return shapes.DaemonStatus(
+        project=project,
+        root=root,
+        pid=pid,
+        state=state,
+        version=__version__,
+        documents=shapes.Documents(total=sum(counts.values()), **counts),
+        failures=_failures(wrong.failed),
+        blocked=_blocked(wrong.blocked),
+        last_build=None if last_build is None else _build(last_build),
+        watch=watch,
+        store=shapes.Store(store),
+    )
 
 
-def plan(preview: Preview) -> Json:
+def plan(preview: Preview) -> shapes.Plan:
     """The answer to `plan`."""
-    return {
-        "generations": [list(generation) for generation in preview.generations],
-        "reasons": dict(preview.reasons),
-        "cycles": [list(cycle) for cycle in preview.cycles],
-    }
+    return shapes.Plan(
+        preview.generations, {str(each): reason for each, reason in preview.reasons.items()}, preview.cycles
+    )
 
 
-def why(found: Explanation) -> Json:
+def why(found: Explanation) -> shapes.Why:
     """The answer to `why`."""
-    return {
-        "document": found.document,
-        "status": found.status.value,
-        "reasons": [
-            {
-                "kind": each.kind.value,
-                "document": each.document,
-                "before": each.before,
-                "after": each.after,
-                "facets": [facet.value for facet in each.facets],
-            }
-            for each in found.reasons
-        ],
-        "chain": list(found.chain),
-        "rendered": None if found.rendered is None else _past(found.rendered),
-    }
+    return shapes.Why(
+        document=found.document,
+        status=found.status,
+        reasons=tuple(map(_reason, found.reasons)),
+        chain=found.chain,
+        rendered=None if found.rendered is None else _past(found.rendered),
+    )
 
 
-def history(entries: Sequence[HistoryEntry]) -> Json:
+def history(entries: Sequence[HistoryEntry]) -> shapes.History:
     """The answer to `history`: its list, as an object's one value."""
-    return {"history": [_past(each) for each in entries]}
+    return shapes.History(tuple(map(_past, entries)))
 
 
-def graph_of(graph: Graph, within: Collection[DocumentId] | None) -> Json:
+def graph_of(graph: Graph, within: Collection[DocumentId] | None) -> shapes.Graph:
     """The answer to `graph`: these nodes (None: all) and the edges among them, from depends on to."""
     nodes = [node for node in graph if within is None or node.facts.id in within]
     nodes.sort(key=lambda node: node.facts.id)
     shown = {node.facts.id for node in nodes}
-    edges = [(node.facts.id, each) for node in nodes for each in node.dependencies if each.target in shown]
-    return {
-        "nodes": [_node(node) for node in nodes],
-        "edges": [{"from": source, "to": each.target, "kind": each.kind.value} for source, each in edges],
-    }
+    edges = ((node.facts.id, each) for node in nodes for each in node.dependencies if each.target in shown)
+    return shapes.Graph(
+        nodes=tuple(map(_node, nodes)),
+        edges=tuple(shapes.Edge(source, each.target, each.kind) for source, each in edges),
+    )
 
 
 def dependents(graph: Graph, targets: Collection[DocumentId]) -> frozenset[DocumentId]:
@@ -108,54 +109,54 @@ def dependents(graph: Graph, targets: Collection[DocumentId]) -> frozenset[Docum
     return frozenset(found)
 
 
-def error(problems: Sequence[Problem], exit_code: int) -> Json:
-    """An error, as the control socket tells it: the first problem, and all of them."""
-    told = [_told(problem) for problem in problems]
-    return {"error": {**told[0], "exit_code": exit_code, "problems": told}}
+def _reason(reason: Reason) -> shapes.Reason:
+    return shapes.Reason(reason.kind, reason.document, reason.before, reason.after, tuple(reason.facets))
 
 
-def _told(problem: Problem) -> Json:
-    places: Mapping[str, object] = {"file": problem.file, "line": problem.line, "remedy": problem.remedy}
-    return {"message": problem.message, **{name: value for name, value in places.items() if value}}
+def _past(entry: HistoryEntry) -> shapes.Render:
+    return shapes.Render(
+        document=entry.document,
+        build=entry.build,
+        cause=entry.cause,
+        status=entry.status,
+        started_at=entry.started_at,
+        duration_ms=round(entry.duration_ms, 2),
+        error=entry.error,
+    )
 
 
-def _past(entry: HistoryEntry) -> Json:
-    return {
-        "document": entry.document,
-        "build": entry.build,
-        "cause": entry.cause,
-        "status": entry.status.value,
-        "started_at": entry.started_at,
-        "duration_ms": round(entry.duration_ms, 2),
-        "error": entry.error,
-    }
+def _failures(failed: Sequence[tuple[DocumentId, Problem]]) -> tuple[shapes.Failure, ...]:
+    return tuple(
+        shapes.Failure(document, str(problem), problem.detail, **_place(problem)) for document, problem in failed
+    )
 
 
-def _failure(document: DocumentId, problem: Problem) -> Json:
-    detail = {"output": problem.detail} if problem.detail else {}
-    return {"document": document, "error": str(problem), **_told(problem), **detail}
+def _blocked(blocked: Sequence[tuple[DocumentId, DocumentId, Problem]]) -> tuple[shapes.Blocked, ...]:
+    return tuple(
+        shapes.Blocked(document, because, str(problem), **_place(problem)) for document, because, problem in blocked
+    )
 
 
-def _blocked(document: DocumentId, because: DocumentId, problem: Problem) -> Json:
-    return {"document": document, "because": because, "error": str(problem), **_told(problem)}
+def _place(problem: Problem) -> dict[str, Any]:
+    """What the error's words are made of."""
+    return {"message": problem.message, "file": problem.file, "line": problem.line, "remedy": problem.remedy}
 
 
-def _build(build: BuildRecord) -> Json:
-    return {
-        "id": build.id,
-        "cause": build.cause,
-        "started_at": build.started_at,
-        "duration_ms": round(build.duration_ms, 2),
-        "rendered": build.rendered,
-        "skipped": build.skipped,
-        "failed": build.failed,
-        "blocked": build.blocked,
-        "removed": build.removed,
-        "generations": build.generations,
-    }
+def _build(build: BuildRecord) -> shapes.Build:
+    return shapes.Build(
+        id=build.id,
+        cause=build.cause,
+        started_at=build.started_at,
+        duration_ms=round(build.duration_ms, 2),
+        rendered=build.rendered,
+        skipped=build.skipped,
+        failed=build.failed,
+        blocked=build.blocked,
+        removed=build.removed,
+        generations=build.generations,
+    )
 
 
-def _node(node: Node) -> Json:
+def _node(node: Node) -> shapes.Node:
     rule = node.rule.match if node.rule else None
-    kind = {"collection": True} if is_collection(node.facts.id) else {}
-    return {"id": node.facts.id, "status": node.status.value, "rule": rule, "output": node.claim, **kind}
+    return shapes.Node(node.facts.id, node.status, rule, node.claim, is_collection(node.facts.id))

@@ -19,6 +19,7 @@ LONGEST_NAME: Final = 255
 """Bytes of a file's name, and of a unit's."""
 
 _PLAIN: Final = re.compile(rb"[a-zA-Z0-9:_.]")
+_UNSTARTABLE: Final = re.compile(r"[\"'\\]")
 _UNSAYABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Line ends, control characters, bytes that are no UTF-8."""
 
@@ -67,7 +68,7 @@ TasksMax=4096
 OOMPolicy=continue
 
 # What no rule's program needs, and what a user's own manager can forbid without name spaces, which not every machine
-# lets users have. A program that is setuid (sudo, rootless podman) wants NoNewPrivileges=no.
+# lets users have. For programs that are setuid (sudo, rootless podman) see docs/service.md.
 NoNewPrivileges=yes
 LockPersonality=yes
 RestrictRealtime=yes
@@ -108,7 +109,7 @@ def for_project(root: Path, program: Sequence[str], path: str) -> str:
     values = {
         "description": _plain(str(root)),
         "root": _plain(str(root)),
-        "command": " ".join(map(_quoted, (*program, "-C", str(root), "run"))),
+        "command": " ".join(map(_quoted, (*_startable(program), "-C", str(root), "run"))),
         "environment": f"{_PATH_NOTE}\nEnvironment={_quoted(f'PATH={path}')}\n",
     }
     return f"{MARK}\n# Changes of your own: systemctl --user edit '{name(root)}'\n\n{_UNIT.format_map(values)}"
@@ -135,6 +136,11 @@ def _escaped(byte: bytes, *, first: bool) -> str:
         return "-"
     is_plain = _PLAIN.match(byte) and not (first and byte == b".")
     return byte.decode() if is_plain else f"\\x{byte[0]:02x}"
+
+
+def _startable(program: Sequence[str]) -> Sequence[str]:
+    """Systemd starts no program with a quote or a backslash in its path; a shell does."""
+    return ("/bin/sh", "-c", 'exec "$0" "$@"', *program) if _UNSTARTABLE.search(program[0]) else program
 
 
 def _quoted(word: str) -> str:

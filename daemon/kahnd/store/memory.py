@@ -87,16 +87,14 @@ class MemoryStore:
                     paths.append((*path, target))
         return ()
 
-    async def commit(self, results: Sequence[Result]) -> None:
-        """Write results, their edges and the job history."""
+    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
+        """Write results, their edges and the job history, and a finished build."""
         for result in results:
             self._facts[result.facts.id] = result.facts
             self._connect(result.facts.id, result.edges)
             self._remember(result)
-
-    async def record_build(self, build: BuildRecord) -> None:
-        """Keep a finished build."""
-        self._keep(build)
+        if build:
+            self._keep(build)
 
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         """Past renders, newest first."""

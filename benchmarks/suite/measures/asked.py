@@ -1,0 +1,49 @@
+"""What a command that asks the daemon takes, from its start as a process to its end: Python's start and imports too."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+from suite.bench import Bench
+from suite.corpora import pages
+from suite.corpora.corpus import Corpus
+from suite.figures import Figure
+from suite.look import WrongError
+from suite.measures.guard import guarded
+from suite.tools.kahnd import PROGRAM, Kahnd
+
+COMMANDS: Final = ("status", "why", "wait")
+
+
+def commands(bench: Bench) -> Iterator[Figure]:
+    """Of a daemon that has nothing else to do."""
+    size = bench.sizes.middle
+    yield from guarded(partial(_measured, bench, size), Kahnd(), "pages", size)
+
+
+def _measured(bench: Bench, size: int) -> Iterator[Figure]:
+    with bench.folder() as root:
+        corpus = pages.for_kahnd(root, "pages", pages.layers(size))
+        with Kahnd().watch(corpus):
+            for command in COMMANDS:
+                words = [command, corpus.rendered[0]] if command == "why" else [command]
+                once = partial(_milliseconds, corpus, words)
+                once(-1)  # afterwards there is what Python keeps of what it has compiled
+                values = bench.repeat(bench.effort.edits, once)
+                yield Figure(f"kahnd {command}", corpus.sort, size, "kahnd", "ms", values)
+
+
+def _milliseconds(corpus: Corpus, words: list[str], _number: int) -> float:
+    # As on a user's machine, Python may keep what it has compiled.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    began = time.perf_counter()
+    ended = subprocess.run([PROGRAM, *words], cwd=corpus.root, env=environ, capture_output=True, check=False)
+    milliseconds = (time.perf_counter() - began) * 1000
+    if ended.returncode:
+        raise WrongError(f"kahnd {words[0]}: exit code {ended.returncode}: {ended.stderr[-600:].decode()}")
+    return milliseconds

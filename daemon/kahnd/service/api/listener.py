@@ -1,0 +1,71 @@
+"""The control socket itself: where it stands, for whose eyes, and what becomes of it without files to be had."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from kahnd.core.model import Problem
+from kahnd.errors import UsageError
+
+REST_S: Final = 0.5
+"""Half of what the event loop rests after it was told that there is no file for a connection."""
+_REMEDIES: Final = {
+    errno.EISDIR: "remove the folder that stands there",
+    errno.EPERM: "remove what stands there",
+    errno.EADDRINUSE: "remove what stands there",
+}
+
+
+class _Listener(socket.socket):
+    """After a connection that could not be accepted, none is tried for a while.
+
+    The event loop calls again at once, a hundred times, and adds as many later tries.
+    """
+
+    _resting_until = 0.0
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next connection; BlockingIOError where there is none, or none is tried for now."""
+        if time.monotonic() < self._resting_until:
+            raise BlockingIOError
+        try:
+            return super().accept()
+        except BlockingIOError:
+            raise
+        except OSError:
+            self._resting_until = time.monotonic() + REST_S
+            raise
+
+
+def bound(path: Path) -> socket.socket:
+    """A socket there, that only its owner can open; one that was left there goes. Raises UsageError."""
+    _make_private(path.parent)
+    listener = _Listener(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        path.unlink(missing_ok=True)
+        listener.bind(str(path))
+    except OSError as error:
+        listener.close()
+        remedy = _REMEDIES.get(error.errno or 0, "see to space and permissions there")
+        message = f"the control socket can't be made: {error.strerror or error}"
+        raise UsageError(Problem(message, str(path), remedy=remedy)) from error
+    finally:
+        os.umask(mask)
+    return listener
+
+
+def _make_private(folder: Path) -> None:
+    """In a folder that others can write to, anybody could have been there first."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise UsageError(Problem(f"{folder} is not a folder of your own", remedy="remove it, or set XDG_RUNTIME_DIR"))
+    if found.st_mode & 0o022:
+        raise UsageError(Problem("others may write there", str(folder), remedy=f"chmod go-w {folder}"))

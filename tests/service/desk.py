@@ -1,0 +1,118 @@
+"""A desk that answers what it is told to, when it is told to, and a client for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+from aiohttp import ClientSession, UnixConnector
+
+from kahnd.core.model import Status
+from kahnd.engine import OnProgress
+from kahnd.service.api import routes, shapes
+from kahnd.service.api.bounds import USUAL, Bounds
+from kahnd.service.api.server import serving
+from kahnd.service.broadcast import Broadcast
+from kahnd.service.paths import socket_path
+
+Json = dict[str, Any]
+SOON_S = 20.0
+
+
+def example(route: routes.Route[Any, Any]) -> Any:
+    """The route's own example of an answer, as its type."""
+    return msgspec.convert(route.example, route.answer)
+
+
+class PatientDesk:
+    """Gives each route's example; long questions are answered when `gate` is open. Keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.gate = anyio.Event()
+        self.gate.set()
+        self.asked = anyio.Event()
+        self.given_up = anyio.Event()
+        self.questions: list[shapes.Request] = []
+        self.error: Exception | None = None
+        self.steps = 1
+        self.worry = ""
+
+    def trouble(self) -> str:
+        return self.worry
+
+    async def status(self, asked: routes.NoRequest, /) -> shapes.DaemonStatus:
+        status: shapes.DaemonStatus = example(routes.STATUS)
+        return status
+
+    async def plan(self, asked: shapes.PlanRequest, /) -> shapes.Plan:
+        await self._turn(asked)
+        return shapes.Plan((asked.target,), {}, ())
+
+    async def graph(self, asked: shapes.GraphRequest, /) -> shapes.Graph:
+        await self._turn(asked)
+        return shapes.Graph((shapes.Node("a.md", Status.DONE, None, None),), ())
+
+    async def why(self, asked: shapes.WhyRequest, /) -> shapes.Why:
+        await self._turn(asked)
+        return shapes.Why(asked.target, Status.DONE, (), (asked.target,), None)
+
+    async def history(self, asked: shapes.HistoryRequest, /) -> shapes.History:
+        await self._turn(asked)
+        return shapes.History(())
+
+    async def build(self, asked: shapes.BuildRequest, on_progress: OnProgress, /) -> shapes.Report:
+        for step in range(self.steps):
+            on_progress(step, self.steps, "docs/a.md")
+        return await self._report(asked)
+
+    async def retry(self, asked: shapes.RetryRequest, on_progress: OnProgress, /) -> shapes.Report:
+        return await self._report(asked)
+
+    async def wait(self, asked: shapes.WaitRequest, on_progress: OnProgress, /) -> shapes.Report:
+        return await self._report(asked)
+
+    async def reload(self, asked: shapes.ReloadRequest, /) -> shapes.Reloaded:
+        await self._turn(asked)
+        return shapes.Reloaded(changed=True)
+
+    async def _report(self, asked: shapes.Request) -> shapes.Report:
+        await self._turn(asked)
+        report: shapes.Report = example(routes.BUILD)
+        return report
+
+    async def _turn(self, asked: shapes.Request) -> None:
+        self.questions.append(asked)
+        self.asked.set()
+        try:
+            await self.gate.wait()
+        except anyio.get_cancelled_exc_class():
+            self.given_up.set()
+            raise
+        if self.error:
+            raise self.error
+
+
+@asynccontextmanager
+async def client_of(root: Path) -> AsyncIterator[ClientSession]:
+    async with ClientSession("http://localhost", connector=UnixConnector(str(socket_path(root)))) as client:
+        yield client
+
+
+@asynccontextmanager
+async def served(
+    root: Path, desk: PatientDesk, broadcast: Broadcast | None = None, bounds: Bounds = USUAL
+) -> AsyncIterator[ClientSession]:
+    with anyio.fail_after(SOON_S):
+        async with serving(root, desk, broadcast or Broadcast(), bounds), client_of(root) as client:
+            yield client
+
+
+async def lines_of(client: ClientSession, path: str, body: Json) -> list[Json]:
+    async with client.post(path, json=body) as response:
+        assert response.status == 200
+        assert response.content_type == "application/x-ndjson"
+        return [msgspec.json.decode(line) async for line in response.content]

@@ -1,0 +1,429 @@
+"""The control API on a real socket, with a desk that says what it is asked to."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import socket
+import stat
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+from aiohttp import ClientSession
+
+from kahnd import __version__
+from kahnd.core.model import Problem
+from kahnd.errors import StoreError, UsageError
+from kahnd.service.api import routes, shapes
+from kahnd.service.api.bounds import Bounds
+from kahnd.service.api.server import serving
+from kahnd.service.broadcast import Broadcast
+from kahnd.service.paths import socket_path
+from service.desk import SOON_S, PatientDesk, client_of, lines_of, served
+
+Json = dict[str, Any]
+UNKNOWN = (Problem("x.md is neither a document nor an output", remedy="did you mean y.md?"), Problem("and another"))
+
+
+async def test_the_socket_is_its_owner_s_alone(tmp_path: Path) -> None:
+    async with served(tmp_path, PatientDesk()):
+        mode = socket_path(tmp_path).stat().st_mode
+    assert stat.S_ISSOCK(mode)
+    assert mode & 0o777 == 0o600
+
+
+async def test_the_socket_is_gone_afterwards(tmp_path: Path) -> None:
+    async with served(tmp_path, PatientDesk()):
+        pass
+    assert not socket_path(tmp_path).exists()
+
+
+async def test_a_stale_socket_is_taken_over(tmp_path: Path) -> None:
+    socket_path(tmp_path).parent.mkdir(mode=0o700)
+    socket_path(tmp_path).touch()
+    async with served(tmp_path, PatientDesk()) as client, client.get("/v1/status") as response:
+        assert (await response.json())["state"] == "idle"
+
+
+async def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path) -> None:
+    folder = socket_path(tmp_path).parent
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(UsageError, match="chmod go-w"):
+        async with serving(tmp_path, PatientDesk(), Broadcast()):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/v1/plan", shapes.PlanRequest()),
+        ("/v1/plan?target=a.md&target=b.md", shapes.PlanRequest(("a.md", "b.md"))),
+        ("/v1/graph?target=a%20b.md", shapes.GraphRequest(("a b.md",))),
+        ("/v1/graph?reverse=1", shapes.GraphRequest(reverse=True)),
+        ("/v1/why?target=a.md", shapes.WhyRequest("a.md")),
+        ("/v1/history", shapes.HistoryRequest(None, 20)),
+        ("/v1/history?document=a.md&limit=3", shapes.HistoryRequest("a.md", 3)),
+    ],
+)
+async def test_questions_reach_the_desk(tmp_path: Path, path: str, asked: shapes.Request) -> None:
+    desk = PatientDesk()
+    async with served(tmp_path, desk) as client, client.get(path) as response:
+        assert response.status == 200
+        assert response.headers["Kahnd-Version"] == __version__
+    assert desk.questions == [asked]
+
+
+async def test_what_the_desk_says_is_the_answer(tmp_path: Path) -> None:
+    async with served(tmp_path, PatientDesk()) as client:
+        async with client.get("/v1/status") as response:
+            assert await response.json() == routes.STATUS.example
+        async with client.get("/v1/plan?target=a.md") as response:
+            assert await response.json() == {"generations": [["a.md"]], "reasons": {}, "cycles": []}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "asked"),
+    [
+        ("/v1/build", {}, shapes.BuildRequest()),
+        ("/v1/build", {"targets": ["a.md"], "force": True}, shapes.BuildRequest(("a.md",), force=True)),
+        ("/v1/retry", {"targets": ["a.md"]}, shapes.RetryRequest(("a.md",))),
+        ("/v1/wait", {"targets": ["a.md"], "timeout": None}, shapes.WaitRequest(("a.md",))),
+    ],
+)
+async def test_a_report_is_the_last_line(tmp_path: Path, path: str, body: Json, asked: shapes.Request) -> None:
+    desk = PatientDesk()
+    async with served(tmp_path, desk) as client:
+        assert (await lines_of(client, path, body))[-1] == {"report": routes.BUILD.example}
+    assert desk.questions == [asked]
+
+
+async def test_a_reload_says_whether_anything_is_another_now(tmp_path: Path) -> None:
+    async with served(tmp_path, PatientDesk()) as client, client.post("/v1/reload") as response:
+        assert await response.json() == {"changed": True}
+
+
+async def test_progress_comes_before_the_report(tmp_path: Path) -> None:
+    desk = PatientDesk()
+    desk.gate = anyio.Event()
+    async with served(tmp_path, desk) as client, client.post("/v1/build", json={}) as response:
+        first = msgspec.json.decode(await response.content.readline())
+        assert first == {"progress": {"done": 0, "total": 1, "document": "docs/a.md"}}
+        desk.gate.set()
+        assert "report" in msgspec.json.decode(await response.content.readline())
+
+
+async def test_progress_comes_no_faster_than_it_can_be_followed(tmp_path: Path) -> None:
+    desk = PatientDesk()
+    desk.steps = 10_000
+    async with served(tmp_path, desk) as client:
+        lines = await lines_of(client, "/v1/build", {})
+    assert len(lines) < 100
+
+
+async def test_an_error_of_a_long_question_is_its_last_line(tmp_path: Path) -> None:
+    desk = PatientDesk()
+    desk.error = UsageError(*UNKNOWN)
+    async with served(tmp_path, desk) as client:
+        (error,) = [line["error"] for line in await lines_of(client, "/v1/wait", {})]
+    first = {"message": UNKNOWN[0].message, "remedy": "did you mean y.md?"}
+    assert error == {**first, "exit_code": 2, "problems": [first, {"message": "and another"}]}
+
+
+async def test_an_error_of_a_short_question_is_its_answer(tmp_path: Path) -> None:
+    desk = PatientDesk()
+    desk.error = StoreError(Problem("the database refuses", "kahnd.toml", 7, "look at its log"))
+    async with served(tmp_path, desk) as client, client.get("/v1/plan") as response:
+        assert response.status == 503
+        error = (await response.json())["error"]
+    assert error["exit_code"] == 5
+    assert {key: error[key] for key in ("message", "file", "line", "remedy")} == {
+        "message": "the database refuses",
+        "file": "kahnd.toml",
+        "line": 7,
+        "remedy": "look at its log",
+    }
+
+
+async def test_a_wait_that_takes_too_long_is_told_so_and_given_up(tmp_path: Path) -> None:
+    desk = PatientDesk()
+    desk.gate = anyio.Event()
+    async with served(tmp_path, desk) as client:
+        (line,) = await lines_of(client, "/v1/wait", {"timeout": 0.05})
+        assert line["error"]["message"] == "not everything is up to date after 0.05 s"
+        assert line["error"]["exit_code"] == 4
+        await desk.given_up.wait()
+
+
+async def test_what_keeps_an_answer_from_coming_is_told_meanwhile_and_when_time_is_up(tmp_path: Path) -> None:
+    desk = PatientDesk()
+    desk.gate, desk.worry = anyio.Event(), "the database is away"
+    async with served(tmp_path, desk) as client:
+        *meanwhile, last = await lines_of(client, "/v1/wait", {"timeout": 1.5})
+    assert [each["progress"]["document"] for each in meanwhile] == ["the database is away"]
+    assert last["error"]["problems"][0]["remedy"] == "the database is away"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{", "truncated"),
+        (b"[]", "Expected `object`"),
+        (b'{"targets": "a.md"}', "Expected `array`"),
+        (b'{"tragets": []}', "unknown field `tragets`"),
+        (b"\xff", "malformed"),
+    ],
+)
+async def test_a_bad_body_is_refused_with_the_reason(tmp_path: Path, body: bytes, said: str) -> None:
+    async with served(tmp_path, PatientDesk()) as client, client.post("/v1/build", data=body) as response:
+        assert response.status == 400
+        error = (await response.json())["error"]
+    assert error["message"].startswith("the request: ")
+    assert said in error["message"]
+    assert error["exit_code"] == 2
+
+
+async def test_a_body_that_says_nothing_asks_for_what_is_usual(tmp_path: Path) -> None:
+    desk = PatientDesk()
+    async with served(tmp_path, desk) as client, client.post("/v1/build") as response:
+        assert response.status == 200
+    assert desk.questions == [shapes.BuildRequest()]
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/v1/why", "missing required field `target`"),
+        ("/v1/history?limit=0", ">= 1"),
+        ("/v1/history?limit=1&limit=2", "Expected `int`"),
+        ("/v1/history?limit=many", "`$.limit`"),
+        ("/v1/plan?targets=a.md", "unknown field `targets`"),
+        ("/v1/status?now=1", "unknown field `now`"),
+        ("/v1/events?level=loud", "`$.level`"),
+        ("/v1/graph?reverse=perhaps", "`$.reverse`"),
+    ],
+)
+async def test_a_bad_query_is_refused_with_the_reason(tmp_path: Path, path: str, said: str) -> None:
+    async with served(tmp_path, PatientDesk()) as client, client.get(path) as response:
+        assert response.status == 400
+        error = (await response.json())["error"]
+    assert said in error["message"]
+    assert error["exit_code"] == 2
+
+
+@pytest.mark.parametrize("path", ["/", "/v2/status", "/v1", "/v1/", "/v1/status/", "/v1/secrets", "//v1/status"])
+async def test_an_unknown_path_is_not_found_and_told_where_to_look(tmp_path: Path, path: str) -> None:
+    async with served(tmp_path, PatientDesk()) as client, client.get(f"http://localhost{path}") as response:
+        assert response.status == 404
+        error = (await response.json())["error"]
+    assert error["message"] == f"there is no {path}"
+    assert "/v1/openapi.json" in error["remedy"]
+    assert ("speaks version 1" in error["remedy"]) == (not path.startswith("/v1/"))
+
+
+@pytest.mark.parametrize("method", ["POST", "DELETE", "HEAD", "OPTIONS"])
+async def test_another_method_is_refused_with_the_one_that_is_taken(tmp_path: Path, method: str) -> None:
+    async with served(tmp_path, PatientDesk()) as client, client.request(method, "/v1/status") as response:
+        assert response.status == 405
+        assert response.headers["Allow"] == "GET"
+        if method != "HEAD":
+            assert (await response.json())["error"]["message"] == f"/v1/status takes GET, not {method}"
+
+
+async def test_a_fault_of_the_daemon_s_own_is_told_as_one_and_not_passed_over(tmp_path: Path) -> None:
+    faults: list[Json] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, fault: faults.append(fault))
+    desk = PatientDesk()
+    desk.error = ZeroDivisionError("no")
+    async with served(tmp_path, desk) as client, client.get("/v1/plan") as response:
+        assert response.status == 500
+        assert "a fault in the daemon" in (await response.json())["error"]["message"]
+    assert [type(each["exception"]) for each in faults] == [ZeroDivisionError]
+
+
+async def test_a_name_that_is_no_utf_8_is_told_all_the_same(tmp_path: Path) -> None:
+    desk = PatientDesk()
+    async with served(tmp_path, desk) as client:
+        desk.error = UsageError(Problem("no \udcff there"))
+        async with client.get("/v1/plan") as response:
+            assert (await response.json())["error"]["message"] == "no \udcff there"
+
+
+# What one client may take
+
+
+async def test_a_body_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    async with (
+        served(tmp_path, PatientDesk(), bounds=Bounds(body_bytes=1000)) as client,
+        client.post("/v1/build", data=b" " * 1001) as response,
+    ):
+        assert response.status == 413
+        assert (await response.json())["error"]["message"] == "the request's body has more than 1,000 bytes"
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> None:
+    async with served(tmp_path, PatientDesk(), bounds=Bounds(body_s=0.1)):
+        answer = await said_to(tmp_path, b"POST /v1/build HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"did not come" in answer
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /v1/plan?target=" + b"x" * 2000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /v1/plan HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 10_000 + b"\r\n\r\n",
+        b"GET /v1/plan HTTP/1.1\r\nHost: localhost\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+    ],
+)
+async def test_what_is_no_request_or_too_long_a_one_is_refused_without_a_fuss(
+    tmp_path: Path, head: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with served(tmp_path, PatientDesk(), bounds=Bounds(line_bytes=1000)) as client:
+        answer = await said_to(tmp_path, head)
+        async with client.get("/v1/status") as response:
+            assert response.status == 200
+    assert answer.partition(b"\r\n")[0] in (b"HTTP/1.0 400 Bad Request", b"HTTP/1.1 400 Bad Request")
+    assert msgspec.json.decode(answer.partition(b"\r\n\r\n")[2], type=shapes.Error).error.exit_code == 2
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+async def test_who_asks_nothing_is_hung_up_on(tmp_path: Path) -> None:
+    async with served(tmp_path, PatientDesk(), bounds=Bounds(head_s=0.1)):
+        assert await said_to(tmp_path, b"") == b""
+        assert await said_to(tmp_path, b"GET /v1/sta") == b""
+
+
+async def test_who_asks_nothing_more_is_hung_up_on(tmp_path: Path) -> None:
+    async with served(tmp_path, PatientDesk(), bounds=Bounds(idle_s=0.1)):
+        assert (await said_to(tmp_path, b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n")).endswith(b"}")
+
+
+async def test_more_connections_than_there_may_be_are_refused_until_others_are_closed(tmp_path: Path) -> None:
+    status = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    async with served(tmp_path, PatientDesk(), bounds=Bounds(connections=2)):
+        path = str(socket_path(tmp_path))
+        async with await anyio.connect_unix(path) as first, await anyio.connect_unix(path):
+            answer = await said_to(tmp_path, status)
+            assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+            assert b"too many connections are open" in answer
+            await first.aclose()
+            while b" 503 " in (answer := await said_to(tmp_path, status)):
+                await anyio.lowlevel.checkpoint()
+            assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def said_to(root: Path, text: bytes) -> bytes:
+    """All that the server says to this, until it hangs up."""
+    answer = b""
+    async with await anyio.connect_unix(str(socket_path(root))) as connection:
+        await connection.send(text)
+        async for part in connection:
+            answer += part
+    return answer
+
+
+# Who goes away, or is not welcome
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "localhost:8300"},
+        {"Host": "127.0.0.1"},
+        {"Host": ""},
+        {"Origin": "http://localhost"},
+        {"Origin": "null"},
+    ],
+)
+async def test_what_a_browser_would_send_is_refused(tmp_path: Path, headers: dict[str, str]) -> None:
+    desk = PatientDesk()
+    async with served(tmp_path, desk) as client:
+        for path in ("/v1/plan", "/v1/events", "/v1/openapi.json"):
+            async with client.get(path, headers=headers) as response:
+                assert response.status == 403
+                assert "error" in await response.json()
+        async with client.post("/v1/build", headers=headers) as response:
+            assert response.status == 403
+    assert desk.questions == []
+
+
+async def test_a_client_that_goes_away_is_given_up_and_does_no_harm(tmp_path: Path) -> None:
+    desk = PatientDesk()
+    desk.gate = anyio.Event()
+    async with served(tmp_path, desk) as client:
+        async with client_of(tmp_path) as fickle, fickle.post("/v1/build", json={}) as response:
+            await response.content.readline()
+        await desk.given_up.wait()
+        async with client.get("/v1/status") as response:
+            assert response.status == 200
+
+
+async def test_the_end_of_the_server_does_not_wait_for_long_questions(tmp_path: Path) -> None:
+    desk = PatientDesk()
+    desk.gate = anyio.Event()
+    with anyio.fail_after(SOON_S):
+        async with client_of(tmp_path) as client, anyio.create_task_group() as tasks:
+            async with serving(tmp_path, desk, Broadcast()):
+                tasks.start_soon(_heedless, client)
+                await desk.asked.wait()
+            tasks.cancel_scope.cancel()
+    assert desk.given_up.is_set()
+
+
+async def _heedless(client: ClientSession) -> None:
+    async with client.post("/v1/build", json={}) as response:
+        await response.read()
+
+
+async def test_questions_are_answered_while_a_long_one_is_open(tmp_path: Path) -> None:
+    desk = PatientDesk()
+    desk.gate = anyio.Event()
+    async with served(tmp_path, desk) as client, anyio.create_task_group() as tasks:
+        tasks.start_soon(_heedless, client)
+        await desk.asked.wait()
+        async with client.get("/v1/status") as response:
+            assert response.status == 200
+        desk.gate.set()
+
+
+async def test_what_stands_in_the_sockets_place_and_is_none_is_told_with_what_to_do(tmp_path: Path) -> None:
+    socket_path(tmp_path).mkdir(parents=True)
+    with pytest.raises(UsageError) as raised:
+        async with serving(tmp_path, PatientDesk(), Broadcast()):
+            pass
+    assert "the control socket can't be made: Is a directory" in str(raised.value)
+    assert "remove the folder" in str(raised.value)
+
+
+async def test_without_files_for_connections_it_rests_and_accepts_them_later(tmp_path: Path) -> None:
+    faults: list[object] = []
+    twice = anyio.Event()
+
+    def on_fault(_loop: object, context: object) -> None:
+        faults.append(context)
+        if len(faults) > 1:
+            twice.set()
+
+    asyncio.get_running_loop().set_exception_handler(on_fault)
+    async with served(tmp_path, PatientDesk()), AsyncExitStack() as open_ones:
+        client = open_ones.enter_context(socket.socket(socket.AF_UNIX))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        try:
+            client.connect(str(socket_path(tmp_path)))
+            with anyio.fail_after(SOON_S):
+                await twice.wait()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert len(faults) == 2
+        async with client_of(tmp_path) as later, later.get("/v1/status") as response:
+            assert response.status == 200
