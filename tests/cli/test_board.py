@@ -51,10 +51,10 @@ def test_of_many_renderings_the_rest_is_counted() -> None:
 
 def test_what_failed_has_its_place_and_the_program_s_words_and_what_is_blocked_its_culprit() -> None:
     assert drawn(Glance("idle", counts=COUNTS, wrong=(FAILED, BLOCKED)))[1:] == [
-        "failed   docs/a.md:7: no such filter",
+        "failed    docs/a.md:7: no such filter",
         "          line one",
         "          line two",
-        "blocked  docs/b.md:2: needs docs/a.md, which failed",
+        "blocked   docs/b.md:2: needs docs/a.md, which failed",
     ]
 
 
@@ -92,7 +92,7 @@ def test_a_build_that_is_over_is_a_line() -> None:
     assert line.plain == "12:00:00  docs/a.md saved: 2 rendered, 1 failed (120 ms)"
 
 
-@pytest.mark.parametrize("event", [Event.DOCUMENT_RENDERED, Event.DOCUMENT_FAILED, Event.WATCH_BATCH])
+@pytest.mark.parametrize("event", [Event.DOCUMENT_RENDERED, Event.CYCLE_FOUND, Event.CONFIG_INVALID])
 def test_what_the_block_tells_is_no_line(event: Event) -> None:
     assert past(event, {"document": "docs/a.md"}, "12:00:00") is None
 

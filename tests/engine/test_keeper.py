@@ -109,11 +109,11 @@ async def test_each_try_of_a_database_that_is_away_is_a_sign_of_life() -> None:
     pulse = Pulse(lambda: seconds)
 
     class Slow(TalkativeStore):
-        async def commit(self, results: Sequence[Result]) -> None:
+        async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
             nonlocal seconds
             seconds += 0.7 * ALLOWED_S
             tries.append(pulse.hung())
-            await super().commit(results)
+            await super().commit(results, build)
 
     store = Slow()
     store.away_for = 3

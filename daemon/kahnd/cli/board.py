@@ -12,7 +12,6 @@ from rich.text import Text
 
 from kahnd.cli import report
 from kahnd.cli.terminal import tame
-from kahnd.core.model import Status
 from kahnd.service.events import LEVELS, Event
 from kahnd.service.glance import Glance, Rendering, Wrong
 
@@ -23,7 +22,11 @@ _DETAIL: Final = 6
 """So many lines of what a program said, for each failure."""
 _STYLES: Final = {"idle": "green", "rendering": "cyan", "scanning": "cyan", "degraded": "yellow"}
 _COUNTS: Final = {"done": "green", "dirty": "yellow", "failed": "red", "blocked": "yellow", "missing": "red"}
-_UNTOLD: Final = frozenset({Event.BUILD_STARTED, Event.WATCH_BATCH, Event.SCAN_FINISHED})
+_UNTOLD: Final = frozenset(
+    {Event.BUILD_STARTED, Event.WATCH_BATCH, Event.SCAN_FINISHED, Event.CYCLE_FOUND, Event.CONFIG_INVALID}
+)
+_LABEL: Final = 10
+"""As wide as the longest word that a line of the block begins with, and a space."""
 _WARNING: Final = 30
 _ERROR: Final = 40
 
@@ -31,7 +34,7 @@ _ERROR: Final = 40
 def past(event: str, fields: Mapping[str, Any], moment: str) -> Text | None:
     """A line for something that is over, if it is worth one: a build, or what happened to the daemon itself.
 
-    What becomes of documents is in the block, or in their build's line.
+    What becomes of documents, and what is wrong with the configuration, is in the block, or in a build's line.
     """
     name = Event(event)
     if name is Event.BUILD_FINISHED:
@@ -93,22 +96,25 @@ def _running(running: tuple[Rendering, ...], room: int) -> Iterator[Text]:
 def _faults(now: Glance) -> Iterator[Text]:
     """What keeps the daemon itself from being well."""
     if now.trouble:
-        yield _line(Text("degraded   ", "yellow"), tame(now.trouble))
+        yield _line(_label("degraded", "yellow"), tame(now.trouble))
     if now.unwatched:
-        yield _line(Text("unwatched  ", "yellow"), tame(", ".join(now.unwatched)))
+        yield _line(_label("unwatched", "yellow"), tame(", ".join(now.unwatched)))
     for each in now.mistakes:
-        yield _line(Text("config     ", "red"), tame(str(each)))
+        yield _line(_label("config", "red"), tame(str(each)))
 
 
 def _wrong_lines(wrong: tuple[Wrong, ...]) -> Iterator[Text]:
     for each in wrong:
-        blocked = each.because is not None
-        status = Text(f"{(Status.BLOCKED if blocked else Status.FAILED).lower():<9}", "yellow" if blocked else "red")
+        status = _label("blocked", "yellow") if each.because else _label("failed", "red")
         entry = {"document": each.document, "error": str(each.problem), "output": each.problem.detail}
         first, *below = report.failure(entry).splitlines()
         yield _line(status, first)
         for line in below[:_DETAIL]:
             yield _line(Text(line, "dim"))
+
+
+def _label(word: str, style: str) -> Text:
+    return Text(word.ljust(_LABEL), style)
 
 
 def _more(count: int, what: str) -> Text:

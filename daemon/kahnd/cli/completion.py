@@ -57,6 +57,8 @@ def _matters(path: Path, places: list[Path]) -> bool:
 
 def _folders(root: Path) -> list[str]:
     """Where documents and outputs are; everywhere, where that can't be told for now."""
+    import tomllib  # noqa: PLC0415 (no command but a completion needs it here)
+
     try:
         import tomllib  # noqa: PLC0415 (only who completes reads it)
 

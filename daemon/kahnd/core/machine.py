@@ -120,7 +120,7 @@ class Machine:
             case Started():
                 return self._start(event)
             case Observed():
-                return self._take_in(self._notice(event), event.cause)
+                return self._take_in(self._notice(event), event.cause, event.told)
             case Propagated():
                 self._asked_of_store -= 1
                 return self._mark(event.affected)
@@ -166,9 +166,6 @@ class Machine:
                 yield self._book.keep(change.facts)
         yield from self._mark(noticed.changes)
         yield from self._resume(Resumed(frozenset(), None))
-
-    def _observe(self, event: Observed) -> Iterable[Command]:
-        return self._take_in(self._notice(event), event.cause, event.told)
 
     def _notice(self, event: Started | Observed) -> Noticed:
         noticed = self._intake.observe(event.sightings)

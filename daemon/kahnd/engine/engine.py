@@ -92,13 +92,6 @@ class _Now:
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
-    document: DocumentId
-    started_at: str
-    began: float
-
-
-@dataclass(frozen=True, slots=True)
 class AtHand:
     """What the engine has at hand: renderings begun, each with the seconds since, and how long its queues are."""
 

@@ -60,7 +60,7 @@ class Hands:
         if outcome is None:
             self._outputs.discard(posixpath.dirname(job.stage))
         else:
-            with suppress(anyio.ClosedResourceError):  # the engine is over: what ends meanwhile is rendered again
+            with suppress(anyio.ClosedResourceError):  # the session is over: what ends meanwhile is rendered again
                 self._send(Finished(job.run, outcome, begun.started_at, seconds * 1000))
         if self._resting and not self._begun:
             self._empty.set()

@@ -56,9 +56,15 @@ def run(root: Path, onlookers: Sequence[Onlooker] = (), stream: TextIO | None = 
     secrets = project.config.store.secrets
     files = allow_files()
     with project_lock(root) as lock:
-        broadcast, shown = Broadcast(), stream is not None and stream.isatty()
-        listeners, settings = (broadcast.publish,), log_config(root, os.environ)
-        logging = configure(settings, root, terminal=shown, stream=stream, secrets=secrets, listeners=listeners)
+        broadcast = Broadcast()
+        logging = configure(
+            log_config(root, os.environ),
+            root,
+            terminal=stream is not None and stream.isatty(),
+            stream=stream,
+            secrets=secrets,
+            listeners=(broadcast.publish,),
+        )
 
         def say(event: str, **fields: Any) -> None:
             tell(logging.log, Event(event), **fields)
@@ -91,8 +97,7 @@ class Daemon:
         self._files = files
         self._lock = lock
         self._say = say = voice.say
-        self._broadcast = voice.broadcast
-        self._onlookers = voice.onlookers
+        self._broadcast, self._onlookers = voice.broadcast, voice.onlookers
         self.patience = Patience(say)
         self.pulse = Pulse()
         self._herald = Herald(notifier, say, self._beat, self._standing)

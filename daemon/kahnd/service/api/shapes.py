@@ -24,6 +24,7 @@ Cycle = Annotated[tuple[str, ...], Meta(description="From a document back to its
 Moment = Annotated[str, Meta(description="ISO 8601, UTC.", examples=["2026-01-31T12:00:00.000Z"])]
 Milliseconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
+Line = Annotated[int, Meta(ge=0, description="From 1 on; 0 where it is not known.")]
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -88,15 +89,15 @@ class Documents(Answer, frozen=True):
 
 
 class Failure(Answer, frozen=True):
-    """A FAILED document: the error, and its parts. `output`: what its renderer, or the program it ran, had to say."""
+    """A FAILED document. `output`: what its renderer, or the program it ran, had to say."""
 
     document: Path
     error: str
+    output: str = ""
     message: str = ""
     file: str = ""
-    line: int = 0
+    line: Line = 0
     remedy: str = ""
-    output: str = ""
 
 
 class Blocked(Answer, frozen=True):
@@ -107,7 +108,7 @@ class Blocked(Answer, frozen=True):
     error: str
     message: str = ""
     file: str = ""
-    line: int = 0
+    line: Line = 0
     remedy: str = ""
 
 
@@ -287,7 +288,7 @@ class Warned(Answer, frozen=True):
     warning: str
     message: str = ""
     file: str = ""
-    line: int = 0
+    line: Line = 0
     remedy: str = ""
 
 
