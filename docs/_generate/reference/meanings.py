@@ -1,0 +1,71 @@
+"""What the log's events and keys mean: nothing in the code says it in a reader's words."""
+
+from __future__ import annotations
+
+from typing import Final
+
+EVENTS: Final = {
+    "daemon.started": "The daemon runs, and answers on its socket.",
+    "daemon.stopped": "It has ended, and why.",
+    "scan.finished": "Every source was looked at: at a start, and after a change of `kahnd.toml`.",
+    "watch.batch": "Files were saved, and some have other bytes than before. A save that changes nothing is no line.",
+    "watch.overflow": "More happened than the kernel's queue holds; everything is looked at.",
+    "watch.renewed": "The watch was begun anew, since it had come to an end or a folder is another than before.",
+    "watch.polling": "These folders are looked at again and again, since nothing tells of changes there.",
+    "watch.unwatched": "The kernel refuses to watch these folders; `status` says `degraded`.",
+    "watch.restored": "Everything is watched again.",
+    "watch.cookie": "The file by which `wait` knows that nothing is under way could not be made, or went unnoticed.",
+    "build.started": "A pass begins: a save, a start or a command is its cause.",
+    "build.finished": "All is quiet again; how many documents came to what, and how long each stage took.",
+    "document.dirty": "It must be checked or rendered.",
+    "document.rendered": "It was rendered, and its output is in place.",
+    "document.skipped": "Its inputs are those of its last render: nothing was done.",
+    "document.failed": "Its rendering failed, or it is on a cycle. The last good output stays.",
+    "document.blocked": "It was not rendered, since something that it needs failed, is missing or is on a cycle.",
+    "document.unnamed": "A file whose name is not UTF-8 is left alone.",
+    "document.removed": "An output went, since no document stands for it any more.",
+    "output.stuck": "An output can't be removed; it is tried again every ten seconds.",
+    "cycle.found": "Documents need one another.",
+    "config.reloaded": "A change of `kahnd.toml`, of an ignore file or of a plug-in took effect.",
+    "config.invalid": "`kahnd.toml` can't be used as it is; the last good one stays in force.",
+    "source.missing": "A folder in `sources` is not there.",
+    "control.failed": "A connection could not be taken.",
+    "state.removed": "`.kahnd/` was removed below the running daemon, which makes it anew.",
+    "store.lost": "The database does not answer; it is tried again, and what is saved meanwhile is kept.",
+    "store.restored": "The database answers again.",
+    "store.rebuilt": "The database could not be read; it was moved aside and is filled anew.",
+}
+"""When each event is told."""
+
+KEYS: Final = {
+    "build": "the build that the line belongs to",
+    "cause": "what started that build: a save, a start, a command",
+    "document": "the document's path in the project",
+    "rule": "its rule's `match`",
+    "generation": "how many of the build's documents, one after another, had to be finished before it",
+    "output": "the output's path in the project; of `document.failed`, what the program said",
+    "error": "what happened, where, and what to do about it",
+    "warning": "what is not quite as it should be, though it was rendered",
+    "reason": "why",
+    "remedy": "what to do",
+    "because": "the document that failed, is missing or is on the cycle",
+    "cycle": "the documents in a row, from one back to itself",
+    "duration_ms": "how long it took, in milliseconds",
+    "stages_ms": "how long each stage took, in milliseconds; what went on at once counts as often",
+    "rendered": "how many documents were rendered",
+    "skipped": "how many were found to be up to date",
+    "failed": "how many failed",
+    "blocked": "how many could not be rendered for another's sake",
+    "removed": "how many outputs were removed",
+    "generations": "how many generations there were",
+    "paths": "how many paths the batch had",
+    "everything": "whether all was looked at",
+    "changed": "how many documents have other bytes than before",
+    "folders": "the folders it is about",
+    "then": "what happens with these folders instead",
+    "pid": "the daemon's process",
+    "project": "the project's name",
+    "rules": "how many rules there are now",
+    "signal": "the signal that ended it",
+}
+"""What each key is."""
