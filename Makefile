@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: run test check lint types layers format docs openapi bench reliability soak lock clean
+.PHONY: run test check lint types layers format docs reference openapi bench reliability soak agreement lock clean
 
 run: $(STAMP)  ## the daemon on examples/handbook
 	@echo "Rendering examples/handbook into examples/handbook/site: open site/index.html in a browser,"
@@ -31,8 +31,12 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(STAMP)  ## kahnd's own documentation, by kahnd
+docs: $(STAMP)  ## kahnd's own documentation, by kahnd, into docs/site; a link that leads nowhere is an error
 	$(BIN)/kahnd -C docs build
+	$(BIN)/python tests/docs/links.py docs/site
+
+reference: $(STAMP)  ## what docs/reference tells from the code
+	cd docs/_generate && ../../$(BIN)/python -m reference
 
 openapi: $(STAMP)  ## docs/reference/openapi.json, from the code
 	$(BIN)/python -m kahnd.service.api.openapi > docs/reference/openapi.json
@@ -44,8 +48,11 @@ bench: $(STAMP)  ## kahnd beside its peers, into docs/performance.md: takes some
 reliability: $(STAMP)  ## every fault in its full form, into docs/reliability.md: takes about an hour
 	$(BIN)/python tests/faults/reliability.py
 
-soak: $(STAMP)  ## random projects and edits for MINUTES (30), into docs/reliability.md; a failure into soak-failure.json
-	cd tests && ../$(BIN)/python -m agreement.soak --minutes $(or $(MINUTES),30) --failure ../soak-failure.json
+soak: $(STAMP)  ## a daemon under an edit every second for MINUTES (30): is it flat? Into docs/reliability.md
+	cd tests && PYTHONPATH=../benchmarks ../$(BIN)/python -m soak.steady --minutes $(or $(MINUTES),30)
+
+agreement: $(STAMP)  ## random projects and edits for MINUTES (30), into docs/reliability.md; a failure into a file
+	cd tests && ../$(BIN)/python -m agreement.longer --minutes $(or $(MINUTES),30) --failure ../agreement-failure.json
 
 lock: $(STAMP)  ## the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \

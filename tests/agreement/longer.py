@@ -1,7 +1,7 @@
 """The property for as long as one likes, with other projects each time; what was tried and found goes into the docs.
 
-`make soak MINUTES=30`, or `python -m agreement.soak --minutes 30` in `tests/`. Ends with 1 where a failure was found;
-the shortest is in the file that it names, for `agreement.replay`.
+`make agreement MINUTES=30`, or `python -m agreement.longer --minutes 30` in `tests/`. Ends with 1 where a failure was
+found; the shortest is in the file that it names, for `agreement.replay`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PROJECTS: Final = 10
 """So many are drawn between two looks at the clock."""
 
 
-def soak(minutes: float, keep: Keeper, tally: Tally) -> None:
+def draw(minutes: float, keep: Keeper, tally: Tally) -> None:
     """Draw projects until time is up, or one fails."""
     until = time.monotonic() + 60 * minutes
     while time.monotonic() < until and not keep.failures:
@@ -54,18 +54,18 @@ def section(tally: Tally, found: int) -> str:
     counts = (tally.projects, tally.steps, tally.quiets, tally.fresh, tally.starts, tally.rendered, found)
     rows = (COLUMNS, ["---:"] * len(COLUMNS), [f"{each:,}" for each in counts])
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
-    return f"{HEADING}\n\n{ABOUT}\n`make soak`, {datetime.now(UTC):%Y-%m-%d}:\n\n{table}"
+    return f"{HEADING}\n\n{ABOUT}\n`make agreement`, {datetime.now(UTC):%Y-%m-%d}:\n\n{table}"
 
 
 def main() -> int:
     """Run as the words say."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--failure", type=Path, default=Path("soak-failure.json"))
+    parser.add_argument("--failure", type=Path, default=Path("agreement-failure.json"))
     words = parser.parse_args()
     warnings.simplefilter("ignore", HypothesisWarning)  # that a drawn project is long
     keep, tally = Keeper(words.failure.absolute()), Tally()
-    soak(words.minutes, keep, tally)
+    draw(words.minutes, keep, tally)
     found = 1 if keep.failures else 0
     put(PAGE, HEADING, section(tally, found))
     print(tally, *keep.told[-1:], sep="\n")  # noqa: T201  what it is for

@@ -1,0 +1,1 @@
+"""What docs/reference tells from the code, so that the two can't disagree. `make reference` writes it."""

@@ -1,0 +1,8 @@
+"""Writes the reference pages anew: `make reference`."""
+
+from __future__ import annotations
+
+from reference.pages import write
+
+if __name__ == "__main__":
+    write()

@@ -1,0 +1,3 @@
+from e2e.conftest import project
+
+__all__ = ["project"]

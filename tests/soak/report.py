@@ -1,0 +1,80 @@
+"""A soak as it stands in the docs."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from statistics import median
+from typing import Final
+
+from soak.gauge import Sample
+from soak.verdict import Finding, percentile
+
+HEADING: Final = "## A soak"
+SHOWN: Final = 10
+"""So many looks are in the table at the most, evenly spread, the first and the last among them."""
+ABOUT: Final = """\
+A daemon on a project of pages with partials, lists sorted by a program, and an index over all titles, under one edit a
+second: pages, lists, partials, titles, renamed files, broken pages and their mending, and now and then a change of
+`kahnd.toml`. After each, all outputs that it reaches must be new before the next; the time until the last of them is
+counted. Memory is the proportional set (PSS). Descriptors are the daemon's; those that the database's engine keeps, of
+its own files and of every process that it saw on the machine, are told by themselves. A thing is flat where the last
+third of the run is within a bound of the first.
+"""
+
+
+def section(
+    samples: Sequence[Sample], kinds: Mapping[str, int], documents: int, found: Iterable[Finding], *, whole: bool
+) -> str:
+    """Where and what, the verdict, and some of the looks."""
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items(), key=lambda each: -each[1]))
+    machine = f"{os.cpu_count()} cores, Linux {platform.release().partition('-')[0]}"
+    where = f"`make soak`, {datetime.now(UTC):%Y-%m-%d}, {machine}, Python {platform.python_version()}"
+    edits = f"{documents:,} documents, {sum(kinds.values()):,} edits ({counts})"
+    end = "those of a fresh build" if whole else "**not those of a fresh build**"
+    return "\n".join(
+        [
+            HEADING,
+            "",
+            ABOUT,
+            f"{where}: {edits}. At the end all outputs were {end}.",
+            "",
+            _table(("", "first third", "last third", "bound", ""), map(_verdict, found), "lrrrl"),
+            _table(
+                ("edits", "daemon", "with workers", "descriptors", "engine's", "threads", "median", "99th percentile"),
+                _looks(samples),
+                "rrrrrrrr",
+            ),
+        ]
+    )
+
+
+def _verdict(each: Finding) -> tuple[str, ...]:
+    unit = f" {each.quantity.unit}" if each.quantity.unit else ""
+    flat = "flat" if each.flat else "**not flat**"
+    return each.quantity.name, f"{each.first:.4g}{unit}", f"{each.last:.4g}{unit}", str(each.quantity.bound), flat
+
+
+def _looks(samples: Sequence[Sample]) -> Iterable[tuple[str, ...]]:
+    edits = 0
+    shown = {round(number * (len(samples) - 1) / (SHOWN - 1)) for number in range(SHOWN)}
+    for number, each in enumerate(samples):
+        edits += each.edits
+        if number in shown:
+            yield (
+                f"{edits:,}",
+                f"{each.daemon_mb:.0f} MB",
+                f"{each.family_mb:.0f} MB",
+                str(each.descriptors),
+                str(each.engine_descriptors),
+                str(each.threads),
+                f"{median(each.latencies or [0]):.1f} ms",
+                f"{percentile(each.latencies, 0.99):.1f} ms",
+            )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], sides: str) -> str:
+    marks = ["---:" if side == "r" else "---" for side in sides]
+    return "".join(f"| {' | '.join(row)} |\n" for row in (head, marks, *rows))

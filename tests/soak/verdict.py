@@ -1,0 +1,89 @@
+"""Whether it is flat: the last third of the samples beside the first. Looks at numbers only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from soak.gauge import Sample
+
+LEAST: Final = 3
+"""So many samples are needed to compare a last third with a first."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Of the last third no more than `factor` times the first, and `more`."""
+
+    factor: float
+    more: float
+
+    def of(self, first: float) -> float:
+        """The most that is flat."""
+        return first * self.factor + self.more
+
+    def __str__(self) -> str:
+        added = f" + {self.more:g}" if self.more else ""
+        return f"× {self.factor:g}{added}" if self.factor != 1 else f"+ {self.more:g}"
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something that must be flat: what it is of some samples, and how much more it may be."""
+
+    name: str
+    unit: str
+    bound: Bound
+    of: Callable[[Sequence[Sample]], float]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What it was in the first third, and in the last."""
+
+    quantity: Quantity
+    first: float
+    last: float
+
+    @property
+    def flat(self) -> bool:
+        """Whether the last is within the bound."""
+        return self.last <= self.quantity.bound.of(self.first)
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    """The least of the values that so large a share is no greater than; 0 of none."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
+
+
+def _median(of: Callable[[Sample], float]) -> Callable[[Sequence[Sample]], float]:
+    return lambda some: median(of(each) for each in some)
+
+
+def _most(of: Callable[[Sample], float]) -> Callable[[Sequence[Sample]], float]:
+    return lambda some: max(of(each) for each in some)
+
+
+def _latency(share: float) -> Callable[[Sequence[Sample]], float]:
+    return lambda some: percentile((each for sample in some for each in sample.latencies), share)
+
+
+QUANTITIES: Final = (
+    Quantity("memory of the daemon, median", "MB", Bound(1.1, 8), _median(lambda each: each.daemon_mb)),
+    Quantity("memory with its workers, median", "MB", Bound(1.1, 8), _median(lambda each: each.family_mb)),
+    Quantity("descriptors, at the most", "", Bound(1, 2), _most(lambda each: each.descriptors)),
+    Quantity("the database engine's, at the most", "", Bound(1.1, 16), _most(lambda each: each.engine_descriptors)),
+    Quantity("threads, at the most", "", Bound(1, 2), _most(lambda each: each.threads)),
+    Quantity("save to last output, median", "ms", Bound(1.25, 2), _latency(0.5)),
+    Quantity("save to last output, 99th percentile", "ms", Bound(1.25, 5), _latency(0.99)),
+)
+
+
+def findings(samples: Sequence[Sample]) -> list[Finding]:
+    """Each quantity in the first and in the last third of `LEAST` samples or more."""
+    third = len(samples) // 3
+    return [Finding(each, each.of(samples[:third]), each.of(samples[-third:])) for each in QUANTITIES]
