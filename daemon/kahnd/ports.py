@@ -86,16 +86,16 @@ class Store(Protocol):
         """A shortest cycle through this document, along non-content edges: (member, …, member); empty if none."""
         ...
 
-    async def commit(self, results: Sequence[Result]) -> None:
-        """Write a batch of results, their edges and the job history."""
-        ...
-
-    async def record_build(self, build: BuildRecord) -> None:
-        """Keep a finished build."""
+    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
+        """Write a batch of results, their edges and the job history; and a finished build's record."""
         ...
 
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         """Past renders, newest first."""
+        ...
+
+    async def clear(self) -> None:
+        """Forget all of the workspace: documents, edges, history."""
         ...
 
     async def close(self) -> None:
@@ -212,6 +212,10 @@ class Pool(Protocol):
 
     def cancel(self, run: RunId) -> None:
         """Stop a run, with all its child processes."""
+        ...
+
+    def rest(self) -> None:
+        """From now on begin nothing more: what waits for its turn is told as if it had been cancelled."""
         ...
 
 

@@ -46,7 +46,8 @@ def test_only_sources_are_needed(loaded: Loader, tmp_path: Path) -> None:
         "kahnd",
     )
     assert config.watch == WatchTable(settle_ms=10, rescan_s=300, polling="auto", events="auto")
-    assert config.pool == PoolConfig(os.cpu_count() or 1, timeout_s=60, memory_mb=_memory_of_the_machine() // 2)
+    memory_mb = _memory_of_the_machine() // 2
+    assert config.pool == PoolConfig(os.cpu_count() or 1, timeout_s=60, grace_s=10, memory_mb=memory_mb)
     assert config.log == LogTable(level="info", format="auto", file=".kahnd/log/kahnd.jsonl")
 
 
@@ -69,6 +70,7 @@ events = "watchfiles"
 [pool]
 workers = 3
 timeout_s = 0.5
+grace_s = 0
 memory_mb = 512
 [log]
 level = "debug"
@@ -79,7 +81,7 @@ file = "log/k.jsonl"
     assert config.layout.sources == ("docs", "data")
     assert (config.store.url, config.store.namespace, config.store.database) == ("ws://db:8000/rpc", "n", "d")
     assert config.watch == WatchTable(settle_ms=0, rescan_s=0, polling="never", events="watchfiles")
-    assert config.pool == PoolConfig(workers=3, timeout_s=0.5, memory_mb=512)
+    assert config.pool == PoolConfig(workers=3, timeout_s=0.5, grace_s=0, memory_mb=512)
     assert config.log == LogTable(level="debug", format="json", file="log/k.jsonl")
 
 

@@ -230,9 +230,6 @@ class Rendering:
         self._reads[dependency] = Read(replace(dependency, facets=joined), digest)
 
     def _command(self) -> Iterator[str]:
-        for each in self._job.dependencies:
-            if each.kind is not Kind.DISCOVERED:
-                self._note(each, None)
         for path in (self._job.document, *self._job.deps):
             text = self._texts.get(path, self._outputs.get(path))
             if text is None:

@@ -120,7 +120,6 @@ class _Try:
             output,
             "",
             deps=tuple(dict.fromkeys(self._output_of(each.target) or each.target for each in self._needs(document))),
-            dependencies=self._edges[document],
             collections=self._collections(),
         )
         rendering = Rendering(self._layout, Files(self._sources), Files(self._done.outputs), job)
@@ -133,7 +132,9 @@ class _Try:
         match outcome:
             case Rendered():
                 self._done.outputs[output] = rendering.text
-                self._done.read[document] = (*read, *(e for e in self._needs(document) if e.kind is Kind.DECLARED))
+                told = not self._layout.rules[rule].judges_missing  # a command is told what it needs, and reads it
+                given = (each for each in self._edges[document] if told or each.kind is Kind.DECLARED)
+                self._done.read[document] = (*read, *given)
                 return Status.DONE
             case Failed():
                 return Status.FAILED

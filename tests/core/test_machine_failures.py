@@ -146,3 +146,12 @@ def test_a_cycle_that_was_there_at_the_last_end_is_found_anew_at_a_start() -> No
     world.start()
     world.settle()
     assert world.machine.graph[next(iter(world.machine.graph)).facts.id].cycle
+
+
+def test_what_may_be_on_a_cycle_and_needs_another_for_sure_is_blocked_by_that() -> None:
+    world = World({"docs/b.md": "maybe docs/b.md\ninclude docs/c.md", "docs/c.md": "include docs/c.md"})
+    world.start()
+    world.settle()
+    assert world.status("docs/c.md") is Status.FAILED
+    assert world.status("docs/b.md") is Status.BLOCKED
+    assert world.because("docs/b.md") == "docs/c.md"

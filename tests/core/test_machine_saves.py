@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE, World, at_rest, with_recipe
+from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE, World, at_rest, now, with_recipe
 from kahnd.core.model import Status
 
 BOOK = {
@@ -14,6 +14,15 @@ BOOK = {
 }
 
 
+def assert_as_known(world: World) -> None:
+    """The database knows what the machine knows: facts, edges, and what renderings hung on."""
+    snapshot = now(world.store.load())
+    assert {each.id: each for each in snapshot.documents} == {node.facts.id: node.facts for node in world.machine.graph}
+    for node in world.machine.graph:
+        stored = snapshot.dependencies.get(node.facts.id, ())
+        assert [(each, each.hash) for each in stored] == [(each, each.hash) for each in node.dependencies]
+
+
 def test_a_first_start_renders_everything_in_order() -> None:
     world = World(BOOK)
     world.start()
@@ -22,6 +31,7 @@ def test_a_first_start_renders_everything_in_order() -> None:
     assert world.outputs.texts["site/c.html"] == "partial \nalso this"
     assert set(world.statuses().values()) == {Status.DONE}
     assert world.builds[-1].generations == 3
+    assert_as_known(world)
 
 
 def test_a_second_start_renders_nothing() -> None:
@@ -326,3 +336,43 @@ def test_what_is_long_waits_until_a_worker_is_free() -> None:
     for _ in range(4):
         world.finish(next(iter(world.running)))
         assert len(world.running) == 2
+
+
+def test_what_is_rendered_ahead_is_rendered_once() -> None:
+    world = at_rest(BOOK)
+    world.save("docs/a.md", "edited")
+    assert world.settle() == ["docs/a.md", "docs/b.md", "docs/c.md"]
+    assert not world.cancelled
+
+
+def test_what_turns_out_to_wait_for_something_reached_is_not_rendered_ahead() -> None:
+    """It was done with all it needs; the database says that the save reaches one of these, round in a circle."""
+    world = at_rest({"docs/a.md": "alone", "docs/b.md": "output docs/a.md"})
+    world.save("docs/a.md", "output docs/b.md")
+    assert len(world.cancelled) == 1
+    assert world.settle() == []
+    assert world.status("docs/a.md") is Status.FAILED
+    world.save("docs/a.md", "alone again")
+    assert world.settle() == ["docs/a.md", "docs/b.md"]
+
+
+def test_a_save_during_a_first_build_reaches_whom_the_database_does_not_know_yet() -> None:
+    world = World({"docs/p.txt": "one", "docs/a.cmd": "include docs/p.txt", "docs/b.md": "alone"})
+    world.start()
+    world.compute("docs/a.cmd")
+    world.save("docs/p.txt", "two")
+    assert len(world.cancelled) == 1, "it has read what is no more"
+    world.settle()
+    assert "two" in world.outputs.texts["site/a.out"]
+    assert_as_known(world)
+
+
+def test_what_is_missing_in_a_first_build_is_known_to_be_so() -> None:
+    world = World({"docs/a.md": "include docs/p.txt"})
+    world.start()
+    world.settle()
+    world.crash()
+    world.start()
+    world.save("docs/p.txt", "here")
+    assert world.settle() == ["docs/a.md"]
+    assert_as_known(world)

@@ -335,7 +335,15 @@ class Daemon:
 
     def stop(self, how: signal.Signals = signal.SIGTERM, code: int = 0) -> None:
         """End it by a signal; it must go with that exit code, without a traceback."""
-        self._process.send_signal(how)
+        self.send(how)
+        self.ends(code)
+
+    def send(self, what: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(what)
+
+    def ends(self, code: int) -> None:
+        """Wait until it has ended: with that exit code, and without a traceback."""
         try:
             ended = self._process.wait(DEADLINE_S)
             assert ended == code, f"the daemon ended with {ended}, not {code}"

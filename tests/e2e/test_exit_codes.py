@@ -23,9 +23,57 @@ def test_1_a_document_failed_and_reports_of_it_exit_0(project: Project) -> None:
         project.kahnd(*words, code=0)
 
 
-@pytest.mark.parametrize("words", [("bild",), ("build", "--nonsense"), ("build", "docs/nowhere.txt"), ("wait", "-x")])
+COMMANDS = (
+    ("init", "fresh"),
+    ("run",),
+    ("build",),
+    ("plan",),
+    ("retry",),
+    ("status",),
+    ("wait",),
+    ("why", "docs/a.txt"),
+    ("graph",),
+    ("history",),
+    ("logs",),
+    ("service", "status"),
+    ("clean",),
+    ("doctor",),
+    ("completion", "bash"),
+)
+ANYWHERE = {"init", "completion"}
+"""They need no project."""
+
+
+def test_no_command_is_forgotten_here(project: Project) -> None:
+    listed = project.kahnd("--help").stdout.partition("Commands:")[2].partition("Exit codes:")[0]
+    named = {line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2:3].isalpha()}
+    assert named == {words[0] for words in COMMANDS}
+
+
+@pytest.mark.parametrize("words", [*COMMANDS, ("bild",)])
 def test_2_the_calls_words_are_wrong(project: Project, words: tuple[str, ...]) -> None:
-    assert project.kahnd(*words, code=2).stderr.strip()
+    told = project.kahnd(*words, "--nonsense", code=2)
+    assert "--help" in told.stderr
+    assert told.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "words", [("build", "docs/nowhere.txt"), ("why", "docs/nowhere.txt"), ("graph", "../x"), ("completion", "tcsh")]
+)
+def test_2_what_is_named_is_not_there(project: Project, words: tuple[str, ...]) -> None:
+    assert project.kahnd(*words, code=2).stderr.startswith("kahnd: error: ")
+
+
+@pytest.mark.parametrize("words", [each for each in COMMANDS if each[0] not in {*ANYWHERE, "run", "wait", "service"}])
+def test_0_what_could_be_done_or_answered(project: Project, words: tuple[str, ...]) -> None:
+    project.write("docs/a.txt", "A")
+    project.build()
+    project.kahnd(*words, code=4 if words[0] == "status" else 0)
+
+
+@pytest.mark.parametrize("words", [("init", "fresh"), ("completion", "bash")])
+def test_0_what_needs_no_project(tmp_path: Path, words: tuple[str, ...]) -> None:
+    Project(tmp_path / "nothing").kahnd(*words, code=0)
 
 
 def test_1_a_document_is_blocked(project: Project) -> None:
@@ -40,11 +88,25 @@ def test_2_an_unknown_target_is_named_with_the_nearest(project: Project) -> None
     assert "docs/report.txt" in told
 
 
-@pytest.mark.parametrize("command", ["build", "run", "plan", "status", "wait", "graph", "logs"])
-def test_2_there_is_no_project_here(tmp_path: Path, command: str) -> None:
-    told = Project(tmp_path / "nothing").kahnd(command, code=2).told
+@pytest.mark.parametrize("words", [words for words in COMMANDS if words[0] not in ANYWHERE])
+def test_2_there_is_no_project_here(tmp_path: Path, words: tuple[str, ...]) -> None:
+    told = Project(tmp_path / "nothing").kahnd(*words, code=2).told
     assert "kahnd.toml" in told
     assert "kahnd init" in told
+
+
+@pytest.mark.parametrize(
+    "words", [words for words in COMMANDS if words[0] not in {*ANYWHERE, "wait", "logs", "doctor", "service"}]
+)
+def test_2_the_configuration_is_broken(project: Project, words: tuple[str, ...]) -> None:
+    project.write("kahnd.toml", "[project]\nsauces = 1\n")
+    assert "kahnd.toml:2: " in project.kahnd(*words, code=2).stderr
+
+
+def test_0_of_a_broken_configuration_the_log_is_shown_and_the_doctor_tells(project: Project) -> None:
+    project.write("kahnd.toml", "[project]\nsauces = 1\n")
+    project.kahnd("logs", code=0)
+    assert "kahnd.toml:2: " in project.kahnd("doctor", code=0).stdout
 
 
 def test_3_a_cycle_whatever_else_failed(project: Project) -> None:
@@ -60,6 +122,32 @@ def test_4_there_is_no_daemon(project: Project) -> None:
     assert "kahnd run" in project.kahnd("wait", code=4).told
 
 
+def test_4_the_project_is_held_by_another(project: Project) -> None:
+    with project.daemon() as daemon:
+        for words in (("run",), ("clean",)):
+            assert str(daemon.pid) in project.kahnd(*words, code=4).told
+
+
+def test_4_a_wait_that_takes_too_long(project: Project) -> None:
+    gate = project.gate()
+    project.write("docs/a.txt", "A")
+    with project.daemon():
+        project.write("docs/b.sh", gate.script())
+        gate.reached()
+        assert "--timeout" in project.kahnd("wait", "--timeout", "0.1", code=4).told
+        gate.open()
+        project.wait()
+
+
+def test_1_and_3_of_retry(project: Project) -> None:
+    project.write("docs/a.sh", "exit 1")
+    project.build(code=1)
+    project.kahnd("retry", code=1)
+    project.write("docs/c.sum", "needs c.sum")
+    project.build(code=3)
+    project.kahnd("retry", code=3)
+
+
 def test_4_a_daemon_that_was_killed_is_no_daemon(project: Project) -> None:
     with project.daemon() as daemon:
         daemon.kill()
@@ -69,7 +157,8 @@ def test_4_a_daemon_that_was_killed_is_no_daemon(project: Project) -> None:
 def test_5_the_store_cannot_be_reached(project: Project) -> None:
     project.write("docs/a.txt", "A")
     away = Project(project.root, {"KAHND_STORE__URL": "ws://127.0.0.1:9/rpc"})
-    assert "127.0.0.1:9" in away.kahnd("build", code=5).told
+    for words in (("build",), ("plan",), ("status",), ("run",), ("retry",), ("history",), ("clean", "--state")):
+        assert "127.0.0.1:9" in away.kahnd(*words, code=5).told
 
 
 def test_5_the_store_url_makes_no_sense(project: Project) -> None:
@@ -86,7 +175,7 @@ def test_130_a_build_is_interrupted(project: Project) -> None:
     gate.reached()
     build.send_signal(signal.SIGINT)
     told, _ = build.communicate(timeout=30)
-    assert build.returncode == 130
+    assert build.returncode == 130, told
     assert TRACEBACK not in told
     eventually(lambda: not living_in(project.root), "nothing of the build is left")
     gate.open()

@@ -35,6 +35,34 @@ def test_a_save_is_told_from_the_batch_to_the_finished_build(live: Daemon) -> No
     assert [events.index(each) for each in story] == sorted(events.index(each) for each in story)
 
 
+def test_every_line_of_a_pass_has_its_build_and_its_cause(project: Project) -> None:
+    project.write("kahnd.toml", f'[log]\nlevel = "debug"\n\n{project.read("kahnd.toml")}')
+    project.write_all({"docs/_a.txt": "1", "docs/gone.txt": "G", "docs/all.sum": "needs _a.txt", "docs/b.sum": "B"})
+    with project.daemon():
+        mark = project.mark()
+        project.write_all({"docs/bad.sh": "exit 1", "docs/c.sum": "needs c.sum", "docs/on.sum": "needs bad.sh"})
+        project.wait(code=3)
+        project.remove("docs/gone.txt")
+        project.wait(code=3)
+    entries = project.log(since=mark)
+    passes = [each for each in entries if each["event"].partition(".")[0] in {"watch", "build", "document", "cycle"}]
+    finished = {each["build"]: each["cause"] for each in entries if each["event"] == "build.finished"}
+    assert {"watch.batch", "document.dirty", "document.failed", "document.blocked", "document.removed"} <= {
+        each["event"] for each in passes
+    }
+    assert {"cycle.found", "build.started"} <= {each["event"] for each in passes}
+    assert all(each["build"] in finished for each in passes)
+    assert all(each["cause"] == finished[each["build"]] for each in passes if each["event"] != "watch.batch")
+    assert "docs/gone.txt removed" in {each["cause"] for each in passes}
+
+
+def test_the_first_look_goes_with_the_build_of_the_start(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    project.build()
+    (look,), (finished,) = project.log("scan.finished"), project.log("build.finished")
+    assert (look["build"], look["cause"]) == (finished["build"], finished["cause"])
+
+
 def test_every_build_has_an_id_of_its_own(project: Project) -> None:
     """Also those that a changed configuration and a quick restart begin within one second."""
     project.write("docs/a.txt", "0")

@@ -126,6 +126,7 @@ class MemoryPool:
         self.held: set[str] = set()
         self.begun: list[str] = []
         self.cancelled: list[str] = []
+        self.resting = False
 
     def begin(self, job: Job, on_end: OnEnd) -> None:
         assert self.tasks, "it is at work"
@@ -135,6 +136,9 @@ class MemoryPool:
     def cancel(self, run: RunId) -> None:
         if run in self._runs:
             self._runs[run].cancel()
+
+    def rest(self) -> None:
+        self.resting = True
 
     async def _run(self, job: Job, on_end: OnEnd) -> None:
         outcome = None
@@ -217,12 +221,9 @@ class TalkativeStore(MemoryStore):
     async def cycle(self, member: DocumentId) -> tuple[DocumentId, ...]:
         return await self._call("cycle", lambda: MemoryStore.cycle(self, member))
 
-    async def commit(self, results: Sequence[Result]) -> None:
-        named = " ".join(result.facts.id for result in results)
-        await self._call(f"commit {named}", lambda: MemoryStore.commit(self, results))
-
-    async def record_build(self, build: BuildRecord) -> None:
-        await self._call("record_build", lambda: MemoryStore.record_build(self, build))
+    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
+        named = " ".join([*(result.facts.id for result in results), *([f"in {build.id}"] if build else ())])
+        await self._call(f"commit {named}", lambda: MemoryStore.commit(self, results, build))
 
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         return await self._call("history", lambda: MemoryStore.history(self, document, limit))

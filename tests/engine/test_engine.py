@@ -72,6 +72,7 @@ async def test_a_question_waits_for_its_cookie() -> None:
         assert not answered.is_set()
         place.save("docs/a.md", "two")
         place.watcher.send(Batch(flushed=frozenset(place.watcher.tokens)))
+        await anyio.wait_all_tasks_blocked()
         place.pool.gate.set()
         await answered.wait()
 
@@ -105,7 +106,6 @@ async def test_the_answer_comes_after_the_commit() -> None:
     assert {facts.id: facts.status for facts in snapshot.documents} == {
         "docs/a.md": Status.DONE,
         "docs/b.md": Status.DONE,
-        "docs/slow.md": Status.DIRTY,
     }
 
 
@@ -123,7 +123,8 @@ async def test_results_are_committed_behind_the_renders_without_a_question() -> 
         while engine.keeper.behind:
             await anyio.wait_all_tasks_blocked()
     commits = [call for call in place.store.calls if call.startswith("commit")]
-    assert set(commits[-1].split()[1:]) == {"docs/a.md", "docs/b.md"}
+    documents, _, _ = commits[-1].removeprefix("commit ").partition(" in ")
+    assert set(documents.split()) == {"docs/a.md", "docs/b.md"}
 
 
 async def test_progress_is_told_with_the_latest_document() -> None:
@@ -247,20 +248,27 @@ async def test_a_cycle_s_path_is_asked_of_the_store_after_the_found_edges_are_wr
         answer = await engine.ask("wait")
     assert answer.report.cycles == (("docs/a.md", "docs/b.md", "docs/a.md"),)
     calls = place.store.calls
-    assert calls.index("commit docs/a.md") < calls.index("cycle")
+    assert calls.index("commit docs/a.md docs/b.md") < calls.index("cycle")
     assert place.machine.graph[DocumentId("docs/a.md")].status is Status.FAILED
 
 
-async def test_a_first_build_renders_while_the_database_still_writes_what_there_is() -> None:
+async def test_a_first_build_tells_the_database_of_a_document_once() -> None:
     place = Place(PAIR, watcher=HandWatcher())
-    place.store.gate = anyio.Event()
     async with place.at_work() as engine:
-        await until(lambda: place.outputs.files.texts.keys() == {"site/a.html", "site/b.html"})
-        assert not place.store.calls, "nothing is committed before it is known"
-        place.store.gate.set()
         await engine.ask("wait")
-    assert place.store.calls[0] == "propagate"
-    assert {facts.status for facts in (await place.store.load()).documents} == {Status.DONE}
+    written = " ".join(place.store.calls).replace("commit", "").split(" in ")[0]
+    assert sorted(written.split()) == ["docs/a.md", "docs/b.md"]
+    snapshot = await place.store.load()
+    assert {facts.status for facts in snapshot.documents} == {Status.DONE}
+    assert [each.target for each in snapshot.dependencies[DocumentId("docs/b.md")]] == ["docs/a.md"]
+
+
+async def test_a_question_about_a_target_during_a_first_build_finds_all_that_it_needs() -> None:
+    place = Place({**PAIR, "docs/c.md": "output docs/b.md"}, watcher=HandWatcher())
+    place.pool.held.add("docs/a.md")
+    async with place.at_work() as engine:
+        await until(lambda: bool(place.pool.begun))
+        assert await engine.closure(["docs/c.md"]) == {"docs/a.md", "docs/b.md", "docs/c.md"}
 
 
 async def test_whom_a_save_reaches_is_the_database_s_to_say() -> None:
@@ -270,7 +278,38 @@ async def test_whom_a_save_reaches_is_the_database_s_to_say() -> None:
         place.store.gate, begun = anyio.Event(), len(place.pool.begun)
         place.save("docs/a.md", "two")
         await anyio.wait_all_tasks_blocked()
-        assert len(place.pool.begun) == begun
+        assert place.pool.begun[begun:] == ["docs/a.md"], "what was saved itself is affected for certain"
+        assert place.outputs.files.texts["site/a.html"] == "one ", "its result waits for the database's answer"
         place.store.gate.set()
         await engine.ask("wait")
     assert place.pool.begun[begun:] == ["docs/a.md", "docs/b.md"]
+
+
+async def test_what_is_being_rendered_can_be_seen_with_the_time_since() -> None:
+    place = Place(PAIR)
+    place.pool.gate = anyio.Event()
+    async with place.at_work() as engine:
+        await until(lambda: bool(place.pool.begun))
+        ((document, seconds),) = engine.at_hand().jobs
+        assert (document, seconds > 0) == ("docs/a.md", True)
+        place.pool.gate.set()
+        await engine.ask("wait")
+        assert engine.at_hand().jobs == ()
+
+
+async def test_a_rendering_that_ends_after_the_run_troubles_nobody() -> None:
+    """An interrupted build: the workers are there for longer than who wanted their results."""
+    place = Place(PAIR)
+    place.pool.gate = anyio.Event()
+    async with anyio.create_task_group() as workers:
+        place.pool.tasks = workers
+        async with anyio.create_task_group() as tasks:
+
+            async def run() -> None:
+                await place.engine.run(cause="start")
+
+            tasks.start_soon(run)
+            await until(lambda: bool(place.pool.begun))
+            tasks.cancel_scope.cancel()
+        place.pool.gate.set()
+    assert place.engine.at_hand().jobs == ()

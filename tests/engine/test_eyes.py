@@ -8,9 +8,9 @@ import pytest
 
 from core.language import Files, hash_of
 from core.world import LAYOUT
-from engine.fakes import HandClock, HandWatcher, Log, MemoryOutputs, MemoryTree, until
+from engine.fakes import HandClock, HandWatcher, MemoryOutputs, MemoryTree, until
 from kahnd.core.graph import Graph
-from kahnd.core.messages import Event, Looked, Observed
+from kahnd.core.messages import Event, Looked, Observed, Tell
 from kahnd.core.model import Digest, DocumentId, Problem, Sighting, Snapshot
 from kahnd.engine import eyes
 from kahnd.engine.eyes import Eyes, cause_of
@@ -47,7 +47,7 @@ async def test_an_older_look_never_overtakes_a_newer() -> None:
     seen.tree.gate = anyio.Event()
     seen.files.write(A, "older")
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(seen.eyes.follow, seen.watcher, Log().say)
+        tasks.start_soon(seen.eyes.follow, seen.watcher)
         seen.watcher.send(Batch(frozenset({A})))
         await until(lambda: seen.tree.looking == 1)
         seen.files.write(A, "newer")
@@ -64,7 +64,7 @@ async def test_an_older_look_never_overtakes_a_newer() -> None:
 async def test_nothing_that_is_hinted_at_is_looked_at_before_the_first_look() -> None:
     seen = Seen()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(seen.eyes.follow, seen.watcher, Log().say)
+        tasks.start_soon(seen.eyes.follow, seen.watcher)
         seen.files.write(A, "one")
         seen.watcher.send(Batch(frozenset({A})))
         await anyio.wait_all_tasks_blocked()
@@ -80,18 +80,30 @@ async def test_a_batch_that_may_have_lost_events_is_a_look_at_everything() -> No
     seen.files.write(A, "one")
     seen.watcher.send(Batch(everything=True))
     seen.watcher.close()
-    await seen.eyes.follow(seen.watcher, Log().say)
+    await seen.eyes.follow(seen.watcher)
     assert seen.hashes() == [hash_of("one")]
 
 
 async def test_a_batch_without_paths_is_no_look_and_no_word() -> None:
-    seen, log = Seen(), Log()
+    seen = Seen()
     await seen.eyes.first(Snapshot())
     seen.watcher.send(Batch(flushed=frozenset({"nobody's"})))
     seen.watcher.close()
-    await seen.eyes.follow(seen.watcher, log.say)
-    assert log.lines == []
+    await seen.eyes.follow(seen.watcher)
     assert seen.sent == []
+
+
+async def test_a_batch_that_something_came_of_is_told_with_its_own_cause() -> None:
+    seen = Seen()
+    await seen.eyes.first(Snapshot())
+    seen.files.write(A, "one")
+    seen.watcher.send(Batch(frozenset({A, "docs/b.md"})))
+    seen.watcher.close()
+    await seen.eyes.follow(seen.watcher)
+    (event,) = seen.sent
+    assert isinstance(event, Observed)
+    words = {"paths": 2, "everything": False, "changed": 1, "cause": "docs/a.md saved"}
+    assert event.told == Tell("watch.batch", words)
 
 
 async def test_a_change_of_the_config_is_passed_on_after_the_look() -> None:
@@ -100,7 +112,7 @@ async def test_a_change_of_the_config_is_passed_on_after_the_look() -> None:
     seen.watcher.send(Batch(config=True))
     seen.watcher.send(Batch(everything=True, config=True))
     seen.watcher.close()
-    await seen.eyes.follow(seen.watcher, Log().say)
+    await seen.eyes.follow(seen.watcher)
     assert seen.config == [False, True]
 
 
@@ -117,7 +129,7 @@ async def test_what_is_in_doubt_is_looked_at_again_by_itself(monkeypatch: pytest
     seen.files.write(A, "one")
     seen.tree.doubted = (A,)
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(seen.eyes.follow, seen.watcher, Log().say)
+        tasks.start_soon(seen.eyes.follow, seen.watcher)
         tasks.start_soon(seen.eyes.make_sure, seen.watcher, HandClock(), 0)
         await until(lambda: seen.hashes() == [hash_of("one")])
         assert (seen.watcher.audits, seen.eyes.rescans) == (0, 0)
@@ -134,7 +146,7 @@ async def test_every_so_often_and_after_a_sleep_the_watch_is_audited_and_everyth
     await seen.eyes.first(Snapshot())
     seen.files.write(A, "one")
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(seen.eyes.follow, seen.watcher, Log().say)
+        tasks.start_soon(seen.eyes.follow, seen.watcher)
         tasks.start_soon(seen.eyes.make_sure, seen.watcher, clock, every_s)
         await anyio.lowlevel.checkpoint()
         clock.slept += slept

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from engine.fakes import Log, TalkativeStore
@@ -7,6 +9,7 @@ from kahnd.core.messages import Commit, EndBuild, Propagate
 from kahnd.core.model import BuildId, BuildRecord, Change, DocumentId, Facts, Result, Status
 from kahnd.engine.keeper import Keeper
 from kahnd.engine.patience import Patience
+from kahnd.engine.pulse import ALLOWED_S, Pulse
 from kahnd.errors import StoreLostError
 
 
@@ -47,13 +50,21 @@ async def test_whatever_is_asked_sees_all_results_before_it() -> None:
         keeper.next_batch,
         lambda: keeper.subgraph(frozenset()),
         lambda: keeper.cycle(frozenset({DocumentId("x")})),
-        lambda: keeper.end(EndBuild(BuildRecord(BuildId("b"), "", "", 0, 0, 0, 0, 0, 0, 0)), "now", 1.5),
     ):
         store.calls.clear()
         keeper.keep(done("a"))
         await ask()
         assert store.calls[0] == "commit a"
         assert len(store.calls) == 2
+
+
+async def test_a_build_s_record_goes_with_the_last_of_its_results() -> None:
+    store = TalkativeStore()
+    keeper = keeper_of(store)
+    keeper.keep(done("a"))
+    await keeper.end(EndBuild(BuildRecord(BuildId("b"), "", "", 0, 0, 0, 0, 0, 0, 0)), "now", 1.5)
+    assert store.calls == ["commit a in b"]
+    assert not keeper.behind
 
 
 async def test_a_build_s_record_gets_its_times() -> None:
@@ -90,3 +101,24 @@ async def test_an_impatient_keeper_raises() -> None:
     store.away_for = 1
     with pytest.raises(StoreLostError):
         await keeper_of(store, patient=False).next_batch()
+
+
+async def test_each_try_of_a_database_that_is_away_is_a_sign_of_life() -> None:
+    """However long it is away; each try may take its time."""
+    seconds, tries = 0.0, list[str]()
+    pulse = Pulse(lambda: seconds)
+
+    class Slow(TalkativeStore):
+        async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
+            nonlocal seconds
+            seconds += 0.7 * ALLOWED_S
+            tries.append(pulse.hung())
+            await super().commit(results, build)
+
+    store = Slow()
+    store.away_for = 3
+    keeper = Keeper(store, Patience(Log().say), pulse=pulse)
+    keeper.keep(done("a"))
+    with pulse.looping():
+        await keeper.flush()
+    assert tries == [""] * 4

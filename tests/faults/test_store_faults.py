@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from e2e.harness import Project, eventually
+from e2e.manager import Manager
 from faults.trouble import DatabaseServer, processor_seconds, told
 
 MEASURED_S = 3.0
+WATCHDOG_S, BEATS = 0.6, 3
 GATED = """
 [[rules]]
 match = "docs/*.sh"
@@ -67,6 +70,20 @@ def test_a_lost_database_keeps_nobody_busy(remote: Project, server: DatabaseServ
         eventually(lambda: time.monotonic() > until, "it was watched for so long")
         assert processor_seconds(daemon.pid) - worked < 0.2 * MEASURED_S
         assert remote.mark() == lines
+
+
+def test_who_waits_for_a_lost_database_is_alive(remote: Project, server: DatabaseServer) -> None:
+    """Nobody ends it for that, and who looks at the service sees what it waits for."""
+    with tempfile.TemporaryDirectory(prefix="run") as folder, Manager(Path(folder)) as manager:
+        remote.env.update(manager.environment(WATCHDOG_S))
+        with remote.daemon():
+            server.kill()
+            remote.write("docs/a.txt", "another")
+            since = manager.hears("STATUS", "degraded: the database is away, and waited for")
+            eventually(lambda: len(manager.heard("WATCHDOG", since)) > 3 * BEATS, "signs of life go on coming")
+            server.start()
+            manager.hears("STATUS", "idle: 1 document, 1 done", since)
+    assert not remote.log("daemon.hung")
 
 
 def test_a_wait_while_the_server_is_away_says_so(remote: Project, server: DatabaseServer) -> None:

@@ -27,10 +27,8 @@ def job(document: str, run: int = 1) -> Job:
     return Job(RunId(run), DocumentId(document), Digest(""), 0, OutputPath("x"), stage=f".kahnd/stage/{run}/x")
 
 
-def pool_in(
-    root: Path, *, timeout_s: float = SOON_S, ready: bool = False, command: tuple[str, ...] = WORKER
-) -> WorkerPool:
-    return WorkerPool(Program(command, "hello"), root, Bounds(2, timeout_s, ready=ready))
+def pool_in(root: Path, *, timeout_s: float = SOON_S, command: tuple[str, ...] = WORKER) -> WorkerPool:
+    return WorkerPool(Program(command, "hello"), root, Bounds(2, timeout_s))
 
 
 def is_alive(pid: int) -> bool:
@@ -135,7 +133,7 @@ async def test_a_meter_hears_what_the_renderer_took_and_what_lay_around_it(tmp_p
         def spent(self, stage: Stage, seconds: float) -> None:
             heard[stage] = seconds
 
-    async with WorkerPool(Program(WORKER, "hello"), tmp_path, Bounds(2, SOON_S, ready=False), Ear()) as pool:
+    async with WorkerPool(Program(WORKER, "hello"), tmp_path, Bounds(2, SOON_S), Ear()) as pool:
         await pool.render(job("fine"))
     assert heard.keys() == {Stage.RENDER, Stage.DISPATCH}
     assert min(heard.values()) > 0
@@ -191,7 +189,8 @@ async def test_a_worker_killed_while_it_was_idle_is_not_noticed(tmp_path: Path) 
 
 
 async def test_two_workers_killed_while_they_were_idle_are_not_noticed(tmp_path: Path) -> None:
-    async with pool_in(tmp_path, ready=True) as pool:
+    async with pool_in(tmp_path) as pool:
+        pool.keep_ready()
         await until(lambda: len(workers_in(tmp_path)) == 3)
         for killed in workers_in(tmp_path):
             os.kill(killed, 9)
@@ -216,7 +215,8 @@ async def test_no_process_is_left_after_the_pool_is_closed(tmp_path: Path) -> No
 
 
 async def test_workers_that_are_to_be_ready_are_started_at_once_and_gone_at_the_end(tmp_path: Path) -> None:
-    async with pool_in(tmp_path, ready=True) as pool:
+    async with pool_in(tmp_path) as pool:
+        pool.keep_ready()
         await until(lambda: len(workers_in(tmp_path)) == 3)
         assert isinstance(await pool.render(job("fine")), Rendered)
         assert pid_of(tmp_path) in workers_in(tmp_path)
@@ -224,7 +224,8 @@ async def test_workers_that_are_to_be_ready_are_started_at_once_and_gone_at_the_
 
 
 async def test_a_killed_worker_is_replaced_where_they_are_kept_ready(tmp_path: Path) -> None:
-    async with pool_in(tmp_path, ready=True) as pool:
+    async with pool_in(tmp_path) as pool:
+        pool.keep_ready()
         await until(lambda: len(workers_in(tmp_path)) == 3)
         await pool.render(job("die"))
         await until(lambda: len(workers_in(tmp_path)) == 3)
@@ -232,7 +233,9 @@ async def test_a_killed_worker_is_replaced_where_they_are_kept_ready(tmp_path: P
 
 @pytest.mark.parametrize("ready", [True, False])
 async def test_a_pool_whose_command_is_not_there_says_so(tmp_path: Path, *, ready: bool) -> None:
-    async with pool_in(tmp_path, command=("/nowhere/python",), ready=ready) as pool:
+    async with pool_in(tmp_path, command=("/nowhere/python",)) as pool:
+        if ready:
+            pool.keep_ready()
         problem = problem_of(await pool.render(job("fine")))
     assert problem.startswith("fine: it can't be rendered here: No such file or directory")
 
@@ -266,7 +269,7 @@ from kahnd.core.model import Digest, DocumentId, Job, OutputPath, RunId
 from kahnd.pool.local import Bounds, Program, WorkerPool
 
 async def main():
-    async with WorkerPool(Program(sys.argv[1:], ""), Path.cwd(), Bounds(1, 60, ready=False)) as pool:
+    async with WorkerPool(Program(sys.argv[1:], ""), Path.cwd(), Bounds(1, 60)) as pool:
         await pool.render(Job(RunId(1), DocumentId("hang"), Digest(""), 0, OutputPath("x"), "stage/x"))
 
 anyio.run(main)
@@ -284,3 +287,24 @@ def _works_in(process: Path, root: Path) -> bool:
         return here and is_alive(int(process.name)) and b"obedient_worker" in (process / "cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False
+
+
+async def test_a_pool_at_rest_finishes_what_a_worker_has_and_begins_nothing_more(tmp_path: Path) -> None:
+    ended: dict[int, Outcome | None] = {}
+
+    def on_end(ended_job: Job, outcome: Outcome | None, _seconds: float) -> None:
+        ended[ended_job.run] = outcome
+
+    async with pool_in(tmp_path) as pool:
+        pool.begin(job("hang", 1), on_end)
+        await until((tmp_path / "pids").exists)
+        (tmp_path / "pids").unlink()
+        pool.begin(job("hang", 2), on_end)
+        await until((tmp_path / "pids").exists)
+        pool.begin(job("fine", 3), on_end)
+        pool.rest()
+        pool.begin(job("fine", 4), on_end)
+        pool.cancel(RunId(1))
+        await until(lambda: {1, 3, 4} <= ended.keys())
+        assert ended == {1: None, 3: None, 4: None}
+        assert not (tmp_path / ".kahnd/stage/3").exists()

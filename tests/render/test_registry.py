@@ -96,3 +96,16 @@ def test_another_rule_is_no_part_of_a_recipe(shop: Workshop) -> None:
 def test_who_judges_what_is_missing_is_told_by_the_renderer(shop: Workshop) -> None:
     shop.by(("docs/*.md", PageParameters()), ("docs/*.css", CopyParameters()))
     assert [rule.judges_missing for rule in registry.with_recipes(shop.layout, shop.root).rules] == [True, False]
+
+
+def test_a_worker_for_commands_alone_loads_no_template_engine(tmp_path: Path) -> None:
+    """Each worker would hold it, and the time to load it would pass before the first rendering after a start."""
+    program = (
+        "import sys; from pathlib import Path; from kahnd.core.rules import Layout, Rule\n"
+        "from kahnd.pool import worker; from kahnd.render import registry\n"
+        "registry.create(Path(sys.argv[1]), Layout(('docs',), 'site', (Rule(0, '**', 'command', '{name}'),)))\n"
+        "print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
+    unneeded = {"jinja2", "pygments", "pyromark", "yaml", "markupsafe", "importlib.metadata", "anyio", "asyncio"}
+    assert unneeded.isdisjoint(loaded.stdout.split())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jinja2 import Template
 
 from kahnd.core.model import Kind
 from kahnd.render.environment import ProjectEnvironment, compiled, is_template
@@ -81,6 +80,6 @@ def test_deep_nesting_is_a_failure_with_a_message(shop: Workshop) -> None:
 def test_a_text_without_templates_in_it_is_included_as_jinja_would(text: str) -> None:
     environment = ProjectEnvironment()
     expected = environment.from_string(text).render()
-    template = Template.from_code(environment, compiled(environment, text, "docs/x.txt"), {})
+    template = compiled(environment, text, "docs/x.txt").template(environment, {})
     assert template.render() == expected
     assert environment.from_string("{% include other %}").render(other=template) == expected

@@ -108,7 +108,8 @@ class Workshop:
             output=self.layout.output_by(rendered_by, own),
             stage=stage,
             deps=tuple(self.layout.output_of(each.target) or each.target for each in dependencies),
-            dependencies=dependencies,
+            targets=tuple(each.target for each in dependencies),
+            discovered=tuple(each.target for each in dependencies if each.kind is Kind.DISCOVERED),
             collections=tuple((collection_id(pattern), self.files(pattern)) for pattern in collections),
         )
 

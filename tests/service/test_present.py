@@ -33,7 +33,12 @@ def test_status() -> None:
     )
     assert told["documents"] == {"total": 8, "done": 2, "dirty": 0, "failed": 3, "blocked": 2, "missing": 1}
     assert [each["document"] for each in told["failures"]] == ["docs/a.md", "docs/x.md", "docs/y.md"]
-    assert told["failures"][0] == {"document": "docs/a.md", "error": "docs/a.md: told to fail"}
+    assert told["failures"][0] == {
+        "document": "docs/a.md",
+        "error": "docs/a.md: told to fail",
+        "message": "told to fail",
+        "file": "docs/a.md",
+    }
     assert told["last_build"].keys() >= {
         *("id", "cause", "rendered", "skipped", "failed", "blocked", "removed", "duration_ms", "generations"),
     }
@@ -70,11 +75,19 @@ def test_plan_with_cycles() -> None:
 def test_a_report() -> None:
     machine = at_rest(BROKEN).machine
     told = plain(present.answered(Answered(report(machine.graph, Tally()), 1.23456)))
-    assert told["failed"][0] == {"document": "docs/a.md", "error": "docs/a.md: told to fail"}
+    assert told["failed"][0] == {
+        "document": "docs/a.md",
+        "error": "docs/a.md: told to fail",
+        "message": "told to fail",
+        "file": "docs/a.md",
+    }
     assert told["blocked"][0] == {
         "document": "docs/b.md",
         "because": "docs/a.md",
         "error": "docs/b.md:1: needs docs/a.md, which failed",
+        "message": "needs docs/a.md, which failed",
+        "file": "docs/b.md",
+        "line": 1,
     }
     assert (told["cycles"], told["duration_ms"]) == ([CYCLE], 1.23)
 
@@ -88,7 +101,9 @@ def test_a_report_of_what_was_done() -> None:
 def test_what_a_renderer_said_is_told_with_the_failure() -> None:
     failed = ((DocumentId("a"), Problem("failed", "a", detail="line 1\nline 2")),)
     told = plain(present.answered(Answered(Report(failed=failed), 0)))
-    assert told["failed"] == [{"document": "a", "error": "a: failed", "output": "line 1\nline 2"}]
+    assert told["failed"] == [
+        {"document": "a", "error": "a: failed", "message": "failed", "file": "a", "output": "line 1\nline 2"}
+    ]
 
 
 def test_the_graph_with_its_edges_from_dependent_to_dependency() -> None:

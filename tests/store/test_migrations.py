@@ -63,6 +63,17 @@ async def test_version_2_keeps_its_history_and_forgets_what_is_derived(tmp_path:
     await store.close()
 
 
+async def test_indexes_that_nothing_is_looked_up_by_are_given_up(tmp_path: Path) -> None:
+    await make(tmp_path, Path(__file__).with_name("schema-2.surql").read_text(), CONTENT_2)
+    store = await opened(tmp_path, [])
+    left = [
+        await store._connection.run(f"RETURN (INFO FOR TABLE {table}).indexes.keys()")
+        for table in ("document", "render", "build")
+    ]
+    assert left == [[], ["by_document"], []]
+    await store.close()
+
+
 async def test_a_migration_cut_short_is_made_again(tmp_path: Path) -> None:
     """All but its last word is as if it had not been, and the schema may be applied twice."""
     await make(tmp_path, Path(__file__).with_name("schema-2.surql").read_text(), CONTENT_2)

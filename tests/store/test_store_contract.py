@@ -317,9 +317,21 @@ async def test_committing_twice_is_as_good_as_once(store: Store) -> None:
     assert (await store.load()).dependencies == {"b": needs("a")}
 
 
+async def test_a_finished_build_is_kept_with_its_results(store: Store) -> None:
+    await store.commit([done("x"), attempt("a", 1)], build(1))
+    snapshot = await store.load()
+    assert ([each.id for each in snapshot.documents], snapshot.last_build) == (["a", "x"], build(1))
+    assert len(await store.history(None, 10)) == 1
+
+
+async def test_nothing_to_commit_changes_nothing(store: Store) -> None:
+    await store.commit(())
+    assert await store.load() == Snapshot()
+
+
 async def test_the_last_build_is_the_one_started_last(store: Store) -> None:
     for number in (2, 3, 1, 3):
-        await store.record_build(build(number))
+        await store.commit((), build(number))
     assert (await store.load()).last_build == build(3)
 
 
@@ -339,3 +351,13 @@ async def test_a_first_scan_of_any_size_propagates(store: Store, monkeypatch: py
     assert set(await store.propagate([*changes, missing("x")])) == set(names)
     assert await statuses(store) == dict.fromkeys(names, Status.DIRTY) | {"x": Status.MISSING}
     assert len(await store.subgraph(ids("00"))) == 31
+
+
+async def test_a_cleared_workspace_knows_nothing_and_can_be_filled_again(store: Store) -> None:
+    await store.propagate([changed("a", "b c:page"), changed("b"), changed("c")])
+    await store.commit([attempt("a", 1)], build(1))
+    await store.clear()
+    assert await store.load() == Snapshot()
+    assert await store.history(None, 10) == ()
+    await store.propagate([changed("a", "b"), changed("b")])
+    assert [each.id for each in (await store.load()).documents] == list(ids("a b"))

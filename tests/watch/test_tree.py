@@ -13,6 +13,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from anyio import from_thread
 
 from kahnd.core import digest
 from kahnd.core.model import Dependency, Digest, DocumentId, Facts, Kind, Problem, Scan, Sighting, Snapshot, Status
@@ -480,3 +481,39 @@ def remove(path: Path) -> None:
         path.unlink()
     elif path.is_dir():
         shutil.rmtree(path)
+
+
+class Guillotine(IncludeScanner):
+    """Ends the look that it scans for after the third file."""
+
+    def __init__(self, scope: anyio.CancelScope) -> None:
+        super().__init__()
+        self._scope = scope
+
+    def scan(self, document: DocumentId, content: bytes) -> Scan:
+        found = super().scan(document, content)
+        if len(self.scanned) == 3:
+            from_thread.run_sync(self._scope.cancel)
+        return found
+
+
+async def test_a_look_that_nobody_wants_any_more_ends_with_the_file_that_it_is_at(tmp_path: Path) -> None:
+    write(tmp_path, {f"docs/{number}.md": "" for number in range(100)})
+    scope = anyio.CancelScope()
+    scanner = Guillotine(scope)
+    with scope:
+        await SourceTree(tmp_path, Layout(("docs",), "site"), (), scanner).crawl()
+    assert scope.cancelled_caught
+    assert len(scanner.scanned) == 3
+
+
+async def test_a_look_shows_with_each_file_and_folder_that_it_goes_on(tmp_path: Path) -> None:
+    write(tmp_path, {f"docs/{number % 3}/{number}.md": "" for number in range(30)})
+    signs: list[None] = []
+    layout = Layout(("docs",), "site")
+    tree = SourceTree(tmp_path, layout, (), IncludeScanner(), goes_on=lambda: signs.append(None))
+    await tree.crawl()
+    assert len(signs) >= 30
+    signs.clear()
+    await tree.crawl()
+    assert len(signs) >= 4

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from kahnd.cli.terminal import paint, show_json
+from kahnd.cli.terminal import paint, show_json, tame
 from kahnd.core.problem import Problem
 from kahnd.errors import KahndError
 
@@ -24,7 +24,7 @@ def words(problem: Problem) -> str:
     """`kahnd: error: FILE:LINE: MESSAGE`, with the remedy and a program's own words on lines of their own."""
     red = paint("error:", "red", sys.stderr)
     below = [problem.remedy, *problem.detail.splitlines()]
-    return "\n  ".join([f"kahnd: {red} {place(problem)}{problem.message}", *filter(None, below)])
+    return "\n  ".join([f"kahnd: {red} {tame(place(problem) + problem.message)}", *map(tame, filter(None, below))])
 
 
 def place(problem: Problem) -> str:

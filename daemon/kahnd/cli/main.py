@@ -18,7 +18,23 @@ from kahnd.cli.place import Place
 from kahnd.core.problem import Problem
 from kahnd.errors import KahndError, UsageError
 
-COMMANDS: Final = ("init", "run", "build", "plan", "retry", "status", "wait", "why", "graph", "history", "logs")
+COMMANDS: Final = (
+    "init",
+    "run",
+    "build",
+    "plan",
+    "retry",
+    "status",
+    "wait",
+    "why",
+    "graph",
+    "history",
+    "logs",
+    "service",
+    "clean",
+    "doctor",
+    "completion",
+)
 """In the order of the help; each is `command` in a module of its own, imported when it is asked for."""
 INTERRUPTED: Final = 130
 
@@ -47,7 +63,19 @@ class LazyGroup(click.Group):
             raise NoSuchCommand(error.command_name, possibilities=COMMANDS, ctx=ctx) from None
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+_CODES: Final = """\
+\b
+Exit codes:
+  0  all good                     4    no daemon, or it does not answer
+  1  documents failed or blocked  5    the database
+  2  the call, or kahnd.toml      130  interrupted
+  3  a cycle
+1 and 3 are of build, wait and retry: what only reports exits with 0 when it could."""
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=_CODES
+)
 @click.option(
     "-C",
     "folder",
@@ -60,6 +88,7 @@ class LazyGroup(click.Group):
 @click.pass_context
 def kahnd(context: click.Context, folder: Path) -> None:
     """Keep rendered documents up to date with their sources while you write."""
+    context.color = True  # what is painted is meant to be: see terminal.paint
     context.obj = Place(Path(os.path.abspath(folder)))  # noqa: PTH100 (the way the user came, links and all)
 
 

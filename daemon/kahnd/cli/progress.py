@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from kahnd.cli.terminal import tame
 from kahnd.service.client import Progress, Report
 
 
@@ -22,7 +23,7 @@ def shown() -> Iterator[Report]:
     words = TextColumn("{task.description}", markup=False)
     with Bar(BarColumn(), MofNCompleteColumn(), words, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
-        yield lambda told: bar.update(task, completed=told.done, total=told.total, description=told.document)
+        yield lambda told: bar.update(task, completed=told.done, total=told.total, description=tame(told.document))
 
 
 def _nothing(_progress: Progress) -> None:

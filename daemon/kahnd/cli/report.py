@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from kahnd.cli.terminal import columns, paint
+from kahnd.cli.terminal import columns, paint, tame
 
 Json = dict[str, Any]
 
@@ -53,7 +53,7 @@ def failure(entry: Json) -> str:
     """
     document, error = str(entry["document"]), str(entry["error"] or "failed")
     named = error if error.startswith(f"{document}:") else f"{document}: {error}"
-    first, *rest = [*named.splitlines(), *str(entry.get("output", "")).splitlines()]
+    first, *rest = [tame(each) for text in (named, str(entry.get("output", ""))) for each in text.splitlines()]
     return "\n".join([first, *(f"          {line}" for line in rest)])
 
 
@@ -62,13 +62,16 @@ def why(answer: Json) -> list[str]:
     past = answer["rendered"]
     when = f", rendered {past['started_at']} ({past['cause']})" if past else ""
     rows = [(f"  {each['kind']}", _of_what(each), _step(each)) for each in answer["reasons"]]
-    lines = [f"{answer['document']}: {answer['status']}{when}", *(columns(rows) if rows else ["  no reason to tell"])]
+    lines = [
+        tame(f"{answer['document']}: {answer['status']}{when}"),
+        *(columns(rows) if rows else ["  no reason to tell"]),
+    ]
     return [*lines, path(answer["chain"])] if len(answer["chain"]) > 1 else lines
 
 
 def _of_what(reason: Json) -> str:
     facets = ", ".join(each.replace("_", " ") for each in reason["facets"])
-    return f"{reason['document']} ({facets})" if facets else str(reason["document"])
+    return tame(f"{reason['document']} ({facets})" if facets else str(reason["document"]))
 
 
 def _step(reason: Json) -> str:
@@ -82,10 +85,10 @@ def _step(reason: Json) -> str:
 def history(entries: Sequence[Json]) -> list[str]:
     """A line a render: when, what, how it went and how long it took, why; below it what went wrong."""
     lines = columns(
-        (each["started_at"], _outcome(each), duration(each["duration_ms"]), each["document"], each["cause"])
+        (each["started_at"], _outcome(each), duration(each["duration_ms"]), tame(each["document"]), tame(each["cause"]))
         for each in entries
     )
-    errors = ([f"    {line}" for line in (each["error"] or "").splitlines()] for each in entries)
+    errors = ([f"    {tame(line)}" for line in (each["error"] or "").splitlines()] for each in entries)
     told = [line for one, below in zip(lines, errors, strict=True) for line in (one, *below)]
     return told or ["nothing was rendered yet"]
 
@@ -99,11 +102,33 @@ def plan(answer: Json) -> list[str]:
     lines = []
     for number, generation in enumerate(answer["generations"]):
         lines.append(paint(f"generation {number}", "cyan"))
-        lines += columns((f"  {document}", answer["reasons"].get(document, "")) for document in generation)
+        lines += columns((f"  {tame(each)}", tame(answer["reasons"].get(each, ""))) for each in generation)
     lines += [f"{paint('cycle', 'red')}  {path(cycle)}" for cycle in answer["cycles"]]
     count = sum(map(len, answer["generations"]))
     generations = counted(len(answer["generations"]), "generation")
     return [*lines, f"{count} to render, in {generations}" if count else "nothing to render"]
+
+
+def clean(answer: Json) -> list[str]:
+    """A line for everything that went, or would, and for what could not be removed."""
+    verb = "would remove" if answer["dry_run"] else "removed"
+    gone = [f"{verb}  {tame(each)}" for each in (*answer["removed"], *answer["state"])]
+    kept = [f"{paint('kept', 'red')}  {tame(each['error'])}" for each in answer["kept"]]
+    state = " and the state" if answer["state"] else ""
+    count = counted(len(answer["removed"]), "output")
+    return [*gone, *kept, f"{verb} {count}{state}" if gone or kept else "nothing to remove"]
+
+
+def doctor(answer: Json) -> list[str]:
+    """A line for each check, with the remedy below."""
+    colours = {"ok": "green", "warning": "yellow", "error": "red"}
+    lines = columns(
+        (paint(each["state"], colours[each["state"]]), each["name"], tame(each["message"])) for each in answer["checks"]
+    )
+    remedies = ([f"    {each['remedy']}"] if each["remedy"] else [] for each in answer["checks"])
+    told = [line for one, below in zip(lines, remedies, strict=True) for line in (one, *below)]
+    bad = sum(each["state"] != "ok" for each in answer["checks"])
+    return [*told, f"{counted(bad, 'thing')} to see to" if bad else "all is well"]
 
 
 def status(answer: Json) -> list[str]:
@@ -113,19 +138,19 @@ def status(answer: Json) -> list[str]:
 
 
 def _rows(answer: Json) -> Iterator[tuple[str, str]]:
-    yield "project", f"{answer['project']} ({answer['root']})"
+    yield "project", tame(f"{answer['project']} ({answer['root']})")
     pid = answer["pid"]
     yield "daemon", "stopped (start it with `kahnd run`)" if pid is None else f"{answer['state']} (process {pid})"
     yield "documents", _documents(answer["documents"])
     if answer.get("last_build"):
-        yield "last build", _last_build(answer["last_build"])
+        yield "last build", last_build(answer["last_build"])
     watch = answer.get("watch") or {}
     if watch.get("backend"):
         lost = f"{counted(watch['overflows'], 'overflow')}, {counted(watch['rescans'], 'rescan')}"
         yield "watch", f"{watch['backend']}, {lost}"
         if watch.get("unwatched"):
-            yield "unwatched", paint(", ".join(watch["unwatched"]), "yellow")
-    yield "store", answer["store"]["url"]
+            yield "unwatched", paint(tame(", ".join(watch["unwatched"])), "yellow")
+    yield "store", tame(answer["store"]["url"])
 
 
 def _documents(counts: dict[str, int]) -> str:
@@ -133,15 +158,16 @@ def _documents(counts: dict[str, int]) -> str:
     return f"{counts['total']}: {', '.join(listed)}" if listed else str(counts["total"])
 
 
-def _last_build(build: Json) -> str:
+def last_build(build: Mapping[str, Any]) -> str:
+    """A build that is over, in a line."""
     names = ("rendered", "skipped", "failed", "blocked", "removed")
     counts = ", ".join(f"{build[name]} {name}" for name in names if build[name]) or "nothing to do"
-    return f"{build['cause']}: {counts} ({duration(build['duration_ms'])})"
+    return f"{tame(build['cause'])}: {counts} ({duration(build['duration_ms'])})"
 
 
 def path(cycle: Sequence[str]) -> str:
     """A cycle as it is told everywhere."""
-    return " → ".join(cycle)
+    return tame(" → ".join(cycle))
 
 
 def counted(number: int, noun: str) -> str:

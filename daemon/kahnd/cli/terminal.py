@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 import click
 
+from kahnd.service import colours
+
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
 
 def paint(text: str, colour: str, stream: TextIO | None = None) -> str:
-    """The text in a colour, if the stream (standard output by default) is a terminal that wants colours."""
+    """The text in a colour, if the stream (standard output by default) is one that wants colours."""
     shown = has_colours(sys.stdout if stream is None else stream)
     return click.style(text, fg=colour) if shown else text
 
 
 def has_colours(stream: TextIO) -> bool:
-    """Whether colours are welcome there: see no-color.org."""
-    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    """Whether colours are welcome there."""
+    return colours.wanted(terminal=stream.isatty())
+
+
+def tame(text: str) -> str:
+    """The text with what would steer a terminal written out: names and programs' words may hold anything."""
+    return _CONTROLS.sub(lambda each: each[0].encode("unicode_escape").decode(), text)
 
 
 def show_json(value: Any) -> None:

@@ -155,6 +155,7 @@ def _config(
         pool=PoolConfig(
             os.cpu_count() or 1 if pool.workers == "auto" else pool.workers,
             pool.timeout_s,
+            pool.grace_s,
             _half_of_the_memory() if pool.memory_mb == "auto" else pool.memory_mb,
         ),
         log=tables.log,

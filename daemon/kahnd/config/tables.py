@@ -42,6 +42,7 @@ class PoolTable(Struct, frozen=True, kw_only=True):
 
     workers: Annotated[int, Meta(ge=1, le=1024)] | Literal["auto"] = "auto"
     timeout_s: Seconds = 60
+    grace_s: Annotated[float, Meta(ge=0, le=3600)] = 10
     memory_mb: Annotated[int, Meta(ge=256, le=1 << 24)] | Literal["auto"] = "auto"
 
 

@@ -34,10 +34,14 @@ class StoreConfig:
 
 @dataclass(frozen=True, slots=True)
 class PoolConfig:
-    """How many renderings run at once, and how many seconds and megabytes each may take at the most."""
+    """How many renderings run at once, and how many seconds and megabytes each may take at the most.
+
+    `grace_s` is how many seconds they have to end when the daemon ends.
+    """
 
     workers: int
     timeout_s: float
+    grace_s: float
     memory_mb: int
 
 

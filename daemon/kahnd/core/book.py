@@ -74,6 +74,14 @@ class Book:
         if node.facts.id in self._edges:
             yield self.keep(node.facts)
 
+    def unwritten(self) -> Iterator[Commit]:
+        """All found edges that the database does not know yet: it is about to be asked about them."""
+        for document in tuple(self._edges):
+            if node := self._graph.get(document):
+                yield self.keep(node.facts)
+            else:
+                del self._edges[document]
+
     def keep(self, facts: Facts, attempt: Attempt | None = None) -> Commit:
         """Facts into the graph and, with found edges, on their way into the database."""
         return Commit((Result(self._graph.put(facts).facts, self._edges.pop(facts.id, NO_EDGES), attempt),))
@@ -164,10 +172,14 @@ class Book:
         self.builds.place(facts.id, "rendered", generation)
         self.schedule.finish(facts.id, rendered=True)
 
-    def begin(self, cause: str) -> Iterable[Command]:
-        """A build begins, unless one is under way."""
+    def begin(self, cause: str, told: Tell | None = None) -> Iterable[Command]:
+        """A build begins, unless one is under way; what is told of its cause goes before it, as a part of it."""
         begun = self.builds.begin(cause)
-        return [BeginBuild(*begun)] if begun else []
+        return [*self.note(told), *([BeginBuild(*begun)] if begun else [])]
+
+    def note(self, told: Tell | None) -> list[Tell]:
+        """A line that somebody else worded, with the build that it belongs to."""
+        return [self.tell(told.event, **told.fields)] if told else []
 
     def remove(self, output: OutputPath, document: DocumentId | None = None) -> Iterable[Command]:
         """An output that nothing stands for any more goes."""

@@ -15,7 +15,7 @@ class Forced:
         self.spoilt: set[DocumentId] = set()
         self._asked: set[DocumentId] = set()
 
-    def __contains__(self, document: DocumentId) -> bool:
+    def __contains__(self, document: object) -> bool:
         return document in self.spoilt or document in self._asked
 
     def spoil(self, nodes: Iterable[Node]) -> None:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from kahnd.core import verdict
+from kahnd.core.ahead import Ahead
 from kahnd.core.book import Book
 from kahnd.core.doubts import Doubts, is_kept
 from kahnd.core.forced import Forced
@@ -41,6 +42,7 @@ from kahnd.core.messages import (
     Resume,
     Resumed,
     Started,
+    Tell,
     Withdrawn,
 )
 from kahnd.core.model import (
@@ -87,6 +89,7 @@ class Machine:
         self._open = False
         self._scope: frozenset[DocumentId] | None = None
         self._asked_of_store = 0
+        self._ahead = Ahead(self.graph, self.schedule, self._runs)
         self._held: set[DocumentId] = set()
         self._forced = Forced()
         self._doubts = Doubts(self.graph)
@@ -96,6 +99,10 @@ class Machine:
     def quiet(self) -> bool:
         """Whether nothing is left to do, and nothing is waited for."""
         return self._open and not self.schedule and not self._asked_of_store
+
+    def unwritten(self) -> list[Commit]:
+        """What is to be written before the database is asked about edges by others."""
+        return list(self._book.unwritten())
 
     def is_forced(self, document: DocumentId) -> bool:
         """Whether it is to be rendered even if its inputs are those of its last render."""
@@ -113,10 +120,12 @@ class Machine:
             case Started():
                 return self._start(event)
             case Observed():
-                return self._take_in(self._notice(event), event.cause)
+                return self._take_in(self._notice(event), event.cause, event.told)
             case Propagated():
+                self._asked_of_store -= 1
                 return self._mark(event.affected)
             case Resumed():
+                self._asked_of_store -= 1
                 return self._resume(event)
             case Looked():
                 return self._release(event.document)
@@ -134,16 +143,29 @@ class Machine:
     # What changed
 
     def _start(self, event: Started) -> Iterable[Command]:
-        self.asked, first = event.asked, self.graph.is_empty
-        seen = {sighting.document for sighting in event.sightings}
-        lost = tuple(Sighting(document) for document in sorted(self.untrusted - seen))
+        self.asked = event.asked
+        first = self.graph.is_empty and not (event.asked and event.asked.targets)
+        lost = tuple(map(Sighting, sorted(self.untrusted - {each.document for each in event.sightings})))
         noticed = self._notice(replace(event, sightings=event.sightings + lost))
         self._intake.entangled(noticed)
-        yield from self._book.begin(event.cause)
+        yield from self._book.begin(event.cause, event.told)
         for output in self._intake.disowned(event.made, noticed):
             yield from self._book.remove(output)
-        yield from self._take_in(noticed, event.cause, first=first)
-        yield from self._query(Resume(first))
+        if first:
+            yield from self._begin_with(noticed)
+        else:
+            yield from self._take_in(noticed, event.cause)
+            yield from self._query(Resume())
+
+    def _begin_with(self, noticed: Noticed) -> Iterable[Command]:
+        """The database knows nothing: what there is is all that is affected, and is written as it is finished."""
+        self.reasons.update(noticed.reasons)
+        for document, change in noticed.changes.items():
+            self._book.found(document, change.edges)
+            if change.facts.status is Status.MISSING:
+                yield self._book.keep(change.facts)
+        yield from self._mark(noticed.changes)
+        yield from self._resume(Resumed(frozenset(), None))
 
     def _notice(self, event: Started | Observed) -> Noticed:
         noticed = self._intake.observe(event.sightings)
@@ -163,8 +185,7 @@ class Machine:
             self._forced.ask(forced)
             noticed.again(forced, FORCED)
         if asked.retry:
-            failed = [node for node in concerned if node.status is Status.FAILED]
-            noticed.again(failed, FAILED_BEFORE)
+            noticed.again([node for node in concerned if node.status is Status.FAILED], FAILED_BEFORE)
         yield from self._take_in(noticed, asked.cause)
 
     def _withdraw(self, ticket: Ticket) -> Iterable[Command]:
@@ -172,12 +193,13 @@ class Machine:
             self._forced.give_up()
         return ()
 
-    def _take_in(self, noticed: Noticed, cause: str, *, first: bool = False) -> Iterable[Command]:
+    def _take_in(self, noticed: Noticed, cause: str, told: Tell | None = None) -> Iterable[Command]:
         if noticed.touched:
             yield Commit(tuple(noticed.touched))
         if not noticed.changes:
+            yield from self._book.note(told)
             return
-        yield from self._book.begin(cause)
+        yield from self._book.begin(cause, told)
         self.reasons.update(noticed.reasons)
         for document, change in noticed.changes.items():
             if change.forget or change.facts.status is Status.MISSING:
@@ -185,26 +207,33 @@ class Machine:
                 self.schedule.discard(document)
         for output, document in noticed.removed:
             yield from self._book.remove(output, document)
-        yield from self._query(Propagate(tuple(noticed.changes.values()), first))
+        yield from self._go_ahead(noticed)
+        yield from self._book.unwritten()
+        yield from self._query(Propagate(tuple(noticed.changes.values())))
+
+    def _go_ahead(self, noticed: Noticed) -> Iterable[Command]:
+        job = self._ahead.begin(noticed.changes, self._forced) if self._open and self._scope is None else None
+        return [Render(job)] if job else []
 
     def _query(self, command: Propagate | Resume | FindCycle) -> Iterable[Command]:
         self._asked_of_store += 1
         yield command
 
     def _mark(self, affected: Iterable[DocumentId]) -> Iterable[Command]:
-        self._asked_of_store -= 1
         nodes = [node for each in affected if (node := self.graph.get(each)) and node.exists]
         for node in nodes:
             self.graph.put(replace(node.facts, status=Status.DIRTY))
             node.cycle = ()
             self._doubts.dirty(node.facts.id)
-            yield from self._stop(node.facts.id)
+            if not self._ahead.is_out(node.facts.id):
+                yield from self._stop(node.facts.id)
             yield self._book.tell("document.dirty", document=node.facts.id, reason=self.reasons.get(node.facts.id))
         if self._open:
             self._enter(node for node in nodes if self._scope is None or node.facts.id in self._scope)
+        if waiting := self._ahead.settle():
+            yield from self._stop(waiting)
 
     def _resume(self, event: Resumed) -> Iterable[Command]:
-        self._asked_of_store -= 1
         self._open, self._scope = True, event.scope
         if self.asked:
             asked = replace(self.asked, targets=event.scope or frozenset())
@@ -239,6 +268,7 @@ class Machine:
         if not self.schedule:
             yield from self._end()
         elif self._is_stuck:
+            yield from self._book.unwritten()
             for members in self.schedule.stuck():
                 yield from self._query(FindCycle(members))
         yield from self.builds.answers(self.graph, self.schedule, quiet=not self.schedule)
@@ -288,15 +318,13 @@ class Machine:
 
     def _retrace(self, node: Node) -> Iterable[Command]:
         """Where all is as its last good render had it, that tells what it needs, whatever was scanned or read since."""
-        trace = tuple(node.hung_on.values())
-        if trace != node.dependencies and self.graph.is_as_rendered(node):
+        if (trace := tuple(node.hung_on.values())) != node.dependencies and self.graph.is_as_rendered(node):
             yield from self._connect(node, trace)
 
     def _stop(self, document: DocumentId) -> Iterable[Command]:
         """Whatever runs for this document is not wanted any more."""
         self._held.discard(document)
-        job = self._runs.cancel(document)
-        if job:
+        if job := self._runs.cancel(document):
             yield Cancel(job.run)
 
     def _end(self) -> Iterable[Command]:

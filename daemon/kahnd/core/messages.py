@@ -21,6 +21,15 @@ from kahnd.core.model import (
     Ticket,
 )
 
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """A line for the log."""
+
+    event: str
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
 # Events
 
 
@@ -53,6 +62,7 @@ class Started:
 
     `asked`: what the session was begun for, if it was for something. `altered` are outputs found with other bytes
     than were put there; `made` are all that kahnd ever put anywhere, whether the snapshot knows of them or not.
+    `told` is the log's line about the look: it goes with the build that comes of it.
     """
 
     sightings: tuple[Sighting, ...]
@@ -61,16 +71,21 @@ class Started:
     asked: Asked | None = None
     altered: frozenset[OutputPath] = frozenset()
     made: frozenset[OutputPath] = frozenset()
+    told: Tell | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The file system was looked at, after an event; `absent` and `altered` are outputs found to be so."""
+    """The file system was looked at, after an event; `absent` and `altered` are outputs found to be so.
+
+    `told` is the log's line about the look: it goes with the build that comes of it, or that is under way.
+    """
 
     sightings: tuple[Sighting, ...]
     cause: str
     absent: frozenset[OutputPath] = frozenset()
     altered: frozenset[OutputPath] = frozenset()
+    told: Tell | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,20 +143,14 @@ Event = Started | Observed | Propagated | Resumed | Looked | Finished | Publishe
 
 @dataclass(frozen=True, slots=True)
 class Propagate:
-    """Tell the database what changed; it answers Propagated.
-
-    `first`: it knew nothing before. Then what changed is all that is affected, and its answer need not be waited for.
-    """
+    """Tell the database what changed; it answers Propagated."""
 
     changes: tuple[Change, ...]
-    first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Ask the database for its next batch; it answers Resumed. `first`: it knew nothing before."""
-
-    first: bool = False
+    """Ask the database for its next batch; it answers Resumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,14 +205,6 @@ class FindCycle:
     """Ask the database for a cycle's path; answered by CycleFound."""
 
     members: frozenset[DocumentId]
-
-
-@dataclass(frozen=True, slots=True)
-class Tell:
-    """A line for the log."""
-
-    event: str
-    fields: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -295,7 +295,8 @@ class Job:
     """All a renderer needs to render one document once.
 
     `stage` is where the output goes (relative to the project); `deps` are the direct dependencies' files in
-    the order found; `collections` the members of every collection known to be read, by collection id.
+    the order found, `targets` the documents that these are (rendered from), `discovered` those of them that only an
+    earlier run told of; `collections` the members of every collection known to be read, by collection id.
     """
 
     run: RunId
@@ -305,7 +306,8 @@ class Job:
     output: OutputPath
     stage: str
     deps: tuple[str, ...] = ()
-    dependencies: tuple[Dependency, ...] = ()
+    targets: tuple[DocumentId, ...] = ()
+    discovered: tuple[DocumentId, ...] = ()
     collections: tuple[tuple[DocumentId, tuple[DocumentId, ...]], ...] = ()
 
 

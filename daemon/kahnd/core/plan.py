@@ -60,6 +60,10 @@ class Schedule:
                 return document
         return None
 
+    def hold(self, document: DocumentId) -> bool:
+        """Take this very document, if it is ready."""
+        return self._ready.pop(document, None) is not None
+
     def finish(self, document: DocumentId, *, rendered: bool) -> None:
         """Done with, one way or another; what waited for nothing else is ready."""
         level = self.generation(document) + rendered
@@ -85,8 +89,11 @@ class Schedule:
         return {document: frozenset(needs) for document, needs in self._needs.items()}
 
     def stuck(self) -> list[frozenset[DocumentId]]:
-        """With nothing ready and nothing out for work: the cycles' members, one set for each knot of cycles."""
-        return cyclic(self._needs)
+        """With nothing ready and nothing out for work: the cycles' members, one set for each knot of cycles.
+
+        Of knots that wait for one another only the first: what becomes of it may say what becomes of the others.
+        """
+        return [knot for knot in cyclic(self._needs) if all(self._needs[each] <= knot for each in knot)]
 
     def _offer(self, document: DocumentId) -> None:
         """Ready, if it waits for nothing."""

@@ -54,6 +54,7 @@ class Runs:
         self._last += 1
         run, document = RunId(self._last), node.facts.id
         collections = dict.fromkeys(each.target for each in node.dependencies if each.kind is Kind.COLLECTION)
+        files = self._files(node)
         job = Job(
             run,
             document,
@@ -61,8 +62,9 @@ class Runs:
             rule,
             output,
             stage=f"{self._stage()}/{posixpath.basename(output)}",
-            deps=self._files(node),
-            dependencies=node.dependencies,
+            deps=tuple(files),
+            targets=tuple(files.values()),
+            discovered=_only_discovered(node),
             collections=tuple((each, self._members(each)) for each in collections),
         )
         self._jobs[run], self._of[document], self._takes[run] = job, run, self._expected(document)
@@ -103,7 +105,13 @@ class Runs:
             self._stages.append(f"{STAGES}/{self._made}")
         return self._stages.pop()
 
-    def _files(self, node: Node) -> tuple[str, ...]:
-        """The direct dependencies in the order found, each as the file it renders to, or the file it is."""
+    def _files(self, node: Node) -> dict[str, DocumentId]:
+        """The direct dependencies in the order found, by the file that each renders to, or is."""
         graph, needs = self._graph, [each.target for each in node.dependencies if each.kind not in CONTENT_KINDS]
-        return tuple(dict.fromkeys([graph[each].claim or each for each in needs]))
+        return {graph[each].claim or each: each for each in needs}
+
+
+def _only_discovered(node: Node) -> tuple[DocumentId, ...]:
+    found = [each.target for each in node.dependencies if each.kind is Kind.DISCOVERED]
+    known = {each.target for each in node.dependencies if each.kind is not Kind.DISCOVERED} if found else set()
+    return tuple(each for each in found if each not in known)

@@ -6,16 +6,14 @@ Renderings and looks go on beside it and send their events to the inbox.
 
 from __future__ import annotations
 
-import posixpath
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from typing import Final, TypeVar
 
 import anyio
-import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from kahnd.core.machine import Machine
@@ -30,7 +28,6 @@ from kahnd.core.messages import (
     EndBuild,
     Event,
     FindCycle,
-    Finished,
     Look,
     Propagate,
     Propagated,
@@ -50,26 +47,24 @@ from kahnd.core.model import (
     BuildRecord,
     DocumentId,
     HistoryEntry,
-    Job,
-    Outcome,
-    RunId,
     Snapshot,
     Status,
     Ticket,
 )
 from kahnd.engine.eyes import Eyes
+from kahnd.engine.hands import Hands
 from kahnd.engine.inspection import Inspection
 from kahnd.engine.keeper import Keeper
 from kahnd.engine.leftovers import Leftovers
 from kahnd.engine.patience import Patience
-from kahnd.engine.stages import Stages
+from kahnd.engine.pulse import Beat, Waits
 from kahnd.engine.targets import passing, resolve
 from kahnd.engine.tickets import OnProgress, Tickets
+from kahnd.engine.world import World
 from kahnd.errors import StoreCorruptError
-from kahnd.ports import Clock, Outputs, Pool, Stage, Store, Tree, Watcher
+from kahnd.ports import Stage, Watcher
 
 T = TypeVar("T")
-Say = Callable[..., None]
 LINGER_S: Final = 0.02
 """Results are gathered this long before they are committed, unless the build ends: a call costs as much as some ten."""
 MANY: Final = 10
@@ -91,26 +86,19 @@ class Answered:
 @dataclass(frozen=True, slots=True)
 class _Now:
     build: BuildId
+    cause: str
     started_at: str
     began: float
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """What the engine works with. `say` writes a log line: event, then fields; `on_config`: see Eyes.
+class AtHand:
+    """What the engine has at hand: renderings begun, each with the seconds since, and how long its queues are."""
 
-    `config_settled` returns when no such change is waiting to be dealt with: the session goes on as it is.
-    """
-
-    store: Store
-    tree: Tree
-    outputs: Outputs
-    pool: Pool
-    clock: Clock
-    say: Say
-    stages: Stages = field(default_factory=Stages)
-    on_config: Callable[[bool], None] = lambda _: None
-    config_settled: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
+    jobs: tuple[tuple[DocumentId, float], ...]
+    scheduled: int
+    events: int
+    uncommitted: int
 
 
 class Engine:
@@ -121,17 +109,26 @@ class Engine:
     ) -> None:
         self.machine = machine
         self._stages = world.stages
-        self.keeper = Keeper(world.store, patience, world.stages)
-        self._send, self._inbox = anyio.create_memory_object_stream[Event](inf)
-        self._inspection = Inspection(machine.graph, world.outputs)
-        self.eyes = Eyes(world.tree, self._inspection, self._send.send_nowait, world.on_config, self._look_taken)
+        self._pulse = world.pulse
+        self.keeper = Keeper(world.store, patience, world.stages, world.pulse)
+        self._send, self._inbox = anyio.create_memory_object_stream[Event | Beat](inf)
+        self._inspection = Inspection(machine.graph, world.outputs, world.pulse)
+        self.eyes = Eyes(
+            world.tree,
+            self._inspection,
+            self._send.send_nowait,
+            world.on_config,
+            on_look=self._look_taken,
+            pulse=world.pulse,
+        )
         self._outputs = world.outputs
-        self._leftovers = Leftovers(machine.graph, world.outputs, world.say)
-        self._pool = world.pool
+        self._leftovers = Leftovers(machine.graph, world.outputs, self._say_in_build)
         self._clock = world.clock
+        self._hands = Hands(world.pool, world.outputs, world.clock, self._send.send_nowait)
         self._say = world.say
         self._config_settled = world.config_settled
-        self._begun: dict[RunId, str] = {}
+        self._beat = Beat(anyio.Event())
+        self._beat.heard.set()
         self._tickets = Tickets()
         self._now: _Now | None = None
         self._wakeup = anyio.Event()
@@ -152,14 +149,15 @@ class Engine:
         asked: Asked | None = None,
     ) -> None:
         """Run until cancelled; `asked` is what the session is for, where it is for something."""
-        with self._send, self._inbox:
+        with self._send, self._inbox, self._pulse.looping():
             async with anyio.create_task_group() as tasks:
                 self.watcher = watcher
                 tasks.start_soon(self._commit_behind)
                 tasks.start_soon(self._end_broken)
                 if watcher:
-                    tasks.start_soon(self.eyes.follow, watcher, self._say)
-                    await watcher.ready()
+                    tasks.start_soon(self.eyes.follow, watcher)
+                    with self._pulse.waiting(Waits.LOOK):
+                        await watcher.ready()
                 await self._begin(tasks, cause, asked)
                 if watcher:
                     tasks.start_soon(self.eyes.make_sure, watcher, self._clock, rescan_s)
@@ -195,7 +193,11 @@ class Engine:
     async def closure(self, targets: Collection[str]) -> frozenset[DocumentId]:
         """The targets and all they need. Raises UsageError for one that is not there."""
         found = resolve(self.machine.graph, targets)
-        return await self._told(lambda: self.keeper.subgraph(found)) if found else found
+        if not found:
+            return found
+        for commit in self.machine.unwritten():
+            self.keeper.keep(commit)
+        return await self._told(lambda: self.keeper.subgraph(found))
 
     async def _told(self, ask: Callable[[], Awaitable[T]]) -> T:
         """A database found damaged, by whoever asks, ends the run too: what the engine knows is not kept any more."""
@@ -250,6 +252,34 @@ class Engine:
                 self._send.send_nowait(Withdrawn(ticket))
             raise
 
+    def beat(self) -> str:
+        """What of this engine has hung since the last call, if anything; has the loop give a sign until the next."""
+        if self._beat.heard.is_set():
+            self._beat = self._send_beat()
+        return self._pulse.hung()
+
+    def _send_beat(self) -> Beat:
+        """One on its way; in an engine that has ended there is nothing more to hear of."""
+        beat = Beat(anyio.Event())
+        try:
+            self._send.send_nowait(beat)
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+            beat.heard.set()
+        return beat
+
+    async def drain(self) -> None:
+        """Begin no more renderings; return when those begun have ended, and what came of them is in the database."""
+        begun = self.started.is_set() or self._hands.out()
+        await self._hands.rest()
+        if begun:
+            await self._send_beat().heard.wait()
+            await self.keeper.flush()
+
+    def at_hand(self) -> AtHand:
+        """As it is now."""
+        events = self._inbox.statistics().current_buffer_used
+        return AtHand(self._hands.out(), len(self.machine.schedule), events, self.keeper.behind)
+
     # The loop
 
     async def _begin(self, tasks: TaskGroup, cause: str, asked: Asked | None) -> None:
@@ -259,12 +289,16 @@ class Engine:
         sightings = await self.eyes.first(Snapshot(known))
         spoilt = await self._inspection.all()
         took = round(self._elapsed_ms(began), 2)
-        self._say("scan.finished", cause=cause, changed=len(sightings), duration_ms=took)
+        told = Tell("scan.finished", {"changed": len(sightings), "duration_ms": took})
         made = self._outputs.made()
-        await self._handle(tasks, Started(sightings, spoilt.absent, cause, asked, spoilt.altered, made))
+        await self._handle(tasks, Started(sightings, spoilt.absent, cause, asked, spoilt.altered, made, told))
         self.started.set()
 
-    async def _handle(self, tasks: TaskGroup, event: Event) -> None:
+    async def _handle(self, tasks: TaskGroup, event: Event | Beat) -> None:
+        self._pulse.turn()
+        if isinstance(event, Beat):
+            event.heard.set()
+            return
         commands = deque(self._decide(event))
         while commands:
             answer = await self._perform(tasks, commands.popleft())
@@ -286,13 +320,10 @@ class Engine:
 
     async def _perform(self, tasks: TaskGroup, command: Command) -> Event | None:  # noqa: C901, PLR0912 - a line a command
         match command:
-            case Propagate(changes, first):
-                if first:
-                    await tasks.start(self.keeper.propagate, command)
-                    return Propagated(tuple(each.facts.id for each in changes))
+            case Propagate():
                 return Propagated(await self.keeper.propagate(command))
-            case Resume(first):
-                return await self._resume(first=first)
+            case Resume():
+                return await self._resume()
             case FindCycle(members):
                 return CycleFound(members, await self.keeper.cycle(members))
             case Publish(run, stage, output, digest):
@@ -301,10 +332,9 @@ class Engine:
             case Commit():
                 self.keeper.keep(command)
             case Render(job):
-                self._begun[job.run] = self._clock.now()
-                self._pool.begin(job, self._rendered)
+                self._hands.begin(job)
             case Cancel(run):
-                self._pool.cancel(run)
+                self._hands.cancel(run)
             case Look(paths, document):
                 tasks.start_soon(self.eyes.look, paths, document)
             case Remove(output, document):
@@ -314,27 +344,20 @@ class Engine:
             case Answer(ticket, report):
                 await self._answer(ticket, report)
             case BeginBuild(build, cause):
-                self._now = _Now(build, self._clock.now(), self._clock.monotonic())
+                self._now = _Now(build, cause, self._clock.now(), self._clock.monotonic())
                 self._say("build.started", build=build, cause=cause)
             case EndBuild():
                 await self._end(command)
         return None
 
-    async def _resume(self, *, first: bool) -> Resumed:
+    async def _resume(self) -> Resumed:
         asked = self.machine.asked
         scope = await self.closure(self._there(asked)) if asked and asked.targets else None
-        return Resumed(frozenset() if first else await self.keeper.next_batch(), scope)
+        return Resumed(await self.keeper.next_batch(), scope)
 
     def _there(self, asked: Asked) -> Collection[DocumentId]:
         known = (self.machine.graph.get(each) for each in asked.targets)
         return [node.facts.id for node in known if node and node.exists] if asked.lenient else asked.targets
-
-    def _rendered(self, job: Job, outcome: Outcome | None, seconds: float) -> None:
-        started_at = self._begun.pop(job.run)
-        if outcome is None:
-            self._outputs.discard(posixpath.dirname(job.stage))
-        else:
-            self._send.send_nowait(Finished(job.run, outcome, started_at, seconds * 1000))
 
     async def _answer(self, ticket: Ticket, report: Report) -> None:
         await self.keeper.flush()
@@ -354,6 +377,11 @@ class Engine:
             stages_ms=self._stages.take(),
             **counts,
         )
+
+    def _say_in_build(self, event: str, **fields: object) -> None:
+        """With the build under way, if it is a part of one."""
+        now = {"build": self._now.build, "cause": self._now.cause} if self._now else {}
+        self._say(event, **now, **fields)
 
     async def _try_again(self) -> None:
         """Nothing tells when a disk has room again."""

@@ -9,9 +9,10 @@ from typing import Final
 
 import anyio
 
-from kahnd.core.messages import Event, Looked, Observed
+from kahnd.core.messages import Event, Looked, Observed, Tell
 from kahnd.core.model import DocumentId, Sighting, Snapshot
 from kahnd.engine.inspection import Inspection, Spoilt
+from kahnd.engine.pulse import Pulse, Waits
 from kahnd.ports import Batch, Clock, Tree, Watcher
 
 Send = Callable[[Event], None]
@@ -28,14 +29,17 @@ class Eyes:
     on; True where they are to the ignore rules. `on_look` hears of each look: its seconds, and how much had changed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what it sees by, and everybody who hears of it
         self,
         tree: Tree,
         inspection: Inspection,
         send: Send,
         on_config: Callable[[bool], None],
+        *,
         on_look: Callable[[float, int], None] = lambda _seconds, _changed: None,
+        pulse: Pulse | None = None,
     ) -> None:
+        self._pulse = pulse or Pulse()
         self._on_config = on_config
         self._on_look = on_look
         self._inspection = inspection
@@ -55,13 +59,11 @@ class Eyes:
         self._looked.set()
         return sightings
 
-    async def follow(self, watcher: Watcher, say: Callable[..., None]) -> None:
+    async def follow(self, watcher: Watcher) -> None:
         """Look wherever the watcher says something may have happened; returns when it has no more to say."""
         async for batch in watcher.batches():
             if batch.paths or batch.everything:
-                changed = await self._look_at(batch)
-                if changed:  # else it is not worth a line, which might itself be a write that is watched
-                    say("watch.batch", paths=len(batch.paths), everything=batch.everything, changed=changed)
+                await self._look_at(batch)
             if batch.outputs or batch.everything:
                 await self.inspect(None if batch.everything else batch.outputs)
             if batch.config:
@@ -113,22 +115,30 @@ class Eyes:
         watcher.flush(token)
         await seen.wait()
 
-    async def _look_at(self, batch: Batch) -> int:
+    async def _look_at(self, batch: Batch) -> None:
         await self._looked.wait()
         async with self._lock:
             sightings = await (self._crawl() if batch.everything else self._timed(self._tree.look(sorted(batch.paths))))
-            self._report(sightings)
-        return len(sightings)
+            self._report(sightings, batch)
 
     async def _timed(self, look: Awaitable[tuple[Sighting, ...]]) -> tuple[Sighting, ...]:
         began = time.perf_counter()
-        sightings = await look
+        with self._pulse.waiting(Waits.LOOK):
+            sightings = await look
         self._on_look(time.perf_counter() - began, len(sightings))
         return sightings
 
-    def _report(self, sightings: tuple[Sighting, ...]) -> None:
+    def _report(self, sightings: tuple[Sighting, ...], batch: Batch | None = None) -> None:
+        """What was seen; nothing is not worth a line, which might itself be a write that is watched."""
         if sightings:
-            self._send(Observed(sightings, cause_of(sightings)))
+            cause = cause_of(sightings)
+            self._send(Observed(sightings, cause, told=_told(batch, len(sightings), cause) if batch else None))
+
+
+def _told(batch: Batch, changed: int, cause: str) -> Tell:
+    """The log's line: its cause is its own, also where a build is under way already, which has another."""
+    words = {"paths": len(batch.paths), "everything": batch.everything, "changed": changed, "cause": cause}
+    return Tell("watch.batch", words)
 
 
 def cause_of(sightings: tuple[Sighting, ...]) -> str:

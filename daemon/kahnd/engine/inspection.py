@@ -5,12 +5,18 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from typing import Final
 
 import anyio.to_thread
 
 from kahnd.core.graph import Graph, Node
 from kahnd.core.model import Digest, DocumentId, OutputPath, Status
+from kahnd.engine.pulse import Pulse, Waits
 from kahnd.ports import Outputs
+
+AT_ONCE: Final = 1000
+"""Outputs that are looked at before the look gives a sign, and can be given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +33,10 @@ class Spoilt:
 class Inspection:
     """Looks in a worker thread, while outputs may be put in place: what has become another meanwhile is not told."""
 
-    def __init__(self, graph: Graph, outputs: Outputs) -> None:
+    def __init__(self, graph: Graph, outputs: Outputs, pulse: Pulse | None = None) -> None:
         self._graph = graph
         self._outputs = outputs
+        self._pulse = pulse or Pulse()
 
     async def all(self) -> Spoilt:
         """Look at every output."""
@@ -58,12 +65,21 @@ class Inspection:
         before = _expected(looked_at, kept_out=kept_out)
         if not before:
             return Spoilt()
-        found = await anyio.to_thread.run_sync(self._compare, before)
+        found = await self._found(before)
         if not found:
             return found
         now = _expected(looked_at, kept_out=kept_out)
         same = frozenset(each for each in before if each in now and before[each] == now[each])
         return Spoilt(found.absent & same, found.altered & same)
+
+    async def _found(self, expected: Mapping[OutputPath, Digest | None]) -> Spoilt:
+        found, rest = Spoilt(), iter(expected.items())
+        with self._pulse.waiting(Waits.OUTPUTS):
+            while some := dict(islice(rest, AT_ONCE)):
+                here = await anyio.to_thread.run_sync(self._compare, some)
+                found = Spoilt(found.absent | here.absent, found.altered | here.altered)
+                self._pulse.sign(Waits.OUTPUTS)
+        return found
 
     def _compare(self, expected: Mapping[OutputPath, Digest | None]) -> Spoilt:
         absent = self._outputs.absent(expected)

@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import TypeVar
 
 import anyio
-from anyio.abc import TaskStatus
 
 from kahnd.core.messages import Commit, EndBuild, Propagate
 from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Result
 from kahnd.engine.patience import Patience
+from kahnd.engine.pulse import Pulse, Waits
 from kahnd.engine.stages import Stages
 from kahnd.errors import StoreLostError
 from kahnd.ports import Stage, Store
@@ -25,10 +25,13 @@ class Keeper:
     With `patience` a lost database is waited for as long as it takes; without, StoreLostError is raised.
     """
 
-    def __init__(self, store: Store, patience: Patience | None, stages: Stages | None = None) -> None:
+    def __init__(
+        self, store: Store, patience: Patience | None, stages: Stages | None = None, pulse: Pulse | None = None
+    ) -> None:
         self._store = store
         self._patience = patience
         self._stages = stages or Stages()
+        self._pulse = pulse or Pulse()
         self._lock = anyio.Lock()
         self._pending: list[Result] = []
 
@@ -46,13 +49,9 @@ class Keeper:
         async with self._lock:
             await self._flush()
 
-    async def propagate(
-        self, command: Propagate, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
-    ) -> tuple[DocumentId, ...]:
-        """Write the changes; the affected set. As a task it has started once nothing later can go before it."""
-        async with self._lock:
-            task_status.started()
-            return await self._turn(lambda: self._store.propagate(command.changes), Stage.PROPAGATE)
+    async def propagate(self, command: Propagate) -> tuple[DocumentId, ...]:
+        """Write the changes; the affected set."""
+        return await self._ask(lambda: self._store.propagate(command.changes))
 
     async def next_batch(self) -> frozenset[DocumentId]:
         """The documents that need no other unfinished document."""
@@ -71,36 +70,39 @@ class Keeper:
         return await self._ask(lambda: self._store.history(document, limit))
 
     async def end(self, command: EndBuild, started_at: str, duration_ms: float) -> BuildRecord:
-        """Keep a finished build's record."""
+        """Keep a finished build's record, in one call with the last of its results."""
         record = replace(command.build, started_at=started_at, duration_ms=duration_ms)
-        await self._ask(lambda: self._store.record_build(record), Stage.COMMIT)
+        async with self._lock:
+            await self._commit(record)
         return record
 
-    async def _ask(self, call: Callable[[], Awaitable[T]], stage: Stage = Stage.PROPAGATE) -> T:
+    async def _ask(self, call: Callable[[], Awaitable[T]]) -> T:
         async with self._lock:
-            return await self._turn(call, stage)
-
-    async def _turn(self, call: Callable[[], Awaitable[T]], stage: Stage) -> T:
-        await self._flush()
-        with self._stages.measure(stage):
-            return await self._try(call)
+            await self._flush()
+            with self._stages.measure(Stage.PROPAGATE):
+                return await self._try(call)
 
     async def _flush(self) -> None:
-        """What comes while this is written waits for the next batch: many small ones cost far more."""
         if self._pending:
-            batch, self._pending = self._pending, []
-            with self._stages.measure(Stage.COMMIT):
-                await self._try(lambda: self._store.commit(batch))
+            await self._commit()
+
+    async def _commit(self, build: BuildRecord | None = None) -> None:
+        """What comes while this is written waits for the next batch: many small ones cost far more."""
+        batch, self._pending = self._pending, []
+        with self._stages.measure(Stage.COMMIT):
+            await self._try(lambda: self._store.commit(batch, build))
 
     async def _try(self, call: Callable[[], Awaitable[T]]) -> T:
-        while True:
-            try:
-                answer = await call()
-            except StoreLostError as error:
-                if not self._patience:
-                    raise
-                await self._patience.rest(error)
-            else:
-                if self._patience:
-                    self._patience.reward()
-                return answer
+        with self._pulse.waiting(Waits.DATABASE):
+            while True:
+                try:
+                    answer = await call()
+                except StoreLostError as error:
+                    if not self._patience:
+                        raise
+                    self._pulse.sign(Waits.DATABASE)
+                    await self._patience.rest(error)
+                else:
+                    if self._patience:
+                        self._patience.reward()
+                    return answer

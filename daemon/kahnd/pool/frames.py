@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import pickle
 import struct
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import msgspec
-from anyio.streams.buffered import BufferedByteReceiveStream
 
 from kahnd.core.model import Failed, Job, Outcome, Rendered, Unmet
+
+if TYPE_CHECKING:
+    from anyio.streams.buffered import BufferedByteReceiveStream  # which no worker has a use for
 
 _HEADER: Final = struct.Struct("!IBd")
 _TYPES: Final = (Job, Rendered, Failed, Unmet)

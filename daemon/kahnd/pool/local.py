@@ -81,14 +81,10 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """So many renderings at once, each for so many seconds at the most.
-
-    `ready`: workers are started before they are needed; otherwise when they are.
-    """
+    """So many renderings at once, each for so many seconds at the most."""
 
     workers: int
     timeout_s: float
-    ready: bool
 
 
 class WorkerPool:
@@ -101,9 +97,10 @@ class WorkerPool:
         self._workers = bounds.workers
         self._timeout_s = bounds.timeout_s
         self._meter = meter
-        self._kept = bounds.workers + SPARE if bounds.ready else 0
+        self._kept = 0
         self._idle: list[_Worker] = []
         self._all = 0
+        self._resting = False
         self._stack = AsyncExitStack()
         self._tasks: TaskGroup | None = None
         self._runs: dict[RunId, _Run] = {}
@@ -111,7 +108,6 @@ class WorkerPool:
 
     async def __aenter__(self) -> Self:
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
-        self._tasks.start_soon(self._fill)
         for _ in range(self._workers):
             self._tasks.start_soon(self._serve)
         return self
@@ -129,6 +125,12 @@ class WorkerPool:
             for worker in self._idle:
                 await worker.gone()
 
+    def keep_ready(self) -> None:
+        """From now on have workers started before they are needed; otherwise they are when they are."""
+        self._kept = self._workers + SPARE
+        if self._tasks:
+            self._tasks.start_soon(self._fill)
+
     def begin(self, job: Job, on_end: OnEnd) -> None:
         """Render once, after those that were begun before, as soon as a worker is free."""
         run = self._runs[job.run] = _Run(job, on_end)
@@ -139,12 +141,17 @@ class WorkerPool:
         if run in self._runs:
             self._runs[run].scope.cancel()
 
+    def rest(self) -> None:
+        """Begin nothing more: what waits for a worker is over without one."""
+        self._resting = True
+
     async def _serve(self) -> None:
         """One rendering after another, each in whichever worker is free."""
         async for run in self._receive:
             began, outcome = time.perf_counter(), None
             with run.scope:
-                outcome = None if run.scope.cancel_called else await self.render(run.job)
+                given_up = self._resting or run.scope.cancel_called
+                outcome = None if given_up else await self.render(run.job)
             del self._runs[run.job.run]
             run.on_end(run.job, outcome, time.perf_counter() - began)
 

@@ -192,8 +192,8 @@ class Run:
 
     def _documents(self, paths: list[str]) -> Iterator[DocumentId]:
         job, layout = self.rendering.job, self.rendering.layout
-        rendered = {str(layout.output_of(each.target)): each.target for each in job.dependencies}
-        known = {each.target for each in job.dependencies if each.kind is not Kind.DISCOVERED} | {job.document}
+        rendered = dict(zip(job.deps, job.targets, strict=True))
+        known = {job.document, *job.targets}.difference(job.discovered)
         for path in paths:
             inner = self._inside(path)
             target = rendered.get(inner, inner)

@@ -7,7 +7,6 @@ A line that holds only a `{% block %}` leaves no blank line, so that loops can m
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from types import CodeType
@@ -20,6 +19,7 @@ from kahnd.core.model import Dependency, Digest, DocumentId, Kind
 from kahnd.render.cache import Cache
 from kahnd.render.files import decode
 from kahnd.render.frontmatter import body_in_place, cut
+from kahnd.render.inclusions import Composition, parts_of
 from kahnd.render.rendering import Place, Rendering, UnmetError
 
 FUNCTIONS: Final[Mapping[str, Kind]] = {
@@ -34,9 +34,6 @@ _ESCAPED: Final = tuple(
 )
 
 _SYNTAX: Final = ("{{", "{%", "{#")
-_LINE_END: Final = re.compile(r"\r\n?")
-
-CodeCache = Cache[tuple[str, Digest], CodeType]
 
 
 class ProjectEnvironment(ImmutableSandboxedEnvironment):
@@ -76,13 +73,24 @@ def is_template(text: str) -> bool:
     return any(each in text for each in _SYNTAX)
 
 
-def compiled(environment: Environment, source: str, name: str) -> CodeType:
-    """A template's code, as `Template.from_code` takes it; that of a mere text is made without Jinja's compiler."""
-    if is_template(source):
-        return environment.compile(source, name, name)
-    text = _LINE_END.sub("\n", source)  # as Jinja has it
-    module = f"name, blocks, debug_info = {name!r}, {{}}, ''\ndef root(context, *_): yield {text!r}"
-    return compile(module, name, "exec")
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A template as Jinja compiles it."""
+
+    code: CodeType
+
+    def template(self, environment: Environment, variables: MutableMapping[str, Any]) -> Template:
+        """The template in an environment; `variables` are its globals."""
+        return Template.from_code(environment, self.code, variables)
+
+
+def compiled(environment: Environment, source: str, name: str) -> Compiled | Composition:
+    """What a template is made of; Jinja's compiler takes most of a small page's time."""
+    parts = parts_of(source)
+    return Compiled(environment.compile(source, name, name)) if parts is None else Composition(name, parts)
+
+
+CodeCache = Cache[tuple[str, Digest], Compiled | Composition]
 
 
 def project_calls(tree: nodes.Template) -> list[nodes.Call]:
@@ -126,16 +134,9 @@ class ProjectLoader(BaseLoader):
     ) -> Template:
         """The template of a project path. Raises TemplateNotFound, so that `ignore missing` works."""
         # Jinja does not say where the name stands: the traceback does, later.
-        return self.load_as(environment, DocumentId(name), Kind.INCLUDE, Place(""), globals)
+        return self.load_as(environment, DocumentId(name), Kind.INCLUDE, Place(""))
 
-    def load_as(
-        self,
-        environment: Environment,
-        name: DocumentId,
-        kind: Kind,
-        place: Place,
-        variables: MutableMapping[str, Any] | None = None,
-    ) -> Template:
+    def load_as(self, environment: Environment, name: DocumentId, kind: Kind, place: Place) -> Template:
         """As `load`, and told why and where it is asked for."""
         try:
             content, digest = self.rendering.read(Dependency(name, kind, place.line), place)
@@ -143,14 +144,14 @@ class ProjectLoader(BaseLoader):
             self.missing = error
             raise TemplateNotFound(name) from error
         self.loaded.add(name)
-        code = self.codes.get((name, digest), lambda: compiled(environment, self._source(content, name), name))
-        return Template.from_code(environment, code, variables or environment.make_globals(None))
+        made = self.codes.get((name, digest), lambda: compiled(environment, self._source(content, name), name))
+        return made.template(environment, environment.globals)
 
     def own(self, environment: Environment, source: str) -> Template:
         """The document itself as a template; it is rendered once, so its code is not kept."""
         name = self.rendering.job.document
         self.loaded.add(name)
-        return Template.from_code(environment, environment.compile(source, name, name), environment.make_globals(None))
+        return compiled(environment, source, name).template(environment, environment.globals)
 
     def _source(self, content: bytes, name: str) -> str:
         text = decode(content, name)

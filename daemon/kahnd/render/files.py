@@ -15,6 +15,7 @@ from kahnd.core.model import Digest, Problem
 
 _STAYING: Final = frozenset({"", ".", ".."})
 _PIECE: Final = 1 << 18
+_PAGE: Final = 1 << 12
 MAX_BYTES: Final = 256 * 1024 * 1024
 
 _REMEDIES: Final = {
@@ -59,9 +60,11 @@ def read_inside(root: Path, path: str) -> bytes:
         raise OutsideError(path)
     # Without blocking: a named pipe must not hold a worker until its time limit.
     descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(descriptor, "rb") as file:
-        _check_fit(file.fileno(), path)
-        return file.read()
+    try:
+        size = _fitting_size(descriptor, path)
+        return b"".join(iter(lambda: os.read(descriptor, max(size + 1, _PAGE)), b""))
+    finally:
+        os.close(descriptor)
 
 
 def leads_straight(folder: str, path: str) -> bool:
@@ -71,12 +74,13 @@ def leads_straight(folder: str, path: str) -> bool:
     return _STAYING.isdisjoint(names) and not any(map(os.path.islink, ways))
 
 
-def _check_fit(descriptor: int, path: str) -> None:
+def _fitting_size(descriptor: int, path: str) -> int:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise UnfitError(f"{path} is no regular file")
     if status.st_size > MAX_BYTES:
         raise UnfitError(f"{path} is larger than {MAX_BYTES // 2**20} MiB")
+    return status.st_size
 
 
 def is_regular(path: Path | str) -> bool:
@@ -103,9 +107,12 @@ def _mode(path: Path | str) -> int:
 def digest_of(path: Path | str) -> Digest:
     """The hash of a file's bytes, read in pieces."""
     hasher = xxhash.xxh3_128()
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - as above
-        while piece := file.read(_PIECE):
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while piece := os.read(descriptor, _PIECE):
             hasher.update(piece)
+    finally:
+        os.close(descriptor)
     return Digest(hasher.hexdigest())
 
 

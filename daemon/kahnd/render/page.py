@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from kahnd.render.parameters import PageParameters
 from kahnd.render.references import Caches, References, check_declared
 from kahnd.render.rendering import Place, Rendering
 from kahnd.render.static import StaticScan, layout_of
+from kahnd.render.versions import versions
 
 BUILT_IN_NAME: Final = "built-in.html"
 BUILT_IN_LAYOUT: Final = """\
@@ -61,7 +61,7 @@ class PageRenderer:
 
     def fingerprint(self, parameters: PageParameters) -> str:
         """The libraries' versions."""
-        return " ".join(f"{each} {version(each)}" for each in ("jinja2", "pyromark", "pygments"))
+        return versions("jinja2", "pyromark", "pygments")
 
     def scan(self, document: DocumentId, content: bytes, parameters: PageParameters) -> Scan:
         """Front matter, layout, the references in the text whose path is a constant; and the page's facets."""
@@ -99,7 +99,7 @@ class PageRenderer:
     ) -> Template:
         reference, line = layout_of(parts, parameters.template)
         if not reference:
-            return Template.from_code(environment, self._built_in, environment.make_globals(None))
+            return Template.from_code(environment, self._built_in, environment.globals)
         rendering = loader.rendering
         place = Place(rendering.job.document, line) if line else rendering.rule_place
         name = rendering.locate(reference, place)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib import import_module
-from importlib.metadata import EntryPoints, entry_points
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
@@ -28,6 +27,9 @@ from kahnd.render.parameters import (
     PythonParameters,
     TemplateParameters,
 )
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 GROUP: Final = "kahnd.renderers"
 _PARAMETERS: Final[dict[str, type[msgspec.Struct]]] = {
@@ -105,4 +107,6 @@ def _load(name: str) -> RendererClass:
 
 
 def _entry_points() -> EntryPoints:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - two megabytes in each worker, and few need them
+
     return entry_points(group=GROUP)

@@ -14,6 +14,7 @@ from kahnd.core.rules import Layout, collection_id, resolve
 from kahnd.render.environment import FUNCTIONS, ProjectEnvironment, project_calls
 from kahnd.render.files import ProblemError
 from kahnd.render.frontmatter import Parts, body_in_place, split
+from kahnd.render.inclusions import Inclusion, parts_of
 from kahnd.render.references import declared, facets_of
 from kahnd.render.rendering import Place, joined
 
@@ -59,6 +60,9 @@ class StaticScan:
     def _in_template(self, text: str) -> list[_Reference]:
         if not _WORTH_PARSING.search(text):
             return []
+        parts = parts_of(text)
+        if parts is not None:
+            return [_Reference(each.path, Kind.INCLUDE, each.line) for each in parts if isinstance(each, Inclusion)]
         try:
             tree = self._environment.parse(text)
         except (TemplateError, RecursionError, ValueError):

@@ -40,8 +40,8 @@ class Still:
 
     def _document_at(self, path: str) -> DocumentId:
         """Which document a file is, or is rendered from."""
-        targets = (each.target for each in self._rendering.job.dependencies)
-        return next((each for each in targets if self._rendering.layout.output_of(each) == path), DocumentId(path))
+        job = self._rendering.job
+        return dict(zip(job.deps, job.targets, strict=True)).get(path, DocumentId(path))
 
     def _stamps(self) -> dict[str, Stamp]:
         job, root = self._rendering.job, str(self._rendering.root)

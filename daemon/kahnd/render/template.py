@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from kahnd.render.parameters import TemplateParameters
 from kahnd.render.references import Caches, References
 from kahnd.render.rendering import Rendering
 from kahnd.render.static import StaticScan
+from kahnd.render.versions import versions
 
 
 class TemplateRenderer:
@@ -36,7 +36,7 @@ class TemplateRenderer:
 
     def fingerprint(self, parameters: TemplateParameters) -> str:
         """The engine's version."""
-        return f"jinja2 {version('jinja2')}"
+        return versions("jinja2")
 
     def scan(self, document: DocumentId, content: bytes, parameters: TemplateParameters) -> Scan:
         """Includes and calls whose path is a constant."""

@@ -3,71 +3,105 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
 from kahnd.config.loader import log_config
-from kahnd.engine import Engine, Patience
+from kahnd.engine import Engine, Patience, Pulse, Waits
 from kahnd.errors import KahndError, StoreCorruptError, StoreLostError
-from kahnd.ports import PRESSING
+from kahnd.service import standing
 from kahnd.service.absences import Absences
 from kahnd.service.api import shapes
 from kahnd.service.api.server import serving
 from kahnd.service.broadcast import Broadcast
 from kahnd.service.clock import build_ids
+from kahnd.service.ending import Ending
 from kahnd.service.events import Event, tell
+from kahnd.service.faults import Faults
 from kahnd.service.frontdesk import FrontDesk
-from kahnd.service.groups import unwrapped
+from kahnd.service.glance import Glance, Onlooker, glance
+from kahnd.service.groups import cancel_after, unwrapped
+from kahnd.service.herald import Herald
 from kahnd.service.limits import allow_files
 from kahnd.service.lock import ProjectLock, project_lock
 from kahnd.service.logs import configure
+from kahnd.service.notify import Notifier
 from kahnd.service.session import Project, Say, Session, open_session, read_project, stored
 
 T = TypeVar("T")
-INTERRUPTED: Final = 130
+Json = dict[str, Any]
 LOOK_S: Final = 0.5
 """How often the lock and the source folders are looked after."""
-FAULT_S: Final = 5.0
-"""A fault that comes again within this time has not been over in between."""
 
 
-def run(root: Path) -> int:
-    """Run the daemon in the foreground; its exit code. Raises KahndError for what keeps it from running."""
+def run(root: Path, onlookers: Sequence[Onlooker] = (), stream: TextIO | None = sys.stderr) -> int:
+    """Run the daemon in the foreground; its exit code. Raises KahndError for what keeps it from running.
+
+    `onlookers` see what it does; `stream` gets the log beside its file, if there is one.
+    """
+    notifier = Notifier.take(os.environ)
+    faulthandler.enable()  # a watchdog's SIGABRT leaves in the log where it hung
+    for number in (signal.SIGHUP, signal.SIGUSR1):  # before they mean something they mean nothing: no end, least of all
+        signal.signal(number, lambda *_: None)
     project = read_project(root)
     secrets = project.config.store.secrets
     files = allow_files()
     with project_lock(root) as lock:
-        broadcast, shown = Broadcast(), sys.stderr.isatty()
-        listeners = (broadcast.publish,)
-        logging = configure(log_config(root, os.environ), root, terminal=shown, secrets=secrets, listeners=listeners)
+        broadcast = Broadcast()
+        logging = configure(
+            log_config(root, os.environ),
+            root,
+            terminal=stream is not None and stream.isatty(),
+            stream=stream,
+            secrets=secrets,
+            listeners=(broadcast.publish,),
+        )
 
         def say(event: str, **fields: Any) -> None:
             tell(logging.log, Event(event), **fields)
+            for each in onlookers:
+                each.told(event, fields)
 
         try:
             with unwrapped():
-                return anyio.run(Daemon(project, lock, say, files, broadcast).run)
+                return anyio.run(Daemon(project, lock, Voice(say, broadcast, onlookers), files, notifier).run)
         finally:
+            for each in onlookers:
+                each.close()
             logging.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """What a daemon says, and who hears it."""
+
+    say: Say
+    broadcast: Broadcast
+    onlookers: Sequence[Onlooker] = ()
 
 
 class Daemon:
     """Holds the session of the moment, and answers for it on the control socket."""
 
-    def __init__(self, project: Project, lock: ProjectLock, say: Say, files: int, broadcast: Broadcast) -> None:
+    def __init__(self, project: Project, lock: ProjectLock, voice: Voice, files: int, notifier: Notifier) -> None:
         self._project = project
         self._files = files
         self._lock = lock
-        self._say = say
-        self._broadcast = broadcast
+        self._say = say = voice.say
+        self._broadcast, self._onlookers = voice.broadcast, voice.onlookers
         self.patience = Patience(say)
+        self.pulse = Pulse()
+        self._herald = Herald(notifier, say, self._beat, self._standing)
+        self._ending = Ending(self, self._herald, say)
         self._absences = Absences(say)
         self._begun = False
         self._session: Session | None = None
@@ -77,27 +111,33 @@ class Daemon:
         self._changes, self._dealt_with = 0, 0
         self._changed, self._settled = anyio.Event(), anyio.Event()
         self._ignores_changed = False
-        self._stopped_by: int | None = None
         self._sound = True
         self.rescans, self.overflows = 0, 0
         self._ids = build_ids()
         self._refused: KahndError | None = None
         self._reloads = 0
         self._ended_by = ""
-        self._faulty_until = 0.0
 
     async def run(self) -> int:
         """Run sessions until a signal; 0, or 130 after an interrupt."""
-        asyncio.get_running_loop().set_exception_handler(self._on_fault)
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(self._heed_signals, tasks)
-            cause = "start"
-            while True:
-                await self._live(cause)
-                self._lock.renew()
-                cause = "the state folder was removed"
-        self._say(Event.DAEMON_STOPPED, signal=signal.Signals(self._stopped_by or signal.SIGTERM).name)
-        return INTERRUPTED if self._stopped_by == signal.SIGINT else 0
+        asyncio.get_running_loop().set_exception_handler(Faults(self._say))
+        async with anyio.create_task_group() as beside:  # signals are heeded, and the manager is told, to the very end
+            with anyio.CancelScope() as work:
+                await beside.start(self._ending.heed, work)
+                beside.start_soon(self._herald.run)
+                for each in self._onlookers:
+                    beside.start_soon(each.follow, self.glance, self._say)
+                await self._work()
+            beside.cancel_scope.cancel()
+        self._ending.told()
+        return self._ending.exit_code
+
+    async def _work(self) -> None:
+        cause = "start"
+        while True:
+            await self._live(cause)
+            self._lock.renew()
+            cause = "the state folder was removed"
 
     # What can be asked
 
@@ -114,16 +154,26 @@ class Daemon:
     @property
     def state(self) -> shapes.State:
         """In a word."""
-        return "degraded" if self.patience.tried else _state(self._session)
+        return standing.word(self._session, self.patience)
+
+    def glance(self) -> Glance:
+        """What goes on, for those who look on."""
+        session = self._session
+        unwatched = tuple(session.watcher.unwatched) if session else ()
+        mistakes = self._refused.problems if self._refused else ()
+        now = {"trouble": self.trouble(), "unwatched": unwatched, "mistakes": mistakes}
+        return glance(session.engine if session else None, self.state, **now)
 
     def trouble(self) -> str:
-        """That the database is away, where it is."""
+        """That the database is away, where it is, or that it ends."""
+        if self._ending.by:
+            return "the daemon is stopping"
         return f"the database is away, and waited for: {self.patience.lost}" if self.patience.lost else ""
 
     async def reloaded(self) -> bool:
         """Read the configuration again; whether anything is another now. Raises KahndError where it can't be used."""
         before = self._reloads
-        self.on_config(ignores=False)
+        self.reload()
         await self.config_settled()
         if self._refused:
             raise self._refused
@@ -137,7 +187,7 @@ class Daemon:
             answers: list[T | KahndError] = []
             if session:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(_cancel_after, ended, tasks)
+                    tasks.start_soon(cancel_after, ended, tasks)
                     answers += await _answer(ask, session.engine, ended)
                     tasks.cancel_scope.cancel()
             for answer in answers:
@@ -146,16 +196,6 @@ class Daemon:
                 return answer
 
     # Sessions
-
-    def _on_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """A socket that can't be accepted for want of files is tried again by the loop, and told once until it can."""
-        error = context.get("exception")
-        if not isinstance(error, OSError) or error.errno not in PRESSING:
-            loop.default_exception_handler(context)
-            return
-        if loop.time() > self._faulty_until:
-            self._say(Event.CONTROL_FAILED, error=error.strerror, remedy="see to the limit on open files (ulimit -n)")
-        self._faulty_until = loop.time() + FAULT_S
 
     async def _live(self, cause: str) -> None:
         """Answer, and run sessions, for as long as the state folder stays."""
@@ -192,6 +232,7 @@ class Daemon:
             if not self._begun:
                 raise
             await self.patience.rest(error)
+            self.pulse.sign(Waits.SESSION)
             return cause
         return self._ended_by
 
@@ -205,7 +246,7 @@ class Daemon:
                 async with anyio.create_task_group() as tasks:
                     self.on_config(ignores=False)  # what was saved since it was read, and before it was watched
                     tasks.start_soon(self._await_reload, tasks)
-                    tasks.start_soon(self._await_start, session.engine)
+                    tasks.start_soon(self._await_start, session)
                     tasks.start_soon(self._heed_sources)
                     rescan_s = self._project.config.watch.rescan_s
                     await session.engine.run(cause=cause, watcher=session.watcher, rescan_s=rescan_s)
@@ -221,10 +262,20 @@ class Daemon:
             await anyio.sleep(LOOK_S)
             self._absences.tell(self._project.config.missing_sources())
 
-    async def _await_start(self, engine: Engine) -> None:
-        """A session that has come so far has had a sound database: should that be damaged, it is worth another."""
-        await engine.started.wait()
+    async def _await_start(self, session: Session) -> None:
+        """A session that has come so far has had a sound database: should that be damaged, it is worth another.
+
+        Workers are started now: until the first look they would only hold that up.
+        """
+        await session.engine.started.wait()
         self._sound = True
+        session.pool.keep_ready()
+        self._tell_ready()
+
+    def _tell_ready(self) -> None:
+        """Once a session has started, and what it is built on is as it was then."""
+        if self._session and self._session.engine.started.is_set() and self._dealt_with >= self._changes:
+            self._herald.ready()
 
     def on_config(self, ignores: bool) -> None:  # noqa: FBT001 - a callback
         """Remember that what the session is built on may have changed."""
@@ -243,13 +294,15 @@ class Daemon:
         while True:
             await self._changed.wait()
             self._changed, changes = anyio.Event(), self._changes
-            reloaded = await self._reload()
+            reloaded = not self._ending.by and await self._reload()
             self._dealt_with = changes
             settled, self._settled = self._settled, anyio.Event()
             settled.set()
             if reloaded:
+                self._herald.reloading()
                 tasks.cancel_scope.cancel()
                 return
+            self._tell_ready()
 
     async def _reload(self) -> bool:
         """Take the project as it is now for the next session; False where it is no other, or can't be used."""
@@ -281,15 +334,32 @@ class Daemon:
             async with stored(project.config, self._say):
                 return
 
-    async def _heed_signals(self, tasks: TaskGroup) -> None:
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
-            async for number in signals:
-                if number == signal.SIGHUP:
-                    self.on_config(ignores=False)
-                    continue
-                self._stopped_by = number
-                tasks.cancel_scope.cancel()
-                return
+    # What signals and the service manager want
+
+    def reload(self) -> None:
+        """Read the configuration again."""
+        self._herald.reloading()
+        self.on_config(ignores=False)
+
+    def to_finish(self) -> tuple[Engine, anyio.Event] | None:
+        """The engine, unless what came of its renderings could not be kept."""
+        return (self._session.engine, self._ended) if self._session and not self.patience.tried else None
+
+    def grace_s(self) -> float:
+        """How long renderings may take to end."""
+        return self._project.config.pool.grace_s
+
+    def dump(self) -> Json:
+        """How things are, for the log."""
+        return standing.full(self.patience, self._session, self.pulse, self._project.config.store.url)
+
+    def _standing(self) -> str:
+        if self._ending.by:
+            return standing.ending(self._session)
+        return standing.line(self._session, self.patience)
+
+    def _beat(self) -> str:
+        return self._session.engine.beat() if self._session else self.pulse.hung()
 
 
 async def _answer(ask: Callable[[Engine], Awaitable[T]], engine: Engine, ended: anyio.Event) -> list[T | KahndError]:
@@ -303,17 +373,3 @@ async def _answer(ask: Callable[[Engine], Awaitable[T]], engine: Engine, ended: 
         if not ended.is_set():
             return [error]
     return []
-
-
-async def _cancel_after(event: anyio.Event, tasks: TaskGroup) -> None:
-    await event.wait()
-    tasks.cancel_scope.cancel()
-
-
-def _state(session: Session | None) -> shapes.State:
-    if session is None or not session.engine.started.is_set():
-        return "scanning"
-    engine = session.engine
-    if session.watcher.unwatched:
-        return "degraded"
-    return "idle" if engine.machine.quiet else "rendering"

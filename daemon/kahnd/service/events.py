@@ -15,7 +15,10 @@ class Event(StrEnum):
     """What is in a log line's `event`."""
 
     DAEMON_STARTED = "daemon.started"
+    DAEMON_STOPPING = "daemon.stopping"
     DAEMON_STOPPED = "daemon.stopped"
+    DAEMON_STATE = "daemon.state"
+    DAEMON_HUNG = "daemon.hung"
     SCAN_FINISHED = "scan.finished"
     WATCH_BATCH = "watch.batch"
     WATCH_OVERFLOW = "watch.overflow"
@@ -39,6 +42,7 @@ class Event(StrEnum):
     CONFIG_INVALID = "config.invalid"
     SOURCE_MISSING = "source.missing"
     CONTROL_FAILED = "control.failed"
+    NOTIFY_FAILED = "notify.failed"
     STATE_REMOVED = "state.removed"
     STORE_LOST = "store.lost"
     STORE_RESTORED = "store.restored"
@@ -60,8 +64,10 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.DOCUMENT_BLOCKED: logging.WARNING,
         Event.SOURCE_MISSING: logging.WARNING,
         Event.CONTROL_FAILED: logging.WARNING,
+        Event.NOTIFY_FAILED: logging.WARNING,
         Event.STATE_REMOVED: logging.WARNING,
         Event.STORE_REBUILT: logging.WARNING,
+        Event.DAEMON_HUNG: logging.ERROR,
         Event.DOCUMENT_FAILED: logging.ERROR,
         Event.CYCLE_FOUND: logging.ERROR,
         Event.CONFIG_INVALID: logging.ERROR,

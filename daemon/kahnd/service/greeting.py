@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kahnd.core.model import Job, Outcome
 from kahnd.core.rules import Layout
+from kahnd.heap import give_back
 from kahnd.pool.worker import Render, limit_files, limit_memory
 from kahnd.render import registry
 
@@ -31,6 +32,7 @@ def prepare(greeting: object) -> Render:
     # The project's functions may import its modules; last, so that a `csv.py` there stands before no library's.
     sys.path.append(str(greeting.root))
     layout, renderers = greeting.layout, registry.create(greeting.root, greeting.layout)
+    give_back()  # a worker is mostly idle, and imports leave a quarter of its memory free
 
     def render(job: Job) -> Outcome:
         rule = layout.rules[job.rule]

@@ -1,9 +1,12 @@
-"""Task groups raise groups of exceptions; users are told of one thing at a time."""
+"""Task groups: they raise groups of exceptions, and users are told of one thing at a time; they end when told to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import anyio
+from anyio.abc import TaskGroup
 
 from kahnd.errors import KahndError
 
@@ -23,3 +26,9 @@ def unwrapped() -> Iterator[None]:
 def _first(group: BaseExceptionGroup[KahndError]) -> KahndError:
     first = group.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+async def cancel_after(event: anyio.Event, tasks: TaskGroup) -> None:
+    """End a group once this has happened."""
+    await event.wait()
+    tasks.cancel_scope.cancel()

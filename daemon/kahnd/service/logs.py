@@ -22,6 +22,8 @@ import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from kahnd.config.values import LogConfig
+from kahnd.service import colours
+from kahnd.service.journal import is_journal, levelled
 
 ROTATE_BYTES: Final = 5_000_000
 KEPT_FILES: Final = 3
@@ -55,15 +57,16 @@ def configure(  # noqa: PLR0913 (what a log is made of)
 ) -> Logging:
     """A logger to be passed on, that writes to the file and to the stream (None: to the file alone).
 
-    The stream gets text where the format says so, or is `auto` and it is a `terminal`; else JSON lines. The `listeners`
-    get each event itself.
+    The stream gets text where the format says so, or is `auto` and it is a `terminal`; else JSON lines. In the journal
+    each has its level. The `listeners` get each event itself.
     None of the `secrets` ever reaches a line.
     """
     file = _LogFile(root, config.file)
     sinks: list[Sink] = [file.write]
     if stream is not None:
         as_text = config.format == "console" or (config.format == "auto" and terminal)
-        sinks.append(_to_stream(stream, _console(colours=terminal) if as_text else as_json))
+        line = _console(terminal=terminal) if as_text else as_json
+        sinks.append(_to_stream(stream, levelled(line) if is_journal(stream, os.environ) else line))
     sinks += listeners
     wrapper = structlog.make_filtering_bound_logger(config.level)
     log = structlog.wrap_logger(_Tee(sinks), processors=_processors(secrets), wrapper_class=wrapper).bind()
@@ -110,8 +113,8 @@ def as_json(event: Mapping[str, Any]) -> str:
         return json.dumps(event)
 
 
-def _console(*, colours: bool) -> Callable[[Event], str]:
-    shown = colours and not os.environ.get("NO_COLOR")
+def _console(*, terminal: bool) -> Callable[[Event], str]:
+    shown = colours.wanted(terminal=terminal)
     plain = structlog.dev.plain_traceback
     renderer = structlog.dev.ConsoleRenderer(colors=shown, sort_keys=False, exception_formatter=plain)
     return lambda event: str(renderer(None, "", dict(event)))

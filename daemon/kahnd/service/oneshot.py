@@ -240,6 +240,9 @@ class _NoPool:
     def cancel(self, run: RunId) -> None:
         """Nothing runs."""
 
+    def rest(self) -> None:
+        """Nothing is begun."""
+
 
 def _noting(project: Project) -> Say:
     """Into the log, which is opened for nothing but what must not go untold: that the database was moved aside."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from kahnd import __version__
 from kahnd.core.builds import Tally, report
@@ -24,7 +25,7 @@ def answered(answer: Answered) -> shapes.Report:
         failed=_failures(told.failed),
         blocked=_blocked(told.blocked),
         removed=told.removed,
-        warnings=tuple(shapes.Warned(document, str(problem)) for document, problem in told.warnings),
+        warnings=tuple(shapes.Warned(document, str(problem), **_place(problem)) for document, problem in told.warnings),
         cycles=told.cycles,
         duration_ms=round(answer.duration_ms, 2),
     )
@@ -125,11 +126,20 @@ def _past(entry: HistoryEntry) -> shapes.Render:
 
 
 def _failures(failed: Sequence[tuple[DocumentId, Problem]]) -> tuple[shapes.Failure, ...]:
-    return tuple(shapes.Failure(document, str(problem), problem.detail) for document, problem in failed)
+    return tuple(
+        shapes.Failure(document, str(problem), problem.detail, **_place(problem)) for document, problem in failed
+    )
 
 
 def _blocked(blocked: Sequence[tuple[DocumentId, DocumentId, Problem]]) -> tuple[shapes.Blocked, ...]:
-    return tuple(shapes.Blocked(document, because, str(problem)) for document, because, problem in blocked)
+    return tuple(
+        shapes.Blocked(document, because, str(problem), **_place(problem)) for document, because, problem in blocked
+    )
+
+
+def _place(problem: Problem) -> dict[str, Any]:
+    """What the error's words are made of."""
+    return {"message": problem.message, "file": problem.file, "line": problem.line, "remedy": problem.remedy}
 
 
 def _build(build: BuildRecord) -> shapes.Build:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -22,7 +23,7 @@ from kahnd.core.machine import Machine
 from kahnd.core.model import BuildId, BuildRecord, Problem
 from kahnd.core.rules import Layout
 from kahnd.core.runs import STAGES
-from kahnd.engine import Engine, MeteredScanner, Patience, Stages, World
+from kahnd.engine import Engine, MeteredScanner, Patience, Pulse, Stages, Waits, World
 from kahnd.pool.local import Bounds, Program, WorkerPool
 from kahnd.ports import Meter, Store
 from kahnd.render import registry
@@ -33,6 +34,7 @@ from kahnd.service.events import Event
 from kahnd.service.greeting import Greeting
 from kahnd.service.lock import STATE_FOLDER
 from kahnd.service.memory import lasting
+from kahnd.service.notify import VARIABLES
 from kahnd.store.connection import Place
 from kahnd.store.surreal import open_store
 from kahnd.watch.tree import SourceTree
@@ -59,11 +61,12 @@ class Project:
 
 @dataclass(frozen=True)
 class Session:
-    """An engine ready to run, and how it watches."""
+    """An engine ready to run, how it watches, and where it renders."""
 
     project: Project
     engine: Engine
     watcher: FileWatcher
+    pool: WorkerPool
 
 
 def read_project(root: Path, environ: Mapping[str, str] = os.environ) -> Project:
@@ -88,6 +91,7 @@ class Desk(Protocol):
     """Deals with changes to kahnd.toml, ignore files and plug-ins, and with a database that goes away."""
 
     patience: Patience
+    pulse: Pulse
 
     def on_config(self, ignores: bool) -> None:  # noqa: FBT001 - a callback
         """Something changed (True: the ignore rules)."""
@@ -102,14 +106,14 @@ class Desk(Protocol):
 async def open_session(
     project: Project, say: Say, ids: Iterator[BuildId], desk: Desk | None = None, *, files: int
 ) -> AsyncIterator[Session]:
-    """Workers are started while the database opens; both are gone when the session is left.
+    """Workers and database are gone when the session is left.
 
-    `desk` is where changes to what the session is built on are dealt with, if it is watched at all: then workers are
-    kept ready, and a lost database is waited for. `files` is how many each worker may have open.
+    `desk` is where changes to what the session is built on are dealt with, if it is watched at all: then a lost
+    database is waited for. `files` is how many each worker may have open.
     """
     config, layout, stages = project.config, project.layout, Stages()
     program = Program(WORKER, Greeting(config.root, layout, config.pool.memory_mb, files), _without_secrets(os.environ))
-    bounds = Bounds(config.pool.workers, config.pool.timeout_s, ready=desk is not None)
+    bounds = Bounds(config.pool.workers, config.pool.timeout_s)
     async with (
         WorkerPool(program, config.root, bounds, stages) as pool,
         stored(config, say) as store,
@@ -119,11 +123,13 @@ async def open_session(
         with closing(FileOutputs(config.root, layout.output)) as outputs:
             outputs.discard(STAGES)
             outputs.open(node.facts.output for node in machine.graph if node.facts.output)
-            world = World(store, tree_of(project, say, stages), outputs, pool, SystemClock(), say, stages)
+            pulse = desk.pulse if desk else Pulse()
+            tree = tree_of(project, say, stages, pulse)
+            world = World(store, tree, outputs, pool, SystemClock(), say, stages, pulse=pulse)
             if desk:
                 world = replace(world, on_config=desk.on_config, config_settled=desk.config_settled)
             engine = Engine(machine, world, last_build=last_build, patience=desk.patience if desk else None)
-            yield Session(project, engine, _watcher(project, say, stages))
+            yield Session(project, engine, _watcher(project, say, stages), pool)
 
 
 async def _known(
@@ -135,8 +141,11 @@ async def _known(
 
 
 def _without_secrets(environ: Mapping[str, str]) -> dict[str, str]:
-    """What workers, and the commands they run, may know: none of kahnd's own settings, which the password is among."""
-    return {name: value for name, value in environ.items() if not name.startswith("KAHND_")}
+    """What workers, and the commands they run, may know: none of kahnd's own settings, which the password is among.
+
+    Nor how to speak to the service manager for kahnd.
+    """
+    return {name: value for name, value in environ.items() if not name.startswith("KAHND_") and name not in VARIABLES}
 
 
 def own_files(config: Config) -> tuple[str, ...]:
@@ -181,11 +190,18 @@ def is_stored(config: Config) -> bool:
     return not embedded or (config.root / STATE_FOLDER).is_dir()
 
 
-def tree_of(project: Project, say: Say = lambda _event, **_fields: None, stages: Stages | None = None) -> SourceTree:
+def tree_of(
+    project: Project,
+    say: Say = lambda _event, **_fields: None,
+    stages: Stages | None = None,
+    pulse: Pulse | None = None,
+) -> SourceTree:
     """The project's source folders."""
     layout = project.layout
     scanner = MeteredScanner(DocumentScanner(layout, registry.create(project.root, layout)), stages or Stages())
-    return SourceTree(project.root, layout, (*project.config.ignore, *own_files(project.config)), scanner, say)
+    goes_on = partial((pulse or Pulse()).sign, Waits.LOOK)
+    ignored = (*project.config.ignore, *own_files(project.config))
+    return SourceTree(project.root, layout, ignored, scanner, say, goes_on=goes_on)
 
 
 def _watcher(project: Project, say: Say, meter: Meter) -> FileWatcher:

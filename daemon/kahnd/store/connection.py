@@ -12,7 +12,7 @@ from kahnd.errors import StoreError
 from kahnd.store import queries
 from kahnd.store.migrations import way
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Of schema.surql."""
 
 SLOWEST_BYTES_PER_S: Final = 100_000
@@ -84,6 +84,10 @@ class Connection(Protocol):
         """Begin again with an empty database, after a StoreCorruptError."""
         ...
 
+    async def renew(self) -> None:
+        """Give back the memory that reading much has taken, where that is this process's."""
+        ...
+
     def size(self) -> int:
         """Bytes of this machine's disk: none for a database elsewhere."""
         ...
@@ -98,7 +102,7 @@ class Connection(Protocol):
 
 
 class Client(Protocol):
-    """What is used of the SDK's connections."""
+    """What is used of a connection to an engine: the SDK's to a server, and `native`."""
 
     async def query_raw(self, query: str, vars: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002
         """Run SurrealQL; the answer says of each statement how it went."""

@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import anyio
 from anyio.to_thread import run_sync
@@ -32,9 +32,7 @@ from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
 from kahnd.heap import give_back
 from kahnd.ports import PRESSING
 from kahnd.store.connection import Connection, Limits, Place, Refused, apply_schema, ask, is_deeper
-
-if TYPE_CHECKING:
-    from surrealdb import AsyncEmbeddedSurrealConnection
+from kahnd.store.native import NativeClient
 
 SETTLE_S: Final = 0.1
 """Exiting right after close() aborts the process now and then, while the engine's threads still end. Nothing tells
@@ -74,7 +72,7 @@ class EmbeddedConnection:
         self._lock = anyio.Lock()
         self._size_at_opening = 0
         self.openings = 0
-        self._client: AsyncEmbeddedSurrealConnection | None = None
+        self._client: NativeClient | None = None
 
     async def open(self) -> None:
         """Open the folder, made where it is not there; one that can't be read is moved aside, and `report` told.
@@ -104,6 +102,11 @@ class EmbeddedConnection:
         """Move the folder aside and begin with an empty one."""
         async with self._lock:
             await self._begin_again(why)
+
+    async def renew(self) -> None:
+        """Open the engine anew: it keeps what it has read in memory, but for what it holds open."""
+        async with self._lock:
+            await self._reopen()
 
     def size(self) -> int:
         """Bytes in the folder."""
@@ -145,22 +148,23 @@ class EmbeddedConnection:
             await self._shut()
             await anyio.sleep(SETTLE_S)
 
-    async def _timed(self, client: AsyncEmbeddedSurrealConnection, query: str, payload: bytes) -> Any:
-        from surrealdb.errors import SurrealError  # noqa: PLC0415  it takes a second to import
-
+    async def _timed(self, client: NativeClient, query: str, payload: bytes) -> Any:
         with anyio.fail_after(self._limits.of_call(payload)):
             try:
                 return await ask(client, query, payload)
-            except (Refused, SurrealError) as error:
+            except Refused as error:
                 raise self._failure(error) from error
 
-    async def _opened(self) -> AsyncEmbeddedSurrealConnection:
+    async def _opened(self) -> NativeClient:
         """The engine; opened again where it is not, or has written as much as it should."""
         if self._client and self._grown() > self._limits.budget:
-            await self._shut()
-            await self._open()
-            await run_sync(give_back)
+            await self._reopen()
         return self._client or await self._open()
+
+    async def _reopen(self) -> None:
+        await self._shut()
+        await self._open()
+        await run_sync(give_back)
 
     def _grown(self) -> int:
         try:
@@ -176,7 +180,8 @@ class EmbeddedConnection:
         client, self._client = self._client, None
         if client is None:
             return
-        with anyio.move_on_after(CLOSE_LIMIT_S, shield=True):
+        # What it could not write at its end is in its log, and said again by the next opening.
+        with anyio.move_on_after(CLOSE_LIMIT_S, shield=True), suppress(Refused):
             await client.close()
 
     async def _begin_again(self, why: StoreError) -> None:
@@ -203,14 +208,12 @@ class EmbeddedConnection:
         for each in found[:-KEPT]:
             shutil.rmtree(each, ignore_errors=True)
 
-    async def _open(self) -> AsyncEmbeddedSurrealConnection:
-        from surrealdb.errors import SurrealError  # noqa: PLC0415  it takes a second to import
-
+    async def _open(self) -> NativeClient:
         self._make_folder()
         free = not self._is_locked()
         try:
             client = await self._start()
-        except (Refused, SurrealError) as error:
+        except Refused as error:
             await self._shut()
             if free:
                 self._unlock()
@@ -223,11 +226,8 @@ class EmbeddedConnection:
         self.openings += 1
         return client
 
-    async def _start(self) -> AsyncEmbeddedSurrealConnection:
-        from surrealdb import AsyncEmbeddedSurrealConnection  # noqa: PLC0415  it takes a second to import
-
-        client = self._client = await run_sync(AsyncEmbeddedSurrealConnection, self._url)
-        await client.connect()
+    async def _start(self) -> NativeClient:
+        client = self._client = await run_sync(NativeClient, self._url)
         await client.use(self._place.namespace, self._place.database)
         await apply_schema(client, StoreCorruptError, str(self._folder))
         return client

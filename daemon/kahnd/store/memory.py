@@ -87,21 +87,24 @@ class MemoryStore:
                     paths.append((*path, target))
         return ()
 
-    async def commit(self, results: Sequence[Result]) -> None:
-        """Write results, their edges and the job history."""
+    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
+        """Write results, their edges and the job history, and a finished build."""
         for result in results:
             self._facts[result.facts.id] = result.facts
             self._connect(result.facts.id, result.edges)
             self._remember(result)
-
-    async def record_build(self, build: BuildRecord) -> None:
-        """Keep a finished build."""
-        self._keep(build)
+        if build:
+            self._keep(build)
 
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         """Past renders, newest first."""
         newest_first = (self._history[key] for key in sorted(self._history, reverse=True))
         return tuple(entry for entry in newest_first if document in {None, entry.document})[:limit]
+
+    async def clear(self) -> None:
+        """Forget everything."""
+        for each in (self._facts, self._needs, self._needed_by, self._history, self._builds):
+            each.clear()
 
     async def close(self) -> None:
         """Nothing to give up."""

@@ -36,6 +36,11 @@ MIGRATIONS: Final = (
             RETURN NONE;""",
     ),
     Migration(3, ""),  # what documents took: known when they are rendered next
+    Migration(
+        4,
+        """REMOVE INDEX IF EXISTS by_time ON render; REMOVE INDEX IF EXISTS by_time ON build;
+        REMOVE INDEX IF EXISTS by_status ON document;""",
+    ),  # nothing is looked up by them
 )
 """In order. A version that none of them leads on from is begun anew."""
 

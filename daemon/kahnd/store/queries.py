@@ -13,6 +13,7 @@ documents has 10,000.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from functools import cache
 from typing import Final
 
@@ -85,64 +86,83 @@ def _edge_records(rows: str) -> str:
     }})"""
 
 
-_WRITE: Final = f"""
-    FOR $row IN $in.known {{ UPDATE document:[$w, $row.path] CONTENT $row.facts RETURN NONE }};
-    FOR $row IN $in.rows {{ UPSERT document:[$w, $row.path] CONTENT $row.facts RETURN NONE }};
-    FOR $edge IN $in.drop {{
+_WRITES: Final = {
+    "expected": """
+    INSERT IGNORE INTO document $in.expected.map(|$path| {
+        id: [$w, $path], workspace: $w, status: 'MISSING'
+    }) RETURN NONE;""",
+    "known": """
+    FOR $row IN $in.known { UPDATE document:[$w, $row.path] CONTENT $row.facts RETURN NONE };""",
+    "rows": """
+    FOR $row IN $in.rows { UPSERT document:[$w, $row.path] CONTENT $row.facts RETURN NONE };""",
+    "drop": """
+    FOR $edge IN $in.drop {
         DELETE depends_on:[$w, $edge[0], $edge[1], NONE]..[$w, $edge[0], $edge[1], ..] RETURN NONE
-    }};
-    INSERT RELATION IGNORE INTO depends_on {_edge_records("$in.first")} RETURN NONE;
+    };""",
+    "first": f"""
+    INSERT RELATION IGNORE INTO depends_on {_edge_records("$in.first")} RETURN NONE;""",
+    "add": f"""
     INSERT RELATION INTO depends_on {_edge_records("$in.add")} ON DUPLICATE KEY UPDATE
-        line = $input.line, hash = $input.hash, facets = $input.facets, sure = $input.sure RETURN NONE;
-    FOR $edge IN $in.mark {{
+        line = $input.line, hash = $input.hash, facets = $input.facets, sure = $input.sure RETURN NONE;""",
+    "mark": """
+    FOR $edge IN $in.mark {
         UPDATE depends_on:[$w, $edge[0], $edge[1], $edge[2]]
             SET line = $edge[3], hash = $edge[4] ?? NONE, facets = $edge[5] ?? NONE, sure = $edge[6] RETURN NONE
-    }};"""
-"""`first` are edges of documents that are new, and so are themselves; `add` may be there.
+    };""",
+    "renders": """
+    INSERT IGNORE INTO render $in.renders.map(|$each| $each.extend({
+        id: [$w, $each.started_at, $each.build, $each.document]
+    })) RETURN NONE;""",
+    "build": """
+    UPSERT build:[$w, $in.build.started_at, $in.id] CONTENT $in.build RETURN NONE;""",
+}
+"""What is written, in this order, each by the list of the payload that it takes; a statement has only what a call
+needs, since the engine reads it anew each time: all of them take it 0.3 ms.
 
-An UPDATE takes half of what an UPSERT of what is there takes, and a fifth of an INSERT ON DUPLICATE KEY UPDATE.
+`first` are edges of documents that are new, and so are themselves; `add` may be there. An UPDATE takes half of what an
+UPSERT of what is there takes, and a fifth of an INSERT ON DUPLICATE KEY UPDATE.
 """
 
 
+def _write(parts: Container[str]) -> str:
+    return "".join(surrealql for part, surrealql in _WRITES.items() if part in parts)
+
+
 @cache
-def propagate(rounds: int) -> str:
-    """Facts, edges, and every transitive dependent DIRTY. Answers with the affected set's paths.
+def propagate(parts: frozenset[str], rounds: int) -> str:
+    """Facts, edges, and every transitive dependent DIRTY. Answers with the affected set's paths, but for the changed.
 
-    Changed rows come with their status set, so they are not written twice. Edges go before the closure is made: who
-    lost one is itself changed. Forgotten records go after it: their dependents are affected. A deleted record takes
-    its edges with it.
+    `parts` are the lists that the payload has. Changed rows come with their status set, so they are not written twice,
+    and not read. Edges go before the closure is made: who lost one is itself changed. Forgotten records go after it:
+    their dependents are affected. A deleted record takes its edges with it.
     """
+    content = f"array::flatten({_records('$in.content')}{_CONTENT_DEPENDENTS})"
+    forget = f"DELETE {_records('$in.forget')} RETURN NONE;"
     return f"""{{
-    {_IN}
-    INSERT IGNORE INTO document $in.expected.map(|$path| {{
-        id: [$w, $path], workspace: $w, status: 'MISSING'
-    }}) RETURN NONE;
-    {_WRITE}
+    {_IN}{_write(parts)}
     LET $changed = {_records("$in.changed")};
-    LET $content = {_records("$in.content")};
-    LET $seeds = {_union("$changed", f"array::flatten($content{_CONTENT_DEPENDENTS})")};
+    LET $seeds = {_union("$changed", content) if "content" in parts else "$changed"};
     {_closure("reached", "$seeds", _DEPENDENTS, rounds)}
-    UPDATE $reached SET status = 'DIRTY' WHERE status NOT IN ['DIRTY', 'MISSING'] RETURN NONE;
-    DELETE {_records("$in.forget")} RETURN NONE;
-    RETURN encoding::json::encode((SELECT VALUE id.id()[1] FROM $reached WHERE status = 'DIRTY'));
+    LET $others = array::complement($reached, $changed);
+    UPDATE $others SET status = 'DIRTY' WHERE status NOT IN ['DIRTY', 'MISSING'] RETURN NONE;
+    {forget if "forget" in parts else ""}
+    RETURN encoding::json::encode((SELECT VALUE id.id()[1] FROM $others WHERE status = 'DIRTY'));
 }}"""
 
 
-COMMIT: Final = f"""{{
-    {_IN}{_WRITE}
-    INSERT IGNORE INTO render $in.renders.map(|$each| $each.extend({{
-        id: [$w, $each.started_at, $each.build, $each.document]
-    }})) RETURN NONE;
-}}"""
-"""Results, their edges, and the job history."""
+@cache
+def commit(parts: frozenset[str]) -> str:
+    """Results, their edges, the job history, a finished build's record; `parts` are the lists that the payload has."""
+    return f"{{ {_IN}{_write(parts)} }}"
+
 
 FRONTIER: Final = f"""{{
     {_IN}
-    LET $dirty = SELECT VALUE id FROM document WHERE workspace = $w AND status = 'DIRTY';
+    LET $dirty = {_records("$in.dirty")};
     LET $waiting = array::distinct(array::flatten($dirty{_DEPENDENTS}));
     RETURN {_paths("array::complement($dirty, $waiting)")};
 }}"""
-"""The next batch: the DIRTY documents that are nobody's ordered dependent among the DIRTY."""
+"""The next batch: those of the DIRTY documents that are nobody's ordered dependent among them."""
 
 
 @cache
@@ -197,37 +217,41 @@ RENDERS: Final = f"""{{
     {_IN}
     RETURN encoding::json::encode((SELECT * OMIT id FROM render:[$w, NONE]..[$w, ..]));
 }}"""
-"""The job history as `COMMIT` takes it."""
+"""The job history as `commit` takes it."""
 
-RECORD_BUILD: Final = f"""{{
-    {_IN}
-    UPSERT build:[$w, $in.build.started_at, $in.id] CONTENT $in.build RETURN NONE;
-}}"""
+
+def _newest(table: str, limit: str) -> str:
+    """The newest of a workspace's records, whose ids begin with the time: the table is read backwards.
+
+    A range of ids would be read to its end, whatever the limit.
+    """
+    own = f"id > {table}:[$w, NONE] AND id < {table}:[$w, ..]"
+    return f"(SELECT * FROM {table} WHERE {own} ORDER BY id DESC LIMIT {limit})"
+
 
 LAST_BUILD: Final = f"""{{
     {_IN}
-    RETURN encoding::json::encode((SELECT *, id.id()[2] AS id FROM build
-        WHERE workspace = $w ORDER BY started_at DESC LIMIT 1));
+    RETURN encoding::json::encode((SELECT *, id.id()[2] AS id FROM {_newest("build", "1")}));
 }}"""
 
-_HISTORY: Final = (
-    "SELECT document, build, cause, status, started_at, duration_ms, error, reasons ?? [] AS reasons,"
-    " chain ?? [] AS chain FROM render WHERE workspace = $w"
-)
+_PAST: Final = """SELECT document, build, cause, status, started_at, duration_ms, error, reasons ?? [] AS reasons,
+        chain ?? [] AS chain"""
 
 HISTORY: Final = f"""{{
     {_IN}
-    RETURN encoding::json::encode(({_HISTORY} ORDER BY started_at DESC LIMIT $in.limit));
+    RETURN encoding::json::encode(({_PAST} FROM {_newest("render", "$in.limit")}));
 }}"""
-"""Past renders, newest first."""
+"""Past renders, newest first. 5 ms for 50 of 20,000."""
 
 HISTORY_OF: Final = f"""{{
     {_IN}
     LET $document = $in.document;
-    RETURN encoding::json::encode(({_HISTORY} AND document = $document ORDER BY started_at DESC LIMIT $in.limit));
+    RETURN encoding::json::encode(({_PAST} FROM render WHERE workspace = $w AND document = $document
+        ORDER BY started_at DESC LIMIT $in.limit));
 }}"""
-"""One document's past renders, newest first. Only what is compared with a variable is looked up by an index: of 10,000
-renders, half a millisecond instead of 280."""
+"""One document's past renders, newest first. The index is used where what is looked for is a variable of its own:
+2 ms in a history of 20,000, and 700 without.
+"""
 
 
 def _keep_newest(table: str, bound: str) -> str:
@@ -246,6 +270,14 @@ PRUNE: Final = f"""{{
     {_keep_newest("build", "$in.builds")}
 }}"""
 """Forget the oldest of the history. 30 ms where there is nothing to forget, 300 where there is."""
+
+CLEAR: Final = f"""{{
+    {_IN}
+    DELETE document:[$w, NONE]..[$w, ..] RETURN NONE;
+    DELETE render:[$w, NONE]..[$w, ..] RETURN NONE;
+    DELETE build:[$w, NONE]..[$w, ..] RETURN NONE;
+}}"""
+"""A deleted document takes its edges with it."""
 
 SCHEMA_VERSION: Final = "RETURN $kahnd_schema"
 """None where the schema was never applied."""

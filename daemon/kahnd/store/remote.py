@@ -66,6 +66,9 @@ class RemoteConnection:
         """How the server keeps it is the server's to know."""
         return 0
 
+    async def renew(self) -> None:
+        """A server's memory is its own."""
+
     async def replace(self, fill: Callable[[Connection], Awaitable[None]]) -> None:
         """Never asked of a server."""
         raise NotImplementedError

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -32,8 +33,12 @@ from kahnd.store.remote import RemoteConnection
 CHUNK: Final = 10_000
 """Rows and edges that one transaction may write; only a first scan has more. Takes about a second."""
 
-PAGE: Final = 10_000
-"""Documents that are read at once: some 50 MB in the engine. With fewer, passing over those before takes longer."""
+FIRST_PAGE: Final = 2_000
+LARGEST_PAGE: Final = 10_000
+"""Documents that are read at once: some 10 to 50 MB in the engine, of which it keeps a part."""
+
+PASSED: Final = 4
+"""A page is at least a quarter of those before it, which are passed over once more for each."""
 
 SLACK: Final = 20
 """The history may be a twentieth longer than its limit: it is cut when as much was added."""
@@ -81,6 +86,7 @@ class SurrealStore:
         self._unpruned = limits.renders  # what earlier sessions left is not known
         self._positions = rows.positions_from(time.time_ns())
         self._known: set[DocumentId] = set()
+        self._dirty: set[DocumentId] = set()
         self._openings = connection.openings
 
     async def load(self) -> Snapshot:
@@ -94,9 +100,13 @@ class SurrealStore:
             await self._connection.rebuild(error)
             snapshot = await self._load()
         self._known = {facts.id for facts in snapshot.documents}
+        self._dirty = {facts.id for facts in snapshot.documents if facts.status is Status.DIRTY}
         if self._limits.is_swollen(self._connection.size(), _records(snapshot)):
             with suppress(StoreLostError):
                 await self._write_anew(snapshot)
+        elif len(snapshot.documents) > FIRST_PAGE:
+            await self._connection.renew()
+        self._openings = self._connection.openings
         return snapshot
 
     async def propagate(self, changes: Sequence[Change]) -> tuple[DocumentId, ...]:
@@ -115,8 +125,8 @@ class SurrealStore:
         return tuple(each for each in affected if each not in gone)
 
     async def frontier(self) -> tuple[DocumentId, ...]:
-        """The next batch."""
-        return tuple(await self._ask(queries.FRONTIER, list[DocumentId]))
+        """The next batch; the DIRTY ones are known here, since an index costs each edit a tenth more."""
+        return tuple(await self._ask(queries.FRONTIER, list[DocumentId], dirty=list(self._dirty)))
 
     async def subgraph(self, targets: Collection[DocumentId]) -> frozenset[DocumentId]:
         """The targets and everything they need."""
@@ -129,23 +139,39 @@ class SurrealStore:
         path = answer.path if answer.edges is None else _shortest_cycle(member, dict(answer.edges))
         return (member, *path) if path else ()
 
-    async def commit(self, results: Sequence[Result]) -> None:
-        """Write results. More than one transaction bears are several: each result stands for itself."""
-        for chunk in _chunks(results):
-            renders = [row for each in chunk if (row := rows.render_row(self._workspace, each))]
-            last = {each.facts.id: rows.facts_row(self._workspace, each.facts, each.facts.status) for each in chunk}
-            await self._run(queries.COMMIT, renders=renders, **self._written(last), **self._edges(chunk))
-            self._known |= last.keys()
-            self._unpruned += len(renders)
+    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
+        """Write results. More than one transaction bears are several: each result stands for itself.
 
-    async def record_build(self, build: BuildRecord) -> None:
-        """Keep a finished build; the oldest go, now and then."""
-        await self._run(queries.RECORD_BUILD, id=build.id, build=rows.build_row(self._workspace, build))
+        A finished build goes with the last of them, and so do, now and then, the oldest of the history.
+        """
+        *earlier, last = tuple(_chunks(results)) or ((),)
+        for chunk in earlier:
+            await self._commit(chunk)
+        await self._commit(last, build)
+        if build:
+            await self._prune()
+            await self._stay_small()
+
+    async def _commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
+        renders = [row for each in results if (row := rows.render_row(self._workspace, each))]
+        written = {each.facts.id: rows.facts_row(self._workspace, each.facts, each.facts.status) for each in results}
+        ended = {"id": build.id, "build": rows.build_row(self._workspace, build)} if build else {}
+        await self._write({"renders": renders, **self._written(written), **self._edges(results), **ended})
+        self._known |= written.keys()
+        self._dirty.difference_update(written)
+        self._dirty.update(each.facts.id for each in results if each.facts.status is Status.DIRTY)
+        self._unpruned += len(renders)
+
+    async def _write(self, lists: Mapping[str, object]) -> None:
+        there = _filled(lists)
+        if there:
+            await self._run(queries.commit(frozenset(there)), **there)
+
+    async def _prune(self) -> None:
         self._unpruned += 1
         if self._unpruned > self._limits.renders // SLACK:
             await self._run(queries.PRUNE, renders=self._limits.renders, builds=self._limits.builds)
             self._unpruned = 0
-        await self._stay_small()
 
     async def _stay_small(self) -> None:
         """Between builds, and once after each reopening: write a database anew that has swollen, if there is room."""
@@ -164,6 +190,12 @@ class SurrealStore:
         found = await self._ask(query, list[rows.RenderRow], document=document, limit=limit)
         return tuple(row.entry() for row in found)
 
+    async def clear(self) -> None:
+        """Forget all of the workspace."""
+        await self._run(queries.CLEAR)
+        self._known.clear()
+        self._dirty.clear()
+
     async def close(self) -> None:
         """Give the database up."""
         await self._connection.close()
@@ -175,11 +207,10 @@ class SurrealStore:
             other = SurrealStore(connection, self._workspace, self._limits)
             for start in range(0, len(renders), CHUNK):
                 past = renders[start : start + CHUNK]
-                await other._run(queries.COMMIT, renders=past, **other._written({}), **other._edges(()))
+                await other._write({"renders": past})
             known = snapshot.dependencies
-            await other.commit([Result(each, Edges(known.get(each.id, ()))) for each in snapshot.documents])
-            if snapshot.last_build:
-                await other.record_build(snapshot.last_build)
+            results = [Result(each, Edges(known.get(each.id, ()))) for each in snapshot.documents]
+            await other.commit(results, snapshot.last_build)
 
         await self._connection.replace(fill)
 
@@ -193,30 +224,36 @@ class SurrealStore:
 
     async def _pages(self) -> AsyncIterator[list[rows.FactsRow]]:
         """All documents' rows, so many at a time."""
-        after = None
-        while page := await self._ask(queries.DOCUMENTS, list[rows.FactsRow], after=after, limit=PAGE):
+        after, passed = None, 0
+        while page := await self._ask(queries.DOCUMENTS, list[rows.FactsRow], after=after, limit=_page(passed)):
             yield page
             after = page[-1].id
+            passed += len(page)
 
     async def _propagate(self, changes: Sequence[Change], later: Collection[DocumentId]) -> list[DocumentId]:
         kept = [change for change in changes if not change.forget]
         forgotten = [change.facts.id for change in changes if change.forget]
         targets = {each.target for change in kept for each in change.edges.add}
-        reached = await self._ask_deep(
-            queries.propagate,
-            list[DocumentId],
-            expected=list(targets.intersection(later)),
-            changed=list(dict.fromkeys(change.facts.id for change in changes)),
-            content=[change.facts.id for change in changes if change.content],
-            forget=forgotten,
-            **self._written({change.facts.id: rows.changed_row(self._workspace, change) for change in kept}),
-            **self._edges(kept),
+        lists = _filled(
+            {
+                "expected": list(targets.intersection(later)),
+                "changed": list(dict.fromkeys(change.facts.id for change in changes)),
+                "content": [change.facts.id for change in changes if change.content],
+                "forget": forgotten,
+                **self._written({change.facts.id: rows.changed_row(self._workspace, change) for change in kept}),
+                **self._edges(kept),
+            }
         )
+        query = partial(queries.propagate, frozenset(lists))
+        others = await self._ask_deep(query, list[DocumentId], **lists)
+        reached = [*(change.facts.id for change in kept if change.facts.status is not Status.MISSING), *others]
         self._known.update(change.facts.id for change in kept)
         self._known.difference_update(forgotten)
+        self._dirty.difference_update(change.facts.id for change in changes)
+        self._dirty.update(reached)
         return reached
 
-    def _written(self, written: Mapping[DocumentId, rows.Row]) -> dict[str, list[rows.Row]]:
+    def _written(self, written: Mapping[DocumentId, rows.Row]) -> dict[str, object]:
         """The records that are there, and those that may not be."""
         return {
             "known": [row for document, row in written.items() if document in self._known],
@@ -251,6 +288,16 @@ class SurrealStore:
     async def _run(self, query: str, **payload: object) -> Any:
         encoded = msgspec.json.encode({"workspace": self._workspace, **payload})
         return await self._connection.run(query, encoded)
+
+
+def _page(passed: int) -> int:
+    """How many documents to read behind so many."""
+    return max(FIRST_PAGE, min(passed // PASSED, LARGEST_PAGE))
+
+
+def _filled(lists: Mapping[str, object]) -> dict[str, object]:
+    """Without those that are empty: what has nothing in it is no part of a query."""
+    return {name: each for name, each in lists.items() if each}
 
 
 def _records(snapshot: Snapshot) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import anyio
 import anyio.to_thread
+from anyio import from_thread
 
 from kahnd.core.model import DocumentId, Facts, Problem, Scan, Sighting, Snapshot, Stat, Status
 from kahnd.core.rules import Layout, is_below, is_collection
@@ -57,17 +58,21 @@ class SourceTree:
 
     A symbolic link to a file inside the project is a document with that file's bytes; which links to folders are
     followed, Links says; those that lead out of the project are no documents. A folder that can't be listed stands as
-    one document with a problem, and everything known below it has that problem too. `say` writes a log line.
+    one document with a problem, and everything known below it has that problem too. `say` writes a log line;
+    `goes_on` is told, in that thread, between one file or folder and the next, where a look can be given up, too.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the composition root passes what it is made from
         self,
         root: Path,
         layout: Layout,
         ignore: Iterable[str],
         scanner: Scanner,
         say: Callable[..., None] = lambda _event, **_fields: None,
+        *,
+        goes_on: Callable[[], None] = lambda: None,
     ) -> None:
+        self._goes_on = goes_on
         base = os.path.abspath(root)  # noqa: PTH100  a link at the project's own place stays as it was given
         self._layout = layout
         self._sources = tuple(sorted({_normal(source) for source in layout.sources}))
@@ -86,6 +91,12 @@ class SourceTree:
         for facts in snapshot.documents:
             if not is_collection(facts.id) and facts.status is not Status.MISSING:
                 self._cache.put(facts.id, _remembered(facts))
+
+    def folders(self) -> int:
+        """How many folders there are to watch, ignored ones left out."""
+        for source in self._sources:
+            self._ignore.reread_above(source)
+        return sum(1 for source in self._sources for _ in self._survey.subtree(source))
 
     async def crawl(self) -> tuple[Sighting, ...]:
         """Look at everything: what changed against the stat cache, and what is gone."""
@@ -217,6 +228,7 @@ class SourceTree:
 
     def _examine_folders(self, top: str, findings: _Findings) -> None:
         for listing in self._survey.subtree(top):
+            self._breathe()
             findings.visited.add(listing.folder)
             if listing.denied is None:
                 self._compare(listing, findings)
@@ -265,6 +277,7 @@ class SourceTree:
         return {DocumentId(posixpath.join(folder, name)) for folder in folders for name in self._cache.within(folder)}
 
     def _read(self, document: DocumentId, file: str) -> _Look:
+        self._breathe()
         wanted = self._scanner.wants(document)
         try:
             hashed = hash_file(file, keep=wanted)
@@ -274,6 +287,11 @@ class SourceTree:
             known = self._cache.get(document) is not None
             return _Look(document, None, Sighting(document) if known else None)
         return _Look(document, Entry(hashed.digest, hashed.stat), self._sighting(document, hashed))
+
+    def _breathe(self) -> None:
+        """The look goes on, unless nobody wants it any more."""
+        self._goes_on()
+        from_thread.check_cancelled()
 
     def _sighting(self, document: DocumentId, hashed: Hashed) -> Sighting | None:
         entry = self._cache.get(document)

@@ -38,6 +38,8 @@ FLOOD: Final = 2_000
 _POLL_S: Final = 1.0
 _POLL_SHARE: Final = 4
 """After a look that took long, this many times as long until the next."""
+_MADE_S: Final = 0.1
+"""How soon outputs are looked at: most events there are of kahnd's own work, which is not to be held up by looks."""
 _TICK_S: Final = 1.0
 """How often to make sure, without an event, that folders and config files are the ones they were."""
 _LOCKED_TICK_S: Final = 0.02
@@ -197,7 +199,7 @@ class FileWatcher:
             # Not folders that appear: most are kahnd's, and what is in others is none of its outputs' loss.
             if not (event.mask & ISDIR and event.mask & CREATE):
                 self._made.add(path)
-                self._made_due = min(self._made_due, now + self._settle_s)
+                self._made_due = min(self._made_due, now + max(self._settle_s, _MADE_S))
         elif posixpath.dirname(path) == COOKIES:
             if event.mask & CREATE:
                 self._arrived.setdefault(posixpath.basename(path), self._gathering.pending)

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import click
 
+from kahnd.cli.completion import documents
 from kahnd.cli.daemon_first import ask
 from kahnd.cli.drawing import FORMATS
-from kahnd.cli.options import json_option
+from kahnd.cli.options import examples, json_option
 from kahnd.cli.place import Place
 from kahnd.cli.terminal import show_json
 from kahnd.service.client import ControlClient, Json
 
 
-@click.command(short_help="What depends on what")
-@click.argument("target", required=False, metavar="[TARGET]")
+@click.command(
+    short_help="What depends on what",
+    epilog=examples(
+        ("kahnd graph | dot -Tsvg > graph.svg", "all of it, by Graphviz"),
+        ("kahnd graph docs/index.md --format mermaid", "what one document depends on"),
+        ("kahnd graph data/sales.csv --reverse", "what depends on a data sheet"),
+    ),
+)
+@click.argument("target", required=False, metavar="[TARGET]", shell_complete=documents)
 @click.option("--format", "kind", type=click.Choice([*FORMATS, "json"]), default="dot", show_default=True)
 @click.option("--reverse", is_flag=True, help="What depends on the target, not what it depends on.")
 @json_option

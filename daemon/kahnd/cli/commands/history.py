@@ -5,15 +5,22 @@ from __future__ import annotations
 import click
 
 from kahnd.cli import report
+from kahnd.cli.completion import documents
 from kahnd.cli.daemon_first import ask
-from kahnd.cli.options import json_option
+from kahnd.cli.options import examples, json_option
 from kahnd.cli.place import Place
 from kahnd.cli.terminal import show_json
 from kahnd.service.client import ControlClient, Json
 
 
-@click.command(short_help="Past renders: when, why, how long, what came of it")
-@click.argument("document", required=False, metavar="[DOC]")
+@click.command(
+    short_help="Past renders: when, why, how long, what came of it",
+    epilog=examples(
+        ("kahnd history -n 5", "the last five"),
+        ("kahnd history docs/index.md", "one document's"),
+    ),
+)
+@click.argument("document", required=False, metavar="[DOC]", shell_complete=documents)
 @click.option("-n", "limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
 @json_option
 @click.pass_obj

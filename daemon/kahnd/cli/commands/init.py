@@ -9,17 +9,26 @@ from pathlib import Path
 
 import click
 
+from kahnd.cli.options import examples, json_option
 from kahnd.cli.place import Place
+from kahnd.cli.terminal import show_json
 from kahnd.config.places import CONFIG_FILE
-from kahnd.core.model import Problem
+from kahnd.core.problem import Problem
 from kahnd.errors import UsageError
 
 
-@click.command(short_help="A small project that renders")
+@click.command(
+    short_help="A small project that renders",
+    epilog=examples(
+        ("kahnd init notes", "in a new folder"),
+        ("kahnd init", "here"),
+    ),
+)
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
+@json_option
 @click.pass_obj
-def command(place: Place, folder: Path) -> None:
-    """Make a small project that renders, with every concept in it once."""
+def command(place: Place, folder: Path, *, in_json: bool) -> None:
+    """Make a small project that renders, with every concept in it once. Nothing is asked, and nothing written over."""
     target = place.start / folder
     starter = dict(_walk(files("kahnd.cli") / "starter"))
     _check_free(target, starter)
@@ -27,7 +36,10 @@ def command(place: Place, folder: Path) -> None:
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(origin.read_bytes())
-    click.echo(_next_steps(folder, len(starter)))
+    if in_json:
+        show_json({"root": str(target.resolve()), "files": list(starter)})
+    else:
+        click.echo(_next_steps(folder, len(starter)))
 
 
 def _walk(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:

@@ -10,10 +10,12 @@ from typing import Any, Final
 
 import click
 
+from kahnd.cli.completion import documents
+from kahnd.cli.journal import Journal
 from kahnd.cli.logfile import LEVELS, Line, LogFile, Wanted
-from kahnd.cli.options import json_option
+from kahnd.cli.options import examples, json_option
 from kahnd.cli.place import Place
-from kahnd.cli.terminal import paint
+from kahnd.cli.terminal import paint, tame
 from kahnd.config.loader import log_config
 
 SHOWN: Final = 20
@@ -39,13 +41,22 @@ class Moment(click.ParamType[datetime]):
             self.fail(f'"{value}" is no time: write 30s, 10m, 2h, 1d or 2026-01-31T12:00', param, ctx)
 
 
-@click.command(short_help="The log")
+@click.command(
+    short_help="The log",
+    epilog=examples(
+        ("kahnd logs -f", "the last lines, and what comes"),
+        ("kahnd logs --level warning --since 2h", "what went wrong lately"),
+        ("kahnd logs --journal -f", "of the systemd unit, with what systemd says of it"),
+        ("kahnd logs --build 20260131T120000123-1 --json", "all of one build, for programs"),
+    ),
+)
 @click.option("-f", "--follow", is_flag=True, help="Go on with what is logged from now.")
 @click.option("-n", "count", type=click.IntRange(min=0), metavar="N", help="Show the last N entries (20; 0 for all).")
 @click.option("--level", type=click.Choice(LEVELS), help="This level and above.")
-@click.option("--doc", metavar="DOC", help="Of this document.")
+@click.option("--doc", metavar="DOC", shell_complete=documents, help="Of this document.")
 @click.option("--build", metavar="ID", help="Of this build.")
 @click.option("--since", type=Moment(), help="Since 10m, 2h or an ISO time ago; all of them, without -n.")
+@click.option("--journal", is_flag=True, help="Of the project's systemd unit, from the journal instead of the file.")
 @json_option
 @click.pass_obj
 def command(  # noqa: PLR0913, PLR0917 (one for each option)
@@ -57,12 +68,14 @@ def command(  # noqa: PLR0913, PLR0917 (one for each option)
     since: datetime | None,
     *,
     follow: bool,
+    journal: bool,
     in_json: bool,
 ) -> None:
-    """Show the log."""
+    """Show the log, of the daemon and of commands: its last lines, those that are asked for, or what comes."""
+    choice = Wanted(level, place.target(doc) if doc else None, build, since)
     path = place.root / log_config(place.root, os.environ).file
-    log = LogFile(path, Wanted(level, place.target(doc) if doc else None, build, since))
-    if not follow and not path.exists():
+    log = Journal(place.root, choice) if journal else LogFile(path, choice)
+    if not journal and not follow and not path.exists():
         click.echo("kahnd: nothing has been logged yet", err=True)
     wanted = (None if since else SHOWN) if count is None else count or None
     try:
@@ -89,11 +102,11 @@ def pretty(line: Line) -> str:
     words = [
         _local(entry.get("timestamp")),
         paint(f"{level:<8}", _COLOURS.get(level, "white")),
-        f"{entry.get('event', '')!s:<18}",
-        *([str(entry["document"])] if entry.get("document") else []),
-        *(f"{key}={value}" for key, value in rest.items() if key not in below),
+        tame(f"{entry.get('event', '')!s:<18}"),
+        *([tame(str(entry["document"]))] if entry.get("document") else []),
+        *(tame(f"{key}={value}") for key, value in rest.items() if key not in below),
     ]
-    indented = [f"    {each}" for text in below.values() for each in text.splitlines()]
+    indented = [f"    {tame(each)}" for text in below.values() for each in text.splitlines()]
     return "\n".join([" ".join(words).rstrip(), *indented])
 
 

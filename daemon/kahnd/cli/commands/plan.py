@@ -6,13 +6,20 @@ import click
 
 from kahnd.cli import report
 from kahnd.cli.daemon_first import ask
-from kahnd.cli.options import json_option, targets_argument
+from kahnd.cli.options import examples, json_option, targets_argument
 from kahnd.cli.place import Place
 from kahnd.cli.terminal import show_json
 from kahnd.service.client import ControlClient, Json
 
 
-@click.command(short_help="What a build would render now, and why")
+@click.command(
+    short_help="What a build would render now, and why",
+    epilog=examples(
+        ("kahnd plan", "everything"),
+        ("kahnd plan docs/index.md", "one document and what it needs"),
+        ("kahnd plan --json | jq .reasons", "for scripts"),
+    ),
+)
 @targets_argument
 @json_option
 @click.pass_obj

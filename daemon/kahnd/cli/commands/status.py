@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import click
 
-from kahnd.cli import report
+from kahnd.cli import problems, report
 from kahnd.cli.daemon_first import ask
-from kahnd.cli.options import json_option
+from kahnd.cli.options import examples, form_options
 from kahnd.cli.place import Place
-from kahnd.cli.terminal import show_json
+from kahnd.cli.showing import show
 from kahnd.errors import NoDaemonError
 from kahnd.service.client import ControlClient, Json
 
 
-@click.command(short_help="The daemon, documents by status, failures")
-@json_option
+@click.command(
+    short_help="The daemon, documents by status, failures",
+    epilog=examples(
+        ("kahnd status", "for people"),
+        ("kahnd status --json | jq .documents", "for scripts"),
+    ),
+)
+@form_options
 @click.pass_obj
-def command(place: Place, *, in_json: bool) -> int:
+def command(place: Place, *, form: str | None) -> int:
     """Show the daemon, the documents by status, the last build, and what failed."""
-    answer = _status(place)
-    if in_json:
-        show_json(answer)
-    else:
-        click.echo("\n".join(report.status(answer)))
+    with problems.echoed(place, wanted=form == "problems"):
+        answer = _status(place)
+    show(place, answer, report.status, form)
     return NoDaemonError.exit_code if answer["pid"] is None else 0
 
 

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import click
 
-from kahnd.cli import progress, report
-from kahnd.cli.options import json_option, targets_argument
+from kahnd.cli import problems, progress, report
+from kahnd.cli.options import examples, form_options, targets_argument
 from kahnd.cli.place import Place
-from kahnd.cli.terminal import show_json
+from kahnd.cli.showing import show
 from kahnd.service.client import ControlClient
 
 
-@click.command(short_help="Return when all changes are rendered")
+@click.command(
+    short_help="Return when all changes are rendered",
+    epilog=examples(
+        ("kahnd wait && rsync -a site/ host:/srv/", "publish what was just saved"),
+        ("kahnd wait docs/index.md --timeout 10", "one document, for ten seconds at the most"),
+    ),
+)
 @targets_argument
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Give up after this many seconds.")
-@json_option
+@form_options
 @click.pass_obj
-def command(place: Place, targets: tuple[str, ...], timeout: float | None, *, in_json: bool) -> int:
+def command(place: Place, targets: tuple[str, ...], timeout: float | None, *, form: str | None) -> int:
     """Return when the daemon has rendered every change made before this call."""
-    with progress.shown() as told:
+    with problems.echoed(place, wanted=form == "problems"), progress.shown() as told:
         answer = ControlClient(place.root).wait(place.targets(targets), timeout=timeout, progress=told)
-    if in_json:
-        show_json(answer)
-    else:
-        click.echo("\n".join(report.build(answer)))
+    show(place, answer, report.build, form)
     return report.exit_code(answer)

@@ -5,15 +5,22 @@ from __future__ import annotations
 import click
 
 from kahnd.cli import report
+from kahnd.cli.completion import documents
 from kahnd.cli.daemon_first import ask
-from kahnd.cli.options import json_option
+from kahnd.cli.options import examples, json_option
 from kahnd.cli.place import Place
 from kahnd.cli.terminal import show_json
 from kahnd.service.client import ControlClient, Json
 
 
-@click.command(short_help="Why a document was rendered, or would be")
-@click.argument("document", metavar="DOC")
+@click.command(
+    short_help="Why a document was rendered, or would be",
+    epilog=examples(
+        ("kahnd why docs/index.md", "the reasons, and the chain from the edited file"),
+        ("kahnd why docs/index.md --json", "for scripts"),
+    ),
+)
+@click.argument("document", metavar="DOC", shell_complete=documents)
 @json_option
 @click.pass_obj
 def command(place: Place, document: str, *, in_json: bool) -> None:

@@ -24,6 +24,7 @@ Cycle = Annotated[tuple[str, ...], Meta(description="From a document back to its
 Moment = Annotated[str, Meta(description="ISO 8601, UTC.", examples=["2026-01-31T12:00:00.000Z"])]
 Milliseconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
+Line = Annotated[int, Meta(ge=0, description="From 1 on; 0 where it is not known.")]
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -93,6 +94,10 @@ class Failure(Answer, frozen=True):
     document: Path
     error: str
     output: str = ""
+    message: str = ""
+    file: str = ""
+    line: Line = 0
+    remedy: str = ""
 
 
 class Blocked(Answer, frozen=True):
@@ -101,6 +106,10 @@ class Blocked(Answer, frozen=True):
     document: Path
     because: str
     error: str
+    message: str = ""
+    file: str = ""
+    line: Line = 0
+    remedy: str = ""
 
 
 class Build(Answer, frozen=True):
@@ -277,6 +286,10 @@ class Warned(Answer, frozen=True):
 
     document: Path
     warning: str
+    message: str = ""
+    file: str = ""
+    line: Line = 0
+    remedy: str = ""
 
 
 class Report(Answer, frozen=True):

@@ -1,0 +1,82 @@
+"""Code as Pygments colours it: the bytes of its HtmlFormatter, which takes most of its time with options not used here.
+
+A span is a line's: it ends at the line's end and is opened again in the next. Tokens side by side that have the same
+class share one.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+from pygments.formatters.html import HtmlFormatter
+from pygments.lexer import Lexer
+from pygments.lexers import get_lexer_by_name
+from pygments.token import _TokenType
+from pygments.util import ClassNotFound
+
+from kahnd.render.cache import Cache
+from kahnd.render.lexing import quickened
+
+
+class Colouring:
+    """Keeps lexers."""
+
+    def __init__(self) -> None:
+        self._lexers: Cache[str, Lexer | None] = Cache(64)
+        self._openers = _Openers()
+        self._before, code, after = _formatted(HtmlFormatter(cssclass="highlight", wrapcode=True)).partition("</code>")
+        self._after = code + after
+
+    def colour(self, language: str, code: str) -> str | None:
+        """The code's HTML; None for a language that Pygments does not know."""
+        lexer = self._lexers.get(language, lambda: _lexer(language))
+        return f"{self._before}{self._lines(lexer.get_tokens(code))}{self._after}" if lexer else None
+
+    def _lines(self, tokens: Iterable[tuple[_TokenType, str]]) -> str:
+        pieces: list[str] = []
+        opened = None  # the span that is open, empty for text without one; None where a line begins
+        for kind, value in tokens:
+            opener = self._openers[kind]
+            for number, part in enumerate(_escaped(value).split("\n")) if "\n" in value else ((0, _escaped(value)),):
+                if number:
+                    pieces.append("</span>\n" if opened else "\n")
+                    opened = None
+                if part and opener != opened:
+                    pieces.append("</span>" + opener if opened else opener)
+                    opened = opener
+                pieces.append(part)
+        if opened is not None:
+            pieces.append("</span>\n" if opened else "\n")
+        return "".join(pieces)
+
+
+class _Openers(dict[_TokenType, str]):
+    """A type's span as Pygments opens it; empty where it has none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bare = HtmlFormatter[str](nowrap=True)
+
+    def __missing__(self, kind: _TokenType) -> str:
+        self[kind] = opener = _formatted(self._bare, (kind, "*")).partition("*")[0]
+        return opener
+
+
+def _formatted(formatter: HtmlFormatter[str], *tokens: tuple[_TokenType, str]) -> str:
+    text = io.StringIO()
+    formatter.format(iter(tokens), text)
+    return text.getvalue()
+
+
+def _escaped(value: str) -> str:
+    if "&" in value or "<" in value or ">" in value:  # hardly ever: the looks take less
+        return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return value
+
+
+def _lexer(language: str) -> Lexer | None:
+    try:
+        return quickened(get_lexer_by_name(language))
+    except ClassNotFound:
+        return None

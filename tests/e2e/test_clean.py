@@ -1,0 +1,110 @@
+"""`kahnd clean`: what kahnd made goes, and nothing else."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from e2e.harness import Project, below
+
+
+@pytest.fixture
+def built(project: Project) -> Project:
+    project.write_all({"docs/a.txt": "A", "docs/deep/b.txt": "B"})
+    project.build()
+    return project
+
+
+def clean(project: Project, *words: str, code: int = 0) -> dict[str, object]:
+    answer: dict[str, object] = project.kahnd("clean", "--json", *words, code=code).json
+    return answer
+
+
+def test_outputs_go_with_the_folders_they_leave_empty_and_sources_stay(built: Project) -> None:
+    sources = below(built.path("docs"))
+    answer = clean(built)
+    assert answer["removed"] == ["site/a.txt", "site/deep/b.txt"]
+    assert not built.exists("site")
+    assert below(built.path("docs")) == sources
+
+
+def test_the_next_build_makes_them_again(built: Project) -> None:
+    clean(built)
+    assert sorted(built.build()["rendered"]) == ["docs/a.txt", "docs/deep/b.txt"]
+    assert built.outputs() == built.fresh_outputs()
+
+
+def test_what_kahnd_did_not_make_stays_wherever_it_is(built: Project) -> None:
+    built.write("site/deep/mine.txt", "mine")
+    built.write("site/CNAME", "example.org")
+    clean(built, "--state")
+    assert below(built.path("site")) == {"deep/mine.txt": b"mine", "CNAME": b"example.org"}
+
+
+def test_an_output_folder_of_before_is_cleaned_too(built: Project) -> None:
+    built.write("kahnd.toml", built.read("kahnd.toml").replace('output = "site"', 'output = "public"'))
+    assert clean(built)["removed"] == ["site/a.txt", "site/deep/b.txt"]
+    assert not built.exists("site/a.txt")
+
+
+def test_with_the_state_it_is_as_if_kahnd_had_never_run(built: Project) -> None:
+    answer = clean(built, "--state")
+    assert answer["state"] == [str(built.path(".kahnd"))]
+    assert {each.name for each in built.root.iterdir()} == {"docs", "kahnd.toml"}
+    assert built.kahnd("history", "--json").json == []
+
+
+def test_a_database_elsewhere_in_the_project_is_state(project: Project) -> None:
+    project.write("kahnd.toml", f'[store]\nurl = "surrealkv://cache/db"\n\n{project.read("kahnd.toml")}')
+    project.write("docs/a.txt", "A")
+    project.build()
+    project.write("cache/mine.txt", "mine")
+    clean(project, "--state")
+    assert below(project.path("cache")) == {"mine.txt": b"mine"}
+
+
+def test_a_dry_run_tells_and_changes_nothing(built: Project) -> None:
+    before = below(built.root)
+    answer = clean(built, "--state", "--dry-run")
+    assert answer == {
+        "removed": ["site/a.txt", "site/deep/b.txt"],
+        "kept": [],
+        "state": [str(built.path(".kahnd"))],
+        "dry_run": True,
+    }
+    assert below(built.root) == before
+    assert "would remove  site/a.txt" in built.kahnd("clean", "-n").stdout
+
+
+def test_while_a_daemon_runs_it_is_refused_with_the_reason(built: Project) -> None:
+    with built.daemon() as daemon:
+        for words in (("clean",), ("clean", "--state")):
+            told = built.kahnd(*words, code=4).told
+            assert str(daemon.pid) in told
+            assert "stop it first" in told
+        assert built.output("a.txt") == "A"
+        assert clean(built, "--dry-run")["removed"] == ["site/a.txt", "site/deep/b.txt"]
+
+
+def test_what_cannot_be_removed_is_told_and_the_state_stays_that_tells_whose_it_is(built: Project) -> None:
+    """A folder that became a link which leads out of the project: what is there may be somebody else's."""
+    elsewhere = built.root.with_name("elsewhere")
+    built.path("site/deep").rename(elsewhere)
+    built.path("site/deep").symlink_to(elsewhere)
+    answer = clean(built, code=2)
+    assert answer["removed"] == ["site/a.txt"]
+    assert "site/deep/b.txt" in json.dumps(answer["kept"])
+    assert (elsewhere / "b.txt").read_text() == "B"
+    assert "site/deep/b.txt" in built.kahnd("clean", "--state", code=2).told
+    assert built.exists(".kahnd/outputs")
+
+
+def test_where_nothing_was_built_nothing_is_made(project: Project) -> None:
+    assert "nothing to remove" in project.kahnd("clean", "--state").stdout
+    assert not project.exists(".kahnd")
+
+
+def test_people_are_told_what_went(built: Project) -> None:
+    lines = built.kahnd("clean").stdout.splitlines()
+    assert lines == ["removed  site/a.txt", "removed  site/deep/b.txt", "removed 2 outputs"]

@@ -1,0 +1,148 @@
+"""`kahnd doctor`: each fault is found, and told with its remedy."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from typing import Any
+
+from e2e.harness import Project, eventually
+from e2e.rules import COPIES, TEXTS
+
+PROGRAM = """
+[[rules]]
+match = "docs/**/*.xyz"
+renderer = "command"
+command = ["no-such-program", "{source}", "{output}"]
+output = "{dir}/{stem}.out"
+"""
+
+
+def checks(project: Project, name: str) -> list[dict[str, Any]]:
+    """What it says of one thing; it could answer, so it exits with 0."""
+    answer = project.kahnd("doctor", "--json").json
+    assert answer["sound"] is all(each["state"] == "ok" for each in answer["checks"])
+    assert all(each["remedy"] for each in answer["checks"] if each["state"] != "ok")
+    return [each for each in answer["checks"] if each["name"] == name]
+
+
+def test_a_sound_project_is_sound_whether_it_was_built_or_not(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    assert "made by the first build" in checks(project, "store")[0]["message"]
+    assert not project.exists(".kahnd")
+    project.build()
+    assert {each["state"] for each in checks(project, "store")} == {"ok"}
+    assert "opens" in checks(project, "store")[0]["message"]
+    assert project.build()["rendered"] == []
+
+
+def test_a_broken_configuration_is_told_with_its_line(project: Project) -> None:
+    project.write("kahnd.toml", project.read("kahnd.toml").replace("sources", "sauces"))
+    found = checks(project, "config")
+    assert {each["state"] for each in found} == {"error"}
+    assert any("kahnd.toml:3: " in each["message"] for each in found)
+
+
+def test_a_missing_source_folder_is_told(project: Project) -> None:
+    shutil.rmtree(project.path("docs"))
+    (found,) = checks(project, "sources")
+    assert found["state"] == "warning"
+    assert '"docs" is missing' in found["message"]
+
+
+def test_a_program_that_is_not_installed_is_told_and_one_with_a_fallback_is_less_urgent(project: Project) -> None:
+    project.configure(TEXTS, PROGRAM)
+    assert [each["state"] for each in checks(project, "program")] == ["error"]
+    project.configure(TEXTS, PROGRAM + 'fallback = "docs/none.svg"\n')
+    project.write("docs/none.svg", "<svg/>")
+    (found,) = checks(project, "program")
+    assert found["state"] == "warning"
+    assert "no-such-program" in found["remedy"]
+
+
+def test_a_daemon_is_asked_and_its_database_left_to_it(project: Project) -> None:
+    with project.daemon() as daemon:
+        (found,) = checks(project, "daemon")
+        assert found["message"] == f"idle, process {daemon.pid}"
+        assert "in use" in checks(project, "store")[0]["message"]
+
+
+def test_a_daemon_that_does_not_answer_is_told_with_its_process(project: Project) -> None:
+    with project.daemon() as daemon:
+        os.kill(daemon.pid, signal.SIGSTOP)
+        try:
+            (found,) = checks(project, "daemon")
+        finally:
+            os.kill(daemon.pid, signal.SIGCONT)
+        assert found["state"] == "error"
+        assert str(daemon.pid) in found["message"]
+
+
+def test_what_a_killed_daemon_leaves_is_no_fault(project: Project) -> None:
+    with project.daemon() as daemon:
+        daemon.kill()
+    (found,) = checks(project, "daemon")
+    assert found["state"] == "ok"
+    assert "the next takes over" in found["message"]
+
+
+def test_a_spoilt_database_is_told(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    project.build()
+    for each in project.path(".kahnd/db").rglob("*"):
+        if each.is_file() and each.name != "LOCK":
+            each.write_bytes(b"spoilt" * 1_000)
+    (found,) = checks(project, "store")
+    assert found["state"] == "warning"
+    assert project.build()["failed"] == []
+
+
+def test_a_server_that_does_not_answer_is_told(project: Project) -> None:
+    away = Project(project.root, {"KAHND_STORE__URL": "ws://127.0.0.1:9/rpc"})
+    (found,) = checks(away, "store")
+    assert found["state"] == "error"
+    assert "127.0.0.1:9" in found["message"]
+
+
+def test_limits_and_room_are_told_in_numbers(project: Project) -> None:
+    project.write_all({f"docs/{number}/a.txt": "A" for number in range(5)})
+    (files,) = checks(project, "open files")
+    assert any(each.isdigit() for each in files["message"].replace(",", "").split())
+    assert {"max_user_watches", "max_user_instances"} == {
+        each["message"].split()[0] for each in checks(project, "inotify")
+    }
+    assert "6 needed here" in checks(project, "inotify")[0]["message"]
+    assert "free" in checks(project, "disk")[0]["message"]
+
+
+def test_the_watches_of_a_running_daemon_count(project: Project) -> None:
+    def taken() -> int:
+        return int(checks(project, "inotify")[0]["message"].split(": ")[1].split()[0])
+
+    project.write_all({f"docs/{number}/a.txt": "A" for number in range(50)})
+    before = taken()
+    with project.daemon():
+        eventually(lambda: taken() >= before + 50, "the daemon's watches are counted")
+
+
+def test_too_few_open_files_are_told(project: Project) -> None:
+    limited = ("sh", "-c", 'ulimit -n 200; exec "$@"', "sh")
+    found = project.kahnd("doctor", "--json", through=limited).json["checks"]
+    (files,) = [each for each in found if each["name"] == "open files"]
+    assert files["state"] == "error"
+    assert "ulimit" in files["remedy"]
+
+
+def test_a_state_folder_that_others_may_write_to_is_told(project: Project) -> None:
+    project.path(".kahnd").mkdir()
+    project.path(".kahnd").chmod(0o777)
+    assert checks(project, "socket")[0]["state"] == "error"
+
+
+def test_people_are_told_in_lines(project: Project) -> None:
+    project.configure(COPIES, PROGRAM)
+    told = project.kahnd("doctor").stdout
+    assert "error" in told
+    assert "    install no-such-program" in told
+    assert "1 thing to see to" in told

@@ -1,0 +1,53 @@
+"""Lines bear their level where the journal takes them, and nowhere else."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from kahnd.config.values import LogConfig
+from kahnd.service.events import Event, tell
+from kahnd.service.journal import VARIABLE, is_journal
+from kahnd.service.logs import configure
+
+
+def _told(root: Path) -> list[str]:
+    """What comes to a stream, of a line of each level."""
+    with (root / "stderr").open("w+") as stream:
+        logging = configure(LogConfig(level="debug"), root, terminal=False, stream=stream)
+        for event in (Event.DOCUMENT_DIRTY, Event.DOCUMENT_RENDERED, Event.OUTPUT_STUCK, Event.DOCUMENT_FAILED):
+            tell(logging.log, event)
+        logging.close()
+        stream.seek(0)
+        return stream.read().splitlines()
+
+
+def _name(root: Path) -> str:
+    (root / "stderr").touch()
+    found = (root / "stderr").stat()
+    return f"{found.st_dev}:{found.st_ino}"
+
+
+def test_lines_for_the_journal_bear_their_level(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, _name(tmp_path))
+    told = _told(tmp_path)
+    assert [line[:3] for line in told] == ["<7>", "<6>", "<4>", "<3>"]
+    assert [json.loads(line[3:])["level"] for line in told] == ["debug", "info", "warning", "error"]
+    assert [json.loads(line) for line in (tmp_path / ".kahnd/log/kahnd.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("other", ["", "1:2", "not this"])
+def test_other_lines_do_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: str) -> None:
+    monkeypatch.setenv(VARIABLE, other)
+    assert [json.loads(line)["level"] for line in _told(tmp_path)] == ["debug", "info", "warning", "error"]
+
+
+def test_what_is_no_file_is_no_journal() -> None:
+    assert not is_journal(io.StringIO(), {VARIABLE: "0:0"})
+    with Path(os.devnull).open() as closed:
+        pass
+    assert not is_journal(closed, {VARIABLE: "0:0"})
