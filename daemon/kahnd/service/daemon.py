@@ -173,7 +173,7 @@ class Daemon:
     async def reloaded(self) -> bool:
         """Read the configuration again; whether anything is another now. Raises KahndError where it can't be used."""
         before = self._reloads
-        self.on_config(ignores=False)
+        self.reload()
         await self.config_settled()
         if self._refused:
             raise self._refused
