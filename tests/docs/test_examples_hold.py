@@ -80,6 +80,16 @@ def test_no_block_escapes_the_tests(path: Path) -> None:
     assert [step.line for step in found if not step.language] == []
 
 
+@pytest.mark.parametrize("path", [path for path in PAGES if _is_session(path)], ids=_title)
+def test_a_file_to_be_saved_is_named_in_the_text_before_it(path: Path) -> None:
+    """Its name in the block's first line is for the tests alone: no reader sees it."""
+    lines = path.read_text().splitlines()
+    for step in steps(path.read_text()):
+        if isinstance(step, Code) and step.name:
+            before = "\n".join(lines[: step.line - 1]).rpartition("\n```\n")[2]
+            assert f"`{step.name.removeprefix('+')}`" in before, f"{_title(path)}:{step.line}"
+
+
 def test_make_knows_what_the_readme_asks_of_it() -> None:
     targets = set(re.findall(r"^(\w+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
     named = {word for path in PAGES for word in re.findall(r"^\$ make (\w+)", path.read_text(), re.MULTILINE)}
