@@ -220,6 +220,8 @@ class EmbeddedConnection:
             raise self._failure(error, opening=True) from error
         except BaseException:  # cancelled too: half an engine is none
             await self._shut()
+            with anyio.CancelScope(shield=True):
+                await anyio.sleep(SETTLE_S)
             raise
         self._size_at_opening = 0
         self._size_at_opening = self._grown()
@@ -227,7 +229,8 @@ class EmbeddedConnection:
         return client
 
     async def _start(self) -> NativeClient:
-        client = self._client = await run_sync(NativeClient, self._url)
+        with anyio.CancelScope(shield=True):  # whoever gives up meanwhile has to close what was opened
+            client = self._client = await run_sync(NativeClient, self._url)
         await client.use(self._place.namespace, self._place.database)
         await apply_schema(client, StoreCorruptError, str(self._folder))
         return client
