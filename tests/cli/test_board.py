@@ -69,7 +69,7 @@ def test_what_keeps_the_daemon_from_being_well_goes_before_what_failed() -> None
     )
     lines = drawn(now)
     assert lines[0].startswith("degraded  5 documents")
-    assert [line.split()[0] for line in lines[1:5]] == ["degraded", "unwatched", "config", "failed"]
+    assert [line.split()[0] for line in lines[1:5]] == ["daemon", "unwatched", "config", "failed"]
     assert "kahnd.toml:3: unknown key" in lines[3]
 
 

@@ -83,6 +83,7 @@ def test_every_command_is_there_and_explains_itself(name: str) -> None:
     assert isinstance(command, click.Command)
     assert command.help
     assert command.short_help
+    assert f"kahnd {name}" in str(command.epilog), "it has examples"
 
 
 def test_help_and_version(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class Terminal:
     def __init__(self, project: Project, *words: str, lines: int = 24, columns: int = 100) -> None:
         self.project = project
         self._words = words
-        self._screen = pyte.HistoryScreen(columns, lines, history=1_000)
+        self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
         self._lock = threading.Lock()
         self.written = b""
@@ -97,9 +97,12 @@ class Terminal:
         eventually(lambda: not re.search(pattern, self.shown), f"the terminal shows no {pattern}")
 
     def resize(self, lines: int, columns: int) -> None:
-        """As when somebody pulls at a window's corner."""
+        """As when somebody pulls at a window's corner: what is there is wrapped anew, as most terminals do."""
         with self._lock:
-            self._screen.resize(lines, columns)
+            there = [line.rstrip() for line in self._screen.display][: self._screen.cursor.y + 1]
+            self._screen = pyte.Screen(columns, lines)
+            self._stream = pyte.ByteStream(self._screen)
+            self._stream.feed("\r\n".join(there).encode())
         self._size(self._master)
 
     def go_away(self) -> None:

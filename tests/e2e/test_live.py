@@ -7,12 +7,13 @@ import signal
 
 import pytest
 
-from e2e.harness import Project, eventually
+from e2e.harness import Project
 from e2e.rules import SCRIPTS
 from e2e.terminal import Terminal
 
 BROKEN = "{% include 'nowhere.md' %}\n"
 CURSOR_HIDDEN = b"\x1b[?25l"
+CTRL_S, CTRL_Q = b"\x13", b"\x11"
 
 
 def test_what_is_rendered_is_shown_with_its_generation_until_it_is_done(project: Project) -> None:
@@ -20,10 +21,9 @@ def test_what_is_rendered_is_shown_with_its_generation_until_it_is_done(project:
     project.write_all({"docs/slow.sh": gate.script(), "docs/a.txt": "A"})
     with Terminal(project, "run") as terminal:
         gate.reached()
-        shown = terminal.shows(r"generation 0  docs/slow\.sh +[1-9]\d*\.\d s")
-        assert re.search(r"rendering 1/2 .* start", shown)
+        terminal.shows(r"rendering 1/2 .* start\n  generation 0  docs/slow\.sh +[1-9]\d*\.\d s")
         gate.open()
-        shown = terminal.shows("start: 2 rendered")
+        terminal.shows("start: 2 rendered")
         terminal.shows(r"idle  2 documents: 2 done")
         assert "docs/slow.sh" not in terminal.shown
         assert terminal.end() == 130
@@ -108,13 +108,12 @@ def test_another_size_leaves_nothing_twice(project: Project) -> None:
     project.write("docs/a.sh", "exit 1")
     with Terminal(project, "run", columns=120) as terminal:
         terminal.shows(r"failed +docs/a\.sh")
-        for lines, columns in ((12, 30), (30, 90)):
+        for name, lines, columns in (("b", 12, 30), ("c", 30, 90)):
             terminal.resize(lines, columns)
-            project.write("docs/b.txt", f"{columns}")
-            eventually(
-                lambda: terminal.shown.count("idle") == 1 and terminal.shown.count("failed  ") == 1,
-                "the block is there once",
-            )
+            project.write(f"docs/{name}.txt", "new")
+            shown = terminal.shows(rf"(?s)docs/{name}\.txt saved.*\nidle ")
+            assert len(re.findall("^idle ", shown, re.MULTILINE)) == 1
+            assert len(re.findall("^failed ", shown, re.MULTILINE)) == 1
 
 
 def test_a_terminal_too_small_for_all_failures_says_how_many_more_there_are(project: Project) -> None:
@@ -140,11 +139,24 @@ def test_a_terminal_that_takes_nothing_does_not_stop_the_daemon(project: Project
     project.write("docs/a.txt", "A")
     with Terminal(project, "run") as terminal:
         terminal.shows("idle")
-        terminal.press(b"\x13")
-        for number in range(200):
+        terminal.press(CTRL_S)
+        mark = len(terminal.written)
+        for number in range(5):
             project.write("docs/a.txt", f"{number}")
             project.wait()
-        assert project.output("a.txt") == "199"
+            assert project.output("a.txt") == f"{number}"
+        assert len(terminal.written) == mark
+        terminal.press(CTRL_Q)
+        terminal.shows(r"(?s)(docs/a\.txt saved: 1 rendered.*){5}idle")
+
+
+def test_a_daemon_ends_on_a_terminal_that_takes_nothing(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    with Terminal(project, "run") as terminal:
+        terminal.shows("idle")
+        terminal.press(CTRL_S)
+        project.write("docs/a.txt", "B")
+        project.wait()
         assert terminal.end(signal.SIGTERM) == 0
 
 

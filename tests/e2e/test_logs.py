@@ -6,6 +6,9 @@ from datetime import datetime, timedelta
 from e2e.harness import Daemon, Project, eventually
 from e2e.rules import SCRIPTS, TEXTS
 
+ROTATED_AT = 5_000_000
+"""Bytes, as service/logs.py has it."""
+
 
 def test_every_entry_has_its_documented_keys(project: Project) -> None:
     project.write_all({"docs/a.txt": "A", "docs/b.sh": "exit 1"})
@@ -112,6 +115,35 @@ def test_following_shows_a_new_event(live: Daemon) -> None:
     finally:
         follower.kill()
         follower.wait()
+
+
+def test_following_goes_on_over_a_rotation(project: Project) -> None:
+    """Of what was written, nothing is left out and nothing told twice, wherever it came to lie."""
+    log = project.path(".kahnd/log/kahnd.jsonl")
+    log.parent.mkdir(parents=True)
+    filler = json.dumps({"timestamp": "2026-01-01T00:00:00Z", "level": "info", "event": "filler", "text": "x" * 9_900})
+    log.write_text(f"{filler}\n" * ((ROTATED_AT - 3_000) // (len(filler) + 1)))
+    seen = project.root.with_name("followed")
+    with project.daemon():
+        with seen.open("w") as file:
+            follower = project.begin("logs", "-f", "-n", "1", "--json", stdout=file)
+        try:
+            eventually(lambda: seen.read_text().strip(), "the last entry is shown")
+            for number in range(40):
+                project.write(f"docs/{number}.txt", f"{number}")
+                project.wait()
+                if log.with_name("kahnd.jsonl.1").exists():
+                    break
+            project.write("docs/last.txt", "last")
+            project.wait()
+            written = f"{log.with_name('kahnd.jsonl.1').read_text()}{log.read_text()}".splitlines()
+            eventually(lambda: seen.read_text().splitlines()[-1:] == written[-1:], "the last line is followed")
+        finally:
+            follower.kill()
+            follower.wait()
+    told = seen.read_text().splitlines()
+    assert told == written[written.index(told[0]) :]
+    assert json.loads(told[0])["event"] != "filler"
 
 
 def test_without_a_terminal_a_daemon_writes_one_json_object_a_line(project: Project) -> None:

@@ -96,7 +96,7 @@ def _running(running: tuple[Rendering, ...], room: int) -> Iterator[Text]:
 def _faults(now: Glance) -> Iterator[Text]:
     """What keeps the daemon itself from being well."""
     if now.trouble:
-        yield _line(_label("degraded", "yellow"), tame(now.trouble))
+        yield _line(_label("daemon", "yellow"), tame(now.trouble))
     if now.unwatched:
         yield _line(_label("unwatched", "yellow"), tame(", ".join(now.unwatched)))
     for each in now.mistakes:

@@ -10,12 +10,19 @@ from typing import Any
 
 import click
 
-from kahnd.cli.options import json_option
+from kahnd.cli.options import examples, json_option
 from kahnd.cli.place import Place
 from kahnd.cli.terminal import show_json
 
 
-@click.group(short_help="The daemon as a systemd user unit")
+@click.group(
+    short_help="The daemon as a systemd user unit",
+    epilog=examples(
+        ("kahnd service install", "from now on, and from each login on"),
+        ("kahnd service status", "whether it is installed, enabled, active"),
+        ("kahnd logs --journal -f", "what it says, and what systemd says of it"),
+    ),
+)
 def command() -> None:
     """Run this project's daemon by systemd, from login on."""
 
