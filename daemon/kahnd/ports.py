@@ -168,6 +168,17 @@ class Tree(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Spoilt:
+    """Outputs that are to be made again: not there, or with other bytes."""
+
+    absent: frozenset[OutputPath] = frozenset()
+    altered: frozenset[OutputPath] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.absent or self.altered)
+
+
 class Outputs(Protocol):
     """The output folder and the stages; the only place that writes or removes outputs."""
 
@@ -190,12 +201,8 @@ class Outputs(Protocol):
         """Remove an output and the folders it leaves empty, if kahnd made it."""
         ...
 
-    def absent(self, outputs: Iterable[OutputPath]) -> frozenset[OutputPath]:
-        """Which of these are not there as regular files."""
-        ...
-
-    def altered(self, outputs: Mapping[OutputPath, Digest]) -> frozenset[OutputPath]:
-        """Which of these are not there with bytes of that hash."""
+    def spoilt(self, expected: Mapping[OutputPath, Digest | None]) -> Spoilt:
+        """Which of these are not there as regular files, or not with bytes of that hash (None: of any)."""
         ...
 
 

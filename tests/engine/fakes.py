@@ -35,7 +35,7 @@ from kahnd.core.model import (
 )
 from kahnd.engine import Engine, Patience, Stages, World
 from kahnd.errors import StoreLostError
-from kahnd.ports import Batch, OnEnd
+from kahnd.ports import Batch, OnEnd, Spoilt
 from kahnd.store.memory import MemoryStore
 
 T = TypeVar("T")
@@ -105,12 +105,11 @@ class MemoryOutputs:
         self.files.texts.pop(output, None)
         return None
 
-    def absent(self, outputs: Iterable[OutputPath]) -> frozenset[OutputPath]:
-        return frozenset(each for each in outputs if each not in self.files.texts)
-
-    def altered(self, outputs: Mapping[OutputPath, Digest]) -> frozenset[OutputPath]:
+    def spoilt(self, expected: Mapping[OutputPath, Digest | None]) -> Spoilt:
         texts = self.files.texts
-        return frozenset(each for each, digest in outputs.items() if hash_of(texts.get(each, "")) != digest)
+        absent = frozenset(each for each in expected if each not in texts)
+        there = [(each, digest) for each, digest in expected.items() if each in texts and digest]
+        return Spoilt(absent, frozenset(each for each, digest in there if hash_of(texts[each]) != digest))
 
 
 class MemoryPool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from core.language import hash_of
@@ -10,7 +10,8 @@ from core.world import LAYOUT
 from engine.fakes import MemoryOutputs
 from kahnd.core.graph import Graph
 from kahnd.core.model import Digest, DocumentId, Facts, OutputPath, Problem, Snapshot, Status
-from kahnd.engine.inspection import Inspection, Spoilt
+from kahnd.engine.inspection import Inspection
+from kahnd.ports import Spoilt
 
 A, B, C = (OutputPath(f"site/{name}.html") for name in ("a", "deep/b", "deep/c"))
 DOCUMENTS = {A: DocumentId("docs/a.md"), B: DocumentId("docs/deep/b.md"), C: DocumentId("docs/deep/c.md")}
@@ -27,10 +28,10 @@ class Site(MemoryOutputs):
         for output in DOCUMENTS:
             self.files.write(output, "good")
 
-    def absent(self, outputs: Iterable[OutputPath]) -> frozenset[OutputPath]:
+    def spoilt(self, expected: Mapping[OutputPath, Digest | None]) -> Spoilt:
         if self.meanwhile:
             self.graph.put(self.meanwhile)
-        return super().absent(outputs)
+        return super().spoilt(expected)
 
 
 def _done(output: OutputPath, text: str) -> Facts:

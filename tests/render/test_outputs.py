@@ -10,11 +10,13 @@ import pytest
 
 from kahnd.core.digest import of_bytes
 from kahnd.core.model import OutputPath
+from kahnd.ports import Spoilt
 from kahnd.render.outputs import FileOutputs
 
 STAGE = ".kahnd/stage/1/a.html"
 PLACE = OutputPath("site/x/y/a.html")
 NEW = of_bytes(b"new")
+ALTERED = Spoilt(altered=frozenset({PLACE}))
 
 
 @pytest.fixture
@@ -170,7 +172,7 @@ def test_absent_are_those_that_are_no_regular_files(outputs: FileOutputs, tmp_pa
     outputs.publish(STAGE, PLACE, NEW)
     (tmp_path / "site/link").symlink_to(PLACE)
     asked = [PLACE, *map(OutputPath, ("site/x", "site/link", "site/no", "site/x/y/a.html/b"))]
-    assert outputs.absent(asked) == set(asked[1:])
+    assert outputs.spoilt(dict.fromkeys(asked)) == Spoilt(absent=frozenset(asked[1:]))
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "dangling link"])
@@ -209,12 +211,12 @@ def test_what_could_not_be_put_in_place_is_not_kahnds(outputs: FileOutputs, tmp_
 
 def test_altered_are_those_with_other_bytes(outputs: FileOutputs, tmp_path: Path) -> None:
     outputs.publish(STAGE, PLACE, NEW)
-    assert outputs.altered({PLACE: NEW}) == set()
-    assert outputs.altered({PLACE: of_bytes(b"newer")}) == {PLACE}  # as after a crash before that was committed
+    assert not outputs.spoilt({PLACE: NEW})
+    assert outputs.spoilt({PLACE: of_bytes(b"newer")}) == ALTERED  # as after a crash before that was committed
     (tmp_path / PLACE).write_text("odd")
-    assert outputs.altered({PLACE: NEW}) == {PLACE}
+    assert outputs.spoilt({PLACE: NEW}) == ALTERED
     (tmp_path / PLACE).unlink()
-    assert outputs.altered({PLACE: NEW}) == {PLACE}
+    assert outputs.spoilt({PLACE: NEW}) == Spoilt(absent=frozenset({PLACE}))
 
 
 def test_bytes_are_read_only_where_the_stat_is_another(
@@ -222,10 +224,10 @@ def test_bytes_are_read_only_where_the_stat_is_another(
 ) -> None:
     outputs.publish(STAGE, PLACE, NEW)
     os.utime(tmp_path / PLACE, (1, 1))
-    assert outputs.altered({PLACE: NEW}) == set()
+    assert not outputs.spoilt({PLACE: NEW})
     later = FileOutputs(tmp_path, "site")
     monkeypatch.setattr(Path, "open", None)
-    assert later.altered({PLACE: NEW}) == set()
+    assert not later.spoilt({PLACE: NEW})
 
 
 def test_an_output_whose_line_a_power_cut_took_is_known_by_its_bytes(outputs: FileOutputs, tmp_path: Path) -> None:
@@ -235,8 +237,8 @@ def test_an_output_whose_line_a_power_cut_took_is_known_by_its_bytes(outputs: Fi
     again = FileOutputs(tmp_path, "site")
     again.open([PLACE])
     assert again.made() == frozenset()
-    assert again.altered({PLACE: of_bytes(b"others")}) == {PLACE}
+    assert again.spoilt({PLACE: of_bytes(b"others")}) == ALTERED
     assert again.made() == frozenset()
-    assert again.altered({PLACE: NEW}) == frozenset()
+    assert not again.spoilt({PLACE: NEW})
     assert again.made() == {PLACE}
     assert FileOutputs(tmp_path, "site").made() == {PLACE}

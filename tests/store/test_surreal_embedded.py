@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise, product
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import pytest
@@ -21,12 +21,13 @@ import pytest
 from kahnd.core.model import Attempt, BuildId, BuildRecord, DocumentId, Problem, Result, Status
 from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
 from kahnd.store import connection, queries, surreal
-from kahnd.store.connection import Connection, Limits, Place
+from kahnd.store.connection import Connection, Limits, Place, Run
 from kahnd.store.embedded import EmbeddedConnection
 from kahnd.store.surreal import SurrealStore, open_store
 from store.conftest import EMBEDDED
 from store.graphs import changed, done, ids
 
+T = TypeVar("T")
 OPEN_ELSEWHERE = """
 import sys
 from pathlib import Path
@@ -61,6 +62,9 @@ class LostAfter:
         if self._calls == -1:
             raise StoreLostError(Problem("lost"))
         return await self._connection.run(query, payload)
+
+    async def together(self, calls: Callable[[Run], Awaitable[T]]) -> T:
+        return await calls(self.run)
 
     async def rebuild(self, why: StoreError) -> None:
         await self._connection.rebuild(why)
@@ -336,6 +340,19 @@ async def test_a_call_that_hangs_is_given_up_and_the_engine_opened_anew(tmp_path
     await store.close()
 
 
+async def test_a_load_of_which_a_call_hangs_is_given_up_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(call=0.3))
+    await store.propagate([changed("a", add="b"), changed("b")])
+    with monkeypatch.context() as hanging:
+        hanging.setattr(queries, "EDGES", "{ SLEEP 10s; }")
+        with pytest.raises(StoreLostError, match="does not answer"):
+            await store.load()
+    assert list((await store.load()).dependencies) == ["a"]
+    await store.close()
+
+
 async def test_what_was_much_to_read_is_not_kept_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine keeps what it has read: it is opened anew, once all is known."""
     monkeypatch.setattr(surreal, "FIRST_PAGE", 2)
@@ -444,7 +461,7 @@ async def test_a_first_scan_that_is_cut_short_leaves_a_graph_to_go_on_from(
     """What is written has its edges, and what those lead to is there, as missing; nothing written is not DIRTY."""
     monkeypatch.setattr("kahnd.store.surreal.CHUNK", 4)
     store = await open_store(EMBEDDED, root=tmp_path)
-    monkeypatch.setattr(store, "_connection", LostAfter(store._connection, calls=2))
+    store = SurrealStore(LostAfter(store._connection, calls=2), EMBEDDED.workspace)
     changes = [changed(f"{number}", add=f"{number + 1}") for number in range(9)] + [changed("9")]
     with pytest.raises(StoreLostError):
         await store.propagate(changes)

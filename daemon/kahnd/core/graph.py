@@ -251,7 +251,7 @@ class Graph:
         document = node.facts.id
         if node.claim is None and node.exists and not is_collection(document):
             node.rule = self.layout.rule_of(document)
-            node.paged = self.layout.is_written_as_page(document)
+            node.paged = self.layout.is_written_as_page(document, node.rule)
             claim = self.layout.output_by(node.rule, document) if node.rule else None
             node.claim = node.facts.output if node.facts.output == claim else claim  # equal, and mostly the same
             if node.claim:

@@ -11,9 +11,9 @@ import anyio
 
 from kahnd.core.messages import Event, Looked, Observed, Tell
 from kahnd.core.model import DocumentId, Sighting, Snapshot
-from kahnd.engine.inspection import Inspection, Spoilt
+from kahnd.engine.inspection import Inspection
 from kahnd.engine.pulse import Pulse, Waits
-from kahnd.ports import Batch, Clock, Tree, Watcher
+from kahnd.ports import Batch, Clock, Spoilt, Tree, Watcher
 
 Send = Callable[[Event], None]
 DOUBT_S: Final = 2.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
@@ -13,21 +12,10 @@ import anyio.to_thread
 from kahnd.core.graph import Graph, Node
 from kahnd.core.model import Digest, DocumentId, OutputPath, Status
 from kahnd.engine.pulse import Pulse, Waits
-from kahnd.ports import Outputs
+from kahnd.ports import Outputs, Spoilt
 
 AT_ONCE: Final = 1000
 """Outputs that are looked at before the look gives a sign, and can be given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spoilt:
-    """Outputs that are to be made again: not there, or with other bytes."""
-
-    absent: frozenset[OutputPath] = frozenset()
-    altered: frozenset[OutputPath] = frozenset()
-
-    def __bool__(self) -> bool:
-        return bool(self.absent or self.altered)
 
 
 class Inspection:
@@ -76,15 +64,10 @@ class Inspection:
         found, rest = Spoilt(), iter(expected.items())
         with self._pulse.waiting(Waits.OUTPUTS):
             while some := dict(islice(rest, AT_ONCE)):
-                here = await anyio.to_thread.run_sync(self._compare, some)
+                here = await anyio.to_thread.run_sync(self._outputs.spoilt, some)
                 found = Spoilt(found.absent | here.absent, found.altered | here.altered)
                 self._pulse.sign(Waits.OUTPUTS)
         return found
-
-    def _compare(self, expected: Mapping[OutputPath, Digest | None]) -> Spoilt:
-        absent = self._outputs.absent(expected)
-        there = {each: digest for each, digest in expected.items() if digest and each not in absent}
-        return Spoilt(absent, self._outputs.altered(there))
 
 
 def _expected(nodes: Iterable[Node], *, kept_out: bool) -> dict[OutputPath, Digest | None]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from kahnd.core.model import Digest, OutputPath, Problem
-from kahnd.ports import PRESSING
+from kahnd.ports import PRESSING, Spoilt
 from kahnd.render.account import ACCOUNT, Account, Made
 from kahnd.render.files import digest_of, is_regular, leads_straight, remedy_for
 
@@ -80,21 +80,22 @@ class FileOutputs:
         else:
             path.unlink(missing_ok=True)
 
-    def absent(self, outputs: Iterable[OutputPath]) -> frozenset[OutputPath]:
-        """Which of these are not there as regular files."""
-        return frozenset(output for output in outputs if self._stat(output) is None)
-
-    def altered(self, outputs: Mapping[OutputPath, Digest]) -> frozenset[OutputPath]:
-        """Which of these are not there with bytes of that hash; hashed only where the stat is not as it was made.
+    def spoilt(self, expected: Mapping[OutputPath, Digest | None]) -> Spoilt:
+        """Which are not there, or not with bytes of that hash; hashed only where the stat is not as it was made.
 
         One that has these bytes and is not on the account, whose last lines a power cut may take, is kahnd's.
         """
-        return frozenset(output for output, digest in outputs.items() if not self._is_as_made(output, digest))
+        absent, altered = set[OutputPath](), set[OutputPath]()
+        for output, digest in expected.items():
+            status = self._stat(output)
+            if status is None:
+                absent.add(output)
+            elif digest and not self._is_as_made(output, digest, status):
+                altered.add(output)
+        return Spoilt(frozenset(absent), frozenset(altered))
 
-    def _is_as_made(self, output: OutputPath, digest: Digest) -> bool:
-        status, made = self._stat(output), self._account.get(output)
-        if status is None:
-            return False
+    def _is_as_made(self, output: OutputPath, digest: Digest, status: os.stat_result) -> bool:
+        made = self._account.get(output)
         if made and made == _made(status, digest):
             return True
         if self._hash(output) != digest:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from kahnd.core.model import Problem
 from kahnd.errors import StoreError
 from kahnd.store import queries
 from kahnd.store.migrations import way
+
+T = TypeVar("T")
 
 VERSION: Final = 5
 """Of schema.surql."""
@@ -67,6 +69,12 @@ A line of the history is some 750 bytes in the folder and 4,000 at the most: 15 
 """
 
 
+class Run(Protocol):
+    """Runs a query of `queries` with its payload, and returns its last statement's answer."""
+
+    async def __call__(self, query: str, payload: bytes = b"") -> Any: ...  # noqa: D102
+
+
 class Connection(Protocol):
     """One database. Raises StoreError, StoreLostError or StoreCorruptError; and Refused with queries.DEEPER.
 
@@ -78,6 +86,10 @@ class Connection(Protocol):
 
     async def run(self, query: str, payload: bytes = b"") -> Any:
         """Run a query of `queries`, alone and within its time limit, and return its last statement's answer."""
+        ...
+
+    async def together(self, calls: Callable[[Run], Awaitable[T]]) -> T:
+        """Have `calls` run queries that only read, several at once; all of them may be made a second time."""
         ...
 
     async def rebuild(self, why: StoreError) -> None:

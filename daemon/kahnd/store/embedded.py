@@ -21,8 +21,9 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anyio
 from anyio.to_thread import run_sync
@@ -31,8 +32,10 @@ from kahnd.core.model import Problem
 from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
 from kahnd.heap import give_back
 from kahnd.ports import PRESSING
-from kahnd.store.connection import Connection, Limits, Place, Refused, apply_schema, ask, is_deeper
+from kahnd.store.connection import Connection, Limits, Place, Refused, Run, apply_schema, ask, is_deeper
 from kahnd.store.native import NativeClient
+
+T = TypeVar("T")
 
 SETTLE_S: Final = 0.1
 """Exiting right after close() aborts the process now and then, while the engine's threads still end. Nothing tells
@@ -87,13 +90,16 @@ class EmbeddedConnection:
 
     async def run(self, query: str, payload: bytes = b"") -> Any:
         """Run a query; one that does not return is run once more, on an engine opened anew."""
+        return await self.together(lambda run: run(query, payload))
+
+    async def together(self, calls: Callable[[Run], Awaitable[T]]) -> T:
+        """Make calls at once; if one does not return, all of them once more, on an engine opened anew."""
         async with self._lock:
+            with suppress(TimeoutError):
+                return await calls(partial(self._timed, await self._opened()))
+            await self._shut()
             try:
-                return await self._timed(await self._opened(), query, payload)
-            except TimeoutError:
-                await self._shut()
-            try:
-                return await self._timed(await self._opened(), query, payload)
+                return await calls(partial(self._timed, await self._opened()))
             except TimeoutError:
                 await self._shut()
                 raise self._lost("the database does not answer", "if it goes on so, restart kahnd") from None
@@ -148,7 +154,7 @@ class EmbeddedConnection:
             await self._shut()
             await anyio.sleep(SETTLE_S)
 
-    async def _timed(self, client: NativeClient, query: str, payload: bytes) -> Any:
+    async def _timed(self, client: NativeClient, query: str, payload: bytes = b"") -> Any:
         with anyio.fail_after(self._limits.of_call(payload)):
             try:
                 return await ask(client, query, payload)

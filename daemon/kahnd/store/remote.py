@@ -10,18 +10,19 @@ The SDK's own messages quote the url, which may hold a password: none of those i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
 
 from kahnd.core.model import Problem
 from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
-from kahnd.store.connection import Connection, Limits, Place, Refused, apply_schema, ask, is_deeper
+from kahnd.store.connection import Connection, Limits, Place, Refused, Run, apply_schema, ask, is_deeper
 
 if TYPE_CHECKING:
     from surrealdb import AsyncWsSurrealConnection
 
+T = TypeVar("T")
 CLOSE_LIMIT_S: Final = 5.0
 CONFLICT: Final = "can be retried"
 ATTEMPTS: Final = 5
@@ -58,6 +59,10 @@ class RemoteConnection:
             except SurrealError as error:
                 await self._drop()
                 raise self._error(f"the database refused: {error}") from error
+
+    async def together(self, calls: Callable[[Run], Awaitable[T]]) -> T:
+        """Make calls, one after another all the same: a session answers in order."""
+        return await calls(self.run)
 
     async def rebuild(self, why: StoreError) -> None:
         """Nothing to do: the server came back empty, and the tables were made."""

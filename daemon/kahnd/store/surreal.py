@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -26,19 +26,13 @@ from kahnd.core.model import (
 )
 from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
 from kahnd.store import queries, rows
+from kahnd.store.calls import FIRST_PAGE, Calls
 from kahnd.store.connection import DEFAULT_LIMITS, Connection, Limits, Place, Refused, is_deeper
 from kahnd.store.embedded import EmbeddedConnection
 from kahnd.store.remote import RemoteConnection
 
 CHUNK: Final = 10_000
 """Rows and edges that one transaction may write; only a first scan has more. Takes about a second."""
-
-FIRST_PAGE: Final = 2_000
-LARGEST_PAGE: Final = 10_000
-"""Documents that are read at once: some 10 to 50 MB in the engine, of which it keeps a part."""
-
-PASSED: Final = 4
-"""A page is at least a quarter of those before it, which are passed over once more for each."""
 
 SLACK: Final = 20
 """The history may be a twentieth longer than its limit: it is cut when as much was added."""
@@ -82,6 +76,7 @@ class SurrealStore:
     def __init__(self, connection: Connection, workspace: str, limits: Limits = DEFAULT_LIMITS) -> None:
         self._connection = connection
         self._workspace = workspace
+        self._calls = Calls(connection.run, workspace)
         self._limits = limits
         self._unpruned = limits.renders  # what earlier sessions left is not known
         self._positions = rows.positions_from(time.time_ns())
@@ -126,7 +121,7 @@ class SurrealStore:
 
     async def frontier(self) -> tuple[DocumentId, ...]:
         """The next batch; the DIRTY ones are known here, since an index costs each edit a tenth more."""
-        return tuple(await self._ask(queries.FRONTIER, list[DocumentId], dirty=list(self._dirty)))
+        return tuple(await self._calls.ask(queries.FRONTIER, list[DocumentId], dirty=list(self._dirty)))
 
     async def subgraph(self, targets: Collection[DocumentId]) -> frozenset[DocumentId]:
         """The targets and everything they need."""
@@ -165,12 +160,12 @@ class SurrealStore:
     async def _write(self, lists: Mapping[str, object]) -> None:
         there = _filled(lists)
         if there:
-            await self._run(queries.commit(frozenset(there)), **there)
+            await self._calls.run(queries.commit(frozenset(there)), **there)
 
     async def _prune(self) -> None:
         self._unpruned += 1
         if self._unpruned > self._limits.renders // SLACK:
-            await self._run(queries.PRUNE, renders=self._limits.renders, builds=self._limits.builds)
+            await self._calls.run(queries.PRUNE, renders=self._limits.renders, builds=self._limits.builds)
             self._unpruned = 0
 
     async def _stay_small(self) -> None:
@@ -187,12 +182,12 @@ class SurrealStore:
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         """Past renders, newest first."""
         query = queries.HISTORY if document is None else queries.HISTORY_OF
-        found = await self._ask(query, list[rows.RenderRow], document=document, limit=limit)
+        found = await self._calls.ask(query, list[rows.RenderRow], document=document, limit=limit)
         return tuple(row.entry() for row in found)
 
     async def clear(self) -> None:
         """Forget all of the workspace."""
-        await self._run(queries.CLEAR)
+        await self._calls.run(queries.CLEAR)
         self._known.clear()
         self._dirty.clear()
 
@@ -201,7 +196,7 @@ class SurrealStore:
         await self._connection.close()
 
     async def _write_anew(self, snapshot: Snapshot) -> None:
-        renders = await self._ask(queries.RENDERS, list[dict[str, Any]])
+        renders = await self._calls.ask(queries.RENDERS, list[dict[str, Any]])
 
         async def fill(connection: Connection) -> None:
             other = SurrealStore(connection, self._workspace, self._limits)
@@ -215,20 +210,7 @@ class SurrealStore:
         await self._connection.replace(fill)
 
     async def _load(self) -> Snapshot:
-        builds = await self._ask(queries.LAST_BUILD, list[BuildRecord])
-        found = rows.Gathered()
-        async for page in self._pages():
-            first, last = page[0].id, page[-1].id
-            found.add(page, await self._ask(queries.EDGES, list[rows.EdgeRow], first=first, last=last))
-        return Snapshot(tuple(found.documents), found.dependencies, builds[0] if builds else None)
-
-    async def _pages(self) -> AsyncIterator[list[rows.FactsRow]]:
-        """All documents' rows, so many at a time."""
-        after, passed = None, 0
-        while page := await self._ask(queries.DOCUMENTS, list[rows.FactsRow], after=after, limit=_page(passed)):
-            yield page
-            after = page[-1].id
-            passed += len(page)
+        return await self._connection.together(lambda run: Calls(run, self._workspace).everything())
 
     async def _propagate(self, changes: Sequence[Change], later: Collection[DocumentId]) -> list[DocumentId]:
         kept = [change for change in changes if not change.forget]
@@ -271,28 +253,12 @@ class SurrealStore:
         """Ask with as many rounds of recursion as the graph turns out to be deep."""
         for rounds in queries.ROUNDS:
             try:
-                return await self._ask(query(rounds), kind, **payload)
+                return await self._calls.ask(query(rounds), kind, **payload)
             except Refused as refused:
                 if not is_deeper(refused):
                     raise
         levels = queries.ROUNDS[-1] * queries.RECURSION_LIMIT
         raise StoreError(Problem(f"a chain of dependencies is more than {levels} documents long"))
-
-    async def _ask(self, query: str, kind: type[T], **payload: object) -> T:
-        answer = await self._run(query, **payload)
-        try:
-            return msgspec.json.decode(answer, type=kind)
-        except (msgspec.MsgspecError, TypeError) as error:
-            raise StoreCorruptError(Problem(f"the database holds what kahnd has not put there: {error}")) from error
-
-    async def _run(self, query: str, **payload: object) -> Any:
-        encoded = msgspec.json.encode({"workspace": self._workspace, **payload})
-        return await self._connection.run(query, encoded)
-
-
-def _page(passed: int) -> int:
-    """How many documents to read behind so many."""
-    return max(FIRST_PAGE, min(passed // PASSED, LARGEST_PAGE))
 
 
 def _filled(lists: Mapping[str, object]) -> dict[str, object]:

@@ -48,17 +48,17 @@ class StatCache:
 
     def get(self, document: str) -> Entry | None:
         """What is known of a document, if anything."""
-        folder, name = posixpath.split(document)
+        folder, _, name = document.rpartition("/")
         return self._folders.get(folder, _EMPTY).get(name)
 
     def put(self, document: str, entry: Entry) -> None:
         """Know this of a document from now on."""
-        folder, name = posixpath.split(document)
+        folder, _, name = document.rpartition("/")
         self._folders.setdefault(folder, {})[name] = entry
 
     def drop(self, document: str) -> None:
         """Know nothing of a document any more."""
-        folder, name = posixpath.split(document)
+        folder, _, name = document.rpartition("/")
         entries = self._folders.get(folder, {})
         entries.pop(name, None)
         if not entries:
