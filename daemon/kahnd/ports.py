@@ -66,6 +66,10 @@ class Store(Protocol):
         """All of the workspace's documents and edges, and the last build."""
         ...
 
+    async def relax(self) -> None:
+        """Give back what loading has taken: for a daemon, once there is time for it."""
+        ...
+
     async def propagate(self, changes: Sequence[Change]) -> tuple[DocumentId, ...]:
         """Write changed facts and edges, mark all they reach DIRTY, and return those: the affected set.
 

@@ -49,6 +49,11 @@ class Keeper:
         async with self._lock:
             await self._flush()
 
+    async def relax(self) -> None:
+        """Have the database give back what loading has taken."""
+        async with self._lock:
+            await self._try(self._store.relax)
+
     async def propagate(self, command: Propagate) -> tuple[DocumentId, ...]:
         """Write the changes; the affected set."""
         return await self._ask(lambda: self._store.propagate(command.changes))

@@ -265,12 +265,13 @@ class Daemon:
     async def _await_start(self, session: Session) -> None:
         """A session that has come so far has had a sound database: should that be damaged, it is worth another.
 
-        Workers are started now: until the first look they would only hold that up.
+        Workers are started now, and the database gives back what it has taken: earlier they would only hold that up.
         """
         await session.engine.started.wait()
         self._sound = True
         session.pool.keep_ready()
         self._tell_ready()
+        await session.engine.keeper.relax()
 
     def _tell_ready(self) -> None:
         """Once a session has started, and what it is built on is as it was then."""

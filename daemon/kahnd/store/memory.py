@@ -48,6 +48,9 @@ class MemoryStore:
         dependencies = {document: tuple(needs.values()) for document, needs in self._needs.items() if needs}
         return Snapshot(documents, dependencies, self._builds[max(self._builds)] if self._builds else None)
 
+    async def relax(self) -> None:
+        """Nothing was taken."""
+
     async def propagate(self, changes: Sequence[Change]) -> tuple[DocumentId, ...]:
         """Write the changes, mark what they reach DIRTY, and return that."""
         for change in changes:

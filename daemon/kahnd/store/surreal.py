@@ -82,6 +82,7 @@ class SurrealStore:
         self._positions = rows.positions_from(time.time_ns())
         self._known: set[DocumentId] = set()
         self._dirty: set[DocumentId] = set()
+        self._has_read_much = False
         self._openings = connection.openings
 
     async def load(self) -> Snapshot:
@@ -99,10 +100,15 @@ class SurrealStore:
         if self._limits.is_swollen(self._connection.size(), _records(snapshot)):
             with suppress(StoreLostError):
                 await self._write_anew(snapshot)
-        elif len(snapshot.documents) > FIRST_PAGE:
-            await self._connection.renew()
+        self._has_read_much = len(snapshot.documents) > FIRST_PAGE
         self._openings = self._connection.openings
         return snapshot
+
+    async def relax(self) -> None:
+        """Give back the memory that loading has taken. Mostly 30 ms; more where the engine compacts its tables."""
+        if self._has_read_much:
+            await self._connection.renew()
+        self._has_read_much = False
 
     async def propagate(self, changes: Sequence[Change]) -> tuple[DocumentId, ...]:
         """The affected set of these changes; see `queries.propagate`.

@@ -101,10 +101,10 @@ class FolderRules:
         self.own = own
         self.above = above
         self._prefix = f"{folder}/" if folder else ""
-        self._first = first
         patterns = Patterns(folder, own.decode("utf-8-sig", "surrogateescape").splitlines())
         inherited = above.nearest_first if above else ()
         self.nearest_first: tuple[Patterns, ...] = (patterns, *inherited) if patterns else inherited
+        self._asked = (first, *self.nearest_first) if first else self.nearest_first
         self._answers: dict[str, bool] = {}
 
     def ignores(self, name: str, *, folder: bool) -> bool:
@@ -118,8 +118,10 @@ class FolderRules:
         if never_document(name) or (name == GITIGNORE and not folder):
             return True
         path = self._prefix + name
-        verdicts = (each.verdict(path, folder=folder) for each in (self._first, *self.nearest_first))
-        return next((verdict for verdict in verdicts if verdict is not None), False)
+        for each in self._asked:
+            if (verdict := each.verdict(path, folder=folder)) is not None:
+                return verdict
+        return False
 
 
 class Ignore:
