@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 from anyio import from_thread
 
@@ -86,7 +87,7 @@ def spoil(tree: SourceTree, document: str, content_hash: Digest) -> None:
     """As if the bytes had become others without the stat showing it."""
     entry = tree._cache.get(document)
     assert entry is not None
-    tree._cache.put(document, replace(entry, content_hash=content_hash))
+    tree._cache.put(document, msgspec.structs.replace(entry, content_hash=content_hash))
 
 
 async def test_what_was_hashed_right_after_a_change_is_looked_at_again_by_itself_and_once(tmp_path: Path) -> None:

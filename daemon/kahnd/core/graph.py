@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Final
+from dataclasses import dataclass, replace
 
 from kahnd.core import digest
 from kahnd.core.facets import ABSENT, AS_PAGE, of_facets
@@ -30,16 +28,13 @@ from kahnd.core.model import (
 )
 from kahnd.core.rules import Layout, Rule, is_collection
 
-_NOTHING: Final[Mapping[Dependency, Dependency]] = MappingProxyType({})
-
 
 @dataclass(slots=True)
 class Node:
     """One document (or collection): its facts, its edges, and what the rules make of its path.
 
     `paged`: it is written as pages are, rendered or not, so that its front matter is cut where it is included.
-    `cycle`: the way from it back to itself, if one was found. `hung_on`: the edges that its last good render had, with
-    what it hung on, by the edge they are the same as.
+    `cycle`: the way from it back to itself, if one was found.
     """
 
     facts: Facts
@@ -48,7 +43,26 @@ class Node:
     paged: bool = False
     dependencies: tuple[Dependency, ...] = ()
     cycle: tuple[DocumentId, ...] = ()
-    hung_on: Mapping[Dependency, Dependency] = field(default_factory=lambda: _NOTHING)
+    _hung_on: Mapping[Dependency, Dependency] | None = None
+
+    @property
+    def hung_on(self) -> Mapping[Dependency, Dependency]:
+        """The edges that its last good render had, with what it hung on, by the edge they are the same as.
+
+        Found out when it is asked for: most documents of a start never are.
+        """
+        if self._hung_on is None:
+            self._hung_on = {each: each for each in self.dependencies if each.hash is not None}
+        return self._hung_on
+
+    def depend(self, dependencies: tuple[Dependency, ...]) -> None:
+        """Have other edges from now on; what the last good render hung on stays as it was."""
+        self._hung_on = self.hung_on
+        self.dependencies = dependencies
+
+    def remember(self, dependencies: tuple[Dependency, ...]) -> None:
+        """Have these edges, as a good render hung on them."""
+        self.dependencies, self._hung_on = dependencies, {each: each for each in dependencies}
 
     @property
     def exists(self) -> bool:
@@ -74,7 +88,7 @@ class Graph:
         for facts in snapshot.documents:
             self.put(facts)
         for document, dependencies in snapshot.dependencies.items():
-            self._know(self._nodes[document], dependencies)
+            self._nodes[document].dependencies = dependencies
         self._needed.update(each for known in snapshot.dependencies.values() for each in {one.target for one in known})
 
     def __contains__(self, document: DocumentId) -> bool:
@@ -161,7 +175,7 @@ class Graph:
             tuple(_with_hash(each, _hash_then(node, each)) for each in dict.fromkeys(dependencies)),
         )
         before, after = _by_target(old), _by_target(new)
-        node.dependencies = new
+        node.depend(new)
         self._needed.update(after.keys() - before.keys())
         self._needed.subtract(before.keys() - after.keys())
         sure = {each for each in old if each.sure}
@@ -203,7 +217,7 @@ class Graph:
         hash_of = self.hash_of
         now = tuple([_with_hash(each, hash_of(each)) for each in node.dependencies])
         changed = tuple(new for new, old in zip(now, node.dependencies, strict=True) if new is not old)
-        node.dependencies, node.hung_on = now, {each: each for each in now}
+        node.remember(now)
         return Edges(mark=changed)
 
     def hashes_then(self, node: Node) -> list[digest.Input]:
@@ -234,11 +248,6 @@ class Graph:
         """A plain document's effective hash as its inputs are now."""
         ordering = (each for each in self.hashes(node) if not Kind(each[1]).of_content)
         return digest.of_plain(_content(node), ordering)
-
-    def _know(self, node: Node, dependencies: tuple[Dependency, ...]) -> None:
-        """Take over a new node's edges as the database has them: each once, with what the last good render hung on."""
-        node.dependencies = dependencies
-        node.hung_on = {each: each for each in dependencies if each.hash is not None}
 
     def _count(self, facts: Facts, by: int) -> None:
         if is_collection(facts.id):

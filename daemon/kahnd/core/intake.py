@@ -111,7 +111,7 @@ class Intake:
             return NO_EDGES, ()
         after = tuple(dict.fromkeys(dependencies))
         if after == node.dependencies and all(map(_as_sure, after, node.dependencies)):
-            node.dependencies = after  # the lines may be others
+            node.depend(after)  # the lines may be others
             return NO_EDGES, ()
         before = {each.target for each in node.dependencies}
         edges = self._graph.connect(document, after)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from kahnd.core.model import Digest, DocumentId, Problem, Stat
 from kahnd.core.rules import is_below
 from kahnd.watch.hashing import is_racy
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One document as last seen: its hash and stat, or the problem that kept it from being read."""
 
     content_hash: Digest | None = None
