@@ -28,8 +28,8 @@ from core.scenes import (
     edited,
 )
 from kahnd.core.digest import of_fields
-from kahnd.core.machine import TRIES
 from kahnd.core.rules import Rule
+from kahnd.core.tries import TRIES
 
 Happen = Callable[[Scene], object]
 T = Trait

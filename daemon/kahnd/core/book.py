@@ -187,6 +187,12 @@ class Book:
         yield Remove(output, document)
         yield self.tell("document.removed", document=document, output=output)
 
+    def replaced(self, node: Node, output: OutputPath) -> Iterable[Command]:
+        """Its rendering is at this place now; another place where it was is nobody's any more, unless it is."""
+        old = node.facts.output
+        if old and old != output and not self._graph.is_made_by_others(old, node.facts.id):
+            yield from self.remove(old, node.facts.id)
+
     def tell(self, event: str, **fields: object) -> Tell:
         """A line for the log, with the build that it belongs to."""
         build, cause = self.builds.current or (None, None)

@@ -7,7 +7,7 @@ The database propagates; the mirror answers what must be answered for every docu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kahnd.core import digest
@@ -193,6 +193,24 @@ class Graph:
             for target in dict.fromkeys(targets)
             if not self.needed(target) and (node := self.get(target)) and (not node.exists or is_collection(target))
         )
+
+    def with_dirty_needs(
+        self, nodes: Iterable[Node], free: Container[DocumentId], known: Container[DocumentId]
+    ) -> dict[DocumentId, list[DocumentId]]:
+        """These nodes and all DIRTY ones they need, but for the `known`, each with its needs; those `free` have none."""
+        found: dict[DocumentId, list[DocumentId]] = {}
+        rest = list(nodes)
+        while rest:
+            node = rest.pop()
+            ordered = () if node.facts.id in free else node.dependencies
+            found[node.facts.id] = needs = [each.target for each in ordered if each.kind not in CONTENT_KINDS]
+            for need in needs:
+                needed = self._nodes.get(need)
+                if needed is None or needed.facts.status is not Status.DIRTY:
+                    continue
+                if need not in known and need not in found:
+                    rest.append(needed)
+        return found
 
     def hash_of(self, dependency: Dependency) -> str:
         """What of the target the dependent's rendering hangs on, by the kind of the dependency."""

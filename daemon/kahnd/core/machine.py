@@ -9,10 +9,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
-from typing import Final
 
 from kahnd.core import verdict
 from kahnd.core.ahead import Ahead
@@ -46,14 +44,11 @@ from kahnd.core.messages import (
     Withdrawn,
 )
 from kahnd.core.model import (
-    CONTENT_KINDS,
     BuildId,
     Dependency,
     DocumentId,
     Failed,
     Job,
-    OutputPath,
-    Problem,
     Rendered,
     Sighting,
     Snapshot,
@@ -63,10 +58,8 @@ from kahnd.core.model import (
 )
 from kahnd.core.rules import Layout, is_collection
 from kahnd.core.runs import Runs
+from kahnd.core.tries import Tries
 from kahnd.core.why import FAILED_BEFORE, FORCED, OUTPUT_ALTERED, OUTPUT_GONE
-
-TRIES: Final = 5
-"""How often a run's result may be dropped because its inputs changed under it, before it counts as failed."""
 
 
 class Machine:
@@ -93,7 +86,7 @@ class Machine:
         self._held: set[DocumentId] = set()
         self._forced = Forced()
         self._doubts = Doubts(self.graph)
-        self._tries: Counter[DocumentId] = Counter()
+        self._tries = Tries(self.graph)
 
     @property
     def quiet(self) -> bool:
@@ -243,19 +236,7 @@ class Machine:
 
     def _enter(self, nodes: Iterable[Node], free: Container[DocumentId] = ()) -> None:
         """Into the schedule, with all that is needed and DIRTY but not in it yet (a scope can leave such out)."""
-        entering: dict[DocumentId, list[DocumentId]] = {}
-        rest = list(nodes)
-        while rest:
-            node = rest.pop()
-            ordered = () if node.facts.id in free else node.dependencies
-            entering[node.facts.id] = needs = [each.target for each in ordered if each.kind not in CONTENT_KINDS]
-            for need in needs:
-                needed = self.graph.get(need)
-                if needed is None or needed.facts.status is not Status.DIRTY:
-                    continue
-                if need not in self.schedule and need not in entering:
-                    rest.append(needed)
-        self.schedule.add(entering)
+        self.schedule.add(self.graph.with_dirty_needs(nodes, free, self.schedule))
 
     # What to do next
 
@@ -383,11 +364,8 @@ class Machine:
         if not look:
             self._enter([node])
             return
-        self._tries[document] += 1
-        unfit = verdict.unfit(self.graph, event.outcome.reads) if self._tries[document] > 1 else None
-        if unfit or self._tries[document] > TRIES:
-            restless = Problem(f"{look[0]} keeps changing while this is rendered", document, remedy="save it once more")
-            yield from self._book.fail(node, unfit or restless, finished=event)
+        if problem := self._tries.dropped(document, event.outcome, look[0]):
+            yield from self._book.fail(node, problem, finished=event)
             return
         self._held.add(document)
         yield Look(look, document)
@@ -407,15 +385,10 @@ class Machine:
         if event.problem:
             yield from self._book.fail(node, event.problem, finished=finished)
             return
-        yield from self._replaced(node, job.output)
+        yield from self._book.replaced(node, job.output)
         self._forced.made(job.document)
-        self._tries.pop(job.document, None)
+        self._tries.succeeded(job.document)
         yield from self._book.rendered(node, job, finished.outcome, finished)
-
-    def _replaced(self, node: Node, output: OutputPath) -> Iterable[Command]:
-        old = node.facts.output
-        if old and old != output and not self.graph.is_made_by_others(old, node.facts.id):
-            yield from self._book.remove(old, node.facts.id)
 
     def _break(self, event: CycleFound) -> Iterable[Command]:
         self._asked_of_store -= 1

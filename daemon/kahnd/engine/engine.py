@@ -65,11 +65,6 @@ from kahnd.errors import StoreCorruptError
 from kahnd.ports import Stage, Watcher
 
 T = TypeVar("T")
-LINGER_S: Final = 0.02
-"""Results are gathered this long before they are committed, unless the build ends: a call costs as much as some ten."""
-MANY: Final = 10
-"""Where so many come together in that time, each is little to lose: they are gathered for longer."""
-MANY_LINGER_S: Final = 0.1
 TRY_AGAIN_S: Final = 10.0
 """How often what failed for the machine's sake is tried again."""
 COUNTED: Final = ("rendered", "skipped", "failed", "blocked", "removed", "generations")
@@ -131,7 +126,6 @@ class Engine:
         self._beat.heard.set()
         self._tickets = Tickets()
         self._now: _Now | None = None
-        self._wakeup = anyio.Event()
         self._broken = anyio.Event()
         self._breakage: StoreCorruptError | None = None
         self.last_build = last_build
@@ -152,7 +146,7 @@ class Engine:
         with self._send, self._inbox, self._pulse.looping():
             async with anyio.create_task_group() as tasks:
                 self.watcher = watcher
-                tasks.start_soon(self._commit_behind)
+                tasks.start_soon(self.keeper.write_behind)
                 tasks.start_soon(self._end_broken)
                 if watcher:
                     tasks.start_soon(self.eyes.follow, watcher)
@@ -305,8 +299,6 @@ class Engine:
             if answer is not None:
                 commands.extend(self._decide(answer))
         self._tickets.show(self.machine.builds.progress(), len(self.machine.schedule))
-        if self.keeper.behind:
-            self._wakeup.set()
 
     def _decide(self, event: Event) -> list[Command]:
         with self._stages.measure(Stage.PLAN):
@@ -397,15 +389,6 @@ class Engine:
         await self._broken.wait()
         if self._breakage:
             raise self._breakage
-
-    async def _commit_behind(self) -> None:
-        while True:
-            await self._wakeup.wait()
-            await anyio.sleep(LINGER_S)
-            if self.keeper.behind >= MANY:
-                await anyio.sleep(MANY_LINGER_S - LINGER_S)
-            self._wakeup = anyio.Event()
-            await self.keeper.flush()
 
     def _elapsed_ms(self, began: float) -> float:
         return (self._clock.monotonic() - began) * 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio
 
@@ -17,6 +17,11 @@ from kahnd.errors import StoreLostError
 from kahnd.ports import Stage, Store
 
 T = TypeVar("T")
+LINGER_S: Final = 0.02
+"""Results are gathered this long before they are committed, unless the build ends: a call costs as much as some ten."""
+MANY: Final = 10
+"""Where so many come together in that time, each is little to lose: they are gathered for longer."""
+MANY_LINGER_S: Final = 0.1
 
 
 class Keeper:
@@ -34,6 +39,7 @@ class Keeper:
         self._pulse = pulse or Pulse()
         self._lock = anyio.Lock()
         self._pending: list[Result] = []
+        self._kept = anyio.Event()
 
     @property
     def behind(self) -> int:
@@ -43,6 +49,8 @@ class Keeper:
     def keep(self, commit: Commit) -> None:
         """Take results to be committed with the next batch."""
         self._pending.extend(commit.results)
+        if self._pending:
+            self._kept.set()
 
     async def flush(self) -> None:
         """Commit all results taken so far."""
@@ -53,6 +61,16 @@ class Keeper:
         """Have the database give back what loading has taken."""
         async with self._lock:
             await self._try(self._store.relax)
+
+    async def write_behind(self) -> None:
+        """Commit what has gathered, each time some has: to be run beside the rest."""
+        while True:
+            await self._kept.wait()
+            await anyio.sleep(LINGER_S)
+            if self.behind >= MANY:
+                await anyio.sleep(MANY_LINGER_S - LINGER_S)
+            self._kept = anyio.Event()
+            await self.flush()
 
     async def propagate(self, command: Propagate) -> tuple[DocumentId, ...]:
         """Write the changes; the affected set."""

@@ -1,0 +1,39 @@
+"""How often what a rendering read may turn out to be another before that counts as a failure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+from kahnd.core import verdict
+from kahnd.core.graph import Graph
+from kahnd.core.model import DocumentId, Outcome, Problem
+
+TRIES: Final = 5
+"""How often a run's result may be dropped because its inputs changed under it, before it counts as failed."""
+
+
+class Tries:
+    """Results dropped, by document: since its last good render, or the build's beginning."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._dropped: Counter[DocumentId] = Counter()
+
+    def dropped(self, document: DocumentId, outcome: Outcome, unlike: DocumentId) -> Problem | None:
+        """One more is dropped, since `unlike` was not as it was read; why there should be no more tries, if so."""
+        self._dropped[document] += 1
+        tries = self._dropped[document]
+        if tries > 1 and (unfit := verdict.unfit(self._graph, outcome.reads)):
+            return unfit
+        if tries > TRIES:
+            return Problem(f"{unlike} keeps changing while this is rendered", document, remedy="save it once more")
+        return None
+
+    def succeeded(self, document: DocumentId) -> None:
+        """It was rendered after all."""
+        self._dropped.pop(document, None)
+
+    def clear(self) -> None:
+        """A build is over."""
+        self._dropped.clear()
