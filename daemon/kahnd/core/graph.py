@@ -197,7 +197,7 @@ class Graph:
     def with_dirty_needs(
         self, nodes: Iterable[Node], free: Container[DocumentId], known: Container[DocumentId]
     ) -> dict[DocumentId, list[DocumentId]]:
-        """These nodes and all DIRTY ones they need, but for `known` ones, each with its needs; those `free` have none."""
+        """These nodes and all DIRTY ones they need, but for `known` ones, each with its needs (`free` ones: none)."""
         found: dict[DocumentId, list[DocumentId]] = {}
         rest = list(nodes)
         while rest:
