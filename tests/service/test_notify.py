@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from kahnd.service.notify import Notifier
+from kahnd.service.usage import usage
 
 
 @pytest.fixture
@@ -38,6 +41,25 @@ def test_a_manager_that_does_not_read_holds_nobody_up(tmp_path: Path, listener: 
     assert sent
     listener.recv(100)
     assert notifier.tell("WATCHDOG=1")
+
+
+@contextmanager
+def no_descriptor() -> Iterator[None]:
+    """There is none to be had."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_without_a_descriptor_the_manager_is_told_later_and_usage_is_not_known() -> None:
+    with no_descriptor():
+        gone, used = Notifier("@kahnd-test-nobody").tell("READY=1"), usage()
+    assert not gone
+    assert used["open_files"] is None
+    assert used["memory_mb"]
 
 
 @pytest.mark.parametrize("name", ["nobody", "long" * 100])

@@ -10,8 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def usage() -> dict[str, float]:
-    """Megabytes of memory that are resident (where that can't be told, the most there ever were), files, threads."""
+def usage() -> dict[str, float | None]:
+    """Megabytes of memory that are resident (where that can't be told, the most there ever were), files, threads.
+
+    None is what can't be known: with no descriptor left, how many are taken.
+    """
     return {"memory_mb": round(_resident() / (1 << 20), 1), "open_files": _files(), "threads": threading.active_count()}
 
 
@@ -22,6 +25,9 @@ def _resident() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def _files() -> int:
+def _files() -> int | None:
     """All but the one that looking takes."""
-    return len(os.listdir("/dev/fd")) - 1  # noqa: PTH208
+    try:
+        return len(os.listdir("/dev/fd")) - 1  # noqa: PTH208
+    except OSError:
+        return None
