@@ -245,6 +245,16 @@ def test_what_was_only_written_can_be_removed_without_systemd(nowhere: Home) -> 
     assert not nowhere.file.exists()
 
 
+def test_what_was_only_written_can_be_removed_where_no_manager_answers(home: Home) -> None:
+    home.service("install", "--no-start")
+    home.manager(version="echo 'Failed to connect to bus: No medium found' >&2; exit 1")
+    told = home.service("uninstall")
+    assert not home.file.exists()
+    assert f"{home.file} removed" in told.stdout
+    assert "Nothing could be stopped" in told.stderr
+    assert "Failed to connect to bus: No medium found" in told.stderr
+
+
 def test_status_tells_how_it_is(home: Home) -> None:
     home.manager(**RUNNING)
     assert json.loads(home.service("status", "--json").stdout) == {

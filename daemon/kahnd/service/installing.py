@@ -51,9 +51,19 @@ def install(root: Path, program: Sequence[str], path: str, *, start: bool) -> In
     return Installed(unit, file, text != before, start)
 
 
-def uninstall(root: Path) -> Path | None:
-    """Stop the unit that `install` wrote and remove it; the file, or None where there was none.
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What `uninstall` did; `unstopped` is why nothing could be stopped, if so."""
 
+    unit: str
+    file: Path
+    unstopped: str
+
+
+def uninstall(root: Path) -> Removed | None:
+    """Stop the unit that `install` wrote and remove it; None where there was none.
+
+    Where no manager answers there may be nothing to stop, and what was written is removed all the same.
     Raises UsageError where it is somebody else's.
     """
     unit, file = units.name(root), _file(root)
@@ -62,15 +72,26 @@ def uninstall(root: Path) -> Path | None:
         return None
     if not _is_ours(text):
         raise UsageError(Problem("this unit was not written by kahnd", str(file), remedy="remove it yourself"))
-    manager = Manager.found() if shutil.which(Manager.PROGRAM) else None
+    manager, unstopped = _manager_if_any()
     if manager:
         manager.run("disable", "--now", unit)
         if manager.show(unit)["ActiveState"] == "failed":  # which would be remembered
             manager.run("reset-failed", unit)
-    file.unlink(missing_ok=True)
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(Problem(f"the unit can't be removed: {error.strerror}", str(file))) from error
     if manager:
         manager.run("daemon-reload")
-    return file
+    return Removed(unit, file, unstopped)
+
+
+def _manager_if_any() -> tuple[Manager | None, str]:
+    """The manager, or why there is none."""
+    try:
+        return Manager.found(), ""
+    except UsageError as error:
+        return None, error.problems[0].message
 
 
 def status(root: Path) -> dict[str, Any]:

@@ -49,8 +49,13 @@ def uninstall(place: Place) -> None:
     """Stop and disable the unit that `install` wrote, and remove it; nothing else is touched."""
     from kahnd.service import installing  # noqa: PLC0415 (only this command needs it)
 
-    file = installing.uninstall(place.root.resolve())
-    click.echo(f"{file} removed." if file else "There is no unit that kahnd wrote for this project.")
+    done = installing.uninstall(place.root.resolve())
+    if done is None:
+        click.echo("There is no unit that kahnd wrote for this project.")
+        return
+    click.echo(f"{done.file} removed.")
+    if done.unstopped:
+        click.echo(f"Nothing could be stopped, should it run: {done.unstopped}.", err=True)
 
 
 @command.command(short_help="Whether it is installed, enabled, active")
