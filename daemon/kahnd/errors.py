@@ -5,6 +5,7 @@ KahndError                 has a Problem, and the exit code the command line end
 ├── ConfigError            2   kahnd.toml
 ├── NoDaemonError          4   nobody answers on the control socket
 ├── AlreadyRunningError    4   the project's lock is held
+├── PlaceError             5   kahnd's own files can't be kept for now, or the project's folder is gone
 └── StoreError             5   the database
     ├── StoreLostError         it was reachable and is not now
     └── StoreCorruptError      it can't be opened: to be moved aside and rebuilt
@@ -45,6 +46,12 @@ class AlreadyRunningError(KahndError):
     """Another process holds the project."""
 
     exit_code = 4
+
+
+class PlaceError(KahndError):
+    """Where the project is, nothing can be kept for now: a disk is full, read-only or away. It may pass by itself."""
+
+    exit_code = 5
 
 
 class StoreError(KahndError):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -10,9 +11,9 @@ from typing import Self
 
 import pytest
 
-from kahnd.errors import AlreadyRunningError
+from kahnd.errors import AlreadyRunningError, PlaceError, UsageError
 from kahnd.service.lock import project_lock
-from kahnd.service.paths import socket_path
+from kahnd.service.paths import socket_path, unkept
 
 HOLDER = """
 import sys
@@ -94,3 +95,34 @@ def test_the_state_folder_and_the_lock_are_their_owner_s_alone(tmp_path: Path) -
     with project_lock(tmp_path):
         assert (tmp_path / ".kahnd").stat().st_mode & 0o777 == 0o700
         assert (tmp_path / ".kahnd/lock").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("trouble", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ENOENT, errno.EMFILE, errno.EIO])
+def test_what_may_pass_has_a_code_that_a_daemon_is_restarted_for(trouble: int) -> None:
+    error = unkept("no", Path("/here"), "wait", OSError(trouble, os.strerror(trouble)))
+    assert isinstance(error, PlaceError)
+    assert error.exit_code == 5
+    assert os.strerror(trouble) in str(error)
+
+
+@pytest.mark.parametrize("trouble", [errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR])
+def test_what_somebody_has_to_mend_has_another(trouble: int) -> None:
+    assert isinstance(unkept("no", Path("/here"), "mend it", OSError(trouble, os.strerror(trouble))), UsageError)
+
+
+def test_a_project_s_folder_that_is_gone_may_come_back(tmp_path: Path) -> None:
+    with pytest.raises(PlaceError), project_lock(tmp_path / "gone"):
+        pass
+    root = tmp_path / "project"
+    root.mkdir()
+    with project_lock(root) as lock:
+        root.rename(tmp_path / "away")
+        assert lock.lost
+        with pytest.raises(PlaceError, match="gone"):
+            lock.renew()
+
+
+def test_where_a_file_stands_in_the_way_somebody_has_to_mend_it(tmp_path: Path) -> None:
+    (tmp_path / ".kahnd").touch()
+    with pytest.raises(UsageError, match="can't be kept here"), project_lock(tmp_path):
+        pass

@@ -67,7 +67,7 @@ _CODES: Final = """\
 \b
 Exit codes:
   0  all good                     4    no daemon, or it does not answer
-  1  documents failed or blocked  5    the database
+  1  documents failed or blocked  5    the database, or the disk
   2  the call, or kahnd.toml      130  interrupted
   3  a cycle
 1 and 3 are of build, wait and retry: what only reports exits with 0 when it could."""

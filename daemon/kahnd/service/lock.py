@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from kahnd.core.model import Problem
-from kahnd.errors import AlreadyRunningError, UsageError
-from kahnd.service.paths import socket_path
+from kahnd.errors import AlreadyRunningError, PlaceError
+from kahnd.service.paths import socket_path, unkept
 
 STATE_FOLDER: Final = ".kahnd"
-
-
 PATIENCE_S: Final = 5.0
 """How long a command that only looks (`status`, `plan`) is waited for, before its lock counts as held."""
 _PAUSE_S: Final = 0.02
@@ -36,7 +34,10 @@ class ProjectLock:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._path = root / STATE_FOLDER / "lock"
-        self._folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            self._folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise unkept("the project's folder can't be opened", root, "check the folder", error) from error
         self._file: int | None = None
 
     @property
@@ -61,12 +62,12 @@ class ProjectLock:
     def renew(self, patience_s: float = PATIENCE_S) -> None:
         """Hold a lost lock again, its file made anew; the project was held all the time.
 
-        Raises UsageError where that is not there any more.
+        Raises PlaceError where that is not there any more.
         """
         self._close_file()
         if not self._has_root():
             message = "the project's folder is gone, or is another one by now"
-            raise UsageError(Problem(message, str(self._root), remedy="start kahnd where the project is now"))
+            raise PlaceError(Problem(message, str(self._root), remedy="start kahnd where the project is now"))
         self.take(patience_s)
 
     def release(self) -> None:
@@ -107,10 +108,8 @@ class ProjectLock:
         except OSError as error:
             if isinstance(error, FileNotFoundError) and not how:
                 raise
-            message = f"kahnd's own files can't be kept here: {error.strerror}"
-            raise UsageError(
-                Problem(message, str(self._path), remedy="check the folder and its permissions")
-            ) from error
+            message, remedy = "kahnd's own files can't be kept here", "check the folder and its permissions"
+            raise unkept(message, self._path, remedy, error) from error
 
     def _close_file(self) -> None:
         file, self._file = self._file, None
@@ -126,7 +125,7 @@ class ProjectLock:
 
 @contextmanager
 def project_lock(root: Path, patience_s: float = PATIENCE_S) -> Iterator[ProjectLock]:
-    """Hold the project. Raises AlreadyRunningError; UsageError where the project can't be written to."""
+    """Hold the project. Raises AlreadyRunningError; UsageError or PlaceError where it can't be written to."""
     lock = ProjectLock(root)
     try:
         lock.take(patience_s)

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Final
 
+from kahnd.core.problem import Problem
+from kahnd.errors import KahndError, PlaceError, UsageError
+
 LONGEST_ADDRESS: Final = 107
 """Bytes that fit a Unix socket's address on Linux (`sun_path`, less its closing zero)."""
+
+_LASTING: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EADDRINUSE,
+        errno.EEXIST,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOTDIR,
+        errno.EPERM,
+    }
+)
+"""What somebody has to mend; all else (a disk that is full, read-only or away) may pass by itself."""
+
+
+def unkept(message: str, path: Path, remedy: str, error: OSError) -> KahndError:
+    """What to raise where a file of kahnd's own can't be kept: whoever restarts daemons tells by it whether to try."""
+    kind = UsageError if error.errno in _LASTING else PlaceError
+    return kind(Problem(f"{message}: {error.strerror or error}", str(path), remedy=remedy))
 
 
 def socket_path(root: Path) -> Path:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from kahnd.core.model import Problem
 from kahnd.errors import UsageError
+from kahnd.service.paths import unkept
 
 REST_S: Final = 0.5
 """Half of what the event loop rests after it was told that there is no file for a connection."""
@@ -44,21 +45,27 @@ class _Listener(socket.socket):
 
 
 def bound(path: Path) -> socket.socket:
-    """A socket there, that only its owner can open; one that was left there goes. Raises UsageError."""
-    _make_private(path.parent)
-    listener = _Listener(socket.AF_UNIX, socket.SOCK_STREAM)
+    """A socket there, that only its owner can open; one that was left there goes. Raises UsageError, PlaceError."""
+    try:
+        _make_private(path.parent)
+        listener = _Listener(socket.AF_UNIX, socket.SOCK_STREAM)
+        _bind(listener, path)
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "see to space and permissions there")
+        raise unkept("the control socket can't be made", path, remedy, error) from error
+    return listener
+
+
+def _bind(listener: socket.socket, path: Path) -> None:
     mask = os.umask(0o177)
     try:
         path.unlink(missing_ok=True)
         listener.bind(str(path))
-    except OSError as error:
+    except OSError:
         listener.close()
-        remedy = _REMEDIES.get(error.errno or 0, "see to space and permissions there")
-        message = f"the control socket can't be made: {error.strerror or error}"
-        raise UsageError(Problem(message, str(path), remedy=remedy)) from error
+        raise
     finally:
         os.umask(mask)
-    return listener
 
 
 def _make_private(folder: Path) -> None:
