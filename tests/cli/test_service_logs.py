@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 import shutil
 import stat
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -34,6 +34,26 @@ def opened(tmp_path: Path) -> Iterator[Open]:
     yield open_log
     for each in made:
         each.close()
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What a log's stream goes to, and all that came there."""
+
+    file: TextIO
+    path: Path
+
+    def told(self, logging: Logging) -> str:
+        """When the log is closed."""
+        logging.close()
+        return self.path.read_text()
+
+
+@pytest.fixture
+def stream(tmp_path: Path) -> Iterator[Stream]:
+    path = tmp_path / "stderr"
+    with path.open("w") as file:
+        yield Stream(file, path)
 
 
 def _lines(root: Path) -> list[dict[str, Any]]:
@@ -87,19 +107,60 @@ def test_an_exception_is_told_with_where_it_came_from(tmp_path: Path, opened: Op
 # Secrets
 
 
-def test_no_secret_reaches_any_line(tmp_path: Path, opened: Open) -> None:
-    secret, stream = 'hush"\\\n ü', io.StringIO()
-    log = opened(stream=stream, secrets=(secret, "", "hush")).log.bind(url=f"ws://{secret}@db")
-    told = {"deep": [secret, {secret: 1}]}
-    log.error("with %s", secret, nested=told, other=Path(f"/{secret}"), exc_info=ValueError(secret))
-    written = (tmp_path / FILE).read_text() + stream.getvalue()
+def test_no_secret_reaches_any_line(tmp_path: Path, opened: Open, stream: Stream) -> None:
+    secret = 'hush"\\\n ü'  # noqa: S105 - a mark to look for
+    logging = opened(stream=stream.file, secrets=(secret, "", "hush"))
+    log = logging.log.bind(url=f"ws://{secret}@db")
+    log.error("it fails", nested={"deep": [secret, {"x": secret}]}, at=Path(f"/{secret}"), exc_info=ValueError(secret))
+    written = stream.told(logging) + (tmp_path / FILE).read_text()
     assert "hush" not in written
     assert written.count("ws://***@db") == 2
+
+
+@pytest.mark.parametrize("secret", ["info", "level", "daemon", "pid", "done", "20"])
+def test_a_secret_that_is_a_word_of_the_log_s_own_breaks_no_line(
+    tmp_path: Path, opened: Open, stream: Stream, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setattr(logs, "is_journal", lambda _stream, _environ: True)
+    logging = opened(stream=stream.file, secrets=(secret,))
+    logging.tell(Event.DAEMON_STARTED, pid=1, documents={"done": f"<{secret}>"})
+    (line,) = _lines(tmp_path)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", line.pop("timestamp"))
+    assert line == {"level": "info", "event": "daemon.started", "pid": 1, "documents": {"done": "<***>"}}
+    assert stream.told(logging).startswith('<6>{"timestamp"')
 
 
 def test_without_secrets_nothing_is_changed(tmp_path: Path, opened: Open) -> None:
     opened(secrets=("",)).log.info("as it is", value="a***b")
     assert _lines(tmp_path)[0]["value"] == "a***b"
+
+
+# What changes while it is in use
+
+
+def test_another_level_format_and_file_count_from_the_next_line_on(
+    tmp_path: Path, opened: Open, stream: Stream
+) -> None:
+    heard: list[str] = []
+    logging = opened(level="error", format="json", stream=stream.file, listeners=(lambda e: heard.append(e["event"]),))
+    logging.tell(Event.DAEMON_STARTED)
+    logging.tell(Event.STORE_LOST)
+    logging.adapt(LogConfig(level="debug", format="console", file="other.jsonl"))
+    logging.tell(Event.DOCUMENT_DIRTY)
+    assert [each["event"] for each in _lines(tmp_path)] == ["store.lost"]
+    assert json.loads((tmp_path / "other.jsonl").read_text())["event"] == "document.dirty"
+    assert heard == ["store.lost", "document.dirty"]
+    first, second = stream.told(logging).splitlines()
+    assert json.loads(first)["event"] == "store.lost"
+    assert "document.dirty" in second
+    assert not second.startswith("{")
+
+
+def test_what_was_asked_for_is_told_at_any_level(tmp_path: Path, opened: Open) -> None:
+    logging = opened(level="error")
+    logging.tell(Event.DAEMON_STATE, state="idle")
+    (line,) = _lines(tmp_path)
+    assert (line["event"], line["level"]) == ("daemon.state", "info")
 
 
 # The stream
@@ -115,30 +176,30 @@ def test_without_secrets_nothing_is_changed(tmp_path: Path, opened: Open) -> Non
         ("console", True, "coloured"),
     ],
 )
-def test_the_stream_gets_what_the_format_says(
-    opened: Open, monkeypatch: pytest.MonkeyPatch, form: str, *, terminal: bool, looks: str
+def test_the_stream_gets_what_the_format_says(  # noqa: PLR0913 (a table's columns, and what it is tried with)
+    opened: Open, stream: Stream, monkeypatch: pytest.MonkeyPatch, form: str, *, terminal: bool, looks: str
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    stream = io.StringIO()
-    tell(opened(format=form, terminal=terminal, stream=stream).log, Event.DAEMON_STARTED, pid=1)
-    said = stream.getvalue()
+    logging = opened(format=form, terminal=terminal, stream=stream.file)
+    tell(logging.log, Event.DAEMON_STARTED, pid=1)
+    said = stream.told(logging)
     assert said.startswith('{"timestamp":') is (looks == "json")
     assert ("\x1b[" in said) is (looks == "coloured")
     assert "daemon.started" in said
 
 
-def test_no_color_is_respected(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_is_respected(opened: Open, stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    stream = io.StringIO()
-    tell(opened(terminal=True, stream=stream).log, Event.DAEMON_STARTED)
-    assert "\x1b[" not in stream.getvalue()
+    logging = opened(terminal=True, stream=stream.file)
+    tell(logging.log, Event.DAEMON_STARTED)
+    told = stream.told(logging)
+    assert "daemon.started" in told
+    assert "\x1b[" not in told
 
 
-def test_a_stream_that_is_gone_does_not_stop_the_file(tmp_path: Path, opened: Open) -> None:
-    stream = io.StringIO()
-    log = opened(stream=stream).log
-    stream.close()
-    tell(log, Event.DAEMON_STARTED)
+def test_a_stream_that_is_gone_does_not_stop_the_file(tmp_path: Path, opened: Open, stream: Stream) -> None:
+    stream.file.close()
+    tell(opened(stream=stream.file).log, Event.DAEMON_STARTED)
     assert len(_lines(tmp_path)) == 1
 
 
@@ -194,13 +255,13 @@ def test_a_file_that_cannot_be_written_is_told_once_until_it_can(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_full_disk_does_not_stop_anything(opened: Open, capsys: pytest.CaptureFixture[str]) -> None:
-    stream = io.StringIO()
-    log = opened(file="/dev/full", stream=stream).log
+def test_a_full_disk_does_not_stop_anything(opened: Open, stream: Stream) -> None:
+    logging = opened(file="/dev/full", stream=stream.file)
     for _ in range(3):
-        tell(log, Event.DAEMON_STARTED)
-    assert stream.getvalue().count("daemon.started") == 3
-    assert capsys.readouterr().err.count("No space left") == 1
+        tell(logging.log, Event.DAEMON_STARTED)
+    told = stream.told(logging)
+    assert told.count("daemon.started") == 3
+    assert told.count("No space left") == 1
 
 
 def test_a_log_that_is_moved_away_or_removed_is_begun_anew(tmp_path: Path, opened: Open) -> None:

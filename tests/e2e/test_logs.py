@@ -1,9 +1,16 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
+from io import FileIO
 
-from e2e.harness import Daemon, Project, eventually
+import pytest
+
+from e2e.harness import DEADLINE_S, Daemon, Project, eventually
 from e2e.rules import SCRIPTS, TEXTS
 
 ROTATED_AT = 5_000_000
@@ -154,6 +161,71 @@ def test_without_a_terminal_a_daemon_writes_one_json_object_a_line(project: Proj
     assert events[0] == "daemon.started"
     assert "document.rendered" in events
     assert events[-1] == "daemon.stopped"
+
+
+@pytest.fixture
+def full_pipe() -> Iterator[tuple[FileIO, FileIO]]:
+    """Both ends of one that takes nothing more until it is read from."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"x" * 4096)
+    os.set_blocking(writer, True)
+    with FileIO(reader) as out, FileIO(writer, "w") as into:
+        yield out, into
+
+
+@pytest.mark.parametrize("form", ["--plain", "--problems"])
+def test_a_reader_that_stalls_holds_up_neither_the_daemon_nor_its_end(
+    project: Project, full_pipe: tuple[FileIO, FileIO], form: str
+) -> None:
+    daemon = project.begin("run", form, stdout=full_pipe[1].fileno())
+    try:
+        eventually(lambda: project.status(code=None)["state"] == "idle", "it answers")
+        project.write("docs/a.txt", "A")
+        project.wait()
+        assert project.output("a.txt") == "A"
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(DEADLINE_S) == 0
+    finally:
+        daemon.kill()
+        daemon.wait()
+    assert project.log()[-1]["event"] == "daemon.stopped"
+
+
+@pytest.mark.parametrize("form", ["--plain", "--problems"])
+def test_a_reader_that_has_gone_does_not_change_the_exit_code(
+    project: Project, full_pipe: tuple[FileIO, FileIO], form: str
+) -> None:
+    reader, writer = full_pipe
+    daemon = project.begin("run", form, stdout=writer.fileno())
+    try:
+        reader.close()
+        writer.close()
+        eventually(lambda: project.status(code=None)["state"] == "idle", "it answers")
+        daemon.send_signal(signal.SIGTERM)
+        assert daemon.wait(DEADLINE_S) == 0
+    finally:
+        daemon.kill()
+        daemon.wait()
+
+
+def test_a_saved_change_of_the_log_takes_effect_and_the_new_file_is_no_document(project: Project) -> None:
+    with project.daemon():
+        rules = project.read("kahnd.toml")
+        project.write("kahnd.toml", f'[log]\nlevel = "debug"\nfile = "docs/kahnd.txt"\n\n{rules}')
+        eventually(lambda: project.exists("docs/kahnd.txt"), "the other file is begun")
+        mark = project.mark()
+        project.write("docs/a.txt", "A")
+        project.wait()
+        assert "document.dirty" in project.read("docs/kahnd.txt")
+        assert project.log(since=mark) == []
+        assert set(project.outputs()) == {"a.txt"}
+        project.write("kahnd.toml", rules)
+        project.write("docs/b.txt", "B")
+        project.wait()
+        assert project.log("document.rendered", since=mark)
 
 
 def test_no_secret_is_logged(project: Project) -> None:

@@ -10,15 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-import anyio
-import anyio.to_thread
-
 from kahnd.cli import problems, report
 from kahnd.cli.bell import Bell
 from kahnd.cli.terminal import tame
 from kahnd.core.problem import Problem
 from kahnd.service.events import Event
 from kahnd.service.glance import Glance, Look
+from kahnd.service.outlet import Outlet
 
 
 class ProblemLines:
@@ -26,7 +24,7 @@ class ProblemLines:
 
     def __init__(self, root: Path, stream: TextIO) -> None:
         self._root = root
-        self._stream = stream
+        self._outlet = Outlet(stream, lambda lines: f"kahnd: {report.counted(lines, 'line')} left out here\n")
         self._bell = Bell()
         self._begun_by: str | None = "start"
 
@@ -44,25 +42,18 @@ class ProblemLines:
             now = look()
             if self._begun_by and not said:
                 said = True
-                await self._write([f"kahnd: rendering ({tame(self._begun_by)})"])
+                self._write([f"kahnd: rendering ({tame(self._begun_by)})"])
             if said and now.counts and not now.busy:
                 said, self._begun_by = False, None
-                await self._write(_at_rest(self._root, now))
+                self._write(_at_rest(self._root, now))
             await self._bell.heard()
 
     def close(self) -> None:
-        """Nothing is left open."""
+        """What is wrong is still told to a reader that reads."""
+        self._outlet.close()
 
-    async def _write(self, lines: Sequence[str]) -> None:
-        """In a thread: whoever reads may take their time."""
-        await anyio.to_thread.run_sync(self._print, "".join(f"{line}\n" for line in lines), abandon_on_cancel=True)
-
-    def _print(self, text: str) -> None:
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):  # nobody reads any more: that is no reason to end
-            return
+    def _write(self, lines: Sequence[str]) -> None:
+        self._outlet.put("".join(f"{line}\n" for line in lines))
 
 
 def _at_rest(root: Path, now: Glance) -> list[str]:

@@ -16,6 +16,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from kahnd.config.loader import log_config
+from kahnd.config.values import LogConfig
 from kahnd.engine import Engine, Patience, Pulse, Waits
 from kahnd.errors import KahndError, StoreCorruptError, StoreLostError
 from kahnd.service import standing
@@ -25,7 +26,7 @@ from kahnd.service.api.server import serving
 from kahnd.service.broadcast import Broadcast
 from kahnd.service.clock import build_ids
 from kahnd.service.ending import Ending
-from kahnd.service.events import Event, tell
+from kahnd.service.events import Event
 from kahnd.service.faults import Faults
 from kahnd.service.frontdesk import FrontDesk
 from kahnd.service.glance import Glance, Onlooker, glance
@@ -67,13 +68,14 @@ def run(root: Path, onlookers: Sequence[Onlooker] = (), stream: TextIO | None = 
         )
 
         def say(event: str, **fields: Any) -> None:
-            tell(logging.log, Event(event), **fields)
+            logging.tell(Event(event), **fields)
             for each in onlookers:
                 each.told(event, fields)
 
         try:
             with unwrapped():
-                return anyio.run(Daemon(project, lock, Voice(say, broadcast, onlookers), files, notifier).run)
+                voice = Voice(say, broadcast, logging.adapt, onlookers)
+                return anyio.run(Daemon(project, lock, voice, files, notifier).run)
         finally:
             for each in onlookers:
                 each.close()
@@ -86,6 +88,8 @@ class Voice:
 
     say: Say
     broadcast: Broadcast
+    adapt: Callable[[LogConfig], None]
+    """Log as this says from now on."""
     onlookers: Sequence[Onlooker] = ()
 
 
@@ -97,6 +101,7 @@ class Daemon:
         self._files = files
         self._lock = lock
         self._say = say = voice.say
+        self._adapt = voice.adapt
         self._broadcast, self._onlookers = voice.broadcast, voice.onlookers
         self.patience = Patience(say)
         self.pulse = Pulse()
@@ -315,6 +320,7 @@ class Daemon:
             for problem in error.problems:
                 self._say(Event.CONFIG_INVALID, error=str(problem), remedy="the last good configuration stays")
             return False
+        self._adapt(project.config.log)
         other = self._ignores_changed or project != self._project
         self._reloads += other
         if other or self._refused:

@@ -43,6 +43,7 @@ class Event(StrEnum):
     SOURCE_MISSING = "source.missing"
     CONTROL_FAILED = "control.failed"
     NOTIFY_FAILED = "notify.failed"
+    LOG_LEFT_OUT = "log.left_out"
     STATE_REMOVED = "state.removed"
     STORE_LOST = "store.lost"
     STORE_RESTORED = "store.restored"
@@ -65,6 +66,7 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.SOURCE_MISSING: logging.WARNING,
         Event.CONTROL_FAILED: logging.WARNING,
         Event.NOTIFY_FAILED: logging.WARNING,
+        Event.LOG_LEFT_OUT: logging.WARNING,
         Event.STATE_REMOVED: logging.WARNING,
         Event.STORE_REBUILT: logging.WARNING,
         Event.DAEMON_HUNG: logging.ERROR,
@@ -74,6 +76,8 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.STORE_LOST: logging.ERROR,
     }
 )
+ASKED_FOR: Final = frozenset({Event.DAEMON_STATE})
+"""What is only told where somebody has asked for it: that passes whatever level the log has."""
 
 
 def tell(log: FilteringBoundLogger, event: Event, **facts: Any) -> None:

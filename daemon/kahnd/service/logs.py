@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -23,27 +24,72 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 from kahnd.config.values import LogConfig
 from kahnd.service import colours
+from kahnd.service.events import ASKED_FOR, Event, tell
 from kahnd.service.journal import is_journal, levelled
+from kahnd.service.outlet import Outlet
 
 ROTATE_BYTES: Final = 5_000_000
 KEPT_FILES: Final = 3
 REDACTED: Final = "***"
 _FIRST: Final = ("timestamp", "level", "event")
 
-Event = MutableMapping[str, Any]
-Sink = Callable[[Event], None]
+Entry = MutableMapping[str, Any]
+Sink = Callable[[Entry], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Logging:
-    """A logger, and the file behind it."""
+class _Around:
+    """What a log stays with, however it is configured."""
 
-    log: FilteringBoundLogger
-    _file: _LogFile
+    root: Path
+    terminal: bool
+    in_journal: bool
+    outlet: Outlet | None
+    listeners: tuple[Sink, ...]
+
+
+class Logging:
+    """A logger, and what is behind it. `log` may be another one after each `adapt`."""
+
+    def __init__(self, around: _Around, config: LogConfig, secrets: Iterable[str]) -> None:
+        self._around = around
+        self._secrets = tuple(secrets)
+        self._config, self._file = config, self._opened(config)
+        self.adapt(config)
+
+    def adapt(self, config: LogConfig) -> None:
+        """Another level, format or file from the next line on."""
+        before, self._config = self._config, config
+        if config.file != before.file:
+            self._file.close()
+            self._file = self._opened(config)
+        sinks = [self._file.write, *self._to_outlet(), *self._around.listeners]
+        self.log = _logger(sinks, self._secrets, config.level)
+        self._whole = _logger(sinks, self._secrets, "debug")
+
+    def tell(self, event: Event, **facts: Any) -> None:
+        """Log an event at its own level; what somebody has asked for, at whatever level the log is."""
+        tell(self._whole if event in ASKED_FOR else self.log, event, **facts)
 
     def close(self) -> None:
-        """Close the file; the logger is not used again."""
+        """Close the file, and have written what the stream has not taken yet; the logger is not used again."""
         self._file.close()
+        if self._around.outlet is not None:
+            self._around.outlet.close()
+
+    def _opened(self, config: LogConfig) -> _LogFile:
+        outlet = self._around.outlet
+        return _LogFile(self._around.root, config.file, outlet.put if outlet is not None else _to_stderr)
+
+    def _to_outlet(self) -> list[Sink]:
+        outlet, terminal = self._around.outlet, self._around.terminal
+        if outlet is None:
+            return []
+        as_text = self._config.format == "console" or (self._config.format == "auto" and terminal)
+        line = _console(terminal=terminal) if as_text else as_json
+        render = levelled(line) if self._around.in_journal else line
+        outlet.notice = partial(_left_out, render)
+        return [lambda entry: outlet.put(f"{render(entry)}\n")]
 
 
 def configure(  # noqa: PLR0913 (what a log is made of)
@@ -57,25 +103,34 @@ def configure(  # noqa: PLR0913 (what a log is made of)
 ) -> Logging:
     """A logger to be passed on, that writes to the file and to the stream (None: to the file alone).
 
-    The stream gets text where the format says so, or is `auto` and it is a `terminal`; else JSON lines. In the journal
-    each has its level. The `listeners` get each event itself.
+    The stream is written to in a thread of its own. It gets text where the format says so, or is `auto` and it is a
+    `terminal`; else JSON lines. In the journal each has its level. The `listeners` get each event itself.
     None of the `secrets` ever reaches a line.
     """
-    file = _LogFile(root, config.file)
-    sinks: list[Sink] = [file.write]
-    if stream is not None:
-        as_text = config.format == "console" or (config.format == "auto" and terminal)
-        line = _console(terminal=terminal) if as_text else as_json
-        sinks.append(_to_stream(stream, levelled(line) if is_journal(stream, os.environ) else line))
-    sinks += listeners
-    wrapper = structlog.make_filtering_bound_logger(config.level)
-    log = structlog.wrap_logger(_Tee(sinks), processors=_processors(secrets), wrapper_class=wrapper).bind()
-    return Logging(log, file)
+    outlet = Outlet(stream, partial(_left_out, as_json)) if stream is not None else None
+    in_journal = stream is not None and is_journal(stream, os.environ)
+    return Logging(_Around(root, terminal, in_journal, outlet, tuple(listeners)), config, secrets)
+
+
+def _logger(sinks: Iterable[Sink], secrets: Iterable[str], level: str) -> FilteringBoundLogger:
+    wrapper = structlog.make_filtering_bound_logger(level)
+    bound: FilteringBoundLogger = structlog.wrap_logger(
+        _Tee(sinks), processors=_processors(secrets), wrapper_class=wrapper
+    ).bind()
+    return bound
+
+
+def _left_out(render: Callable[[Entry], str], lines: int) -> str:
+    """A line for the stream alone, in the place of those that it did not take in time."""
+    said: list[str] = []
+    log = _logger([lambda entry: said.append(f"{render(entry)}\n")], (), "debug")
+    tell(log, Event.LOG_LEFT_OUT, lines=lines, remedy="`kahnd logs` has them all")
+    return "".join(said)
 
 
 def _processors(secrets: Iterable[str]) -> list[Processor]:
     hidden = tuple(sorted(filter(None, secrets), key=len, reverse=True))
-    redaction: list[Processor] = [lambda _logger, _name, event: _redacted(event, hidden)] if hidden else []
+    redaction: list[Processor] = [lambda _logger, _name, event: _hidden(event, hidden)] if hidden else []
     return [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -86,11 +141,16 @@ def _processors(secrets: Iterable[str]) -> list[Processor]:
     ]
 
 
-def _builtins(_logger: object, _name: str, event: Event) -> Event:
+def _builtins(_logger: object, _name: str, event: Entry) -> Entry:
     """Only what JSON has; the keys that every line has come first, and those with nothing to say not at all."""
     ordered = {key: event[key] for key in _FIRST} | {key: value for key, value in event.items() if value is not None}
-    plain: Event = msgspec.to_builtins(ordered, enc_hook=str, str_keys=True)
+    plain: Entry = msgspec.to_builtins(ordered, enc_hook=str, str_keys=True)
     return plain
+
+
+def _hidden(entry: Entry, secrets: tuple[str, ...]) -> Entry:
+    """Without secrets; keys, and what every line has, are kahnd's own words, whatever else they may be."""
+    return {key: value if key in _FIRST else _redacted(value, secrets) for key, value in entry.items()}
 
 
 def _redacted(value: Any, secrets: tuple[str, ...]) -> Any:
@@ -99,7 +159,7 @@ def _redacted(value: Any, secrets: tuple[str, ...]) -> Any:
             value = value.replace(secret, REDACTED)
         return value
     if isinstance(value, dict):
-        return {_redacted(key, secrets): _redacted(each, secrets) for key, each in value.items()}
+        return {key: _redacted(each, secrets) for key, each in value.items()}
     if isinstance(value, list):
         return [_redacted(each, secrets) for each in value]
     return value
@@ -113,20 +173,11 @@ def as_json(event: Mapping[str, Any]) -> str:
         return json.dumps(event)
 
 
-def _console(*, terminal: bool) -> Callable[[Event], str]:
+def _console(*, terminal: bool) -> Callable[[Entry], str]:
     shown = colours.wanted(terminal=terminal)
     plain = structlog.dev.plain_traceback
     renderer = structlog.dev.ConsoleRenderer(colors=shown, sort_keys=False, exception_formatter=plain)
     return lambda event: str(renderer(None, "", dict(event)))
-
-
-def _to_stream(stream: TextIO, render: Callable[[Event], str]) -> Sink:
-    def sink(event: Event) -> None:
-        with suppress(OSError, ValueError):  # a terminal that has gone can't be told so, and the file has the line
-            stream.write(f"{render(event)}\n")
-            stream.flush()
-
-    return sink
 
 
 class _Tee:
@@ -135,7 +186,7 @@ class _Tee:
     def __init__(self, sinks: Iterable[Sink]) -> None:
         self._sinks = tuple(sinks)
 
-    def msg(self, event: Event) -> None:
+    def msg(self, event: Entry) -> None:
         for sink in self._sinks:
             sink(event)
 
@@ -148,13 +199,14 @@ class _LogFile(RotatingFileHandler):
     Moved away or removed, it is made anew.
     """
 
-    def __init__(self, root: Path, name: str) -> None:
+    def __init__(self, root: Path, name: str, complain: Callable[[str], None]) -> None:
         self._root = root
+        self._complain = complain
         super().__init__(root / name, maxBytes=ROTATE_BYTES, backupCount=KEPT_FILES, encoding="utf-8", delay=True)
         self._told = False
         self._failed = False
 
-    def write(self, event: Event) -> None:
+    def write(self, event: Entry) -> None:
         """A line, whole; not by way of a logging record, of which thousands in a build take their time."""
         self._failed = False
         line = as_json(event) + self.terminator
@@ -184,8 +236,7 @@ class _LogFile(RotatingFileHandler):
     def handleError(self, _record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         self._failed = True
         if not self._told:
-            with suppress(OSError, ValueError):
-                print(f"kahnd: can't write the log: {sys.exc_info()[1]}", file=sys.stderr)  # noqa: T201
+            self._complain(f"kahnd: can't write the log: {sys.exc_info()[1]}\n")
 
     def close(self) -> None:
         """Close it; what could not be written until now is lost, and told as any line is."""
@@ -200,6 +251,11 @@ class _LogFile(RotatingFileHandler):
         _make_private(path.parent)
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         return os.fdopen(descriptor, "a", encoding=self.encoding)
+
+
+def _to_stderr(text: str) -> None:
+    with suppress(OSError, ValueError):
+        print(text, end="", file=sys.stderr)  # noqa: T201
 
 
 def _make_private(folder: Path) -> None:
