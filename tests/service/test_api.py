@@ -42,6 +42,19 @@ async def test_the_socket_is_gone_afterwards(tmp_path: Path) -> None:
     assert not socket_path(tmp_path).exists()
 
 
+async def test_a_folder_for_the_socket_that_can_not_be_made_is_told(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path_factory.mktemp("r") / "file"  # as short as they are
+    file.touch()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(file))
+    root = tmp_path.joinpath(*["a" * 40] * 4)
+    root.mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"file/kahnd: the control socket can't be made: Not a directory"):
+        async with serving(root, PatientDesk(), Broadcast()):
+            pass
+
+
 async def test_a_stale_socket_is_taken_over(tmp_path: Path) -> None:
     socket_path(tmp_path).parent.mkdir(mode=0o700)
     socket_path(tmp_path).touch()

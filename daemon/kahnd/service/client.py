@@ -24,6 +24,8 @@ ANSWER_TIMEOUT_S: Final = 10.0
 """How long a daemon may take to begin an answer, before it counts as not there."""
 GRACE_S: Final = 5.0
 """How much longer than a `wait`'s own limit its answer may take."""
+LONGEST_S: Final = 2_000_000.0
+"""A limit beyond that, some 23 days, is as that: the system takes no longer one for a socket."""
 SILENCE_S: Final = 45.0
 """A daemon that tells no event says every 15 seconds that it is there; so long without a word is none."""
 _JSON: Final = {"Content-Type": "application/json"}
@@ -99,8 +101,9 @@ class ControlClient:
 
     def wait(self, targets: Sequence[str], *, timeout: float | None, progress: Report) -> Json:
         """Return the report when every change made before this call is rendered; `timeout` in seconds."""
-        patience = None if timeout is None else timeout + GRACE_S
-        return self._stream("/v1/wait", {"targets": list(targets), "timeout": timeout}, progress, patience)
+        limit = None if timeout is None else min(LONGEST_S, timeout)  # in this order, it takes care of nan too
+        patience = None if limit is None else limit + GRACE_S
+        return self._stream("/v1/wait", {"targets": list(targets), "timeout": limit}, progress, patience)
 
     def reload(self) -> bool:
         """Have `kahnd.toml` read again; whether anything is another now."""
