@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from kahnd import __version__
 from kahnd.core.problem import Problem
-from kahnd.errors import KahndError, NoDaemonError, StoreError, UsageError
+from kahnd.errors import KahndError, NobodyThereError, NoDaemonError, StoreError, UsageError
 from kahnd.service.paths import socket_path
 
 Json = dict[str, Any]
@@ -29,6 +29,7 @@ LONGEST_S: Final = 2_000_000.0
 SILENCE_S: Final = 45.0
 """A daemon that tells no event says every 15 seconds that it is there; so long without a word is none."""
 _JSON: Final = {"Content-Type": "application/json"}
+_STRANGE: Final = "what answers is no daemon of kahnd's"
 _UNKNOWN: Final = frozenset({http.client.NOT_FOUND, http.client.METHOD_NOT_ALLOWED})
 """What a daemon says to a call that it does not know."""
 
@@ -63,7 +64,8 @@ class Happening:
 class ControlClient:
     """One project's daemon.
 
-    Every method raises NoDaemonError when nobody answers, and otherwise the KahndError that the daemon tells.
+    Every method raises NobodyThereError where nobody listens, or no more; NoDaemonError where one does, and gives no
+    answer that is understood here; and otherwise the KahndError that the daemon tells.
     """
 
     def __init__(self, root: Path, *, timeout: float = ANSWER_TIMEOUT_S) -> None:
@@ -161,18 +163,23 @@ class ControlClient:
         """An open answer of status 200, and its connection."""
         connection = _UnixConnection(self._address, self._timeout)
         try:
-            connection.request(method, path, body, {**headers, **(_JSON if body else {})})
+            with suppress(BrokenPipeError, ConnectionResetError):  # a refusal may be there before all has been said
+                connection.request(method, path, body, {**headers, **(_JSON if body else {})})
             stream = connection.sock
             response = connection.getresponse()
             if response.status != http.client.OK:
                 raise _refusal(response)
             yield stream, response
         except TimeoutError:
-            raise _nobody("the daemon does not answer") from None
+            raise _unanswered("the daemon does not answer") from None
         except (FileNotFoundError, ConnectionRefusedError):
             raise _nobody("no daemon runs for this project") from None
-        except (OSError, http.client.HTTPException) as error:
+        except (ConnectionError, http.client.IncompleteRead) as error:
             raise _nobody(f"the daemon is gone ({_words(error)})") from None
+        except http.client.HTTPException:
+            raise _unanswered(_STRANGE) from None
+        except OSError as error:
+            raise _unanswered(f"the daemon can't be asked ({_words(error)})") from None
         finally:
             connection.close()
 
@@ -206,7 +213,7 @@ def _decoded(content: bytes) -> Json:
     try:
         return dict(json.loads(content))
     except ValueError:
-        raise _nobody("what answers is no daemon of kahnd's") from None
+        raise _unanswered(_STRANGE) from None
 
 
 def _refusal(response: http.client.HTTPResponse) -> KahndError:
@@ -217,7 +224,7 @@ def _refusal(response: http.client.HTTPResponse) -> KahndError:
     error = _decoded(response.read()).get("error")
     if isinstance(error, dict):
         return _told(error)
-    return _nobody(f"the daemon answers {response.status} {response.reason}")
+    return _unanswered(f"the daemon answers {response.status} {response.reason}")
 
 
 def _told(error: Json) -> KahndError:
@@ -231,8 +238,12 @@ def _places(problem: Json) -> Json:
     return {key: problem[key] for key in ("file", "line", "remedy") if problem.get(key)}
 
 
-def _nobody(message: str) -> NoDaemonError:
-    return NoDaemonError(Problem(message, remedy="start one with `kahnd run`"))
+def _nobody(message: str) -> NobodyThereError:
+    return NobodyThereError(Problem(message, remedy="start one with `kahnd run`"))
+
+
+def _unanswered(message: str) -> NoDaemonError:
+    return NoDaemonError(Problem(message, remedy="see `kahnd logs`, or stop it and start it again"))
 
 
 def _words(error: Exception) -> str:
