@@ -45,7 +45,10 @@ class _Listener(socket.socket):
 
 def bound(path: Path) -> socket.socket:
     """A socket there, that only its owner can open; one that was left there goes. Raises UsageError."""
-    _make_private(path.parent)
+    try:
+        _make_private(path.parent)
+    except OSError as error:
+        raise _unable(error, path.parent) from error
     listener = _Listener(socket.AF_UNIX, socket.SOCK_STREAM)
     mask = os.umask(0o177)
     try:
@@ -53,12 +56,15 @@ def bound(path: Path) -> socket.socket:
         listener.bind(str(path))
     except OSError as error:
         listener.close()
-        remedy = _REMEDIES.get(error.errno or 0, "see to space and permissions there")
-        message = f"the control socket can't be made: {error.strerror or error}"
-        raise UsageError(Problem(message, str(path), remedy=remedy)) from error
+        raise _unable(error, path) from error
     finally:
         os.umask(mask)
     return listener
+
+
+def _unable(error: OSError, path: Path) -> UsageError:
+    remedy = _REMEDIES.get(error.errno or 0, "see to space and permissions there")
+    return UsageError(Problem(f"the control socket can't be made: {error.strerror or error}", str(path), remedy=remedy))
 
 
 def _make_private(folder: Path) -> None:
