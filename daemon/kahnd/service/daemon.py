@@ -15,7 +15,7 @@ from typing import Any, Final, TextIO, TypeVar
 import anyio
 from anyio.abc import TaskGroup
 
-from kahnd.config.loader import log_config
+from kahnd.config.values import Config
 from kahnd.engine import Engine, Patience, Pulse, Waits
 from kahnd.errors import KahndError, StoreCorruptError, StoreLostError
 from kahnd.service import standing
@@ -33,7 +33,7 @@ from kahnd.service.groups import cancel_after, unwrapped
 from kahnd.service.herald import Herald
 from kahnd.service.limits import allow_files
 from kahnd.service.lock import ProjectLock, project_lock
-from kahnd.service.logs import configure
+from kahnd.service.logs import LiveLog, Logging, configure
 from kahnd.service.notify import Notifier
 from kahnd.service.session import Project, Say, Session, open_session, read_project, stored
 
@@ -53,18 +53,16 @@ def run(root: Path, onlookers: Sequence[Onlooker] = (), stream: TextIO | None = 
     for number in (signal.SIGHUP, signal.SIGUSR1):  # before they mean something they mean nothing: no end, least of all
         signal.signal(number, lambda *_: None)
     project = read_project(root)
-    secrets = project.config.store.secrets
     files = allow_files()
     with project_lock(root) as lock:
         broadcast = Broadcast()
-        logging = configure(
-            log_config(root, os.environ),
-            root,
-            terminal=stream is not None and stream.isatty(),
-            stream=stream,
-            secrets=secrets,
-            listeners=(broadcast.publish,),
-        )
+
+        def logging_as(config: Config) -> Logging:
+            terminal, secrets = stream is not None and stream.isatty(), config.store.secrets
+            listeners = (broadcast.publish,)
+            return configure(config.log, root, terminal=terminal, stream=stream, secrets=secrets, listeners=listeners)
+
+        logging = LiveLog(logging_as, project.config)
 
         def say(event: str, **fields: Any) -> None:
             tell(logging.log, Event(event), **fields)
@@ -73,7 +71,8 @@ def run(root: Path, onlookers: Sequence[Onlooker] = (), stream: TextIO | None = 
 
         try:
             with unwrapped():
-                return anyio.run(Daemon(project, lock, Voice(say, broadcast, onlookers), files, notifier).run)
+                voice = Voice(say, broadcast, onlookers, logging.become)
+                return anyio.run(Daemon(project, lock, voice, files, notifier).run)
         finally:
             for each in onlookers:
                 each.close()
@@ -87,6 +86,8 @@ class Voice:
     say: Say
     broadcast: Broadcast
     onlookers: Sequence[Onlooker] = ()
+    become: Callable[[Config], None] = lambda _config: None
+    """Say it as this config says."""
 
 
 class Daemon:
@@ -98,6 +99,7 @@ class Daemon:
         self._lock = lock
         self._say = say = voice.say
         self._broadcast, self._onlookers = voice.broadcast, voice.onlookers
+        self._become = voice.become
         self.patience = Patience(say)
         self.pulse = Pulse()
         self._herald = Herald(notifier, say, self._beat, self._standing)
@@ -317,6 +319,8 @@ class Daemon:
             return False
         other = self._ignores_changed or project != self._project
         self._reloads += other
+        if project.config != self._project.config:
+            self._become(project.config)
         if other or self._refused:
             self._say(Event.CONFIG_RELOADED, rules=len(project.layout.rules))
         self._ended_by = self._difference(project)

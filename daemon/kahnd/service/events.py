@@ -76,6 +76,13 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
 )
 
 
+ASKED_FOR: Final = frozenset({Event.DAEMON_STATE})
+"""Said because somebody wants to know: whatever level the log has."""
+
+
 def tell(log: FilteringBoundLogger, event: Event, **facts: Any) -> None:
-    """Log an event at its own level."""
-    log.log(LEVELS[event], event, **facts)
+    """Log an event at its own level; one that was asked for at the least that is logged."""
+    level = LEVELS[event]
+    if event in ASKED_FOR:
+        level = max(level, log.get_effective_level())
+    log.log(level, event, **facts)

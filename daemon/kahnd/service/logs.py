@@ -21,7 +21,7 @@ import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
-from kahnd.config.values import LogConfig
+from kahnd.config.values import Config, LogConfig
 from kahnd.service import colours
 from kahnd.service.journal import is_journal, levelled
 
@@ -44,6 +44,28 @@ class Logging:
     def close(self) -> None:
         """Close the file; the logger is not used again."""
         self._file.close()
+
+
+class LiveLog:
+    """A log whose settings may become others while it is written."""
+
+    def __init__(self, make: Callable[[Config], Logging], config: Config) -> None:
+        self._make = make
+        self._now = make(config)
+
+    @property
+    def log(self) -> FilteringBoundLogger:
+        """The logger of the moment."""
+        return self._now.log
+
+    def become(self, config: Config) -> None:
+        """Be as this says from the next line on."""
+        before, self._now = self._now, self._make(config)
+        before.close()
+
+    def close(self) -> None:
+        """Close it for good."""
+        self._now.close()
 
 
 def configure(  # noqa: PLR0913 (what a log is made of)
@@ -75,7 +97,7 @@ def configure(  # noqa: PLR0913 (what a log is made of)
 
 def _processors(secrets: Iterable[str]) -> list[Processor]:
     hidden = tuple(sorted(filter(None, secrets), key=len, reverse=True))
-    redaction: list[Processor] = [lambda _logger, _name, event: _redacted(event, hidden)] if hidden else []
+    redaction: list[Processor] = [lambda _logger, _name, event: _without(hidden, event)] if hidden else []
     return [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -93,13 +115,18 @@ def _builtins(_logger: object, _name: str, event: Event) -> Event:
     return plain
 
 
+def _without(secrets: tuple[str, ...], event: Event) -> Event:
+    """What kahnd itself words is no secret, whatever the secret is: keys, and what every line begins with."""
+    return {key: value if key in _FIRST else _redacted(value, secrets) for key, value in event.items()}
+
+
 def _redacted(value: Any, secrets: tuple[str, ...]) -> Any:
     if isinstance(value, str):
         for secret in secrets:
             value = value.replace(secret, REDACTED)
         return value
     if isinstance(value, dict):
-        return {_redacted(key, secrets): _redacted(each, secrets) for key, each in value.items()}
+        return {key: _redacted(each, secrets) for key, each in value.items()}
     if isinstance(value, list):
         return [_redacted(each, secrets) for each in value]
     return value

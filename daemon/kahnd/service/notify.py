@@ -41,9 +41,9 @@ class Notifier:
         """Send one message; whether it has gone. One that has not (the manager is busy, or gone) may be sent again."""
         # a leading @ stands for a zero byte: a name that is in no folder
         name = "\0" + self.address[1:] if self.address.startswith("@") else self.address
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
-            try:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
                 sender.sendto("\n".join(lines).encode(), name)
-            except OSError:
-                return False
+        except OSError:  # also where this process may open no more files
+            return False
         return True

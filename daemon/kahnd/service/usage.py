@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def usage() -> dict[str, float]:
+def usage() -> dict[str, float | None]:
     """Megabytes of memory that are resident (where that can't be told, the most there ever were), files, threads."""
     return {"memory_mb": round(_resident() / (1 << 20), 1), "open_files": _files(), "threads": threading.active_count()}
 
@@ -22,6 +22,9 @@ def _resident() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def _files() -> int:
-    """All but the one that looking takes."""
-    return len(os.listdir("/dev/fd")) - 1  # noqa: PTH208
+def _files() -> int | None:
+    """All but the one that looking takes; None where there is none left for that."""
+    try:
+        return len(os.listdir("/dev/fd")) - 1  # noqa: PTH208
+    except OSError:
+        return None
