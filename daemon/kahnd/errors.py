@@ -6,6 +6,7 @@ KahndError                 has a Problem, and the exit code the command line end
 ├── NoDaemonError          4   nobody answers on the control socket
 │   └── NobodyThereError       nobody listens there, or no more
 ├── AlreadyRunningError    4   the project's lock is held
+├── StateError             5   kahnd's own files can't be kept for now: a full disk, no more open files
 └── StoreError             5   the database
     ├── StoreLostError         it was reachable and is not now
     └── StoreCorruptError      it can't be opened: to be moved aside and rebuilt
@@ -44,6 +45,12 @@ class NoDaemonError(KahndError):
 
 class NobodyThereError(NoDaemonError):
     """Nobody listens on the control socket, or no more: what was to be asked can be done without."""
+
+
+class StateError(KahndError):
+    """What kahnd keeps beside the database can't be kept, for a reason that may pass."""
+
+    exit_code = 5
 
 
 class AlreadyRunningError(KahndError):

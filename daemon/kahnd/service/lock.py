@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from kahnd.core.model import Problem
-from kahnd.errors import AlreadyRunningError, UsageError
+from kahnd.errors import AlreadyRunningError, StateError, UsageError
+from kahnd.ports import PRESSING
 from kahnd.service.paths import socket_path
 
 STATE_FOLDER: Final = ".kahnd"
@@ -108,8 +109,9 @@ class ProjectLock:
             if isinstance(error, FileNotFoundError) and not how:
                 raise
             message = f"kahnd's own files can't be kept here: {error.strerror}"
-            raise UsageError(
-                Problem(message, str(self._path), remedy="check the folder and its permissions")
+            told = StateError if error.errno in PRESSING else UsageError
+            raise told(
+                Problem(message, str(self._path), remedy="check the folder, its permissions and space")
             ) from error
 
     def _close_file(self) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from kahnd.core.model import Problem
-from kahnd.errors import UsageError
+from kahnd.errors import KahndError, StateError, UsageError
+from kahnd.ports import PRESSING
 
 REST_S: Final = 0.5
 """Half of what the event loop rests after it was told that there is no file for a connection."""
@@ -62,9 +63,10 @@ def bound(path: Path) -> socket.socket:
     return listener
 
 
-def _unable(error: OSError, path: Path) -> UsageError:
+def _unable(error: OSError, path: Path) -> KahndError:
     remedy = _REMEDIES.get(error.errno or 0, "see to space and permissions there")
-    return UsageError(Problem(f"the control socket can't be made: {error.strerror or error}", str(path), remedy=remedy))
+    told = StateError if error.errno in PRESSING else UsageError
+    return told(Problem(f"the control socket can't be made: {error.strerror or error}", str(path), remedy=remedy))
 
 
 def _make_private(folder: Path) -> None:
