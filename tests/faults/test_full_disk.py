@@ -156,7 +156,7 @@ def test_a_command_in_a_read_only_project_says_so(small: Disk) -> None:
     for word in ("build", "run"):
         said = project.kahnd(word, code=5).told
         assert "Read-only file system" in said
-        assert "check its folder" in said
+        assert "check the folder" in said
 
 
 def test_without_open_files_to_spare_a_daemon_lives_and_catches_up(project: Project) -> None:
