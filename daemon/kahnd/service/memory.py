@@ -15,8 +15,8 @@ def lasting() -> Iterator[None]:
 
     The collector goes through all objects again and again as they become more, and finds nothing: a quarter of the
     time that it takes to load a graph, and later pauses in the midst of edits. What an earlier use has left is garbage
-    by now, as when a session has ended: that goes first, or it would stay for good. What was only needed on the way goes
-    back to the system.
+    by now, as when a session has ended: that goes first, or it would stay for good. What was only needed on the way
+    goes back to the system.
     """
     if gc.get_freeze_count():
         gc.unfreeze()
