@@ -41,11 +41,11 @@ reference: $(STAMP)  ## what docs/reference tells from the code
 openapi: $(STAMP)  ## docs/reference/openapi.json, from the code
 	$(BIN)/python -m kahnd.service.api.openapi > docs/reference/openapi.json
 
-bench: $(STAMP)  ## kahnd beside its peers, into docs/performance.md: takes some 40 minutes, on a machine that is quiet
+bench: $(STAMP)  ## kahnd beside its peers, into docs/performance.md: takes about half an hour, on a machine that is quiet
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/markdown.py
 
-reliability: $(STAMP)  ## every fault in its full form, into docs/reliability.md: takes about an hour
+reliability: $(STAMP)  ## every fault in its full form, into docs/reliability.md: takes about half an hour
 	$(BIN)/python tests/faults/reliability.py
 
 soak: $(STAMP)  ## a daemon under an edit every second for MINUTES (30): is it flat? Into docs/reliability.md

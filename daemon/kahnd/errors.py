@@ -4,6 +4,7 @@ KahndError                 has a Problem, and the exit code the command line end
 ├── UsageError             2   the call's words, or a project that is not there
 ├── ConfigError            2   kahnd.toml
 ├── NoDaemonError          4   nobody answers on the control socket
+│   └── NobodyThereError       nobody listens there, or no more
 ├── AlreadyRunningError    4   the project's lock is held
 ├── PlaceError             5   kahnd's own files can't be kept for now, or the project's folder is gone
 └── StoreError             5   the database
@@ -40,6 +41,10 @@ class NoDaemonError(KahndError):
     """No daemon runs for this project, or it does not answer."""
 
     exit_code = 4
+
+
+class NobodyThereError(NoDaemonError):
+    """Nobody listens on the control socket, or no more: what was to be asked can be done without."""
 
 
 class AlreadyRunningError(KahndError):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,16 @@ def test_a_project_can_be_come_to_by_a_link(root: Path) -> None:
 def test_what_lies_outside_is_refused(root: Path, text: str) -> None:
     with pytest.raises(UsageError, match="outside the project"):
         Place(root).target(text)
+
+
+def test_links_that_go_in_a_circle_are_a_name_like_any_other(root: Path) -> None:
+    (root / "docs" / "circle").symlink_to("circle")
+    assert Place(root).target("docs/circle/a.md") == "docs/circle/a.md"
+
+
+def test_a_name_that_is_no_utf8_is_refused(root: Path) -> None:
+    with pytest.raises(UsageError, match="no UTF-8"):
+        Place(root).target(os.fsdecode(b"docs/\xff.md"))
 
 
 def test_a_target_named_twice_is_one(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,6 +85,18 @@ def test_a_new_rule_takes_effect_at_once(daemon: Daemon) -> None:
     project.write("kahnd.toml", GOOD)
     project.wait()
     assert set(project.outputs()) == {"a.txt"}
+
+
+def test_another_log_is_written_from_then_on(daemon: Daemon) -> None:
+    project = daemon.project
+    project.write("kahnd.toml", GOOD + '[log]\nlevel = "debug"\nfile = "docs/daemon.log"\n')
+    project.wait()
+    project.write("docs/a.txt", "another A")
+    project.wait()
+    lines = [json.loads(line) for line in project.read("docs/daemon.log").splitlines()]
+    assert "document.dirty" in [each["event"] for each in lines]
+    assert not project.log("document.dirty")
+    assert not [each for each in lines if each["event"] == "watch.batch" and "daemon.log" in each["cause"]]
 
 
 def test_a_new_rule_renders_just_its_documents(daemon: Daemon) -> None:

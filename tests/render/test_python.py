@@ -8,6 +8,7 @@ import pytest
 
 from kahnd.core.digest import of_bytes
 from kahnd.core.model import Dependency, DocumentId, Kind
+from kahnd.render.overheard import Overheard
 from kahnd.render.parameters import PythonParameters, TemplateParameters
 from kahnd.render.registry import session_files
 from render.workshop import Workshop
@@ -142,3 +143,56 @@ def test_what_a_module_imports_from_the_project_is_in_the_recipe(
         "kahnd_test_pack/two.py",
         "kahnd_test_pack/three.py",
     }
+
+
+LOUD = """\
+import logging, subprocess, sys
+log = logging.Logger("loud")
+log.addHandler(logging.StreamHandler())
+def render(document):
+    print("one \\udc80")
+    sys.stderr.write("two\\n")
+    sys.stdout.buffer.write(b"three\\n")
+    log.warning("four")
+    subprocess.run(["true"], stdout=sys.stdout, check=True)
+    sys.stdout.write("x" * int(document.text) + "\\n")
+    if document.text != "1":
+        raise ValueError("five")
+    return "well"
+"""
+
+
+def test_what_a_function_prints_is_told_where_it_fails_and_nowhere_else(
+    plugged: Workshop, capfd: pytest.CaptureFixture[str]
+) -> None:
+    plugged.write(MODULE, LOUD)
+    for _ in range(2):  # the module is loaded once
+        plugged.write("docs/a.in", "1")
+        assert plugged.text("docs/a.in") == "well"
+        plugged.write("docs/a.in", "2")
+        problem = plugged.problem("docs/a.in")
+        assert problem.message == "ValueError: five"
+        assert 'raise ValueError("five")\nIt printed:\none \\udc80\ntwo\nthree\nfour\nxx' in problem.detail
+    assert capfd.readouterr() == ("", "")
+
+
+def test_of_much_that_a_function_prints_the_end_is_told(plugged: Workshop) -> None:
+    plugged.write(MODULE, LOUD)
+    plugged.write("docs/a.in", "10000000")
+    printed = plugged.problem("docs/a.in").detail.partition("It printed:\n")[2]
+    assert printed.strip("x") == ""
+    assert 1000 < len(printed) < 10_000
+
+
+def test_what_a_module_prints_that_is_no_good_is_told(plugged: Workshop) -> None:
+    plugged.write(MODULE, "print('hello')\n")
+    assert plugged.problem("docs/a.in").detail == "hello"
+
+
+def test_the_stream_that_listens_can_not_be_closed_by_the_code_that_prints() -> None:
+    overheard = Overheard()
+    for words in ("one", "two"):
+        with overheard.listening():
+            print(words)  # noqa: T201
+            sys.stdout.close()
+        assert overheard.said == words

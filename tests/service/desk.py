@@ -39,6 +39,7 @@ class PatientDesk:
         self.questions: list[shapes.Request] = []
         self.error: Exception | None = None
         self.steps = 1
+        self.nodes = 1
         self.worry = ""
 
     def trouble(self) -> str:
@@ -54,7 +55,7 @@ class PatientDesk:
 
     async def graph(self, asked: shapes.GraphRequest, /) -> shapes.Graph:
         await self._turn(asked)
-        return shapes.Graph((shapes.Node("a.md", Status.DONE, None, None),), ())
+        return shapes.Graph((shapes.Node("a.md", Status.DONE, None, None),) * self.nodes, ())
 
     async def why(self, asked: shapes.WhyRequest, /) -> shapes.Why:
         await self._turn(asked)

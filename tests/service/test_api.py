@@ -22,10 +22,12 @@ from kahnd.service.api import routes, shapes
 from kahnd.service.api.bounds import Bounds
 from kahnd.service.api.server import serving
 from kahnd.service.broadcast import Broadcast
+from kahnd.service.client import ControlClient
 from kahnd.service.paths import socket_path
 from service.desk import SOON_S, PatientDesk, client_of, lines_of, served
 
 Json = dict[str, Any]
+STATUS = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 UNKNOWN = (Problem("x.md is neither a document nor an output", remedy="did you mean y.md?"), Problem("and another"))
 
 
@@ -40,6 +42,19 @@ async def test_the_socket_is_gone_afterwards(tmp_path: Path) -> None:
     async with served(tmp_path, PatientDesk()):
         pass
     assert not socket_path(tmp_path).exists()
+
+
+async def test_a_folder_for_the_socket_that_can_not_be_made_is_told(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path_factory.mktemp("r") / "file"  # as short as they are
+    file.touch()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(file))
+    root = tmp_path.joinpath(*["a" * 40] * 4)
+    root.mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"file/kahnd: the control socket can't be made: Not a directory"):
+        async with serving(root, PatientDesk(), Broadcast()):
+            pass
 
 
 async def test_a_stale_socket_is_taken_over(tmp_path: Path) -> None:
@@ -307,17 +322,46 @@ async def test_who_asks_nothing_more_is_hung_up_on(tmp_path: Path) -> None:
 
 
 async def test_more_connections_than_there_may_be_are_refused_until_others_are_closed(tmp_path: Path) -> None:
-    status = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     async with served(tmp_path, PatientDesk(), bounds=Bounds(connections=2)):
         path = str(socket_path(tmp_path))
         async with await anyio.connect_unix(path) as first, await anyio.connect_unix(path):
-            answer = await said_to(tmp_path, status)
+            answer = await said_to(tmp_path, STATUS)
             assert answer.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
             assert b"too many connections are open" in answer
+            assert b'"exit_code":4' in answer
             await first.aclose()
-            while b" 503 " in (answer := await said_to(tmp_path, status)):
+            while b" 503 " in (answer := await said_to(tmp_path, STATUS)):
                 await anyio.lowlevel.checkpoint()
             assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_who_does_not_read_a_whole_answer_is_hung_up_on(tmp_path: Path) -> None:
+    desk = PatientDesk()
+    desk.nodes = 100_000
+    bounds = Bounds(connections=1, stuck_s=0.1, idle_s=SOON_S)
+    async with served(tmp_path, desk, bounds=bounds), await anyio.connect_unix(str(socket_path(tmp_path))) as stuck:
+        await stuck.send(b"GET /v1/graph HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        await desk.asked.wait()
+        while b" 503 " in (answer := await said_to(tmp_path, STATUS)):
+            await anyio.lowlevel.checkpoint()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_reader_that_takes_its_time_gets_a_whole_answer(tmp_path: Path) -> None:
+    desk = PatientDesk()
+    desk.nodes = 100_000
+    async with served(tmp_path, desk) as client, client.get("/v1/graph") as response:
+        assert len((await response.json())["nodes"]) == 100_000
+
+
+async def test_thousands_of_targets_fit_a_question_and_more_are_refused_in_words(tmp_path: Path) -> None:
+    targets = [f"docs/a/long/folder/{number:06}.md" for number in range(40_000)]
+    desk, asked = PatientDesk(), ControlClient(tmp_path, timeout=SOON_S)
+    async with served(tmp_path, desk):
+        plan = await anyio.to_thread.run_sync(asked.plan, targets[:20_000])
+        assert plan["generations"] == [targets[:20_000]]
+        with pytest.raises(UsageError, match="1048576"):
+            await anyio.to_thread.run_sync(asked.plan, targets)
 
 
 async def said_to(root: Path, text: bytes) -> bytes:

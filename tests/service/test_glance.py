@@ -6,7 +6,7 @@ import anyio
 
 from engine.fakes import Place, until
 from kahnd.core.model import DocumentId
-from kahnd.service.glance import Glance, glance
+from kahnd.service.glance import MOST, Glance, glance
 
 
 async def test_before_there_is_a_session_nothing_is_known() -> None:
@@ -41,3 +41,13 @@ async def test_what_is_wrong_is_told_the_failed_first_with_the_culprit() -> None
         (DocumentId("docs/a.md"), DocumentId("docs/z.md")),
     ]
     assert (now.counts["failed"], now.counts["blocked"]) == (1, 1)
+
+
+async def test_of_very_many_only_the_first_are_told_one_by_one_and_all_are_named() -> None:
+    names = [f"docs/{number:03}.md" for number in range(MOST + 5)]
+    place = Place(dict.fromkeys(names, "fail"))
+    async with place.at_work() as engine:
+        await engine.ask("wait")
+        now = glance(engine, "idle")
+    assert [each.document for each in now.wrong] == names[:MOST]
+    assert list(now.broken) == names

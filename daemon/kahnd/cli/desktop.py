@@ -106,8 +106,12 @@ class Desktop:
 
 
 def wrongs(now: Glance) -> Wrongs:
-    """What is wrong at rest; a mistake in the project's own file counts too."""
-    documents = {
+    """What is wrong at rest, all of it; a mistake in the project's own file counts too.
+
+    Of those that are not told one by one there is only the name.
+    """
+    documents: dict[str, str] = {each: each for each in now.broken}
+    documents |= {
         each.document: report.failure({"document": each.document, "error": str(each.problem)}) for each in now.wrong
     }
     return documents | {f"{each.file}:{each.line}": str(each) for each in now.mistakes}

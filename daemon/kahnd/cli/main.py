@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import click
-from click.exceptions import NoSuchCommand
+from click.exceptions import NoArgsIsHelpError, NoSuchCommand
 
 from kahnd import __version__
+from kahnd.cli import streams
 from kahnd.cli.complaints import tell
 from kahnd.cli.place import Place
 from kahnd.core.problem import Problem
@@ -89,7 +90,16 @@ Exit codes:
 def kahnd(context: click.Context, folder: Path) -> None:
     """Keep rendered documents up to date with their sources while you write."""
     context.color = True  # what is painted is meant to be: see terminal.paint
-    context.obj = Place(Path(os.path.abspath(folder)))  # noqa: PTH100 (the way the user came, links and all)
+    context.obj = Place(_start(folder))
+
+
+def _start(folder: Path) -> Path:
+    """Absolute, by the way that the user came, links and all. Raises UsageError where the current folder is gone."""
+    try:
+        return Path(os.path.abspath(folder))  # noqa: PTH100 (it leaves links alone)
+    except FileNotFoundError:
+        remedy = "go to one that is there, or name the project's: kahnd -C /PATH"
+        raise UsageError(Problem("the current folder has been removed", remedy=remedy)) from None
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -97,13 +107,25 @@ def run(arguments: Sequence[str]) -> int:
     in_json = "--json" in arguments  # also where the rest of the line is wrong
     try:
         code = kahnd.main(list(arguments), prog_name="kahnd", standalone_mode=False)
+    except NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
     except click.ClickException as error:
-        return tell(_usage(error), in_json=in_json)
+        return _told(_usage(error), in_json=in_json)
     except KahndError as error:
-        return tell(error, in_json=in_json)
+        return _told(error, in_json=in_json)
+    except OSError as error:  # where nothing nearer knows better; a reader that has gone is click's
+        return _told(_refused(error), in_json=in_json)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+def _told(error: KahndError, *, in_json: bool) -> int:
+    try:
+        return tell(error, in_json=in_json)
+    except OSError:  # nobody can be told anything: the code is all there is
+        return error.exit_code
 
 
 def _usage(error: click.ClickException) -> UsageError:
@@ -113,8 +135,19 @@ def _usage(error: click.ClickException) -> UsageError:
     return UsageError(Problem(message[:1].lower() + message[1:].rstrip("."), remedy=f"see `{where} --help`"))
 
 
+def _refused(error: OSError) -> UsageError:
+    """What the system said, and of which file."""
+    message = error.strerror or str(error) or type(error).__name__
+    file = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | Path) else ""
+    remedy = (
+        "see to what stands there, and to space and permissions" if file else "see to the machine's space and limits"
+    )
+    return UsageError(Problem(message[:1].lower() + message[1:], file, remedy=remedy))
+
+
 def main() -> NoReturn:
     """Where the installed script begins."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a name may be no UTF-8
-    sys.exit(run(sys.argv[1:]))
+    streams.prepare()
+    code = run(sys.argv[1:])
+    streams.finish()
+    sys.exit(code)

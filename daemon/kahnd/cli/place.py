@@ -31,18 +31,28 @@ class Place:
         """A path on the command line as a project path: relative to the current folder, or else to the project.
 
         One that is there goes first; of two that are not, the one whose folder is; else it is from the project.
-        Raises UsageError where it leads out of the project.
+        Raises UsageError where it leads out of the project, or is not UTF-8: no document has such a name.
         """
         here = _lexical(self.start.resolve(), text)
-        meant = (here, here.parent.resolve() / here.name, _lexical(self.root, text))
+        behind_links = Path(os.path.realpath(here.parent)) / here.name  # `resolve` raises where links go in a circle
+        meant = (here, behind_links, _lexical(self.root, text))
         choices = [path for path in meant if path.is_relative_to(self.root)]
         if not choices:
             raise UsageError(Problem(f"{text} is outside the project {self.root}"))
         there = [path for path in choices if os.path.lexists(path)]
         near = [path for path in choices if path.parent.is_dir()]
-        return [*there, *near, choices[-1]][0].relative_to(self.root).as_posix()
+        return _utf8([*there, *near, choices[-1]][0].relative_to(self.root).as_posix())
 
 
 def _lexical(base: Path, text: str) -> Path:
     """The path without `.` and `..`, links left alone: a document is its own path, not what it points to."""
     return Path(os.path.normpath(base / text))
+
+
+def _utf8(target: str) -> str:
+    try:
+        target.encode()
+    except UnicodeEncodeError:
+        problem = Problem(f"{target} is no UTF-8, and so no document's name", remedy="rename the file")
+        raise UsageError(problem) from None
+    return target

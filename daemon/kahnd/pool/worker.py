@@ -19,7 +19,7 @@ Render = Callable[[Job], Outcome]
 def serve(prepare: Callable[[object], Render]) -> None:
     """Serve jobs on standard input and output. The first frame is what `prepare` makes the renderers from.
 
-    Standard output is kept for the frames alone: whatever a renderer prints goes to standard error.
+    Standard output is kept for the frames alone: whatever a renderer prints, and does not keep, goes to standard error.
     """
     incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from kahnd.core.rules import Layout
 from kahnd.render.data import parse
 from kahnd.render.files import ProblemError, decode
 from kahnd.render.modules import files_of
+from kahnd.render.overheard import Overheard
 from kahnd.render.parameters import PythonParameters
 from kahnd.render.references import Caches, Output, References
 from kahnd.render.rendering import Place, Rendering, UnmetError
@@ -63,7 +64,7 @@ class Document:
 
 
 class PythonRenderer:
-    """Loads each module once; a changed one asks for a new worker."""
+    """Loads each module once; a changed one asks for a new worker. What is printed is told where it fails."""
 
     name = "python"
     version = "1"
@@ -74,6 +75,7 @@ class PythonRenderer:
         self._root = root
         self._layout = layout
         self._caches = Caches()
+        self._overheard = Overheard()
         self._functions: dict[PythonParameters, Callable[[Document], object]] = {}
 
     def fingerprint(self, parameters: PythonParameters) -> str:
@@ -92,6 +94,13 @@ class PythonRenderer:
 
     def render(self, job: Job, parameters: PythonParameters) -> Outcome:
         """What the function returns, as text or bytes."""
+        with self._overheard.listening():
+            outcome = self._outcome(job, parameters)
+        if isinstance(outcome, Failed) and (said := self._overheard.said):
+            return replace(outcome, problem=_with(outcome.problem, said))
+        return outcome
+
+    def _outcome(self, job: Job, parameters: PythonParameters) -> Outcome:
         rendering = Rendering(self._root, self._layout, job)
         try:
             return rendering.finish(self._call(rendering, parameters))
@@ -146,3 +155,8 @@ class PythonRenderer:
             file, line = parameters.module_file, error.lineno or 0
         detail = "".join(traceback.format_list(frames[-MAX_FRAMES:]))
         return Problem(f"{type(error).__name__}: {error}", file, line, "correct the function", detail)
+
+
+def _with(problem: Problem, said: str) -> Problem:
+    traced = f"{problem.detail.rstrip()}\nIt printed:\n" if problem.detail else ""
+    return replace(problem, detail=traced + said)

@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 from kahnd import __version__
 from kahnd.core.problem import Problem
-from kahnd.errors import KahndError, NoDaemonError, StoreError, UsageError
+from kahnd.errors import KahndError, NobodyThereError, NoDaemonError, StoreError, UsageError
 from kahnd.service.paths import socket_path
 
 Json = dict[str, Any]
@@ -24,9 +24,12 @@ ANSWER_TIMEOUT_S: Final = 10.0
 """How long a daemon may take to begin an answer, before it counts as not there."""
 GRACE_S: Final = 5.0
 """How much longer than a `wait`'s own limit its answer may take."""
+LONGEST_S: Final = 2_000_000.0
+"""A limit beyond that, some 23 days, is as that: the system takes no longer one for a socket."""
 SILENCE_S: Final = 45.0
 """A daemon that tells no event says every 15 seconds that it is there; so long without a word is none."""
 _JSON: Final = {"Content-Type": "application/json"}
+_STRANGE: Final = "what answers is no daemon of kahnd's"
 _UNKNOWN: Final = frozenset({http.client.NOT_FOUND, http.client.METHOD_NOT_ALLOWED})
 """What a daemon says to a call that it does not know."""
 
@@ -61,7 +64,8 @@ class Happening:
 class ControlClient:
     """One project's daemon.
 
-    Every method raises NoDaemonError when nobody answers, and otherwise the KahndError that the daemon tells.
+    Every method raises NobodyThereError where nobody listens, or no more; NoDaemonError where one does, and gives no
+    answer that is understood here; and otherwise the KahndError that the daemon tells.
     """
 
     def __init__(self, root: Path, *, timeout: float = ANSWER_TIMEOUT_S) -> None:
@@ -99,8 +103,9 @@ class ControlClient:
 
     def wait(self, targets: Sequence[str], *, timeout: float | None, progress: Report) -> Json:
         """Return the report when every change made before this call is rendered; `timeout` in seconds."""
-        patience = None if timeout is None else timeout + GRACE_S
-        return self._stream("/v1/wait", {"targets": list(targets), "timeout": timeout}, progress, patience)
+        limit = None if timeout is None else min(LONGEST_S, timeout)  # in this order, it takes care of nan too
+        patience = None if limit is None else limit + GRACE_S
+        return self._stream("/v1/wait", {"targets": list(targets), "timeout": limit}, progress, patience)
 
     def reload(self) -> bool:
         """Have `kahnd.toml` read again; whether anything is another now."""
@@ -158,18 +163,23 @@ class ControlClient:
         """An open answer of status 200, and its connection."""
         connection = _UnixConnection(self._address, self._timeout)
         try:
-            connection.request(method, path, body, {**headers, **(_JSON if body else {})})
+            with suppress(BrokenPipeError, ConnectionResetError):  # a refusal may be there before all has been said
+                connection.request(method, path, body, {**headers, **(_JSON if body else {})})
             stream = connection.sock
             response = connection.getresponse()
             if response.status != http.client.OK:
                 raise _refusal(response)
             yield stream, response
         except TimeoutError:
-            raise _nobody("the daemon does not answer") from None
+            raise _unanswered("the daemon does not answer") from None
         except (FileNotFoundError, ConnectionRefusedError):
             raise _nobody("no daemon runs for this project") from None
-        except (OSError, http.client.HTTPException) as error:
+        except (ConnectionError, http.client.IncompleteRead) as error:
             raise _nobody(f"the daemon is gone ({_words(error)})") from None
+        except http.client.HTTPException:
+            raise _unanswered(_STRANGE) from None
+        except OSError as error:
+            raise _unanswered(f"the daemon can't be asked ({_words(error)})") from None
         finally:
             connection.close()
 
@@ -203,7 +213,7 @@ def _decoded(content: bytes) -> Json:
     try:
         return dict(json.loads(content))
     except ValueError:
-        raise _nobody("what answers is no daemon of kahnd's") from None
+        raise _unanswered(_STRANGE) from None
 
 
 def _refusal(response: http.client.HTTPResponse) -> KahndError:
@@ -214,7 +224,7 @@ def _refusal(response: http.client.HTTPResponse) -> KahndError:
     error = _decoded(response.read()).get("error")
     if isinstance(error, dict):
         return _told(error)
-    return _nobody(f"the daemon answers {response.status} {response.reason}")
+    return _unanswered(f"the daemon answers {response.status} {response.reason}")
 
 
 def _told(error: Json) -> KahndError:
@@ -228,8 +238,12 @@ def _places(problem: Json) -> Json:
     return {key: problem[key] for key in ("file", "line", "remedy") if problem.get(key)}
 
 
-def _nobody(message: str) -> NoDaemonError:
-    return NoDaemonError(Problem(message, remedy="start one with `kahnd run`"))
+def _nobody(message: str) -> NobodyThereError:
+    return NobodyThereError(Problem(message, remedy="start one with `kahnd run`"))
+
+
+def _unanswered(message: str) -> NoDaemonError:
+    return NoDaemonError(Problem(message, remedy="see `kahnd logs`, or stop it and start it again"))
 
 
 def _words(error: Exception) -> str:

@@ -38,8 +38,9 @@ class Glance:
     """One moment of a daemon.
 
     `done` of `total` documents of the build that `cause` began; no cause: all is quiet. `wrong` are the first of those
-    that failed or are blocked, of whom `counts` tells how many there are. `trouble`: why the database is waited for;
-    `unwatched`: folders; `mistakes`: what is wrong with `kahnd.toml`, while the last good one is used.
+    that failed or are blocked, of whom `counts` tells how many there are, and `broken` all their names. `trouble`: why
+    the database is waited for; `unwatched`: folders; `mistakes`: what is wrong with `kahnd.toml`, while the last good
+    one is used.
     """
 
     state: str
@@ -49,6 +50,7 @@ class Glance:
     total: int = 0
     running: tuple[Rendering, ...] = ()
     wrong: tuple[Wrong, ...] = ()
+    broken: tuple[DocumentId, ...] = ()
     trouble: str = ""
     unwatched: tuple[str, ...] = ()
     mistakes: tuple[Problem, ...] = ()
@@ -84,6 +86,7 @@ def glance(engine: Engine | None, state: str, **now: Any) -> Glance:
         return Glance(state, **now)
     graph, schedule, builds = engine.machine.graph, engine.machine.schedule, engine.machine.builds
     done, _ = builds.progress() or (0, "")
+    wrong = _wrong(graph)
     return Glance(
         state,
         counts={each.lower(): graph.counts[each] for each in Status},
@@ -91,19 +94,20 @@ def glance(engine: Engine | None, state: str, **now: Any) -> Glance:
         done=done,
         total=done + len(schedule),
         running=tuple(Rendering(each, schedule.generation(each), seconds) for each, seconds in engine.at_hand().jobs),
-        wrong=_wrong(graph),
+        wrong=tuple(map(_told, islice(wrong, MOST))),
+        broken=tuple(node.facts.id for node in wrong),
         **now,
     )
 
 
-def _wrong(graph: Graph) -> tuple[Wrong, ...]:
+def _wrong(graph: Graph) -> Sequence[Node]:
     """What failed goes first: it is what the others wait for."""
-    nodes: Sequence[Node] = sorted(graph.wrong(), key=lambda node: node.status is Status.BLOCKED)
-    return tuple(
-        Wrong(
-            node.facts.id,
-            node.facts.problem or Problem(node.status.lower()),
-            node.facts.because if node.status is Status.BLOCKED else None,
-        )
-        for node in islice(nodes, MOST)
+    return sorted(graph.wrong(), key=lambda node: node.status is Status.BLOCKED)
+
+
+def _told(node: Node) -> Wrong:
+    return Wrong(
+        node.facts.id,
+        node.facts.problem or Problem(node.status.lower()),
+        node.facts.because if node.status is Status.BLOCKED else None,
     )

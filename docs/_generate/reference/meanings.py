@@ -10,7 +10,7 @@ EVENTS: Final = {
     "daemon.stopped": "It has ended, and why.",
     "daemon.state": "Somebody sent SIGUSR1: everything that may tell why it does what it does.",
     "daemon.hung": "The engine does not go on; where a watchdog watches, it ends the daemon and starts another.",
-    "scan.finished": "Every source was looked at: at a start, and after a change of `kahnd.toml`.",
+    "scan.finished": "Every source was looked at: at a start, and after a change of rules, ignore files or plug-ins.",
     "watch.batch": "Files were saved, and some have other bytes than before. A save that changes nothing is no line.",
     "watch.overflow": "More happened than the kernel's queue holds; everything is looked at.",
     "watch.renewed": "The watch was begun anew, since it had come to an end or a folder is another than before.",

@@ -40,8 +40,8 @@ def kind(given: inspect.Type) -> str:
 
 def _range(given: inspect.IntType | inspect.FloatType) -> str:
     if given.gt is not None:
-        return f" above {given.gt:,g}, {given.le:,g} at the most"
-    return "" if given.ge is None else f", {given.ge:,g} to {given.le:,g}"
+        return f" above {given.gt:,.15g}, {given.le:,.15g} at the most"
+    return "" if given.ge is None else f", {given.ge:,.15g} to {given.le:,.15g}"
 
 
 def _either(words: Sequence[str]) -> str:

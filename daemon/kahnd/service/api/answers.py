@@ -10,7 +10,7 @@ from aiohttp import web
 
 from kahnd import __version__
 from kahnd.core.model import Problem
-from kahnd.errors import KahndError, StoreError, UsageError
+from kahnd.errors import KahndError, NoDaemonError, StoreError, UsageError
 from kahnd.service.api import shapes
 from kahnd.service.api.shapes import encoded
 
@@ -35,8 +35,8 @@ def whole(answer: shapes.Answer) -> web.Response:
 
 
 def refusal(error: RefusedError) -> web.Response:
-    """An error that is the request's own."""
-    body = encoded(told((error.problem,), UsageError.exit_code))
+    """An error that is the request's own, or (5xx) one of the daemon, which so does not answer."""
+    body = encoded(told((error.problem,), _exit_code(error.status)))
     return web.Response(status=error.status, body=body, headers={**_JSON, **error.headers})
 
 
@@ -57,7 +57,11 @@ def told(problems: Sequence[Problem], exit_code: int) -> shapes.Error:
 
 def raw(status: HTTPStatus, message: str, remedy: str) -> bytes:
     """A whole answer as it goes over the wire, to somebody who is not listened to; the connection ends with it."""
-    body = encoded(told((Problem(message, remedy=remedy),), UsageError.exit_code))
+    body = encoded(told((Problem(message, remedy=remedy),), _exit_code(status)))
     headers = {**_JSON, "Content-Length": str(len(body)), "Connection": "close"}
     lines = [f"HTTP/1.1 {status} {status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def _exit_code(status: HTTPStatus) -> int:
+    return NoDaemonError.exit_code if status >= HTTPStatus.INTERNAL_SERVER_ERROR else UsageError.exit_code

@@ -15,7 +15,7 @@ class Bounds:
     """
 
     connections: int = 64
-    line_bytes: int = 1 << 16
+    line_bytes: int = 1 << 20
     body_bytes: int = 1 << 20
     head_s: float = 10
     body_s: float = 10

@@ -72,9 +72,10 @@ class Speaker(web.RequestHandler):
         self._end: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Until the first request is there, time runs."""
+        """Until the first request is there, time runs. An answer is over once the kernel has all of it."""
         super().connection_made(transport)
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream's is
+        transport.set_write_buffer_limits(high=0)
         self._end = asyncio.get_running_loop().call_later(self._head_s, transport.abort)
 
     def begun(self) -> None:

@@ -22,7 +22,7 @@ from kahnd.service.api.bounds import USUAL, Bounds
 from kahnd.service.api.gate import Gate, Speaker
 from kahnd.service.api.listener import bound
 from kahnd.service.api.routes import A, Q, Route, fields_of
-from kahnd.service.api.streams import Trouble, Writing, events, lines
+from kahnd.service.api.streams import Trouble, Writing, events, lines, whole
 from kahnd.service.broadcast import Broadcast
 from kahnd.service.paths import socket_path
 
@@ -132,7 +132,14 @@ class _Api:
         return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=most)
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """The answer; an error too."""
+        """The answer, sent; an error too."""
+        response = await self._answered(request)
+        if isinstance(response, web.Response):
+            with suppress(ConnectionError):  # nobody is there to be told anything
+                await whole(request, response, self._bounds)
+        return response
+
+    async def _answered(self, request: web.BaseRequest) -> web.StreamResponse:
         try:
             _admit(request)
             return await self._handler(request)(request)
@@ -167,7 +174,7 @@ class _Api:
             asked = await self._asked(route, request)
             timeout_s = asked.timeout if isinstance(asked, shapes.WaitRequest) else None
             writing = Writing(request, route.form, self._bounds)
-            with suppress(ConnectionError):  # nobody is there to be told anything
+            with suppress(ConnectionError):  # likewise
                 await lines(writing, lambda on_progress: ask(asked, on_progress), trouble, timeout_s)
             return writing.response
 

@@ -64,7 +64,9 @@ class Problem(Answer, frozen=True):
 class Refusal(Problem, frozen=True, kw_only=True):
     """The first problem, all of them, and the exit code that a command ends with for it."""
 
-    exit_code: Annotated[int, Meta(description="2 usage or configuration, 4 no daemon or not in time, 5 the store.")]
+    exit_code: Annotated[
+        int, Meta(description="2 usage or configuration, 4 no daemon, no answer or not in time, 5 the store.")
+    ]
     problems: tuple[Problem, ...]
 
 

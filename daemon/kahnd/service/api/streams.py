@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import anyio
@@ -48,11 +48,25 @@ class Writing:
 
     async def write(self, data: bytes) -> None:
         """Send this much. Raises ConnectionError where nobody is there to read it."""
-        with anyio.move_on_after(self._bounds.stuck_s):
+        with _reading(self._request, self._bounds):
             await self.response.write(data)
-            return
-        if self._request.transport:
-            self._request.transport.abort()
+
+
+async def whole(request: web.BaseRequest, response: web.Response, bounds: Bounds) -> None:
+    """Send an answer that does not go on. Raises ConnectionError where nobody is there to read it."""
+    with _reading(request, bounds):
+        await response.prepare(request)
+        await response.write_eof()
+
+
+@contextmanager
+def _reading(request: web.BaseRequest, bounds: Bounds) -> Iterator[None]:
+    """Hang up on who does not read what is written meanwhile, and raise ConnectionError."""
+    with anyio.move_on_after(bounds.stuck_s) as limit:
+        yield
+    if limit.cancelled_caught:
+        if request.transport:
+            request.transport.abort()
         raise ConnectionResetError("the client does not read")
 
 
