@@ -46,13 +46,15 @@ class _Listener(socket.socket):
 
 def bound(path: Path) -> socket.socket:
     """A socket there, that only its owner can open; one that was left there goes. Raises UsageError, PlaceError."""
+    place = path.parent
     try:
-        _make_private(path.parent)
+        _make_private(place)
+        place = path
         listener = _Listener(socket.AF_UNIX, socket.SOCK_STREAM)
         _bind(listener, path)
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "see to space and permissions there")
-        raise unkept("the control socket can't be made", path, remedy, error) from error
+        raise unkept("the control socket can't be made", place, remedy, error) from error
     return listener
 
 
