@@ -77,7 +77,7 @@ def test_a_daemon_whose_project_is_removed_ends_and_says_so(project: Project) ->
     project.write("docs/a.txt", "A")
     with project.daemon() as daemon:
         _remove(project.root, project.root)
-        assert daemon._process.wait(20) == 2
+        assert daemon._process.wait(20) == 5
         assert "the project's folder is gone" in daemon.told
         assert "Traceback" not in daemon.told
     assert not project.root.exists()
