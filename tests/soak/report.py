@@ -21,7 +21,8 @@ second: pages, lists, partials, titles, renamed files, broken pages and their me
 `kahnd.toml`. After each, all outputs that it reaches must be new before the next; the time until the last of them is
 counted. Memory is the proportional set (PSS). Descriptors are the daemon's; those that the database's engine keeps, of
 its own files and of every process that it saw on the machine, are told by themselves. A thing is flat where the last
-third of the run is within a bound of the first.
+third of the run is within a bound of the first. The daemon's memory goes up and down, since its database is opened anew
+after it has written 32 MB, and written anew once it is large: what it comes back to must stay, or there is a leak.
 """
 
 

@@ -64,6 +64,10 @@ def _median(of: Callable[[Sample], float]) -> Callable[[Sequence[Sample]], float
     return lambda some: median(of(each) for each in some)
 
 
+def _least(of: Callable[[Sample], float]) -> Callable[[Sequence[Sample]], float]:
+    return lambda some: min(of(each) for each in some)
+
+
 def _most(of: Callable[[Sample], float]) -> Callable[[Sequence[Sample]], float]:
     return lambda some: max(of(each) for each in some)
 
@@ -73,7 +77,7 @@ def _latency(share: float) -> Callable[[Sequence[Sample]], float]:
 
 
 QUANTITIES: Final = (
-    Quantity("memory of the daemon, median", "MB", Bound(1.1, 8), _median(lambda each: each.daemon_mb)),
+    Quantity("memory of the daemon, at the least", "MB", Bound(1.1, 8), _least(lambda each: each.daemon_mb)),
     Quantity("memory with its workers, median", "MB", Bound(1.1, 8), _median(lambda each: each.family_mb)),
     Quantity("descriptors, at the most", "", Bound(1, 2), _most(lambda each: each.descriptors)),
     Quantity("the database engine's, at the most", "", Bound(1.1, 16), _most(lambda each: each.engine_descriptors)),
