@@ -194,23 +194,6 @@ def test_a_reader_that_stalls_holds_up_neither_the_daemon_nor_its_end(
     assert project.log()[-1]["event"] == "daemon.stopped"
 
 
-@pytest.mark.parametrize("form", ["--plain", "--problems"])
-def test_a_reader_that_has_gone_does_not_change_the_exit_code(
-    project: Project, full_pipe: tuple[FileIO, FileIO], form: str
-) -> None:
-    reader, writer = full_pipe
-    daemon = project.begin("run", form, stdout=writer.fileno())
-    try:
-        reader.close()
-        writer.close()
-        eventually(lambda: project.status(code=None)["state"] == "idle", "it answers")
-        daemon.send_signal(signal.SIGTERM)
-        assert daemon.wait(DEADLINE_S) == 0
-    finally:
-        daemon.kill()
-        daemon.wait()
-
-
 def test_a_saved_change_of_the_log_takes_effect_and_the_new_file_is_no_document(project: Project) -> None:
     with project.daemon():
         rules = project.read("kahnd.toml")
