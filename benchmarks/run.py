@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -68,8 +69,9 @@ def _arguments() -> argparse.Namespace:
 def _main() -> int:
     given = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started ends, and what was written goes
-    run = bench.QUICK if given.quick else bench.FULL
-    figures = Figures(tuple(measured(run, given.only or list(SCENARIOS))))
+    with tempfile.TemporaryDirectory(prefix="kahnd-bench-") as place:
+        run = bench.quick(Path(place)) if given.quick else bench.full(Path(place))
+        figures = Figures(tuple(measured(run, given.only or list(SCENARIOS))))
     judged = [goal for goal in goals.goals(figures, run.sizes) if goal.limit.figure.absent != NOT_MEASURED]
     print(f"\n{report.table(goals.HEAD, goals.rows(judged))}")
     if given.write or not (given.quick or given.only):

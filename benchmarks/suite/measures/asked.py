@@ -27,15 +27,15 @@ def commands(bench: Bench) -> Iterator[Figure]:
 
 
 def _measured(bench: Bench, size: int) -> Iterator[Figure]:
-    with bench.folder() as root:
-        corpus = pages.for_kahnd(root, "pages", pages.layers(size))
-        with Kahnd().watch(corpus):
-            for command in COMMANDS:
-                words = [command, corpus.rendered[0]] if command == "why" else [command]
-                once = partial(_milliseconds, corpus, words)
-                once(-1)  # afterwards there is what Python keeps of what it has compiled
-                values = bench.repeat(bench.effort.edits, once)
-                yield Figure(f"kahnd {command}", corpus.sort, size, "kahnd", "ms", values)
+    root = bench.folder()
+    corpus = pages.for_kahnd(root, "pages", pages.layers(size))
+    with Kahnd().watch(corpus):
+        for command in COMMANDS:
+            words = [command, corpus.rendered[0]] if command == "why" else [command]
+            once = partial(_milliseconds, corpus, words)
+            once(-1)  # afterwards there is what Python keeps of what it has compiled
+            values = bench.repeat(bench.effort.edits, once)
+            yield Figure(f"kahnd {command}", corpus.sort, size, "kahnd", "ms", values)
 
 
 def _milliseconds(corpus: Corpus, words: list[str], _number: int) -> float:

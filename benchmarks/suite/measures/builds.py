@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from suite.corpora.corpus import Corpus
@@ -30,13 +30,11 @@ class Built:
 
 
 def forget(corpus: Corpus) -> None:
-    """Make a corpus as it was before any build."""
+    """Make a corpus as it was before any build; what was built is put aside."""
+    aside = Path(tempfile.mkdtemp(prefix="aside-", dir=corpus.root.parent))
     for name in MADE:
-        path = corpus.root / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        if (corpus.root / name).exists():
+            (corpus.root / name).rename(aside / name)
 
 
 def cold(tool: Tool, corpus: Corpus) -> Built:

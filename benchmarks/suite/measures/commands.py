@@ -59,8 +59,8 @@ def _by_all(bench: Bench, documents: int, shape: Shape, *, thorough: bool) -> It
     """Each in a corpus of its own, so that none sees another's outputs."""
 
     def on(measure: Measure) -> Iterator[Figure]:
-        with bench.folder() as root:
-            yield from measure(Case(bench, commands.write(root, documents, shape), thorough))
+        root = bench.folder()
+        yield from measure(Case(bench, commands.write(root, documents, shape), thorough))
 
     yield from guarded(partial(on, _kahnd), Kahnd(), shape, documents)
     large = documents > bench.sizes.middle

@@ -32,10 +32,10 @@ def _shape(bench: Bench, shape: Shape) -> Iterator[Figure]:
 
 def _makespan_s(bench: Bench, graph: Skewed) -> float:
     kahnd = Kahnd()
-    with bench.folder() as root:
-        corpus = skewed.write(root, graph)
-        builds.cold(kahnd, corpus)
-        with kahnd.watch(corpus) as daemon:
-            saves = Saves(kahnd, corpus, daemon)
-            replace(root / TICK, "tock\n")
-            return saves.measured(time.perf_counter(), corpus.rendered) / 1000
+    root = bench.folder()
+    corpus = skewed.write(root, graph)
+    builds.cold(kahnd, corpus)
+    with kahnd.watch(corpus) as daemon:
+        saves = Saves(kahnd, corpus, daemon)
+        replace(root / TICK, "tock\n")
+        return saves.measured(time.perf_counter(), corpus.rendered) / 1000

@@ -49,8 +49,8 @@ def _both(bench: Bench, sort: str, written: Pages, measure: Measure, hugo: Hugo 
     for tool, write in spelt:
 
         def one(tool: Watching = tool, write: Write = write) -> Iterator[Figure]:
-            with bench.folder() as root:
-                yield from measure(bench, tool, write(root, sort, written))
+            root = bench.folder()
+            yield from measure(bench, tool, write(root, sort, written))
 
         yield from guarded(one, tool, sort, count)
 
