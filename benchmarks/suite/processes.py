@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -56,36 +57,63 @@ def cpu_s(pids: Iterable[int]) -> float:
     return sum(sum(map(int, _stat(pid)[_UTIME : _UTIME + 4])) for pid in pids) / _TICKS
 
 
+def cpu_of_ended() -> float:
+    """The processor time of all of this process's children that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def _stat(pid: int) -> list[str]:
+    return _times(Path(f"/proc/{pid}/stat"))[1]
+
+
+def _times(stat: Path) -> tuple[str, list[str]]:
+    """The name of a process or thread, and what stands behind it."""
     with suppress(*_GONE):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return []
+        head, _, rest = stat.read_text().rpartition(")")
+        return head.partition("(")[2], rest.split()
+    return "", []
 
 
-class Peak:
-    """The most that a process and its descendants held, as far as looks every `SAMPLE_S` show it."""
+def _by_thread(pid: int) -> dict[str, float]:
+    """A process's own processor time, by the names of its threads; empty where it is gone."""
+    found: dict[str, float] = {}
+    with suppress(*_GONE):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            name, times = _times(task / "stat")
+            found[name] = found.get(name, 0) + sum(map(int, times[_UTIME : _UTIME + 2])) / _TICKS
+    return found
+
+
+class Seen:
+    """What a process and its descendants used, as far as looks every `SAMPLE_S` show it.
+
+    `mb`: the most that all of them held; `by_thread`: what the process's own threads have used.
+    """
 
     def __init__(self) -> None:
         self.mb = 0.0
+        self.by_thread: dict[str, float] = {}
 
     def look(self, pid: int) -> None:
         """Look once."""
         self.mb = max(self.mb, resident_mb(family(pid)))
+        self.by_thread = _by_thread(pid) or self.by_thread
 
 
 @contextmanager
-def peak_of(pid: int) -> Iterator[Peak]:
+def seen_of(pid: int) -> Iterator[Seen]:
     """Look for as long as the block runs."""
-    peak, over = Peak(), threading.Event()
+    seen, over = Seen(), threading.Event()
 
     def watch() -> None:
         while not over.wait(SAMPLE_S):
-            peak.look(pid)
+            seen.look(pid)
 
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        yield peak
+        yield seen
     finally:
         over.set()
         thread.join()

@@ -5,28 +5,37 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from suite.corpora.corpus import Corpus
-from suite.figures import Figure
+from suite.figures import Figure, Unit
 from suite.look import WrongError, identities, identity
-from suite.processes import peak_of
+from suite.processes import cpu_of_ended, seen_of
 from suite.tools.kahnd import Kahnd, rendered_last
 from suite.tools.tool import Tool
 
 MADE: Final = (".kahnd", "site", "out", "public", "resources", ".ninja_log", ".ninja_deps", ".tup", ".hugo_build.lock")
 """What any of the tools leaves in a corpus; without it, it is as written."""
 
+DATABASE: Final = ("tokio", "surreal")
+"""How the names of its threads begin."""
+
 
 @dataclass(frozen=True)
 class Built:
-    """A build's seconds, and the most that its processes held."""
+    """A build's seconds, the most that its processes held, and the processor time they took.
+
+    Of that time `own_s` is of the tool's process, and of that `database_s` of the threads of kahnd's database.
+    """
 
     seconds: float
     peak_mb: float
+    cpu_s: float
+    own_s: float
+    database_s: float
 
 
 def forget(corpus: Corpus) -> None:
@@ -56,15 +65,16 @@ def _check_log(tool: Tool, corpus: Corpus, rendered: int) -> None:
 
 def _run(tool: Tool, corpus: Corpus) -> Built:
     with tempfile.TemporaryFile() as told:
-        began = time.perf_counter()
+        began, before = time.perf_counter(), cpu_of_ended()
         process = subprocess.Popen(tool.words, cwd=corpus.root, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
-        with peak_of(process.pid) as peak:
+        with seen_of(process.pid) as seen:
             process.wait()
             seconds = time.perf_counter() - began
         if process.returncode:
             told.seek(0)
             raise WrongError(f"{tool.name}: exit code {process.returncode}: {told.read()[-600:].decode()}")
-    return Built(seconds, peak.mb)
+    own, database = seen.by_thread, (time for name, time in seen.by_thread.items() if name.startswith(DATABASE))
+    return Built(seconds, seen.mb, cpu_of_ended() - before, sum(own.values()), sum(database))
 
 
 def null(tool: Tool, corpus: Corpus) -> float:
@@ -89,6 +99,18 @@ def null_start(corpus: Corpus) -> float:
         return daemon.start_s
 
 
-def figure(measure: str, corpus: Corpus, tool: Tool, seconds: Sequence[float]) -> Figure:
-    """Seconds, named."""
-    return Figure(measure, corpus.sort, len(corpus.rendered), tool.name, "s", tuple(seconds))
+def figures(corpus: Corpus, tool: Tool, built: Sequence[Built]) -> Iterator[Figure]:
+    """Of cold builds: how long they took, and what of the machine."""
+    yield _figure("cold build", corpus, tool, "s", [each.seconds for each in built])
+    yield _figure("cold build's memory", corpus, tool, "MB", [each.peak_mb for each in built])
+    yield _figure("cold build's CPU", corpus, tool, "s", [each.cpu_s for each in built])
+    if isinstance(tool, Kahnd):
+        of_daemon = [each.own_s - each.database_s for each in built]
+        yield _figure("cold build's CPU, daemon", corpus, tool, "s", of_daemon)
+        yield _figure("cold build's CPU, database", corpus, tool, "s", [each.database_s for each in built])
+        of_workers = [each.cpu_s - each.own_s for each in built]
+        yield _figure("cold build's CPU, workers", corpus, tool, "s", of_workers)
+
+
+def _figure(measure: str, corpus: Corpus, tool: Tool, unit: Unit, values: Sequence[float]) -> Figure:
+    return Figure(measure, corpus.sort, len(corpus.rendered), tool.name, unit, tuple(values))

@@ -14,6 +14,7 @@ from suite.corpora.corpus import Corpus
 from suite.figures import Figure, Unit
 from suite.measures import builds, resident, saves
 from suite.measures.guard import guarded
+from suite.processes import cpu_of_ended
 from suite.tools import bare
 from suite.tools.entr import Entr
 from suite.tools.kahnd import Kahnd
@@ -35,9 +36,10 @@ class Case:
         """Of this corpus."""
         return Figure(measure, self.corpus.sort, len(self.corpus.rendered), tool, unit, values)
 
-    def cold(self, once: Callable[[], float]) -> tuple[float, ...]:
-        """Seconds from nothing, as often as it is to be."""
-        return tuple(once() for _ in range(self.bench.effort.builds if self.thorough else 1))
+    @property
+    def builds(self) -> int:
+        """How often it is built from nothing."""
+        return self.bench.effort.builds if self.thorough else 1
 
 
 Measure = Callable[[Case], Iterator[Figure]]
@@ -109,14 +111,16 @@ def _bare(case: Case) -> Iterator[Figure]:
         return time.perf_counter() - began
 
     chosen = saves.leaves(corpus, case.bench.effort.edits)
+    before = cpu_of_ended()
     yield case.figure("cold build", bare.NAME, "s", (seconds(frozenset(corpus.needs)),))
+    yield case.figure("cold build's CPU", bare.NAME, "s", (cpu_of_ended() - before,))
     edits = case.bench.repeat(len(chosen), lambda number: seconds(corpus.affected_by(chosen[number])) * 1000)
     yield case.figure("leaf edit", bare.NAME, "ms", edits)
 
 
 def _builds(case: Case, tool: Tool) -> Iterator[Figure]:
     bench, corpus = case.bench, case.corpus
-    yield case.figure("cold build", tool.name, "s", case.cold(lambda: builds.cold(tool, corpus).seconds))
+    yield from builds.figures(corpus, tool, [builds.cold(tool, corpus) for _ in range(case.builds)])
     nulls = bench.repeat(bench.effort.builds, lambda _: builds.null(tool, corpus))
     yield case.figure("null build", tool.name, "s", nulls)
 

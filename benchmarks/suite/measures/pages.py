@@ -56,10 +56,7 @@ def _both(bench: Bench, sort: str, written: Pages, measure: Measure, hugo: Hugo 
 
 
 def _builds(bench: Bench, tool: Watching, corpus: Corpus) -> Iterator[Figure]:
-    built = [builds.cold(tool, corpus) for _ in range(bench.effort.builds)]
-    yield builds.figure("cold build", corpus, tool, [each.seconds for each in built])
-    peaks = tuple(each.peak_mb for each in built)
-    yield Figure("cold build's memory", corpus.sort, len(corpus.rendered), tool.name, "MB", peaks)
+    yield from builds.figures(corpus, tool, [builds.cold(tool, corpus) for _ in range(bench.effort.builds)])
 
 
 def _builds_and_edits(bench: Bench, tool: Watching, corpus: Corpus) -> Iterator[Figure]:

@@ -35,19 +35,28 @@ class Colouring:
 
     def _lines(self, tokens: Iterable[tuple[_TokenType, str]]) -> str:
         pieces: list[str] = []
+        put, openers = pieces.append, self._openers
         opened = None  # the span that is open, empty for text without one; None where a line begins
         for kind, value in tokens:
-            opener = self._openers[kind]
-            for number, part in enumerate(_escaped(value).split("\n")) if "\n" in value else ((0, _escaped(value)),):
-                if number:
-                    pieces.append("</span>\n" if opened else "\n")
+            # Hardly ever: the looks take less.
+            text = _escaped(value) if "&" in value or "<" in value or ">" in value else value
+            opener = openers[kind]
+            if "\n" in text:
+                *lines, text = text.split("\n")
+                for line in lines:
+                    if line and opener != opened:
+                        put("</span>" + opener if opened else opener)
+                        opened = opener
+                    put(line)
+                    put("</span>\n" if opened else "\n")
                     opened = None
-                if part and opener != opened:
-                    pieces.append("</span>" + opener if opened else opener)
+            if text:
+                if opener != opened:
+                    put("</span>" + opener if opened else opener)
                     opened = opener
-                pieces.append(part)
+                put(text)
         if opened is not None:
-            pieces.append("</span>\n" if opened else "\n")
+            put("</span>\n" if opened else "\n")
         return "".join(pieces)
 
 
@@ -70,9 +79,7 @@ def _formatted(formatter: HtmlFormatter[str], *tokens: tuple[_TokenType, str]) -
 
 
 def _escaped(value: str) -> str:
-    if "&" in value or "<" in value or ">" in value:  # hardly ever: the looks take less
-        return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return value
+    return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _lexer(language: str) -> Lexer | None:
