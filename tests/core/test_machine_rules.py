@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from core.world import LAYOUT, PAGES_ALONE, World, at_rest
+import pytest
+
+from core.world import ELSEWHERE, LAYOUT, PAGES_ALONE, World, at_rest
 from kahnd.core.model import Status
 from kahnd.core.rules import Layout
 
@@ -26,3 +28,21 @@ def test_an_output_that_is_made_again_is_as_good_as_it_was() -> None:
     restarted(world, PAGES_ALONE)
     assert restarted(world, LAYOUT) == ["docs/c.cmd"]
     assert world.status("docs/a.md") is Status.DONE
+
+
+@pytest.mark.parametrize(("layout", "url"), [(PAGES_ALONE, None), (ELSEWHERE, "site/else/c.out")])
+def test_the_url_of_what_could_never_be_rendered_follows_its_rule(layout: Layout, url: str | None) -> None:
+    world = at_rest({"docs/a.md": "url docs/c.cmd", "docs/c.cmd": "fail"})
+    assert restarted(world, layout) == ["docs/a.md"]
+    assert world.outputs.texts["site/a.html"] == f"[{url}]"
+    assert restarted(world, LAYOUT) == ["docs/a.md"]
+    assert world.outputs.texts["site/a.html"] == "[site/c.out]"
+
+
+def test_the_url_of_what_fails_where_it_is_now_is_again_that_of_its_last_good_output() -> None:
+    world = at_rest({"docs/a.md": "url docs/c.cmd", "docs/c.cmd": "x"})
+    world.write("docs/c.cmd", "fail")
+    restarted(world, ELSEWHERE)
+    assert world.outputs.texts["site/a.html"] == "[site/else/c.out]"
+    assert restarted(world, LAYOUT) == ["docs/a.md"]
+    assert world.outputs.texts["site/a.html"] == "[site/c.out]"
