@@ -63,7 +63,6 @@ USED: Final = MappingProxyType(
 """What of another document a line uses, where it is not all; a page's title is its first line, its text the rest."""
 EACH: Final = MappingProxyType({"pages": "page", "titles": "title"})
 DYNAMIC: Final = MappingProxyType({"find": "include", "find-output": "output"})
-RENDERED: Final = (".md", ".cmd", ".alt")
 DEEPEST: Final = 20
 """How deep texts may include texts, before a rendering counts as going round."""
 
@@ -80,7 +79,7 @@ def scan(text: str, document: str = "") -> tuple[Dependency, ...]:
     return tuple(
         Dependency(
             collection_id(rest) if word in EACH else DocumentId(rest),
-            _kind(word, rest, document),
+            _kind(word, document),
             line,
             sure=word != "maybe",
         )
@@ -95,10 +94,10 @@ def look(text: str, document: str = "") -> Scan:
     return Scan(scan(text, document), Facets(hash_of(""), hash_of(rest), hash_of(title)))
 
 
-def _kind(word: str, target: str, document: str) -> Kind:
-    """A command is given the file that a document renders to."""
+def _kind(word: str, document: str) -> Kind:
+    """A command is given the file that a document is, or renders to."""
     kind = STATIC[word]
-    return Kind.OUTPUT if kind.of_source and document.endswith(".cmd") and target.endswith(RENDERED) else kind
+    return Kind.DECLARED if kind.of_source and document.endswith(".cmd") else kind
 
 
 def hash_of(text: str) -> Digest:

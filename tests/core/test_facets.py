@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kahnd.core.facets import ABSENT, UNREADABLE, compare
+from kahnd.core.facets import ABSENT, UNREADABLE, UNRENDERED, compare
 from kahnd.core.model import Facet
 
 
@@ -21,6 +21,7 @@ from kahnd.core.model import Facet
         (ABSENT, "title=1 site/a.html", (None, "1", ())),
         ("title=1 ", None, ("1", None, ())),
         ("11", UNREADABLE, ("11", None, ())),
+        ("output=11 ", UNRENDERED, ("11", None, ())),
         (None, "11 ", (None, "11", ())),
     ],
 )

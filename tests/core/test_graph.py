@@ -3,10 +3,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE
+from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE, PAGES_ALONE
 from kahnd.core.facets import ABSENT
 from kahnd.core.graph import Graph
 from kahnd.core.model import (
@@ -91,6 +92,14 @@ def test_what_connecting_changes_turns_the_old_edges_into_the_new_in_order(
     stored |= dict.fromkeys(edges.add)
     assert list(stored) == list(dict.fromkeys(after))
     assert graph[A].dependencies == tuple(stored)
+
+
+@pytest.mark.parametrize("used", [(), (Facet.OUTPUT,), (Facet.URL,)])
+def test_what_no_rule_renders_has_no_output_to_use_whatever_its_bytes_are(used: tuple[Facet, ...]) -> None:
+    output = Dependency(D, Kind.OUTPUT, facets=frozenset(used))
+    rendered = graph_of(facts(D, content_hash="same", effective_hash="same"))
+    plain = Graph(PAGES_ALONE, Snapshot((facts(D, content_hash="same", effective_hash="same"),)))
+    assert plain.hash_of(output) != rendered.hash_of(output)
 
 
 def test_connecting_to_the_same_changes_nothing() -> None:

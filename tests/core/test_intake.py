@@ -27,6 +27,7 @@ class Looked:
             content_hash=facts.content_hash,
             last_rendered_hash=facts.content_hash,
             recipe_hash=facts.recipe_hash,
+            last_recipe_hash=facts.recipe_hash,
             output=OutputPath(output),
         )
         self.graph.put(done)

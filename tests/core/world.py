@@ -64,6 +64,9 @@ PAGE_RULE: Final = Rule(0, "docs/**/*.md", "page", "{dir}/{stem}.html", recipe=D
 COMMAND_RULE: Final = Rule(1, "docs/**/*.cmd", "command", "{dir}/{stem}.out", recipe=Digest("command 1"))
 RIVAL_RULE: Final = Rule(2, "docs/**/*.alt", "page", "{dir}/{stem}.html", recipe=Digest("rival 1"), judges_missing=True)
 LAYOUT: Final = Layout(("docs",), "site", (PAGE_RULE, COMMAND_RULE, RIVAL_RULE))
+PAGES_ALONE: Final = replace(LAYOUT, rules=(PAGE_RULE,))
+ELSEWHERE: Final = replace(LAYOUT, rules=(PAGE_RULE, replace(COMMAND_RULE, output="else/{stem}.out"), RIVAL_RULE))
+"""Commands' outputs lie in another folder."""
 
 
 def now(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -155,3 +155,15 @@ def test_another_source_folder_takes_effect_at_once(daemon: Daemon) -> None:
     assert project.output("c.txt") == "C"
     with project.renders("more/d.txt"):
         project.write("more/d.txt", "D")
+
+
+@pytest.mark.parametrize(
+    "text", ['{% include "/more/c.txt" %}', '{% for each in pages("/more/*") %}{{ each.text }}{% endfor %}']
+)
+def test_another_source_folder_mends_what_names_a_document_there(daemon: Daemon, text: str) -> None:
+    project = daemon.project
+    project.write_all({"more/c.txt": "C", "docs/b.txt": text})
+    assert "'more'" in project.wait(code=1)["failed"][0]["remedy"]
+    project.write("kahnd.toml", GOOD.replace('["docs"]', '["docs", "more"]'))
+    project.wait()
+    assert project.output("b.txt") == "C"

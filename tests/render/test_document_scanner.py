@@ -55,8 +55,11 @@ def test_a_template_no_rule_fits_is_scanned_as_one(scanner: DocumentScanner) -> 
 
 def test_a_command_is_scanned_by_its_rules_expressions(scanner: DocumentScanner) -> None:
     text = "needs b.csv\nneeds a.sum\nneeds b.csv\nneeds ../../x needs /other/x"
-    assert _found(scanner, "docs/in/x.sum", text) == [("docs/in/b.csv", Kind.INCLUDE), ("docs/in/a.sum", Kind.OUTPUT)]
-    assert _found(scanner, "docs/_part.sum", "needs b.csv") == [("docs/b.csv", Kind.INCLUDE)]
+    assert _found(scanner, "docs/in/x.sum", text) == [
+        ("docs/in/b.csv", Kind.DECLARED),
+        ("docs/in/a.sum", Kind.DECLARED),
+    ]
+    assert _found(scanner, "docs/_part.sum", "needs b.csv") == [("docs/b.csv", Kind.DECLARED)]
 
 
 @pytest.mark.parametrize(

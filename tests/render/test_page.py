@@ -202,6 +202,11 @@ def test_a_collection_that_is_not_given_is_asked_for(shop: Workshop) -> None:
     assert "<p>3</p>" in shop.text("docs/a.md", "docs/posts/*.md")
 
 
+def test_a_collection_outside_of_the_sources_is_reported_as_one(shop: Workshop) -> None:
+    shop.write("docs/a.md", '{{ pages("/other/*.md") | length }}')
+    assert shop.reads("docs/a.md") == [("/other/*.md", Kind.COLLECTION)]
+
+
 def test_keys_of_mixed_types_sort_without_a_crash(shop: Workshop) -> None:
     for number, value in enumerate(
         ["7", "'text'", "2026-01-01", "[1]", "2026-01-01 10:00:00", "true", "null", "{a: 1}"]

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from kahnd.core.digest import of_bytes
-from kahnd.core.model import Dependency, DocumentId, Kind
+from kahnd.core.model import Dependency, DocumentId, Failed, Kind
 from kahnd.render.overheard import Overheard
 from kahnd.render.parameters import PythonParameters, TemplateParameters
 from kahnd.render.registry import session_files
@@ -56,6 +56,24 @@ def test_what_it_asks_for_and_is_not_there_is_needed(plugged: Workshop) -> None:
     unmet = plugged.unmet("docs/a.in")
     assert unmet.needs == Dependency(DocumentId("docs/no.csv"), Kind.DATA)
     assert unmet.problem.file == "docs/a.in"
+
+
+@pytest.mark.parametrize(
+    ("expression", "dependency"),
+    [
+        ("document.output('words')", Dependency(DocumentId("docs/words"), Kind.OUTPUT)),
+        ("document.read('/other/words')", Dependency(DocumentId("other/words"), Kind.DISCOVERED)),
+    ],
+    ids=["an output that no rule makes", "outside of the sources"],
+)
+def test_what_another_config_could_give_it_is_reported(
+    plugged: Workshop, expression: str, dependency: Dependency
+) -> None:
+    plugged.write_all({"docs/words": "words", "other/words": "words"})
+    _returns(plugged, expression)
+    outcome = plugged.outcome("docs/a.in")
+    assert isinstance(outcome, Failed)
+    assert [(each.dependency, each.hash) for each in outcome.reads] == [(dependency, None)]
 
 
 def test_it_can_not_read_outside_of_the_project(plugged: Workshop) -> None:

@@ -1,7 +1,8 @@
 """What a rendering hangs on, as the text kept with its edge: a hash, or one for each facet used, and a place.
 
 `<hash> <place>` where all of a document counts, `title=<hash>,text=<hash> <place>` where facets do; the place is
-where it renders to, empty where that does not count. `<hash>,as=page` is an include without its front matter.
+where it renders to, empty where that does not count. `<hash>,as=page` is an include without its front matter. One word
+where there is nothing to use.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from kahnd.core.model import Facet, Facts, OutputPath
 
 ABSENT: Final = "missing"
 UNREADABLE: Final = "unreadable"
+UNRENDERED: Final = "unrendered"
 AS_PAGE: Final = ",as=page"
 _WHOLE: Final = ""
 
@@ -42,8 +44,8 @@ def compare(before: str | None, after: str | None) -> tuple[str | None, str | No
 
 
 def _parts(text: str | None) -> Mapping[str, str]:
-    """By facet; the hash of the whole has no name. Empty for what is not there, or can't be read."""
-    if text in {None, ABSENT, UNREADABLE}:
+    """By facet; the hash of the whole has no name. Empty for what is not there, or can't be used."""
+    if text in {None, ABSENT, UNREADABLE, UNRENDERED}:
         return {}
     hashes, _, place = (text or "").partition(" ")
     named = dict(each.rpartition("=")[::2] for each in hashes.split(",")) if hashes else {}

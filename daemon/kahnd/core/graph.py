@@ -11,7 +11,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from kahnd.core import digest
-from kahnd.core.facets import ABSENT, AS_PAGE, of_facets
+from kahnd.core.facets import ABSENT, AS_PAGE, UNRENDERED, of_facets
 from kahnd.core.model import (
     CONTENT_KINDS,
     SOURCE_KINDS,
@@ -219,6 +219,8 @@ class Graph:
             return ABSENT
         facts, kind = node.facts, dependency.kind
         if dependency.facets is not None:
+            if kind is Kind.OUTPUT and node.claim is None:
+                return UNRENDERED  # its own bytes may be those that a rule made of them
             return of_facets(facts, node.claim, dependency.facets)
         if kind in CONTENT_KINDS:
             return f"{facts.content_hash} {node.claim or ''}"

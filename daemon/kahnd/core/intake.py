@@ -137,12 +137,12 @@ class Intake:
         reason = NEW if facts.status is Status.MISSING else RECIPE if same else CONTENT
         edges, new = self._rewrite(sighting, replace(facts, recipe_hash=recipe))
         node = self._graph[sighting.document]
-        moved = facts.output is not None and facts.output != node.claim
-        noticed.note(Change(node.facts, edges, content=not same or moved or reason == NEW), reason)
+        content = reason != RECIPE or _may_have_moved(facts, node)
+        noticed.note(Change(node.facts, edges, content=content), reason)
         for each in new:
             noticed.note(Change(each, content=is_collection(each.id)), NEW)
         self._contest(node, noticed)
-        if moved and node.claim is None:
+        if node.claim is None:
             self._abandon(facts, noticed)
 
     def _rewrite(self, sighting: Sighting, facts: Facts) -> tuple[Edges, tuple[Facts, ...]]:
@@ -221,6 +221,13 @@ def _as_seen(facts: Facts, sighting: Sighting, scan: Scan) -> Facts:
         because=None,
         facets=scan.facets,
     )
+
+
+def _may_have_moved(before: Facts, node: Node) -> bool:
+    """Whether its rule may put it elsewhere now; where that was before is known of what its last recipe rendered."""
+    if before.recipe_hash == node.facts.recipe_hash:
+        return False
+    return before.recipe_hash != before.last_recipe_hash or before.output != node.claim
 
 
 def _as_sure(one: Dependency, other: Dependency) -> bool:

@@ -194,7 +194,7 @@ class Facts:
 class Change:
     """One document whose facts changed before any rendering: new bytes, new recipe, gone, or first heard of.
 
-    `content` says that its bytes (or its place) changed, so that content dependents are dirty too;
+    `content` says that its bytes changed, or its place may have, so that content dependents are dirty too;
     `forget` that nothing depends on it any more and its record goes.
     """
 

@@ -39,7 +39,7 @@ class CommandRenderer:
     """Keeps nothing between renderings but the environment that programs get."""
 
     name = "command"
-    version = "1"
+    version = "2"
     judges_missing = False
     parameters = CommandParameters
 
@@ -53,7 +53,7 @@ class CommandRenderer:
         return "fallback" if parameters.fallback and not _is_installed(self._root, parameters) else ""
 
     def scan(self, document: DocumentId, content: bytes, parameters: CommandParameters) -> Scan:
-        """What the rule's expressions find."""
+        """What the rule's expressions find, of one kind: what has a rule of its own may have none tomorrow."""
         text = content.decode(errors="replace")
         found = (each for expression in parameters.scan for each in re.finditer(expression, text, re.MULTILINE))
         placed = [(match.start(1), match[1]) for match in found if match[1]]
@@ -65,8 +65,7 @@ class CommandRenderer:
         target = resolve(path, document)
         if target is None or self._layout.source_of(target) is None:
             return None
-        rendered = self._layout.rule_of(DocumentId(target)) is not None
-        return Dependency(DocumentId(target), Kind.OUTPUT if rendered else Kind.INCLUDE, line)
+        return Dependency(DocumentId(target), Kind.DECLARED, line)
 
     def render(self, job: Job, parameters: CommandParameters) -> Outcome:
         """Run the command, or use the fallback where there is one and the program is not installed."""

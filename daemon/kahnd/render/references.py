@@ -141,7 +141,7 @@ class References:
     def pages(self, pattern: str, sort: str = "path", _place: tuple[str, int] = _NO_PLACE) -> list[Page]:
         """The pages that match, sorted by a front matter key, `title` or `path`; a leading `-` turns the order."""
         place = self._place(_place)
-        collection = collection_id(self._rendering.locate(pattern, place))
+        collection = collection_id(self._rendering.locate(pattern, place, Kind.COLLECTION))
         members = sorted(self._rendering.members(collection, place))
         self._rendering.note(Dependency(collection, Kind.COLLECTION, place.line), of_members(members))
         return by_key([self._read_page(member, place) for member in members if not self._is_partial(member)], sort)
@@ -151,10 +151,10 @@ class References:
         place = self._place(_place)
         target = self._rendering.locate(reference, place)
         dependency = Dependency(target, Kind.OUTPUT, place.line, facets=frozenset())
+        self._rendering.note(dependency)  # also if no rule renders it: one may come
         path = self._rendering.output_of(target, place)
         if not is_regular(self._rendering.root / path):
             raise self._rendering.missing(dependency, place)
-        self._rendering.note(dependency)
         url = self._using(dependency, Facet.URL, lambda: self._rendering.url_to(path))
         return Output(url, lambda: self._output_text(dependency, path, place))
 

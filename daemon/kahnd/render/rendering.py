@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from kahnd.core.digest import of_bytes
 from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Job, Kind, OutputPath, Problem, Read, Rendered
-from kahnd.core.rules import Layout, Rule, resolve
+from kahnd.core.rules import Layout, Rule, collection_id, resolve
 from kahnd.ports import PRESSING
 from kahnd.render.files import OutsideError, ProblemError, UnfitError, clear, read_inside, remedy_for
 
@@ -36,7 +36,7 @@ class Place:
 
 
 class Rendering:
-    """What a renderer knows of the run it is in. Every byte it gets is in the account, also when it fails."""
+    """What a renderer knows of the run it is in. Every byte it gets is in the account, and all it fails for want of."""
 
     def __init__(self, root: Path, layout: Layout, job: Job) -> None:
         self.root = root
@@ -89,14 +89,19 @@ class Rendering:
         problem = Problem("changed while it was rendered", self.job.document, 0, "it is rendered again")
         return UnmetError(Dependency(self.job.document, Kind.DISCOVERED), problem)
 
-    def locate(self, reference: object, place: Place) -> DocumentId:
-        """The document a reference means. Raises ProblemError where it can be none of the project's."""
+    def locate(self, reference: object, place: Place, kind: Kind = Kind.DISCOVERED) -> DocumentId:
+        """The document a reference means. Raises ProblemError where it can be none of the project's.
+
+        One outside of the sources is in the account, as of this kind: another config may make it a document.
+        """
         if not isinstance(reference, str) or not reference:
             raise ProblemError(Problem(f"{reference!r} is no path", place.file, place.line, "give a path as text"))
         target = resolve(reference, place.file)
         if target is None:
             raise ProblemError(_outside(reference, place))
         if self.layout.source_of(target) is None:
+            named = collection_id(target) if kind is Kind.COLLECTION else DocumentId(target)
+            self.note(Dependency(named, kind, place.line))
             folder, inner, _ = target.partition("/")
             remedy = f"add {folder!r} to `sources` in {CONFIG_FILE}" if inner else "move it into a source folder"
             raise ProblemError(Problem(f"{target} is in none of the project's sources", place.file, place.line, remedy))
