@@ -88,16 +88,19 @@ def _by_thread(pid: int) -> dict[str, float]:
 class Seen:
     """What a process and its descendants used, as far as looks every `SAMPLE_S` show it.
 
-    `mb`: the most that all of them held; `by_thread`: what the process's own threads have used.
+    `mb`: the most that all of them held; `own_s`: the processor time of the process itself; `by_thread`: that of its
+    threads, but for those that have ended.
     """
 
     def __init__(self) -> None:
         self.mb = 0.0
+        self.own_s = 0.0
         self.by_thread: dict[str, float] = {}
 
     def look(self, pid: int) -> None:
         """Look once."""
         self.mb = max(self.mb, resident_mb(family(pid)))
+        self.own_s = sum(map(int, _stat(pid)[_UTIME : _UTIME + 2])) / _TICKS or self.own_s
         self.by_thread = _by_thread(pid) or self.by_thread
 
 
