@@ -81,3 +81,27 @@ def test_a_cycle_by_a_document_s_own_bytes_is_not_run_into() -> None:
     world.save("docs/b.md", "needs docs/a.md")
     assert not world.running
     assert world.status("docs/a.md") is world.status("docs/b.md") is Status.FAILED
+
+
+def there_and_back(needed: str) -> World:
+    """What only a rendering tells is needed; that fails, and is saved as it was in one look with what it needs."""
+    world = at_rest({"docs/a.md": "find-output docs/b.md", "docs/b.md": "one"})
+    world.save("docs/a.md", "fail")
+    world.settle()
+    world.rendered.clear()
+    world.write("docs/a.md", "find-output docs/b.md")
+    world.write("docs/b.md", needed)
+    world.look()
+    world.settle()
+    return world
+
+
+@pytest.mark.parametrize("needed", ["two", "one ", "fail", "find-output docs/a.md", "output docs/a.md"])
+def test_a_need_that_the_last_good_rendering_tells_is_waited_for(needed: str) -> None:
+    world, other = there_and_back(needed), fresh({"docs/a.md": "find-output docs/b.md", "docs/b.md": needed})
+    assert {path for path, status in world.statuses().items() if status is Status.DONE} == set(other.rendered)
+    assert {path: world.outputs.texts[path] for path in other.outputs.texts} == other.outputs.texts
+
+
+def test_where_a_need_waited_for_comes_to_the_same_nothing_is_rendered_again() -> None:
+    assert there_and_back("one ").rendered == ["docs/b.md"]

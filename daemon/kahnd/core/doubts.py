@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from kahnd.core import verdict
 from kahnd.core.graph import Graph, Node
-from kahnd.core.model import Dependency, DocumentId
+from kahnd.core.model import Dependency, DocumentId, Status
 
 
 class Doubts:
@@ -24,6 +24,13 @@ class Doubts:
     def is_freed(self, document: DocumentId) -> bool:
         """Whether it is to be run though something it is said to need is not finished."""
         return document in self._freed
+
+    def has_to_wait(self, node: Node) -> bool:
+        """Whether something that it needs, as was told only now, is unfinished, and may yet come to something else."""
+        if self.is_freed(node.facts.id) or self._is_contested(node):
+            return False
+        needs = (self._graph.get(each.target) for each in node.dependencies if not each.kind.of_content)
+        return any(need is not None and need.status is Status.DIRTY for need in needs)
 
     def found(self, document: DocumentId) -> None:
         """A run has read all of it: what it needs is known."""
@@ -59,7 +66,10 @@ class Doubts:
     def _can_run(self, document: DocumentId, knot: frozenset[DocumentId]) -> bool:
         """Not one that is in the knot for sure, or whose output is contested."""
         node = self._graph[document]
-        return not verdict.is_tied(node, knot) and self._graph.claimants(node.claim) <= {document}
+        return not verdict.is_tied(node, knot) and not self._is_contested(node)
+
+    def _is_contested(self, node: Node) -> bool:
+        return not self._graph.claimants(node.claim) <= {node.facts.id}
 
 
 def is_kept(dependency: Dependency, node: Node) -> bool:

@@ -260,6 +260,14 @@ class Graph:
         known = node.facts.inputs_hash
         return known is not None and known == digest.of_inputs(self.inputs_of_trace(node))
 
+    def verified_trace(self, node: Node) -> tuple[Dependency, ...] | None:
+        """Where all is as its last good render had it, that tells what it needs, whatever was scanned or read since.
+
+        None where that is nothing new.
+        """
+        trace = tuple(node.hung_on.values())
+        return trace if trace != node.dependencies and self.is_as_rendered(node) else None
+
     def inputs_hash(self, node: Node) -> Digest:
         """The verifying trace of a node whose good render has just been remembered."""
         return digest.of_inputs(digest.inputs(node.facts.recipe_hash or "", _content(node), self.hashes_then(node)))

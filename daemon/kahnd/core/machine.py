@@ -279,7 +279,11 @@ class Machine:
 
     def _decide(self, node: Node) -> Iterable[Command]:
         document = node.facts.id
-        yield from self._retrace(node)
+        if (trace := self.graph.verified_trace(node)) is not None:
+            yield from self._connect(node, trace)
+            if self._doubts.has_to_wait(node):
+                self._enter([node])
+                return
         forced = self.is_forced(document) or self._doubts.is_freed(document)
         decision = verdict.decide(self.graph, node, forced=forced, doubtful=self._doubts.is_doubtful(node))
         self._doubts.decided(document)
@@ -296,11 +300,6 @@ class Machine:
                 yield from self._book.contested(node, problem, rival)
             case verdict.Fail(problem):
                 yield from self._book.fail(node, problem)
-
-    def _retrace(self, node: Node) -> Iterable[Command]:
-        """Where all is as its last good render had it, that tells what it needs, whatever was scanned or read since."""
-        if (trace := tuple(node.hung_on.values())) != node.dependencies and self.graph.is_as_rendered(node):
-            yield from self._connect(node, trace)
 
     def _stop(self, document: DocumentId) -> Iterable[Command]:
         """Whatever runs for this document is not wanted any more."""
