@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -254,6 +254,35 @@ def test_what_is_no_regular_file_is_no_document(project: Project) -> None:
     project.write("docs/well.txt", "well")
     project.build()
     assert project.outputs() == {"well.txt": b"well"}
+
+
+def _outside(path: Path) -> None:
+    path.symlink_to("/etc/passwd")
+
+
+def _too_large(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 257 << 20)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [(os.mkfifo, "no regular file"), (_outside, "out of the project"), (_too_large, "larger than 256 MiB")],
+    ids=["a named pipe", "a link out of the project", "too large"],
+)
+def test_what_only_rendering_tells_to_need_an_unfit_file_is_rendered_once_that_is_mended(
+    project: Project, spoil: Callable[[Path], None], words: str
+) -> None:
+    project.write("kahnd.toml", toml(PAGES))
+    project.write("docs/a.md", '{% set name = "x.csv" %}{% include name %}')
+    spoil(project.path("docs/x.csv"))
+    with project.daemon():
+        (failed,) = project.wait(code=1)["failed"]
+        assert words in failed["error"]
+        project.path("docs/x.csv").unlink()
+        project.write("docs/x.csv", "well")
+        project.wait()
+    assert "well" in project.output("a.html")
 
 
 def test_a_name_that_is_not_unicode_does_not_stop_the_rest(project: Project) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from kahnd.core import verdict
 from kahnd.core.graph import Graph
-from kahnd.core.model import DocumentId, Outcome, Problem
+from kahnd.core.model import DocumentId, Failed, Outcome, Problem, Read
 
 TRIES: Final = 5
 """How often a run's result may be dropped because its inputs changed under it, before it counts as failed."""
@@ -26,6 +27,8 @@ class Tries:
         tries = self._dropped[document]
         if tries > 1 and (unfit := verdict.unfit(self._graph, outcome.reads)):
             return unfit
+        if tries > 1 and isinstance(outcome, Failed) and _is_unread(unlike, outcome.reads):
+            return outcome.problem  # it is there, and looked at since
         if tries > TRIES:
             return Problem(f"{unlike} keeps changing while this is rendered", document, remedy="save it once more")
         return None
@@ -37,3 +40,8 @@ class Tries:
     def clear(self) -> None:
         """A build is over."""
         self._dropped.clear()
+
+
+def _is_unread(document: DocumentId, reads: Iterable[Read]) -> bool:
+    """Whether a run asked for it and did not get its bytes."""
+    return any(read.dependency.target == document and read.hash is None for read in reads)

@@ -130,9 +130,8 @@ class Rendering:
             content = read_inside(self.root, path)
         except (FileNotFoundError, NotADirectoryError):
             raise self.missing(dependency, place) from None
-        except OutsideError:
-            raise ProblemError(_outside(path, place)) from None
-        except (OSError, UnfitError) as error:
+        except (OSError, OutsideError, UnfitError) as error:
+            self.note(dependency)  # another file in its place mends it
             raise ProblemError(_unreadable(path, error, place)) from error
         return content, of_bytes(content)
 
@@ -203,6 +202,8 @@ def _outside(reference: str, place: Place) -> Problem:
 
 
 def _unreadable(target: str, error: Exception, place: Place) -> Problem:
+    if isinstance(error, OutsideError):
+        return _outside(target, place)
     if not isinstance(error, OSError):
         return Problem(f"can't read {target}: {error}", place.file, place.line, "check the file")
     passing = error.errno in PRESSING and not isinstance(error, PermissionError)
