@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -33,16 +32,13 @@ def _measured(bench: Bench, size: int) -> Iterator[Figure]:
         for command in COMMANDS:
             words = [command, corpus.rendered[0]] if command == "why" else [command]
             once = partial(_milliseconds, corpus, words)
-            once(-1)  # afterwards there is what Python keeps of what it has compiled
             values = bench.repeat(bench.effort.edits, once)
             yield Figure(f"kahnd {command}", corpus.sort, size, "kahnd", "ms", values)
 
 
 def _milliseconds(corpus: Corpus, words: list[str], _number: int) -> float:
-    # As on a user's machine, Python may keep what it has compiled.
-    environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     began = time.perf_counter()
-    ended = subprocess.run([PROGRAM, *words], cwd=corpus.root, env=environ, capture_output=True, check=False)
+    ended = subprocess.run([PROGRAM, *words], cwd=corpus.root, capture_output=True, check=False)
     milliseconds = (time.perf_counter() - began) * 1000
     if ended.returncode:
         raise WrongError(f"kahnd {words[0]}: exit code {ended.returncode}: {ended.stderr[-600:].decode()}")

@@ -75,8 +75,7 @@ class RemoteConnection:
         """A server's memory is its own."""
 
     async def replace(self, fill: Callable[[Connection], Awaitable[None]]) -> None:
-        """Never asked of a server."""
-        raise NotImplementedError
+        """Nothing to do: how large its folder grows is the server's to see to."""
 
     async def close(self) -> None:
         """End the session."""
