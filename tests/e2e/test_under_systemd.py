@@ -125,8 +125,10 @@ def test_it_is_started_told_of_reloaded_and_stopped(service: Service) -> None:
     assert project.status()["pid"] == service.pid()
     eventually(lambda: systemd.shows(unit, "StatusText") == "idle: 1 document, 1 done", "its status is known")
     assert '"pid": ' + str(service.pid()) in _service(project, systemd, "status", "--json")
-    systemd.ctl("reload", unit)
-    assert (systemd.shows(unit, "ActiveState"), systemd.shows(unit, "SubState")) == ("active", "running")
+    systemd.ctl("reload", unit)  # which only sends the signal
+    eventually(lambda: project.log("config.reloaded"), "it has reloaded")
+    eventually(lambda: systemd.shows(unit, "ActiveState") == "active", "it says so")
+    assert systemd.shows(unit, "SubState") == "running"
     gate = project.gate()
     project.write("docs/slow.sh", gate.script())
     gate.reached()
