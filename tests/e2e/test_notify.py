@@ -187,9 +187,14 @@ output = "{stem}"
 
 
 def _seconds_for(letters: int) -> float:
-    began = time.perf_counter()
-    re.search("(a+)+needs", "a" * letters)
-    return time.perf_counter() - began
+    """Of the processor: whoever else uses it makes none of them longer."""
+
+    def seconds() -> float:
+        began = time.thread_time()
+        re.search("(a+)+needs", "a" * letters)
+        return time.thread_time() - began
+
+    return min(seconds() for _ in range(3))
 
 
 def test_an_engine_that_hangs_gives_no_sign_of_life(managed: Project, manager: Manager) -> None:
