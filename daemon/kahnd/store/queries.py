@@ -254,22 +254,29 @@ HISTORY_OF: Final = f"""{{
 """
 
 
-def _keep_newest(table: str, bound: str) -> str:
-    """Delete all but so many of a workspace's records, whose ids begin with the time."""
+def _surplus(table: str, bound: str) -> str:
+    """By how much a workspace has more records than this bound, once those that are too many are deleted.
+
+    Their ids begin with the time.
+    """
     records = f"{table}:[$w, NONE]..[$w, ..]"
-    return f"""
-    IF ((SELECT count() FROM {records} GROUP ALL)[0].count ?? 0) > {bound} {{
+    return f"""{{
+        LET $surplus = math::max([((SELECT count() FROM {records} GROUP ALL)[0].count ?? 0) - {bound}, 0]);
+        IF $surplus <= $in.slack {{ RETURN $surplus }};
         LET $first = (SELECT VALUE id FROM {records} ORDER BY id DESC LIMIT 1 START {bound} - 1)[0].id();
         DELETE {table}:[$w, NONE]..[$w, $first[1]] RETURN NONE;
-    }};"""
+        RETURN 0;
+    }}"""
 
 
 PRUNE: Final = f"""{{
     {_IN}
-    {_keep_newest("render", "$in.renders")}
-    {_keep_newest("build", "$in.builds")}
+    LET $builds = {_surplus("build", "$in.builds")};
+    LET $renders = {_surplus("render", "$in.renders")};
+    RETURN encoding::json::encode($renders);
 }}"""
-"""Forget the oldest of the history. 30 ms where there is nothing to forget, 300 where there is."""
+"""Forget the oldest of the history, where it is longer by more than `$in.slack`; by how many renders it still is then.
+30 ms where there is nothing to forget, 300 where there is."""
 
 CLEAR: Final = f"""{{
     {_IN}

@@ -169,10 +169,10 @@ class SurrealStore:
             await self._calls.run(queries.commit(frozenset(there)), **there)
 
     async def _prune(self) -> None:
+        renders, builds, slack = self._limits.renders, self._limits.builds, self._limits.renders // SLACK
         self._unpruned += 1
-        if self._unpruned > self._limits.renders // SLACK:
-            await self._calls.run(queries.PRUNE, renders=self._limits.renders, builds=self._limits.builds)
-            self._unpruned = 0
+        if self._unpruned > slack:
+            self._unpruned = await self._calls.ask(queries.PRUNE, int, renders=renders, builds=builds, slack=slack)
 
     async def _stay_small(self) -> None:
         """Between builds, and once after each reopening: write a database anew that has swollen, if there is room."""
