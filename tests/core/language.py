@@ -11,9 +11,11 @@ that name goes; all others are plain.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeVar
+
+from msgspec.structs import replace
 
 from kahnd.core.digest import of_bytes
 from kahnd.core.model import (

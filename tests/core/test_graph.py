@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE, PAGES_ALONE
 from kahnd.core.facets import ABSENT

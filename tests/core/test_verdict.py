@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE
 from kahnd.core import verdict

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from kahnd.core.digest import of_bytes
 from kahnd.core.model import Failed, Kind, Rendered, Unmet

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import anyio
 import pytest
+from msgspec import structs
 
 from kahnd.core.model import Attempt, BuildId, BuildRecord, DocumentId, Problem, Result, Status
 from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
@@ -106,7 +107,7 @@ async def documents(root: Path, place: Place = EMBEDDED, report: Callable[[Probl
 def rendered(document: str, number: int) -> Result:
     """A render of a build of that number."""
     attempt = Attempt(BuildId(f"{number:02}"), "test", f"2026-01-01T00:00:{number:02}Z", 1.0)
-    return replace(done(document), attempt=attempt)
+    return structs.replace(done(document), attempt=attempt)
 
 
 def build_of(number: int) -> BuildRecord:

@@ -8,13 +8,13 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import anyio
 import msgspec
 import pytest
 from anyio import from_thread
+from msgspec.structs import replace
 
 from kahnd.core import digest
 from kahnd.core.model import Dependency, Digest, DocumentId, Facts, Kind, Problem, Scan, Sighting, Snapshot, Status

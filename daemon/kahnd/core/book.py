@@ -6,8 +6,9 @@ The one place where a document leaves the schedule.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from kahnd.core.builds import Builds
 from kahnd.core.graph import Graph, Node

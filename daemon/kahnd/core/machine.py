@@ -10,7 +10,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from kahnd.core import verdict
 from kahnd.core.ahead import Ahead

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from kahnd.core.model import (
     BuildId,
@@ -22,19 +23,17 @@ from kahnd.core.model import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(msgspec.Struct, frozen=True):
     """A line for the log."""
 
     event: str
-    fields: Mapping[str, object] = field(default_factory=dict)
+    fields: Mapping[str, object] = msgspec.field(default_factory=dict)
 
 
 # Events
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """Somebody wants the targets (none: everything) up to date, and to be told when they are.
 
     `retry`: failed documents are tried again. `force`: all of them are rendered, whatever their inputs.
@@ -49,15 +48,13 @@ class Asked:
     lenient: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
+class Withdrawn(msgspec.Struct, frozen=True):
     """Whoever has this ticket waits no more."""
 
     ticket: Ticket
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(msgspec.Struct, frozen=True):
     """A session's first look at everything: what differs from the snapshot, and which outputs are not there.
 
     `asked`: what the session was begun for, if it was for something. `altered` are outputs found with other bytes
@@ -74,8 +71,7 @@ class Started:
     told: Tell | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(msgspec.Struct, frozen=True):
     """The file system was looked at, after an event; `absent` and `altered` are outputs found to be so.
 
     `told` is the log's line about the look: it goes with the build that comes of it, or that is under way.
@@ -88,30 +84,26 @@ class Observed:
     told: Tell | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Propagated:
+class Propagated(msgspec.Struct, frozen=True):
     """The database marked these: the affected set."""
 
     affected: tuple[DocumentId, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Resumed:
+class Resumed(msgspec.Struct, frozen=True):
     """The database's next batch, and the part of the graph this session is about (None: all of it)."""
 
     frontier: frozenset[DocumentId]
     scope: frozenset[DocumentId] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(msgspec.Struct, frozen=True):
     """The look that a run asked for is done (and was observed): this document may be tried again."""
 
     document: DocumentId
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(msgspec.Struct, frozen=True):
     """A run came to its end."""
 
     run: RunId
@@ -120,16 +112,14 @@ class Finished:
     duration_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(msgspec.Struct, frozen=True):
     """An output is in its place, or could not be put there."""
 
     run: RunId
     problem: Problem | None
 
 
-@dataclass(frozen=True, slots=True)
-class CycleFound:
+class CycleFound(msgspec.Struct, frozen=True):
     """The database's shortest way from a document back to itself."""
 
     members: frozenset[DocumentId]
@@ -141,42 +131,36 @@ Event = Started | Observed | Propagated | Resumed | Looked | Finished | Publishe
 # Commands
 
 
-@dataclass(frozen=True, slots=True)
-class Propagate:
+class Propagate(msgspec.Struct, frozen=True):
     """Tell the database what changed; it answers Propagated."""
 
     changes: tuple[Change, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(msgspec.Struct, frozen=True):
     """Ask the database for its next batch; it answers Resumed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """Look at these paths now, then say Looked for the document that wants to know."""
 
     paths: tuple[DocumentId, ...]
     document: DocumentId
 
 
-@dataclass(frozen=True, slots=True)
-class Render:
+class Render(msgspec.Struct, frozen=True):
     """Start a run."""
 
     job: Job
 
 
-@dataclass(frozen=True, slots=True)
-class Cancel:
+class Cancel(msgspec.Struct, frozen=True):
     """Stop a run; its result is not wanted any more."""
 
     run: RunId
 
 
-@dataclass(frozen=True, slots=True)
-class Publish:
+class Publish(msgspec.Struct, frozen=True):
     """Move a run's output into place; answered by Published."""
 
     run: RunId
@@ -185,30 +169,26 @@ class Publish:
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(msgspec.Struct, frozen=True):
     """Remove an output that no document stands for any more; which one did is not always known."""
 
     output: OutputPath
     document: DocumentId | None
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True):
     """Write results to the database, soon."""
 
     results: tuple[Result, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FindCycle:
+class FindCycle(msgspec.Struct, frozen=True):
     """Ask the database for a cycle's path; answered by CycleFound."""
 
     members: frozenset[DocumentId]
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(msgspec.Struct, frozen=True):
     """What `build` and `wait` answer: what happened since they asked, and what is wrong now."""
 
     rendered: tuple[DocumentId, ...] = ()
@@ -220,24 +200,21 @@ class Report:
     cycles: tuple[tuple[DocumentId, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The targets somebody asked for are up to date, as far as they can be."""
 
     ticket: Ticket
     report: Report
 
 
-@dataclass(frozen=True, slots=True)
-class BeginBuild:
+class BeginBuild(msgspec.Struct, frozen=True):
     """Something is to be done: a build begins; its times are the engine's to keep."""
 
     build: BuildId
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class EndBuild:
+class EndBuild(msgspec.Struct, frozen=True):
     """All is quiet: keep the build's record, with its times filled in."""
 
     build: BuildRecord

@@ -5,9 +5,10 @@ Knows nothing of files, of the database or of time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, NewType
+
+import msgspec
 
 from kahnd.core.problem import Problem as Problem  # noqa: PLC0414 (told with the values it belongs to)
 
@@ -75,8 +76,7 @@ class Facet(StrEnum):
     URL = "url"
 
 
-@dataclass(frozen=True, slots=True)
-class Facets:
+class Facets(msgspec.Struct, frozen=True):
     """The hashes of a page's parts; what it renders to, and where, is known from its other facts."""
 
     front_matter: Digest
@@ -84,8 +84,7 @@ class Facets:
     title: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Dependency:
+class Dependency(msgspec.Struct, frozen=True, eq=False):
     """One edge's far end; only `target` and `kind` are its identity.
 
     `line` is where it was found (1-based, 0 where unknown), `hash` what the last good render of the dependent hung on,
@@ -95,26 +94,27 @@ class Dependency:
 
     target: DocumentId
     kind: Kind
-    line: int = field(default=0, compare=False)
-    hash: str | None = field(default=None, compare=False)
-    facets: frozenset[Facet] | None = field(default=None, compare=False)
-    sure: bool = field(default=False, compare=False)
+    line: int = 0
+    hash: str | None = None
+    facets: frozenset[Facet] | None = None
+    sure: bool = False
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Dependency) and self.target == other.target and self.kind is other.kind
 
     def __hash__(self) -> int:
         """Of what it names: hardly ever is a target there by more kinds than one."""
         return hash(self.target)
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(msgspec.Struct, frozen=True):
     """What a document's bytes tell without rendering it: its dependencies, in the order found; a page's facets."""
 
     dependencies: tuple[Dependency, ...] = ()
     facets: Facets | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Stat:
+class Stat(msgspec.Struct, frozen=True):
     """What the file system said of a file when it was hashed; `hashed_ns` is that moment's wall clock."""
 
     size: int
@@ -124,8 +124,7 @@ class Stat:
     hashed_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(msgspec.Struct, frozen=True):
     """A look at one document: its bytes' hash, or a problem that kept it from being read, or neither: it is gone.
 
     `scan` is None where the bytes are the ones already known, and so nothing was scanned.
@@ -138,8 +137,7 @@ class Sighting:
     problem: Problem | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Edges:
+class Edges(msgspec.Struct, frozen=True):
     """What changes among one document's dependencies; everything not named stays. What is dropped goes first.
 
     `mark`: edges that are there, and of which something else than the target and the kind is another.
@@ -151,6 +149,8 @@ class Edges:
 
     def then(self, later: Edges) -> Edges:
         """Both changes, one after the other."""
+        if not (self.add or self.drop or self.mark):
+            return later
         gone = frozenset(later.drop)
         add = {each: each for each in self.add if each.target not in gone} | {each: each for each in later.add}
         marked = (each for each in self.mark if each.target not in gone and each not in later.add)
@@ -165,8 +165,7 @@ class Edges:
 NO_EDGES: Final = Edges()
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """All that the database keeps of one document, but its edges.
 
     `because`: of a BLOCKED one the culprit; of a FAILED one itself where it is on a cycle, its rival where two claim
@@ -190,8 +189,7 @@ class Facts:
     took_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """One document whose facts changed before any rendering: new bytes, new recipe, gone, or first heard of.
 
     `content` says that its bytes changed, or its place may have, so that content dependents are dirty too;
@@ -215,8 +213,7 @@ class Because(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True):
     """One reason to render a document: of which document what differs; None where there was or is nothing.
 
     `facets` names what of it, where only a part is used.
@@ -229,8 +226,7 @@ class Reason:
     facets: tuple[Facet, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True):
     """A line of the job history: one render that ran to its end; `chain` leads from the edited document to it."""
 
     build: BuildId
@@ -241,8 +237,7 @@ class Attempt:
     chain: tuple[DocumentId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What one document came to: to be committed."""
 
     facts: Facts
@@ -250,8 +245,7 @@ class Result:
     attempt: Attempt | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BuildRecord:
+class BuildRecord(msgspec.Struct, frozen=True):
     """One finished build, as kept in the database and told by `status`."""
 
     id: BuildId
@@ -266,8 +260,7 @@ class BuildRecord:
     generations: int
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
+class HistoryEntry(msgspec.Struct, frozen=True):
     """One past render, as `history` tells it."""
 
     document: DocumentId
@@ -281,17 +274,15 @@ class HistoryEntry:
     chain: tuple[DocumentId, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """Everything the database knows of a workspace, for a start."""
 
     documents: tuple[Facts, ...] = ()
-    dependencies: dict[DocumentId, tuple[Dependency, ...]] = field(default_factory=dict)
+    dependencies: dict[DocumentId, tuple[Dependency, ...]] = msgspec.field(default_factory=dict)
     last_build: BuildRecord | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """All a renderer needs to render one document once.
 
     `stage` is where the output goes (relative to the project); `deps` are the direct dependencies' files in
@@ -311,16 +302,14 @@ class Job:
     collections: tuple[tuple[DocumentId, tuple[DocumentId, ...]], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(msgspec.Struct, frozen=True):
     """Something a rendering read; `hash` is of the bytes it got (source, or output for Kind.OUTPUT), if it knows."""
 
     dependency: Dependency
     hash: Digest | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(msgspec.Struct, frozen=True):
     """A rendering that went well: its output waits, whole, in the job's stage. `warning`: what to tell all the same."""
 
     output_hash: Digest
@@ -328,16 +317,14 @@ class Rendered:
     warning: Problem | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(msgspec.Struct, frozen=True):
     """A rendering that failed, as a value."""
 
     problem: Problem
     reads: tuple[Read, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Unmet:
+class Unmet(msgspec.Struct, frozen=True):
     """A rendering that needs something that is not there now: unfinished, missing, or a collection not given."""
 
     needs: Dependency

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from kahnd.core.graph import Graph, Node
 from kahnd.core.model import (
@@ -27,36 +29,31 @@ SHOWN: Final = 20
 BROKEN: Final = frozenset({Status.FAILED, Status.BLOCKED})
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(msgspec.Struct, frozen=True):
     """A plain document: its effective hash is all there is to it."""
 
     effective: Digest
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(msgspec.Struct, frozen=True):
     """Its inputs are those of its last good rendering."""
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(msgspec.Struct, frozen=True):
     """Something it depends on failed or is missing."""
 
     because: DocumentId
     problem: Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Fail:
+class Fail(msgspec.Struct, frozen=True):
     """It can't be rendered, whatever it depends on; `rival` is another document that claims its output."""
 
     problem: Problem
     rival: DocumentId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """It is to be rendered: these bytes, by this rule, to this place."""
 
     content_hash: Digest
@@ -64,13 +61,11 @@ class Run:
     output: OutputPath
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(msgspec.Struct, frozen=True):
     """The outcome stands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(msgspec.Struct, frozen=True):
     """It was made from something that is not finished, or has changed: these are to be looked at first."""
 
     look: tuple[DocumentId, ...] = ()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Final, TypeVar
 
 import anyio
+from msgspec.structs import replace
 
 from kahnd.core.messages import Commit, EndBuild, Propagate
 from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Result

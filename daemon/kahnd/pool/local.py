@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -20,6 +19,7 @@ from anyio.streams.buffered import BufferedByteReceiveStream
 
 from kahnd.core.model import Failed, Job, Outcome, Problem, RunId
 from kahnd.pool import frames
+from kahnd.pool.stage import not_begun
 from kahnd.ports import Meter, OnEnd, Stage
 
 SPARE: Final = 1
@@ -147,13 +147,21 @@ class WorkerPool:
 
     async def _serve(self) -> None:
         """One rendering after another, each in whichever worker is free."""
-        async for run in self._receive:
+        while True:
+            run = await self._next()
             began, outcome = time.perf_counter(), None
             with run.scope:
                 given_up = self._resting or run.scope.cancel_called
                 outcome = None if given_up else await self.render(run.job)
             del self._runs[run.job.run]
             run.on_end(run.job, outcome, time.perf_counter() - began)
+
+    async def _next(self) -> _Run:
+        """What has waited longest; where something has, at once: to wait is a turn of the loop for every job."""
+        try:
+            return self._receive.receive_nowait()
+        except anyio.WouldBlock:
+            return await self._receive.receive()
 
     async def render(self, job: Job) -> Outcome:
         """Render in a worker at once. Cancelled, or past its time, the worker and all its child processes are killed.
@@ -171,10 +179,9 @@ class WorkerPool:
     async def _once(self, job: Job, worker_of: Callable[[], Awaitable[_Worker]]) -> Outcome | _Died:
         began = time.perf_counter()
         try:
-            _empty((self._root / job.stage).parent)
             worker = await worker_of()
         except OSError as error:
-            return Failed(_not_begun(job, error))
+            return Failed(not_begun(job, error))
         try:
             with anyio.fail_after(self._timeout_s):
                 outcome, seconds = await worker.render(job)
@@ -232,23 +239,6 @@ class WorkerPool:
             job.document,
             remedy="make it faster, or give it more time with timeout_s in [pool]",
         )
-
-
-def _not_begun(job: Job, error: OSError) -> Problem:
-    """Of the machine: no room for a stage, or no process or file to be had."""
-    remedy = "see to the machine's space, memory and limits (ulimit -n, ulimit -u)"
-    return Problem(f"it can't be rendered here: {error.strerror}", job.document, remedy=remedy, passing=True)
-
-
-def _empty(stage: Path) -> None:
-    """Make a folder, or what an earlier run left in it go away."""
-    try:
-        left = list(stage.iterdir())
-    except FileNotFoundError:
-        stage.mkdir(parents=True, exist_ok=True)
-        return
-    for each in left:
-        shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
 
 
 _SHORT: Final = "see whether it needs more memory than the machine has, or than memory_mb in [pool] allows"

@@ -7,11 +7,12 @@ import resource
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from select import poll
 from threading import Thread
 
 from kahnd.core.model import Failed, Job, Outcome, Problem
-from kahnd.pool import frames
+from kahnd.pool import frames, stage
 
 Render = Callable[[Job], Outcome]
 
@@ -25,9 +26,10 @@ def serve(prepare: Callable[[object], Render]) -> None:
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     Thread(target=_end_with_daemon, args=(incoming.fileno(),), daemon=True).start()
+    root = Path.cwd()  # before anything of a plug-in's, which may go elsewhere
     render = prepare(frames.read(incoming))
     while isinstance(job := frames.read(incoming), Job):
-        outgoing.write(_answer(render, job))
+        outgoing.write(_answer(render, job, root))
         outgoing.flush()
 
 
@@ -54,7 +56,11 @@ def _end_with_daemon(incoming: int) -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _answer(render: Render, job: Job) -> bytes:
+def _answer(render: Render, job: Job, root: Path) -> bytes:
+    try:
+        stage.empty((root / job.stage).parent)
+    except OSError as error:
+        return frames.pack(Failed(stage.not_begun(job, error)))
     began = time.perf_counter()
     try:
         return frames.pack(_attempt(render, job), time.perf_counter() - began)

@@ -10,6 +10,7 @@ from typing import Final
 
 from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
 from jinja2.exceptions import SecurityError
+from msgspec import structs
 
 from kahnd.core.model import Failed, Outcome, Problem, Rendered, Unmet
 from kahnd.ports import PRESSING
@@ -40,7 +41,7 @@ def _not_found(loader: ProjectLoader, error: TemplateNotFound) -> Outcome:
         return Failed(_problem(loader, error), reads)
     file, line = innermost(error, loader.loaded) or (loader.rendering.job.document, 0)
     problem = replace(loader.missing.problem, file=file, line=line)
-    return Unmet(replace(loader.missing.needs, line=line), problem, reads)
+    return Unmet(structs.replace(loader.missing.needs, line=line), problem, reads)
 
 
 def _problem(loader: ProjectLoader, error: Exception) -> Problem:

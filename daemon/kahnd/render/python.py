@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import structs
+
 from kahnd.core.digest import of_bytes
 from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Scan, Unmet
 from kahnd.core.rules import Layout
@@ -97,7 +99,7 @@ class PythonRenderer:
         with self._overheard.listening():
             outcome = self._outcome(job, parameters)
         if isinstance(outcome, Failed) and (said := self._overheard.said):
-            return replace(outcome, problem=_with(outcome.problem, said))
+            return structs.replace(outcome, problem=_with(outcome.problem, said))
         return outcome
 
     def _outcome(self, job: Job, parameters: PythonParameters) -> Outcome:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
+
+from msgspec.structs import replace
 
 from kahnd.core.digest import of_bytes
 from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Job, Kind, OutputPath, Problem, Read, Rendered

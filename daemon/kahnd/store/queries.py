@@ -28,7 +28,7 @@ ROUNDS: Final = (1, 4, 16, 64, 256)
 DEEPER: Final = "kahnd: deeper"
 """Thrown, and so everything undone, where the rounds given were too few."""
 
-FACTS: Final = tuple(name for name in Facts.__dataclass_fields__ if name != "id")
+FACTS: Final = tuple(name for name in Facts.__struct_fields__ if name != "id")
 """A document's fields, in the order rows have them."""
 
 _CONTENT: Final = sorted(kind.value for kind in CONTENT_KINDS)

@@ -10,12 +10,13 @@ import posixpath
 import stat as modes
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import anyio
 import anyio.to_thread
 from anyio import from_thread
+from msgspec.structs import replace
 
 from kahnd.core.model import DocumentId, Facts, Problem, Scan, Sighting, Snapshot, Stat, Status
 from kahnd.core.rules import Layout, is_below, is_collection
