@@ -68,7 +68,8 @@ class Book:
     def found(self, document: DocumentId, edges: Edges) -> None:
         """A run has found other dependencies: they are written with the document's next facts."""
         if edges != NO_EDGES:
-            self._edges[document] = self._edges.get(document, NO_EDGES).then(edges)
+            earlier = self._edges.get(document)
+            self._edges[document] = earlier.then(edges) if earlier else edges
 
     def keep_edges(self, node: Node) -> Iterable[Command]:
         """Write found edges now, the facts as they are."""

@@ -149,8 +149,6 @@ class Edges(msgspec.Struct, frozen=True):
 
     def then(self, later: Edges) -> Edges:
         """Both changes, one after the other."""
-        if not (self.add or self.drop or self.mark):
-            return later
         gone = frozenset(later.drop)
         add = {each: each for each in self.add if each.target not in gone} | {each: each for each in later.add}
         marked = (each for each in self.mark if each.target not in gone and each not in later.add)
