@@ -30,6 +30,14 @@ def test_one_after_the_other_is_as_good_as_both_at_once(start: tuple[Dependency,
     assert applied(known, joined) == expected
 
 
+def test_an_edge_found_on_another_line_is_the_same() -> None:
+    edge = Dependency(DocumentId("a"), Kind.INCLUDE, 1)
+    moved = replace(edge, line=2)
+    assert edge == moved
+    assert not edge != moved  # noqa: SIM202 - it has an answer of its own
+    assert edge != replace(edge, kind=Kind.DATA)
+
+
 def test_an_edge_added_and_dropped_is_not_added() -> None:
     edge = Dependency(DocumentId("a"), Kind.INCLUDE)
     assert Edges(add=(edge,)).then(Edges(drop=(edge.target,))) == Edges(drop=(edge.target,))

@@ -197,6 +197,35 @@ async def test_the_history_is_kept_to_its_newest_lines(tmp_path: Path) -> None:
     await store.close()
 
 
+async def test_the_history_is_cut_once_it_is_longer_by_a_twentieth(tmp_path: Path) -> None:
+    limits = Limits(renders=40, builds=40)
+    store = await open_store(EMBEDDED, root=tmp_path, limits=limits)
+    for number in range(42):
+        await store.commit([rendered("a", number)], build_of(number))
+    await store.close()
+    store = await open_store(EMBEDDED, root=tmp_path, limits=limits)
+    await store.commit((), build_of(42))
+    assert await lengths(store) == [42, 40]
+    await store.commit([rendered("a", 43)], build_of(43))
+    assert await lengths(store) == [40, 41]
+    await store.close()
+
+
+async def test_builds_that_render_nothing_are_cut_too(tmp_path: Path) -> None:
+    store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(renders=1000, builds=20))
+    for number in range(50):
+        await store.commit([done("a")], build_of(number))
+    assert (await lengths(store))[1] <= 21
+    await store.close()
+
+
+async def lengths(store: SurrealStore) -> list[int]:
+    """How many renders and builds are kept."""
+    count = "(SELECT count() FROM {} GROUP ALL)[0].count ?? 0"
+    counts: list[int] = await store._connection.run(f"{{ RETURN [{count.format('render')}, {count.format('build')}] }}")
+    return counts
+
+
 async def test_one_workspace_s_history_is_not_cut_for_another_s(tmp_path: Path) -> None:
     ours = await open_store(EMBEDDED, root=tmp_path, limits=Limits(renders=20, builds=2))
     theirs = SurrealStore(ours._connection, "theirs")

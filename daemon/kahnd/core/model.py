@@ -102,6 +102,9 @@ class Dependency(msgspec.Struct, frozen=True, eq=False):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Dependency) and self.target == other.target and self.kind is other.kind
 
+    def __ne__(self, other: object) -> bool:
+        return not self == other  # a struct's own is not made of its __eq__
+
     def __hash__(self) -> int:
         """Of what it names: hardly ever is a target there by more kinds than one."""
         return hash(self.target)

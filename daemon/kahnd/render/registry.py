@@ -2,6 +2,7 @@
 
 A package's renderer is a class under the entry point group `kahnd.renderers`: made with `(root, layout)`, with
 `name`, `version`, `judges_missing`, and `parameters`, a msgspec Struct of its rule keys (a `check()` there is asked).
+What it is given and returns, `Job`, `Scan` and the outcomes, are Structs too: `msgspec.structs.replace` makes others.
 """
 
 from __future__ import annotations

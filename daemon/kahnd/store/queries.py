@@ -254,29 +254,24 @@ HISTORY_OF: Final = f"""{{
 """
 
 
-def _surplus(table: str, bound: str) -> str:
-    """By how much a workspace has more records than this bound, once those that are too many are deleted.
+@cache
+def prune(table: str) -> str:
+    """Forget the oldest of a table of the history, whose ids begin with the time, beyond the newest `$in.bound`.
 
-    Their ids begin with the time.
+    Only where there are more by more than `$in.slack`; answers how many more there are then. 30 ms where there is
+    nothing to forget, 300 where there is.
     """
     records = f"{table}:[$w, NONE]..[$w, ..]"
     return f"""{{
-        LET $surplus = math::max([((SELECT count() FROM {records} GROUP ALL)[0].count ?? 0) - {bound}, 0]);
-        IF $surplus <= $in.slack {{ RETURN $surplus }};
-        LET $first = (SELECT VALUE id FROM {records} ORDER BY id DESC LIMIT 1 START {bound} - 1)[0].id();
-        DELETE {table}:[$w, NONE]..[$w, $first[1]] RETURN NONE;
-        RETURN 0;
-    }}"""
-
-
-PRUNE: Final = f"""{{
     {_IN}
-    LET $builds = {_surplus("build", "$in.builds")};
-    LET $renders = {_surplus("render", "$in.renders")};
-    RETURN encoding::json::encode($renders);
+    LET $surplus = math::max([((SELECT count() FROM {records} GROUP ALL)[0].count ?? 0) - $in.bound, 0]);
+    IF $surplus > $in.slack {{
+        LET $first = (SELECT VALUE id FROM {records} ORDER BY id DESC LIMIT 1 START $in.bound - 1)[0].id();
+        DELETE {table}:[$w, NONE]..[$w, $first[1]] RETURN NONE;
+    }};
+    RETURN encoding::json::encode(IF $surplus > $in.slack {{ 0 }} ELSE {{ $surplus }});
 }}"""
-"""Forget the oldest of the history, where it is longer by more than `$in.slack`; by how many renders it still is then.
-30 ms where there is nothing to forget, 300 where there is."""
+
 
 CLEAR: Final = f"""{{
     {_IN}

@@ -35,7 +35,7 @@ CHUNK: Final = 10_000
 """Rows and edges that one transaction may write; only a first scan has more. Takes about a second."""
 
 SLACK: Final = 20
-"""The history may be a twentieth longer than its limit: it is cut when as much was added."""
+"""A table of the history may be a twentieth longer than its limit: it is cut then, and not a few lines each time."""
 
 T = TypeVar("T")
 C = TypeVar("C", Change, Result)
@@ -78,7 +78,8 @@ class SurrealStore:
         self._workspace = workspace
         self._calls = Calls(connection.run, workspace)
         self._limits = limits
-        self._unpruned = limits.renders  # what earlier sessions left is not known
+        # By how many records the history is longer than it may be; what earlier sessions left is not known.
+        self._surplus = {"render": limits.renders, "build": limits.builds}
         self._positions = rows.positions_from(time.time_ns())
         self._known: set[DocumentId] = set()
         self._dirty: set[DocumentId] = set()
@@ -161,7 +162,7 @@ class SurrealStore:
         self._known |= written.keys()
         self._dirty.difference_update(written)
         self._dirty.update(each.facts.id for each in results if each.facts.status is Status.DIRTY)
-        self._unpruned += len(renders)
+        self._surplus["render"] += len(renders)
 
     async def _write(self, lists: Mapping[str, object]) -> None:
         there = _filled(lists)
@@ -169,10 +170,11 @@ class SurrealStore:
             await self._calls.run(queries.commit(frozenset(there)), **there)
 
     async def _prune(self) -> None:
-        renders, builds, slack = self._limits.renders, self._limits.builds, self._limits.renders // SLACK
-        self._unpruned += 1
-        if self._unpruned > slack:
-            self._unpruned = await self._calls.ask(queries.PRUNE, int, renders=renders, builds=builds, slack=slack)
+        self._surplus["build"] += 1
+        for table, bound in (("render", self._limits.renders), ("build", self._limits.builds)):
+            slack = bound // SLACK
+            if self._surplus[table] > slack:
+                self._surplus[table] = await self._calls.ask(queries.prune(table), int, bound=bound, slack=slack)
 
     async def _stay_small(self) -> None:
         """Between builds, and once after each reopening: write a database anew that has swollen, if there is room."""
