@@ -50,6 +50,11 @@ def pids_of_the_hanging(root: Path) -> list[int]:
     return [int(each) for each in (root / "pids").read_text().split()]
 
 
+async def outcome_of(pool: WorkerPool, job: Job) -> Outcome:
+    outcome, _ = await pool.render(job)
+    return outcome
+
+
 def problem_of(outcome: Outcome) -> str:
     assert isinstance(outcome, Failed)
     return str(outcome.problem)
@@ -79,15 +84,15 @@ async def hanging(root: Path, pool: WorkerPool) -> AsyncIterator[list[int]]:
 
 async def test_a_document_is_rendered_to_its_stage(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
-        outcome = await pool.render(job("fine"))
+        outcome = await outcome_of(pool, job("fine"))
     assert content(tmp_path).startswith("hello ")
     assert outcome == Rendered(of_bytes(content(tmp_path).encode()))
 
 
 async def test_a_worker_is_used_again(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
-        await pool.render(job("fine", 1))
-        await pool.render(job("fine", 2))
+        await outcome_of(pool, job("fine", 1))
+        await outcome_of(pool, job("fine", 2))
     assert pid_of(tmp_path, 1) == pid_of(tmp_path, 2)
 
 
@@ -100,28 +105,28 @@ async def test_two_documents_at_once_are_rendered_by_two_workers(tmp_path: Path)
 
 async def test_what_a_renderer_prints_does_not_disturb_the_protocol(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
-        assert isinstance(await pool.render(job("print")), Rendered)
-        assert isinstance(await pool.render(job("print fine")), Rendered)
+        assert isinstance(await outcome_of(pool, job("print")), Rendered)
+        assert isinstance(await outcome_of(pool, job("print fine")), Rendered)
 
 
 async def test_a_renderer_that_reads_its_standard_input_finds_it_empty(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
-        assert isinstance(await pool.render(job("read")), Rendered)
+        assert isinstance(await outcome_of(pool, job("read")), Rendered)
 
 
 async def test_a_fault_in_a_renderer_fails_its_document_and_leaves_the_worker(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
-        await pool.render(job("fine", 1))
-        problem = problem_of(await pool.render(job("raise", 3)))
-        await pool.render(job("fine", 2))
+        await outcome_of(pool, job("fine", 1))
+        problem = problem_of(await outcome_of(pool, job("raise", 3)))
+        await outcome_of(pool, job("fine", 2))
     assert problem == "raise: the renderer broke: ValueError: a fault in a renderer"
     assert pid_of(tmp_path, 1) == pid_of(tmp_path, 2)
 
 
 async def test_half_a_character_in_an_answer_fails_its_document_and_leaves_the_worker(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
-        problem = problem_of(await pool.render(job("half", 1)))
-        assert isinstance(await pool.render(job("fine", 2)), Rendered)
+        problem = problem_of(await outcome_of(pool, job("half", 1)))
+        assert isinstance(await outcome_of(pool, job("fine", 2)), Rendered)
     assert problem.startswith("half: what it refers to is half a character")
     assert pid_of(tmp_path, 1) == pid_of(tmp_path, 2)
 
@@ -134,14 +139,15 @@ async def test_a_meter_hears_what_the_renderer_took_and_what_lay_around_it(tmp_p
             heard[stage] = seconds
 
     async with WorkerPool(Program(WORKER, "hello"), tmp_path, Bounds(2, SOON_S), Ear()) as pool:
-        await pool.render(job("fine"))
+        _, seconds = await pool.render(job("fine"))
     assert heard.keys() == {Stage.RENDER, Stage.DISPATCH}
     assert min(heard.values()) > 0
+    assert seconds == heard[Stage.RENDER]
 
 
 async def test_past_its_time_the_whole_process_group_is_killed(tmp_path: Path) -> None:
     async with pool_in(tmp_path, timeout_s=1.5) as pool:
-        problem = problem_of(await pool.render(job("hang")))
+        problem = problem_of(await outcome_of(pool, job("hang")))
         pids = pids_of_the_hanging(tmp_path)
         await until(lambda: not any(map(is_alive, pids)))
     assert problem.startswith("hang: took longer than 1.5 s and was stopped (make it faster")
@@ -158,33 +164,33 @@ async def test_after_a_cancelled_one_the_next_document_is_rendered(tmp_path: Pat
     async with pool_in(tmp_path) as pool:
         async with hanging(tmp_path, pool):
             pass
-        assert isinstance(await pool.render(job("fine", 2)), Rendered)
+        assert isinstance(await outcome_of(pool, job("fine", 2)), Rendered)
 
 
 async def test_a_worker_killed_once_gets_its_document_a_second_try(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
-        assert isinstance(await pool.render(job("die-once")), Rendered)
+        assert isinstance(await outcome_of(pool, job("die-once")), Rendered)
 
 
 async def test_a_document_that_kills_its_worker_twice_fails_with_the_signal_s_name(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
-        problem = problem_of(await pool.render(job("die")))
+        problem = problem_of(await outcome_of(pool, job("die")))
     assert "die: its worker process was killed by SIGKILL (" in problem
     assert "memory_mb" in problem
 
 
 async def test_a_worker_that_exits_fails_its_document_with_the_status(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
-        assert "its worker process exited with 3" in problem_of(await pool.render(job("exit")))
+        assert "its worker process exited with 3" in problem_of(await outcome_of(pool, job("exit")))
 
 
 async def test_a_worker_killed_while_it_was_idle_is_not_noticed(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
-        await pool.render(job("fine", 1))
+        await outcome_of(pool, job("fine", 1))
         killed = pid_of(tmp_path, 1)
         os.kill(killed, 9)
         await until(lambda: not is_alive(killed))
-        assert isinstance(await pool.render(job("fine", 2)), Rendered)
+        assert isinstance(await outcome_of(pool, job("fine", 2)), Rendered)
     assert pid_of(tmp_path, 2) != killed
 
 
@@ -194,20 +200,20 @@ async def test_two_workers_killed_while_they_were_idle_are_not_noticed(tmp_path:
         await until(lambda: len(workers_in(tmp_path)) == 3)
         for killed in workers_in(tmp_path):
             os.kill(killed, 9)
-        assert isinstance(await pool.render(job("fine", 2)), Rendered)
+        assert isinstance(await outcome_of(pool, job("fine", 2)), Rendered)
 
 
 async def test_a_stage_is_empty_at_the_start_of_a_run(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
-        await pool.render(job("litter"))
+        await outcome_of(pool, job("litter"))
         assert "left" in content(tmp_path)
-        await pool.render(job("fine"))
+        await outcome_of(pool, job("fine"))
     assert content(tmp_path).endswith(" []")
 
 
 async def test_no_process_is_left_after_the_pool_is_closed(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
-        await pool.render(job("fine", 2))
+        await outcome_of(pool, job("fine", 2))
         async with hanging(tmp_path, pool) as pids:
             pids.append(pid_of(tmp_path, 2))
     assert not any(map(is_alive, pids[:1] + pids[3:])), "workers are waited for"
@@ -218,7 +224,7 @@ async def test_workers_that_are_to_be_ready_are_started_at_once_and_gone_at_the_
     async with pool_in(tmp_path) as pool:
         pool.keep_ready()
         await until(lambda: len(workers_in(tmp_path)) == 3)
-        assert isinstance(await pool.render(job("fine")), Rendered)
+        assert isinstance(await outcome_of(pool, job("fine")), Rendered)
         assert pid_of(tmp_path) in workers_in(tmp_path)
     assert workers_in(tmp_path) == []
 
@@ -227,7 +233,7 @@ async def test_a_killed_worker_is_replaced_where_they_are_kept_ready(tmp_path: P
     async with pool_in(tmp_path) as pool:
         pool.keep_ready()
         await until(lambda: len(workers_in(tmp_path)) == 3)
-        await pool.render(job("die"))
+        await outcome_of(pool, job("die"))
         await until(lambda: len(workers_in(tmp_path)) == 3)
 
 
@@ -236,7 +242,7 @@ async def test_a_pool_whose_command_is_not_there_says_so(tmp_path: Path, *, read
     async with pool_in(tmp_path, command=("/nowhere/python",)) as pool:
         if ready:
             pool.keep_ready()
-        problem = problem_of(await pool.render(job("fine")))
+        problem = problem_of(await outcome_of(pool, job("fine")))
     assert problem.startswith("fine: it can't be rendered here: No such file or directory")
 
 
@@ -244,8 +250,8 @@ async def test_a_stage_that_can_not_be_made_fails_its_document_alone(tmp_path: P
     (tmp_path / ".kahnd/stage").mkdir(parents=True)
     (tmp_path / ".kahnd/stage/1").touch()
     async with pool_in(tmp_path) as pool:
-        assert "it can't be rendered here: Not a directory" in problem_of(await pool.render(job("fine")))
-        assert isinstance(await pool.render(job("fine", 2)), Rendered)
+        assert "it can't be rendered here: Not a directory" in problem_of(await outcome_of(pool, job("fine")))
+        assert isinstance(await outcome_of(pool, job("fine", 2)), Rendered)
 
 
 async def test_a_worker_ends_with_its_whole_group_when_the_daemon_is_gone(tmp_path: Path) -> None:

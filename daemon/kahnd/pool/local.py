@@ -149,12 +149,12 @@ class WorkerPool:
         """One rendering after another, each in whichever worker is free."""
         while True:
             run = await self._next()
-            began, outcome = time.perf_counter(), None
+            outcome, seconds = None, 0.0
             with run.scope:
-                given_up = self._resting or run.scope.cancel_called
-                outcome = None if given_up else await self.render(run.job)
+                if not (self._resting or run.scope.cancel_called):
+                    outcome, seconds = await self.render(run.job)
             del self._runs[run.job.run]
-            run.on_end(run.job, outcome, time.perf_counter() - began)
+            run.on_end(run.job, outcome, seconds)
 
     async def _next(self) -> _Run:
         """What has waited longest; where something has, at once: to wait is a turn of the loop for every job."""
@@ -163,33 +163,34 @@ class WorkerPool:
         except anyio.WouldBlock:
             return await self._receive.receive()
 
-    async def render(self, job: Job) -> Outcome:
-        """Render in a worker at once. Cancelled, or past its time, the worker and all its child processes are killed.
+    async def render(self, job: Job) -> tuple[Outcome, float]:
+        """Render in a worker at once: what comes of it, and the seconds that took there.
 
+        Cancelled, or past its time, the worker and all its child processes are killed.
         A worker that dies may have been killed for what it did before, or while it was idle, so its document gets a
         second one that has done nothing yet.
         """
         first = await self._once(job, self._any)
-        outcome = await self._once(job, self._spawn) if isinstance(first, _Died) else first
-        return Failed(outcome.problem(job)) if isinstance(outcome, _Died) else outcome
+        outcome, seconds = await self._once(job, self._spawn) if isinstance(first[0], _Died) else first
+        return Failed(outcome.problem(job)) if isinstance(outcome, _Died) else outcome, seconds
 
     async def _any(self) -> _Worker:
         return self._idle.pop() if self._idle else await self._spawn()
 
-    async def _once(self, job: Job, worker_of: Callable[[], Awaitable[_Worker]]) -> Outcome | _Died:
+    async def _once(self, job: Job, worker_of: Callable[[], Awaitable[_Worker]]) -> tuple[Outcome | _Died, float]:
         began = time.perf_counter()
         try:
             worker = await worker_of()
         except OSError as error:
-            return Failed(not_begun(job, error))
+            return Failed(not_begun(job, error)), 0.0
         try:
             with anyio.fail_after(self._timeout_s):
                 outcome, seconds = await worker.render(job)
         except TimeoutError:
             await self._replace(worker)
-            return Failed(self._too_long(job))
+            return Failed(self._too_long(job)), self._timeout_s
         except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError):
-            return _Died(await self._replace(worker))
+            return _Died(await self._replace(worker)), time.perf_counter() - began
         except BaseException:
             await self._replace(worker)
             raise
@@ -197,7 +198,7 @@ class WorkerPool:
         if self._meter:
             self._meter.spent(Stage.RENDER, seconds)
             self._meter.spent(Stage.DISPATCH, time.perf_counter() - began - seconds)
-        return outcome
+        return outcome, seconds
 
     async def _spawn(self) -> _Worker:
         """A new worker. Not to be cancelled halfway, when there is a process that nobody knows of."""
