@@ -239,6 +239,13 @@ async def test_chains_of_a_thousand_have_no_limit(store: Store) -> None:
     assert await store.frontier() == ids("0001")
 
 
+async def test_a_chain_of_hundreds_above_hundreds_has_no_limit(store: Store) -> None:
+    beside = [f"beside-{number:03}" for number in range(300)]
+    await store.propagate([changed("hub"), *(changed(each, add="hub") for each in beside)])
+    await chain(store, *[f"above-{number:03}" for number in range(400, 0, -1)], beside[0])
+    assert len(await store.propagate([changed("hub")])) == 1 + 300 + 400
+
+
 async def test_cycles_of_three_hundred_have_no_limit(store: Store) -> None:
     documents = [f"{number:03}" for number in range(300)]
     await chain(store, *documents)

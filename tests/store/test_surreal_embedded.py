@@ -182,6 +182,22 @@ async def test_it_is_opened_anew_each_time_it_has_written_its_budget(
     await store.close()
 
 
+async def test_whom_a_hub_reaches_is_found_in_one_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await open_store(EMBEDDED, root=tmp_path)
+    await store.propagate([changed("hub"), *(changed(f"{number:03}", add="hub") for number in range(600))])
+    calls: list[str] = []
+    run = store._calls._run_query
+
+    async def counted(query: str, payload: bytes = b"") -> Any:
+        calls.append(query)
+        return await run(query, payload)
+
+    monkeypatch.setattr(store._calls, "_run_query", counted)
+    assert len(await store.propagate([changed("hub")])) == 601
+    assert len(calls) == 1
+    await store.close()
+
+
 async def test_the_history_is_kept_to_its_newest_lines(tmp_path: Path) -> None:
     store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(renders=40, builds=4))
     for number in range(30):

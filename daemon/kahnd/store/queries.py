@@ -55,10 +55,11 @@ def _union(left: str, right: str) -> str:
 def _closure(name: str, start: str, step: str, rounds: int) -> str:
     """Define `$name`: the distinct records of `$start`, and all that `step` leads to from them.
 
-    Each round continues from what the last one found. A round that finds fewer records than a recursion has levels
-    can't have been cut off: one that is, finds a new record on each level, since all within reach of earlier ones
-    was found before. The rounds are written out because the engine recurses from an array as a whole only outside
-    of closures and functions: inside, from each element anew.
+    Each round continues from what the last one found, unless one step from there leads to nothing new. Mostly that need
+    not be asked: a round that finds fewer records than a recursion has levels can't have been cut off, for one that is
+    finds a new record on each level, since all within reach of earlier ones was found before. The rounds are written
+    out because the engine recurses from an array as a whole only outside of closures and functions: inside, from each
+    element anew.
     """
     collect = f".{{..{RECURSION_LIMIT}+collect}}{step}"
     written = [f"LET $all0 = {start}; LET $last0 = {start};"]
@@ -66,7 +67,9 @@ def _closure(name: str, start: str, step: str, rounds: int) -> str:
         f"""
     LET $new{n} = array::complement(array::distinct($last{n - 1}{collect}), $all{n - 1});
     LET $all{n} = array::flatten([$all{n - 1}, $new{n}]);
-    LET $last{n} = IF array::len($new{n}) < {RECURSION_LIMIT} {{ [] }} ELSE {{ $new{n} }};"""
+    LET $last{n} = IF array::len($new{n}) < {RECURSION_LIMIT}
+        OR array::is_empty(array::complement(array::distinct(array::flatten($new{n}{step})), $all{n}))
+        {{ [] }} ELSE {{ $new{n} }};"""
         for n in range(1, rounds + 1)
     ]
     return (
