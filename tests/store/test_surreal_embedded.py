@@ -198,6 +198,21 @@ async def test_whom_a_hub_reaches_is_found_in_one_call(tmp_path: Path, monkeypat
     await store.close()
 
 
+async def test_an_engine_that_compacts_its_tables_as_it_is_opened_is_opened_once_more(tmp_path: Path) -> None:
+    """It keeps in memory what it read for that."""
+    store = await open_store(EMBEDDED, root=tmp_path)
+    connection, tables = store._connection, tmp_path / ".kahnd/db/sstables"
+    for _ in range(50):
+        await store.propagate([changed(f"{each}") for each in range(20)])
+        before, openings = set(tables.iterdir()), connection.openings
+        await connection.renew()
+        if before - set(tables.iterdir()):
+            break
+        assert connection.openings == openings + 1
+    assert connection.openings == openings + 2
+    await store.close()
+
+
 async def test_the_history_is_kept_to_its_newest_lines(tmp_path: Path) -> None:
     store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(renders=40, builds=4))
     for number in range(30):

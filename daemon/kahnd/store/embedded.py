@@ -168,9 +168,21 @@ class EmbeddedConnection:
         return self._client or await self._open()
 
     async def _reopen(self) -> None:
+        """Anew, and once more where it compacted its tables as it was opened: what it read for that, it keeps."""
+        tables = self._tables()
         await self._shut()
         await self._open()
+        if tables - self._tables():
+            await self._shut()
+            await self._open()
         await run_sync(give_back)
+
+    def _tables(self) -> frozenset[Path]:
+        """The engine's tables: a compaction writes others in their place."""
+        try:
+            return frozenset((self._folder / "sstables").iterdir())
+        except OSError:  # not to be told: then it is opened once
+            return frozenset()
 
     def _grown(self) -> int:
         try:
