@@ -281,6 +281,21 @@ async def test_what_is_written_over_and_over_is_given_back_as_the_engine_is_open
     assert min(sizes[50:]) < written / 20
 
 
+async def test_a_database_as_large_as_its_edges_need_is_not_read_to_see_whether_it_has_swollen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"{number:02}" for number in range(30)]
+    store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(budget=1, size=0))
+    await store.propagate([changed(each, add=" ".join(names)) for each in names])
+    read: list[SurrealStore] = []
+    monkeypatch.setattr(SurrealStore, "_load", read.append)
+    await store.commit((), build_of(1))
+    largest = connection.LARGEST_RECORD
+    assert 30 * largest < store._connection.size() < (30 + 30 * 30) * largest
+    assert read == []
+    await store.close()
+
+
 async def test_a_database_that_has_swollen_is_written_anew_with_all_that_is_in_it(tmp_path: Path) -> None:
     store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(budget=100_000, renders=30))
     await store.propagate([changed("a", add="0 1:page"), *(changed(f"{each}") for each in range(20))])

@@ -180,12 +180,17 @@ class SurrealStore:
         """Between builds, and once after each reopening: write a database anew that has swollen, if there is room."""
         if self._openings == self._connection.openings:
             return
-        if self._limits.is_swollen(self._connection.size(), len(self._known)):
-            snapshot = await self._load()
-            if self._limits.is_swollen(self._connection.size(), _records(snapshot)):
-                with suppress(StoreLostError):
-                    await self._write_anew(snapshot)
+        if await self._has_swollen():
+            with suppress(StoreLostError):
+                await self._write_anew(await self._load())
         self._openings = self._connection.openings
+
+    async def _has_swollen(self) -> bool:
+        """Edges are counted only where they decide; to read them would take seconds, and stay in memory."""
+        size, documents = self._connection.size(), len(self._known)
+        if not self._limits.is_swollen(size, documents):
+            return False
+        return self._limits.is_swollen(size, documents + await self._calls.ask(queries.EDGE_COUNT, int))
 
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         """Past renders, newest first."""
