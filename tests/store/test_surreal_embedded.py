@@ -235,10 +235,20 @@ async def test_the_history_is_cut_once_it_is_longer_by_a_twentieth(tmp_path: Pat
         await store.commit([rendered("a", number)], build_of(number))
     await store.close()
     store = await open_store(EMBEDDED, root=tmp_path, limits=limits)
+    await store.load()
     await store.commit((), build_of(42))
     assert await lengths(store) == [42, 40]
     await store.commit([rendered("a", 43)], build_of(43))
     assert await lengths(store) == [40, 41]
+    await store.close()
+
+
+async def test_a_history_that_is_shorter_than_was_thought_is_left(tmp_path: Path) -> None:
+    """As where another's write of the same lines was not heard of."""
+    store = await open_store(EMBEDDED, root=tmp_path, limits=Limits(renders=4, builds=4))
+    for _ in range(9):
+        await store.commit([rendered("a", 0), rendered("b", 1)], build_of(0))
+    assert await lengths(store) == [2, 1]
     await store.close()
 
 

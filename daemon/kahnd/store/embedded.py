@@ -113,6 +113,8 @@ class EmbeddedConnection:
         """Open the engine anew: it keeps what it has read in memory, but for what it holds open."""
         async with self._lock:
             await self._reopen()
+        await anyio.sleep(SETTLE_S)  # the closed engine's threads free what they have as they end
+        await run_sync(give_back)
 
     def size(self) -> int:
         """Bytes in the folder."""
