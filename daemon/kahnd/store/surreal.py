@@ -78,8 +78,9 @@ class SurrealStore:
         self._workspace = workspace
         self._calls = Calls(connection.run, workspace)
         self._limits = limits
-        self._history = {"render": limits.renders, "build": limits.builds}
-        self._length = dict.fromkeys(self._history, 0)
+        # Of each table of the history, how many records are kept, and how many there are as far as is known.
+        self._kept = {"render": limits.renders, "build": limits.builds}
+        self._length = dict.fromkeys(self._kept, 0)
         self._positions = rows.positions_from(time.time_ns())
         self._known: set[DocumentId] = set()
         self._dirty: set[DocumentId] = set()
@@ -106,9 +107,9 @@ class SurrealStore:
         return snapshot
 
     async def _read(self) -> Snapshot:
-        """How long the history is, too: to count it later would bring it into the engine's memory."""
+        """What is known. How long the history is, too: counting it later would bring it into the engine's memory."""
         snapshot = await self._load()
-        self._length = {table: await self._count(table) for table in self._history}
+        self._length = {table: await self._count(table) for table in self._kept}
         return snapshot
 
     async def relax(self) -> None:
@@ -177,7 +178,7 @@ class SurrealStore:
 
     async def _prune(self) -> None:
         self._length["build"] += 1
-        for table, bound in self._history.items():
+        for table, bound in self._kept.items():
             if self._length[table] > bound + bound // SLACK:
                 await self._calls.run(queries.prune(table), bound=bound)
                 self._length[table] = bound
