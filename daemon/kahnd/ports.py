@@ -254,7 +254,7 @@ class Scanner(Protocol):
         ...
 
     def scan(self, document: DocumentId, content: bytes) -> Scan:
-        """What is found in the bytes; each target once a kind. Never raises."""
+        """What is found in the bytes; each target once a kind."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from core.language import EACH, Files, Rendering, hash_of, parse, scan
+from kahnd.core.globs import glob_matcher
 from kahnd.core.model import (
     Dependency,
     DocumentId,
@@ -18,7 +19,7 @@ from kahnd.core.model import (
     Status,
     Unmet,
 )
-from kahnd.core.rules import Layout, collection_id, glob_matcher, is_collection
+from kahnd.core.rules import Layout, collection_id, is_collection
 
 BROKEN = (Status.FAILED, Status.BLOCKED)
 Edges = dict[str, tuple[Dependency, ...]]

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from kahnd.core.digest import of_bytes
+from kahnd.core.globs import glob_matcher
 from kahnd.core.model import (
     Dependency,
     DocumentId,
@@ -20,7 +21,7 @@ from kahnd.core.model import (
     Scan,
     Unmet,
 )
-from kahnd.core.rules import Layout, Rule, collection_id, glob_matcher
+from kahnd.core.rules import Layout, Rule, collection_id
 from kahnd.ports import Renderers
 from kahnd.render.parameters import (
     CommandParameters,

@@ -14,6 +14,7 @@ from kahnd.config.faults import nearest
 from kahnd.config.locate import KeyPath
 from kahnd.config.tables import TABLES
 from kahnd.core.model import Problem
+from kahnd.core.text import is_whole
 
 PREFIX: Final = "KAHND_"
 USER: Final = "KAHND_STORE__USER"
@@ -33,10 +34,10 @@ def overrides(environ: Mapping[str, str]) -> Overrides:
     """Read the variables that begin with `KAHND_` and have the double underscore."""
     known = dict(_known())
     given = {name: text for name, text in environ.items() if name.startswith(PREFIX) and "__" in name}
-    found = Overrides(
-        problems=tuple(_unknown(name, known) for name in sorted(given.keys() - known.keys() - {USER, PASSWORD}))
-    )
-    for name in given.keys() & known.keys():
+    unknown = [_unknown(name, known) for name in sorted(given.keys() - known.keys() - {USER, PASSWORD})]
+    unread = [Problem(f"{name}: its value is not UTF-8") for name, text in sorted(given.items()) if not is_whole(text)]
+    found = Overrides(problems=(*unknown, *unread))
+    for name in sorted(given.keys() & known.keys()):
         path, kind = known[name]
         found.values[path] = _value(given[name], kind)
         found.variables[path] = name
@@ -59,7 +60,7 @@ def _value(text: str, kind: Any) -> Any:
     """The text as TOML, or as it is where that is no TOML or not of the key's type."""
     try:
         parsed = tomllib.loads(f"value = {text}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     value = parsed["value"]
     return value if len(parsed) == 1 and (mismatch(value, kind) is None or mismatch(text, kind) is not None) else text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from kahnd.config.convert import to_struct
 from kahnd.config.environment import PASSWORD, USER, Overrides, overrides
 from kahnd.config.faults import Faults, nearest
 from kahnd.config.folders import check_output, check_sources
-from kahnd.config.locate import locate
+from kahnd.config.locate import KeyPath, locate
 from kahnd.config.places import CONFIG_FILE, inside
 from kahnd.config.rules import read_rules
 from kahnd.config.schema import RendererSchema
@@ -30,6 +31,10 @@ _SCHEME: Final = re.compile(r"[a-z0-9+.-]{1,20}")
 _EMBEDDED: Final = "surrealkv"
 _SCHEMES: Final = (_EMBEDDED, "ws", "wss")
 _OWN_DATABASE: Final = "kahnd"
+LARGEST: Final = 1 << 20
+"""Bytes of a kahnd.toml."""
+MOST_PARTS: Final = 100
+"""Of a dotted key."""
 
 
 def load(root: Path, renderers: Mapping[str, RendererSchema], environ: Mapping[str, str]) -> Config:
@@ -40,7 +45,7 @@ def load(root: Path, renderers: Mapping[str, RendererSchema], environ: Mapping[s
     text = _read(root / CONFIG_FILE)
     document = _parse(text)
     settings = overrides(environ)
-    faults = Faults(locate(text), settings.variables, list(settings.problems))
+    faults = Faults(_lines(text), settings.variables, list(settings.problems))
     given = _merged(document, settings, faults)
     _check_tables(given, faults)
     rules = read_rules(document.get("rules", []), renderers, faults)
@@ -62,7 +67,7 @@ def log_config(root: Path, environ: Mapping[str, str]) -> LogTable:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_bytes().decode("utf-8-sig")
+        return _content(file).decode("utf-8-sig")
     except FileNotFoundError:
         remedy = "`kahnd init` makes a small project to start from"
         raise ConfigError(Problem(f"there is no {CONFIG_FILE} in {file.parent}", remedy=remedy)) from None
@@ -73,13 +78,45 @@ def _read(file: Path) -> str:
         raise ConfigError(Problem(f"can't be read: {error.strerror}", CONFIG_FILE)) from None
 
 
+def _content(file: Path) -> bytes:
+    """The file's bytes. Never waits, as a named pipe would have it. Raises ConfigError, or OSError."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ConfigError(Problem("is no regular file", CONFIG_FILE, remedy="put a text file in its place"))
+        content = stream.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ConfigError(Problem(f"is larger than {LARGEST >> 20} MiB", CONFIG_FILE, remedy="shorten it"))
+    return content
+
+
 def _parse(text: str) -> dict[str, Any]:
+    _check_keys(text)
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise ConfigError(Problem("lists or tables are nested too deeply", CONFIG_FILE)) from None
+        raise _too_deep() from None
     except ValueError as error:
         raise ConfigError(_broken(str(error), text)) from None
+
+
+def _check_keys(text: str) -> None:
+    """Raise ConfigError for a key of very many parts: parsing takes time and memory in the square of their number."""
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > MOST_PARTS and line.partition("=")[0].partition("#")[0].count(".") > MOST_PARTS:
+            message = f"a key has more than {MOST_PARTS} parts"
+            raise ConfigError(Problem(message, CONFIG_FILE, number, "shorten the key"))
+
+
+def _lines(text: str) -> Mapping[KeyPath, int]:
+    try:
+        return locate(text)
+    except RecursionError:
+        raise _too_deep() from None
+
+
+def _too_deep() -> ConfigError:
+    return ConfigError(Problem("lists or tables are nested too deeply", CONFIG_FILE))
 
 
 def _broken(message: str, text: str) -> Problem:

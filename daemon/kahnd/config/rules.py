@@ -13,7 +13,9 @@ from kahnd.config.faults import Faults, nearest
 from kahnd.config.locate import KeyPath
 from kahnd.config.schema import RendererSchema
 from kahnd.config.tables import RuleTable
-from kahnd.core.rules import OUTPUT_PLACEHOLDERS, Rule, glob_matcher
+from kahnd.core.globs import glob_objection
+from kahnd.core.rules import OUTPUT_PLACEHOLDERS, Rule
+from kahnd.core.text import shortened
 
 _HEAD: Final = frozenset(each.encode_name for each in msgspec.structs.fields(RuleTable))
 _PLACEHOLDERS: Final = tuple(f"{{{name}}}" for name in OUTPUT_PLACEHOLDERS)
@@ -85,10 +87,8 @@ def _holding(quote: str, values: Mapping[str, Any]) -> Iterable[KeyPath]:
 def _check_match(pattern: str, path: KeyPath, faults: Faults) -> None:
     if pattern.startswith("/") or ".." in pattern.split("/"):
         faults.add(path, f'"{pattern}" can match nothing', "patterns are relative to the project, and stay within it")
-    try:
-        glob_matcher(pattern)
-    except Exception as error:  # noqa: BLE001 (wcmatch's own, of too many braces, is of no public type)
-        faults.add(path, f'"{pattern}" is no valid pattern: {error}')
+    if objection := glob_objection(pattern):
+        faults.add(path, f'"{shortened(pattern)}" is no valid pattern: {objection}')
 
 
 def _check_output(pattern: str, path: KeyPath, faults: Faults) -> None:

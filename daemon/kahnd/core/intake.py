@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from kahnd.core import digest
+from kahnd.core.globs import glob_matcher
 from kahnd.core.graph import Graph, Node
 from kahnd.core.model import (
     NO_EDGES,
@@ -22,7 +23,7 @@ from kahnd.core.model import (
     Sighting,
     Status,
 )
-from kahnd.core.rules import glob_matcher, is_collection
+from kahnd.core.rules import is_collection
 from kahnd.core.why import ON_A_CYCLE
 
 NEW, CONTENT, RECIPE, GONE, CONTESTED, MEMBERS = (
@@ -60,6 +61,7 @@ class Noticed:
 class _Collection:
     matches: Callable[[DocumentId], bool]
     members: set[DocumentId]
+    is_new: bool = True
 
 
 class Intake:
@@ -179,14 +181,22 @@ class Intake:
     def _regather(self, noticed: Noticed) -> None:
         """Bring every collection's membership up to what has appeared and gone."""
         for collection, kept in self._collections.items():
-            for document in noticed.changes:
-                if kept.matches(document):
-                    (kept.members.add if self._graph[document].exists else kept.members.discard)(document)
+            if not self._regather_one(kept, noticed):
+                continue
             facts = self._graph[collection].facts
             membership = digest.of_members(kept.members)
             if facts.content_hash != membership:
                 changed = self._graph.put(replace(facts, status=Status.DIRTY, content_hash=membership)).facts
                 noticed.note(Change(changed), MEMBERS)
+
+    def _regather_one(self, kept: _Collection, noticed: Noticed) -> bool:
+        """Whether the members may be others than before."""
+        changed, kept.is_new = kept.is_new, False
+        for document in noticed.changes:
+            if kept.matches(document) and (document in kept.members) is not self._graph[document].exists:
+                (kept.members.add if self._graph[document].exists else kept.members.discard)(document)
+                changed = True
+        return changed
 
     def _forget(self, noticed: Noticed) -> None:
         """Let go of what was only there because something depended on it."""

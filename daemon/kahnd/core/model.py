@@ -111,10 +111,14 @@ class Dependency(msgspec.Struct, frozen=True, eq=False):
 
 
 class Scan(msgspec.Struct, frozen=True):
-    """What a document's bytes tell without rendering it: its dependencies, in the order found; a page's facets."""
+    """What a document's bytes tell without rendering it: its dependencies, in the order found; a page's facets.
+
+    `problem`: why the document can't be used at all; then nothing else is told.
+    """
 
     dependencies: tuple[Dependency, ...] = ()
     facets: Facets | None = None
+    problem: Problem | None = None
 
 
 class Stat(msgspec.Struct, frozen=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kahnd.core.text import whole
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -18,6 +20,13 @@ class Problem:
     remedy: str = ""
     detail: str = ""
     passing: bool = False
+
+    def __post_init__(self) -> None:
+        """It goes to the database, the log and the socket, none of which can hold half a character."""
+        for name in ("message", "file", "remedy", "detail"):
+            text = getattr(self, name)
+            if not text.isascii():
+                object.__setattr__(self, name, whole(text))
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from typing import Final
 
-from wcmatch import glob
-
+from kahnd.core.globs import glob_matcher
 from kahnd.core.model import Digest, DocumentId, OutputPath
+from kahnd.core.text import is_whole
 
 OUTPUT_PLACEHOLDERS: Final = ("dir", "stem", "name", "ext")
+LONGEST_PATH: Final = 4096
+"""Characters: Linux has no file whose path has more bytes."""
 PAGE: Final = "page"
 """The renderer whose documents are written with front matter, which is cut where they are included."""
-GLOB_FLAGS: Final = glob.GLOBSTAR | glob.BRACE | glob.FORCEUNIX | glob.CASE
-
-
-@lru_cache(maxsize=1024)
-def glob_matcher(pattern: str) -> Callable[[str], bool]:
-    """A test of paths against a pattern: `**` crosses folders, a leading dot must be matched by a dot."""
-    included, _ = glob.translate(pattern, flags=GLOB_FLAGS)
-    fullmatch = re.compile("|".join(f"(?:{each})" for each in included) or r"(?!)").fullmatch
-    return lambda path: fullmatch(path) is not None
 
 
 @dataclass(frozen=True)
@@ -146,8 +139,17 @@ def resolve(reference: str, origin: str) -> str | None:
     """
     base = "" if reference.startswith("/") else posixpath.dirname(origin)
     path = posixpath.normpath(posixpath.join(base, reference.lstrip("/")))
-    outside = path == ".." or path.startswith("../") or "\0" in path
-    return None if outside else path
+    outside = path == ".." or path.startswith("../")
+    return None if outside or no_path(path) else path
+
+
+def no_path(path: str) -> str | None:
+    """Why no file can have such a path; None where one can."""
+    if len(path) > LONGEST_PATH:
+        return f"it is longer than {LONGEST_PATH:,} characters"
+    if "\0" in path:
+        return "it holds a NUL"
+    return None if is_whole(path) else "it holds half a character (a lone surrogate)"
 
 
 def collection_id(pattern: str) -> DocumentId:

@@ -58,10 +58,17 @@ def read_inside(root: Path, path: str) -> bytes:
     real = f"{root}/{path}" if leads_straight(str(root), path) else os.path.realpath(root / path)
     if not real.startswith(os.path.join(root, "")):  # noqa: PTH118 - on the path of every file that is read
         raise OutsideError(path)
-    # Without blocking: a named pipe must not hold a worker until its time limit.
-    descriptor = os.open(real, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return read_regular(real, path)
+
+
+def read_regular(file: Path | str, name: str) -> bytes:
+    """The bytes of a regular file, which is called `name` in messages. Raises UnfitError, or OSError.
+
+    Without blocking: a named pipe must not hold a worker until its time limit.
+    """
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        size = _fitting_size(descriptor, path)
+        size = _fitting_size(descriptor, name)
         return b"".join(iter(lambda: os.read(descriptor, max(size + 1, _PAGE)), b""))
     finally:
         os.close(descriptor)

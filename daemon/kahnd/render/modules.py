@@ -6,6 +6,12 @@ import ast
 import posixpath
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Final
+
+from kahnd.render.files import UnfitError, read_regular
+
+LARGEST: Final = 1 << 20
+"""Bytes of a module that is looked through for imports: a larger one holds data."""
 
 
 def files_of(root: Path, file: str) -> tuple[str, ...]:
@@ -21,10 +27,14 @@ def files_of(root: Path, file: str) -> tuple[str, ...]:
 
 
 def _imported(root: Path, file: str) -> Iterator[str]:
-    """What a file imports, as paths without an ending; nothing for one that is not there or is no Python."""
+    """What a file imports, as paths without an ending; nothing for one that is not there or is no Python.
+
+    Python's parser runs out of its own stack (MemoryError) over expressions nested very deeply.
+    """
     try:
-        tree = ast.parse((root / file).read_bytes())
-    except (OSError, SyntaxError, ValueError, RecursionError):
+        content = read_regular(root / file, file)
+        tree = ast.parse(content if len(content) <= LARGEST else b"")
+    except (OSError, UnfitError, SyntaxError, ValueError, RecursionError, MemoryError):
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

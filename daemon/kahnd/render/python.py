@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib.abc import InspectLoader, Loader
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from kahnd.core.digest import of_bytes
 from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Scan, Unmet
 from kahnd.core.rules import Layout
 from kahnd.render.data import parse
-from kahnd.render.files import ProblemError, decode
+from kahnd.render.files import ProblemError, UnfitError, decode, read_regular
 from kahnd.render.modules import files_of
 from kahnd.render.overheard import Overheard
 from kahnd.render.parameters import PythonParameters
@@ -86,8 +87,8 @@ class PythonRenderer:
 
     def _hash(self, file: str) -> str:
         try:
-            return of_bytes((self._root / file).read_bytes())
-        except OSError:
+            return of_bytes(read_regular(self._root / file, file))
+        except (OSError, UnfitError):
             return "absent"  # each rendering says so
 
     def scan(self, document: DocumentId, content: bytes, parameters: PythonParameters) -> Scan:
@@ -145,6 +146,7 @@ class PythonRenderer:
         if spec is None or spec.loader is None:
             raise ProblemError(Problem("is no Python module", parameters.module_file))
         module = importlib.util.module_from_spec(spec)
+        _check_compiles(spec.loader, spec.name, parameters.module_file)
         sys.modules[spec.name] = module
         spec.loader.exec_module(module)
         return module
@@ -157,6 +159,16 @@ class PythonRenderer:
             file, line = parameters.module_file, error.lineno or 0
         detail = "".join(traceback.format_list(frames[-MAX_FRAMES:]))
         return Problem(f"{type(error).__name__}: {error}", file, line, "correct the function", detail)
+
+
+def _check_compiles(loader: Loader, name: str, file: str) -> None:
+    """Raise ProblemError where Python's compiler can't hold the module's source."""
+    try:
+        if isinstance(loader, InspectLoader):
+            loader.get_code(name)
+    except (MemoryError, RecursionError) as error:
+        message = "Python can't compile it: an expression in it is nested too deeply"
+        raise ProblemError(Problem(message, file, 0, "split the expression")) from error
 
 
 def _with(problem: Problem, said: str) -> Problem:

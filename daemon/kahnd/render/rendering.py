@@ -12,8 +12,10 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from kahnd.core.digest import of_bytes
+from kahnd.core.globs import glob_objection
 from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Job, Kind, OutputPath, Problem, Read, Rendered
-from kahnd.core.rules import Layout, Rule, collection_id, resolve
+from kahnd.core.rules import Layout, Rule, collection_id, no_path, resolve
+from kahnd.core.text import shortened
 from kahnd.ports import PRESSING
 from kahnd.render.files import OutsideError, ProblemError, UnfitError, clear, read_inside, remedy_for
 
@@ -98,6 +100,13 @@ class Rendering:
         """
         if not isinstance(reference, str) or not reference:
             raise ProblemError(Problem(f"{reference!r} is no path", place.file, place.line, "give a path as text"))
+        if objection := no_path(reference):
+            remedy = "correct the path; look for an escape such as \\ud83d in it"
+            message = f"{shortened(reference)} can be no path: {objection}"
+            raise ProblemError(Problem(message, place.file, place.line, remedy))
+        if kind is Kind.COLLECTION and (objection := glob_objection(reference)):
+            message = f'"{shortened(reference)}" is no valid pattern: {objection}'
+            raise ProblemError(Problem(message, place.file, place.line, "correct the pattern"))
         target = resolve(reference, place.file)
         if target is None:
             raise ProblemError(_outside(reference, place))

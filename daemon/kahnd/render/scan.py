@@ -31,10 +31,17 @@ class DocumentScanner:
         return kind == "image/svg+xml" or not kind.startswith(_BINARY)
 
     def scan(self, document: DocumentId, content: bytes) -> Scan:
-        """What is found; nothing in what can't be read as text."""
+        """What is found; nothing in what can't be read as text. What goes beyond a limit is the document's problem."""
         rule = self._layout.scanned_as(document)
-        if rule is not None:
-            return self._renderers[rule.renderer].scan(document, content, rule.parameters)
+        try:
+            if rule is not None:
+                return self._renderers[rule.renderer].scan(document, content, rule.parameters)
+            return self._plain(document, content)
+        except ProblemError as error:
+            return Scan(problem=error.problem)
+
+    def _plain(self, document: DocumentId, content: bytes) -> Scan:
+        """Of a file that no rule renders, and that may never be used as a template: nothing where it is no good one."""
         if b"{%" not in content and b"{{" not in content:
             return Scan()
         try:

@@ -9,7 +9,8 @@ from typing import Final
 
 from jinja2 import TemplateError, nodes
 
-from kahnd.core.model import Dependency, DocumentId, Facet, Kind, Scan
+from kahnd.core.globs import glob_objection
+from kahnd.core.model import Dependency, DocumentId, Facet, Kind, Problem, Scan
 from kahnd.core.rules import Layout, collection_id, resolve
 from kahnd.render.environment import FUNCTIONS, ProjectEnvironment, project_calls
 from kahnd.render.files import ProblemError
@@ -17,8 +18,12 @@ from kahnd.render.frontmatter import Parts, body_in_place, split
 from kahnd.render.inclusions import Inclusion, parts_of
 from kahnd.render.references import declared, facets_of
 from kahnd.render.rendering import Place, joined
+from kahnd.render.tokens import MOST_TOKENS, BoundedTokens, TooManyTokensError
 
 _ATTRIBUTES: Final = {"url": Facet.URL, "text": Facet.OUTPUT}
+MOST_REFERENCES: Final = 10_000
+MOST_PATTERNS: Final = 200
+"""Each is tried on every document of the project."""
 _WORTH_PARSING: Final = re.compile(r"\{[{%]")
 
 
@@ -42,40 +47,55 @@ class StaticScan:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._environment = ProjectEnvironment()
+        self._tokens = BoundedTokens.added_to(self._environment)
 
     def of_page(self, document: DocumentId, text: str, template: str, *, templating: bool) -> Scan:
-        """Front matter, the layout, and the body's if it is a template. Broken parts tell nothing."""
+        """Front matter, the layout, and the body's if it is a template. Broken parts tell nothing.
+
+        Raises ProblemError, with the line, where there is more than is ever looked through for one document.
+        """
         try:
             parts = split(text, document)
         except ProblemError:
             return Scan(self._known([_Reference("/" + template, Kind.TEMPLATE)] if template else [], document))
         found = [*_in_front_matter(parts, document, template)]
         body = body_in_place(parts) if templating else ""
-        return Scan(self._known([*found, *self._in_template(body)], document), facets_of(parts, document))
+        return Scan(self._known([*found, *self._in_template(body, document)], document), facets_of(parts, document))
 
     def of_template(self, document: DocumentId, text: str) -> tuple[Dependency, ...]:
-        """A template's."""
-        return self._known(self._in_template(text), document)
+        """A template's. Raises ProblemError as `of_page` does."""
+        return self._known(self._in_template(text, document), document)
 
-    def _in_template(self, text: str) -> list[_Reference]:
+    def _in_template(self, text: str, document: DocumentId) -> list[_Reference]:
         if not _WORTH_PARSING.search(text):
             return []
         parts = parts_of(text)
         if parts is not None:
             return [_Reference(each.path, Kind.INCLUDE, each.line) for each in parts if isinstance(each, Inclusion)]
+        self._tokens.begin()
         try:
             tree = self._environment.parse(text)
-        except (TemplateError, RecursionError, ValueError):
-            return []
-        certain = _certain(tree)
-        return sorted([*_loaded(tree, certain), *_called(tree, certain)], key=lambda found: found.line)
+            certain = _certain(tree)
+            return sorted([*_loaded(tree, certain), *_called(tree, certain)], key=lambda found: found.line)
+        except RecursionError:
+            message = "an expression in it is nested too deeply, or is too long"
+            raise ProblemError(Problem(message, document, self._tokens.line, "split the expression")) from None
+        except TooManyTokensError as error:
+            message = f"has more than {MOST_TOKENS:,} words and signs of template code"
+            raise ProblemError(Problem(message, document, error.line, "split the file")) from None
+        except (TemplateError, ValueError):
+            return []  # rendering tells
 
     def _known(self, found: Iterable[_Reference], document: DocumentId) -> tuple[Dependency, ...]:
         known: dict[Dependency, Dependency] = {}
+        patterns = 0
         for each in found:
             if target := self._target(each, document):
                 dependency = Dependency(target, each.kind, each.line, facets=each.facets, sure=each.sure)
+                patterns += each.kind is Kind.COLLECTION and dependency not in known
                 known[dependency] = joined(known.get(dependency, dependency), dependency)
+                _check_number(len(known), MOST_REFERENCES, "files", each, document)
+                _check_number(patterns, MOST_PATTERNS, "patterns of pages()", each, document)
         return tuple(known.values())
 
     def _target(self, reference: _Reference, document: DocumentId) -> DocumentId | None:
@@ -83,7 +103,15 @@ class StaticScan:
         path = resolve(given, document) if isinstance(given, str) and given else None
         if path is None or self._layout.source_of(path) is None:
             return None
+        if reference.kind is Kind.COLLECTION and glob_objection(path):
+            return None
         return collection_id(path) if reference.kind is Kind.COLLECTION else DocumentId(path)
+
+
+def _check_number(number: int, limit: int, what: str, reference: _Reference, document: DocumentId) -> None:
+    if number > limit:
+        message = f"refers to more than {limit:,} {what}"
+        raise ProblemError(Problem(message, document, reference.line, "split the file"))
 
 
 def _in_front_matter(parts: Parts, document: DocumentId, template: str) -> Iterator[_Reference]:

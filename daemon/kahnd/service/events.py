@@ -35,6 +35,7 @@ class Event(StrEnum):
     DOCUMENT_FAILED = "document.failed"
     DOCUMENT_BLOCKED = "document.blocked"
     DOCUMENT_UNNAMED = "document.unnamed"
+    DOCUMENT_UNSCANNED = "document.unscanned"
     DOCUMENT_REMOVED = "document.removed"
     OUTPUT_STUCK = "output.stuck"
     CYCLE_FOUND = "cycle.found"
@@ -71,6 +72,7 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.STORE_REBUILT: logging.WARNING,
         Event.DAEMON_HUNG: logging.ERROR,
         Event.DOCUMENT_FAILED: logging.ERROR,
+        Event.DOCUMENT_UNSCANNED: logging.ERROR,
         Event.CYCLE_FOUND: logging.ERROR,
         Event.CONFIG_INVALID: logging.ERROR,
         Event.STORE_LOST: logging.ERROR,

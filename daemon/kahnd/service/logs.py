@@ -5,7 +5,6 @@ A log that can't be written never stops the daemon.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -23,6 +22,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger, Processor
 
 from kahnd.config.values import LogConfig
+from kahnd.core.text import plain
 from kahnd.service import colours
 from kahnd.service.events import ASKED_FOR, Event, tell
 from kahnd.service.journal import is_journal, levelled
@@ -169,8 +169,8 @@ def as_json(event: Mapping[str, Any]) -> str:
     """One line, without its end."""
     try:
         return msgspec.json.encode(event).decode()
-    except UnicodeEncodeError:  # half a character, as in a file name that is no UTF-8
-        return json.dumps(event)
+    except (UnicodeEncodeError, OverflowError):  # half a character, as in a file name that is no UTF-8; a huge number
+        return msgspec.json.encode(plain(event)).decode()
 
 
 def _console(*, terminal: bool) -> Callable[[Entry], str]:

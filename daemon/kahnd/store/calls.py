@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -9,6 +10,7 @@ import msgspec
 from anyio.streams.memory import MemoryObjectSendStream
 
 from kahnd.core.model import BuildRecord, Problem, Snapshot
+from kahnd.core.text import plain
 from kahnd.errors import StoreCorruptError
 from kahnd.store import queries, rows
 from kahnd.store.connection import Run
@@ -70,7 +72,15 @@ class Calls:
         return await self.ask(queries.EDGES, list[rows.EdgeRow], first=page[0].id, last=page[-1].id)
 
     async def _answer(self, query: str, payload: dict[str, object]) -> Any:
-        return await self._run_query(query, msgspec.json.encode({"workspace": self._workspace, **payload}))
+        return await self._run_query(query, encoded({"workspace": self._workspace, **payload}))
+
+
+def encoded(payload: Mapping[str, object]) -> bytes:
+    """The payload as JSON; whatever JSON in UTF-8 and 64 bits can't hold is written as near as it can be."""
+    try:
+        return msgspec.json.encode(payload)
+    except (UnicodeEncodeError, OverflowError):
+        return msgspec.json.encode(plain(payload))
 
 
 def _size(passed: int) -> int:

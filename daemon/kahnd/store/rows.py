@@ -35,6 +35,7 @@ from kahnd.core.model import (
     Stat,
     Status,
 )
+from kahnd.core.text import clamped
 from kahnd.store.queries import FACTS
 
 DETAIL_LIMIT: Final = 3000
@@ -252,13 +253,24 @@ def positions_from(start: int) -> Iterator[int]:
 
 
 def _problem_row(problem: Problem) -> tuple[str, str, int, str, str]:
-    return problem.message, problem.file, problem.line, problem.remedy, problem.detail[-DETAIL_LIMIT:]
+    message, line = problem.message[:DETAIL_LIMIT], clamped(problem.line)
+    return message, problem.file, line, problem.remedy[:DETAIL_LIMIT], problem.detail[-DETAIL_LIMIT:]
 
 
 def _stat_row(stat: Stat) -> tuple[int, int, int, int, int]:
-    """Inode numbers are unsigned; the database's whole numbers are not."""
+    """Inode numbers are unsigned; the database's whole numbers are not.
+
+    A time beyond the year 2262 is no nanoseconds in 64 bits. Clamped, it is another than the file's: a start hashes
+    that file again.
+    """
     inode = stat.inode - _WRAP if stat.inode >= _SIGN else stat.inode
-    return stat.size, stat.mtime_ns, stat.ctime_ns, inode, stat.hashed_ns
+    return (
+        clamped(stat.size),
+        clamped(stat.mtime_ns),
+        clamped(stat.ctime_ns),
+        clamped(inode),
+        clamped(stat.hashed_ns),
+    )
 
 
 def _stat_of(row: tuple[int, int, int, int, int]) -> Stat:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import anyio
 import anyio.to_thread
@@ -26,6 +27,9 @@ from kahnd.watch.hashing import RACY_NS, Hashed, hash_file, is_racy, unreadable
 from kahnd.watch.ignore import Ignore, is_utf8, upwards
 from kahnd.watch.links import Links
 from kahnd.watch.survey import Listing, Survey
+
+MOST_SAID: Final = 500
+"""Characters of an exception's own words."""
 
 
 @dataclass(slots=True)
@@ -80,6 +84,7 @@ class SourceTree:
         self._scanner = scanner
         self._ignore = Ignore(base, layout, ignore)
         self._names = Links(base, self._sources, layout.output)
+        self._say = say
         self._survey = Survey(self._names, self._sources, self._ignore, say)
         self._cache = StatCache()
         self._links: dict[DocumentId, str | None] = {}
@@ -287,7 +292,10 @@ class SourceTree:
         if hashed is None:
             known = self._cache.get(document) is not None
             return _Look(document, None, Sighting(document) if known else None)
-        return _Look(document, Entry(hashed.digest, hashed.stat), self._sighting(document, hashed))
+        sighting = self._sighting(document, hashed)
+        if sighting and sighting.scan and sighting.scan.problem:
+            return self._troubled(document, sighting.scan.problem)
+        return _Look(document, Entry(hashed.digest, hashed.stat), sighting)
 
     def _breathe(self) -> None:
         """The look goes on, unless nobody wants it any more."""
@@ -297,11 +305,20 @@ class SourceTree:
     def _sighting(self, document: DocumentId, hashed: Hashed) -> Sighting | None:
         entry = self._cache.get(document)
         if entry is None or entry.content_hash != hashed.digest:
-            found = Scan() if hashed.content is None else self._scanner.scan(document, hashed.content)
+            found = Scan() if hashed.content is None else self._scan(document, hashed.content)
             return Sighting(document, hashed.digest, hashed.stat, found)
         if _is_told(entry.stat, hashed.stat):
             return None
         return Sighting(document, hashed.digest, hashed.stat)
+
+    def _scan(self, document: DocumentId, content: bytes) -> Scan:
+        """What is found. Whatever is in a document, no look ends with it."""
+        try:
+            return self._scanner.scan(document, content)
+        except Exception as error:  # noqa: BLE001 - a fault of a renderer: the document fails, the daemon goes on
+            said = f"{type(error).__name__}: {error}"[:MOST_SAID]
+            self._say("document.unscanned", document=document, error=said, exc_info=error)
+            return Scan(problem=Problem(f"its dependencies can't be found: {said}", document, 0, "simplify it"))
 
     def _troubled(self, document: DocumentId, problem: Problem) -> _Look:
         entry = self._cache.get(document)
