@@ -9,6 +9,7 @@ KahndError                 has a Problem, and the exit code the command line end
 ├── PlaceError             5   kahnd's own files can't be kept for now, or the project's folder is gone
 └── StoreError             5   the database
     ├── StoreLostError         it was reachable and is not now
+    ├── StoreRefusedError      it does not take what it was given
     └── StoreCorruptError      it can't be opened: to be moved aside and rebuilt
 """
 
@@ -67,6 +68,10 @@ class StoreError(KahndError):
 
 class StoreLostError(StoreError):
     """The database was reachable and is not now; it may come back."""
+
+
+class StoreRefusedError(StoreError):
+    """The database does not take what it was given; nothing of that call is in it."""
 
 
 class StoreCorruptError(StoreError):

@@ -48,6 +48,7 @@ class Event(StrEnum):
     STATE_REMOVED = "state.removed"
     STORE_LOST = "store.lost"
     STORE_RESTORED = "store.restored"
+    STORE_REFUSED = "store.refused"
     STORE_REBUILT = "store.rebuilt"
 
 
@@ -76,6 +77,7 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.CYCLE_FOUND: logging.ERROR,
         Event.CONFIG_INVALID: logging.ERROR,
         Event.STORE_LOST: logging.ERROR,
+        Event.STORE_REFUSED: logging.ERROR,
     }
 )
 ASKED_FOR: Final = frozenset({Event.DAEMON_STATE})

@@ -163,8 +163,13 @@ async def stored(config: Config, say: Say) -> AsyncIterator[Store]:
     def moved_aside(problem: Problem) -> None:
         say(Event.STORE_REBUILT, error=str(problem))
 
+    def refused(problem: Problem) -> None:
+        say(Event.STORE_REFUSED, document=problem.file, error=problem.message, remedy=problem.remedy)
+
     credentials = (config.store.user, config.store.password or "") if config.store.user else None
-    store = await open_store(place_of(config), root=config.root, credentials=credentials, report=moved_aside)
+    store = await open_store(
+        place_of(config), root=config.root, credentials=credentials, report=moved_aside, refused=refused
+    )
     try:
         yield store
     finally:

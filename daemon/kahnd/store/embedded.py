@@ -29,7 +29,7 @@ import anyio
 from anyio.to_thread import run_sync
 
 from kahnd.core.model import Problem
-from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
+from kahnd.errors import StoreCorruptError, StoreError, StoreLostError, StoreRefusedError
 from kahnd.heap import give_back
 from kahnd.ports import PRESSING
 from kahnd.store.connection import Connection, Limits, Place, Refused, Run, apply_schema, ask, is_deeper
@@ -274,7 +274,7 @@ class EmbeddedConnection:
             return self._error("another process has the database open", "stop it, or wait for it")
         if opening or _DAMAGE.search(text):
             return StoreCorruptError(Problem(f"the database can't be read: {text}", str(self._folder)))
-        return self._error(f"the database refused: {text}", "")
+        return StoreRefusedError(Problem(f"the database refused: {text}", file=str(self._folder)))
 
     def _refused(self, message: str, error: OSError, remedy: str) -> StoreError:
         text = f"{message}: {error.strerror}"

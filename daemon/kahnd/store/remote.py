@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import anyio
 
 from kahnd.core.model import Problem
-from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
+from kahnd.errors import StoreCorruptError, StoreError, StoreLostError, StoreRefusedError
 from kahnd.store.connection import Connection, Limits, Place, Refused, Run, apply_schema, ask, is_deeper
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ class RemoteConnection:
                 with anyio.fail_after(self._limits.of_call(payload)):
                     return await self._attempts(query, payload)
             except Refused as refused:
-                raise refused if is_deeper(refused) else self._error(f"the database refused: {refused}") from refused
+                if is_deeper(refused):
+                    raise
+                raise StoreRefusedError(self._problem(f"the database refused: {refused}")) from refused
             except (TransportError, TimeoutError, OSError):
                 await self._drop()
                 raise StoreLostError(self._problem("the database can't be reached", "is its server up?")) from None

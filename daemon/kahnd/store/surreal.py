@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from kahnd.core.model import (
     NO_EDGES,
@@ -18,13 +19,15 @@ from kahnd.core.model import (
     Change,
     DocumentId,
     Edges,
+    Facts,
     HistoryEntry,
     Problem,
     Result,
     Snapshot,
     Status,
 )
-from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
+from kahnd.core.text import shortened
+from kahnd.errors import StoreCorruptError, StoreError, StoreLostError, StoreRefusedError
 from kahnd.store import queries, rows
 from kahnd.store.calls import FIRST_PAGE, Calls
 from kahnd.store.connection import DEFAULT_LIMITS, Connection, Limits, Place, Refused, is_deeper
@@ -46,35 +49,44 @@ class _CycleAnswer(msgspec.Struct):
     edges: list[tuple[DocumentId, list[DocumentId]]] | None = None
 
 
-async def open_store(
+async def open_store(  # noqa: PLR0913 - a place, its limits, and who hears what
     place: Place,
     *,
     root: Path,
     credentials: tuple[str, str] | None = None,
     report: Callable[[Problem], None] = lambda _: None,
+    refused: Callable[[Problem], None] = lambda _: None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> SurrealStore:
     """The store at `place`; an embedded one's folder is relative to `root`, and this process has it alone.
 
-    `report` is told when an embedded database was unusable and moved aside. Raises StoreLostError where a server
+    `report` is told when an embedded database was unusable and moved aside; `refused`, of a document whose facts the
+    database does not take: the others are written. Raises StoreLostError where a server
     can't be reached, StoreError where the database can't be used.
     """
     if place.url.startswith("surrealkv://"):
         embedded = EmbeddedConnection(place, root, report, limits)
         await embedded.open()
-        return SurrealStore(embedded, place.workspace, limits)
+        return SurrealStore(embedded, place.workspace, limits, refused)
     if place.url.startswith(("ws://", "wss://")):
         remote = RemoteConnection(place, credentials, limits)
         await remote.run(queries.SCHEMA_VERSION)
-        return SurrealStore(remote, place.workspace, limits)
+        return SurrealStore(remote, place.workspace, limits, refused)
     raise StoreError(Problem("store.url is none of surrealkv://, ws:// and wss://"))
 
 
 class SurrealStore:
     """ports.Store for one workspace of a database."""
 
-    def __init__(self, connection: Connection, workspace: str, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        workspace: str,
+        limits: Limits = DEFAULT_LIMITS,
+        refused: Callable[[Problem], None] = lambda _: None,
+    ) -> None:
         self._connection = connection
+        self._report_refused = refused
         self._workspace = workspace
         self._calls = Calls(connection.run, workspace)
         self._limits = limits
@@ -128,8 +140,9 @@ class SurrealStore:
         affected: dict[DocumentId, None] = {}
         later = {change.facts.id for change in changes if not change.forget}
         for chunk in _chunks(changes):
-            later -= {change.facts.id for change in chunk}
-            affected |= dict.fromkeys(await self._propagate(chunk, later))
+            now = {change.facts.id for change in chunk} & later
+            later -= now
+            affected |= dict.fromkeys(await self._propagate_chunk(chunk, now, later))
         gone = {change.facts.id for change in changes if change.forget or change.facts.status is Status.MISSING}
         return tuple(each for each in affected if each not in gone)
 
@@ -155,8 +168,8 @@ class SurrealStore:
         """
         *earlier, last = tuple(_chunks(results)) or ((),)
         for chunk in earlier:
-            await self._commit(chunk)
-        await self._commit(last, build)
+            await self._each(chunk, self._commit)
+        await self._each(last, lambda some: self._commit(some, build))
         if build:
             await self._prune()
             await self._stay_small()
@@ -170,6 +183,22 @@ class SurrealStore:
         self._dirty.difference_update(written)
         self._dirty.update(each.facts.id for each in results if each.facts.status is Status.DIRTY)
         self._length["render"] += len(renders)
+
+    async def _each(self, items: Sequence[C], write: Callable[[Sequence[C]], Awaitable[T]]) -> list[T]:
+        """Write all at once. Where the database refuses, halves of them: of one that it refuses, that it did."""
+        try:
+            return [await write(items)]
+        except StoreRefusedError as error:
+            if not items:
+                raise
+            if len(items) == 1:
+                refused = _refused(items[0], error)
+                if items[0] == refused:  # not even that
+                    raise
+                self._report_refused(refused.facts.problem or error.problems[0])
+                return [await write([refused])]
+            middle = len(items) // 2
+            return [each for half in (items[:middle], items[middle:]) for each in await self._each(half, write)]
 
     async def _write(self, lists: Mapping[str, object]) -> None:
         there = _filled(lists)
@@ -235,6 +264,16 @@ class SurrealStore:
     async def _load(self) -> Snapshot:
         return await self._connection.together(lambda run: Calls(run, self._workspace).everything())
 
+    async def _propagate_chunk(
+        self, chunk: Sequence[Change], now: Collection[DocumentId], later: Collection[DocumentId]
+    ) -> list[DocumentId]:
+        """The affected set of these: in parts, each may depend on documents of the others."""
+
+        def write(some: Sequence[Change]) -> Awaitable[list[DocumentId]]:
+            return self._propagate(some, later if len(some) == len(chunk) else {*now, *later})
+
+        return [each for reached in await self._each(chunk, write) for each in reached]
+
     async def _propagate(self, changes: Sequence[Change], later: Collection[DocumentId]) -> list[DocumentId]:
         kept = [change for change in changes if not change.forget]
         forgotten = [change.facts.id for change in changes if change.forget]
@@ -282,6 +321,15 @@ class SurrealStore:
                     raise
         levels = queries.ROUNDS[-1] * queries.RECURSION_LIMIT
         raise StoreError(Problem(f"a chain of dependencies is more than {levels} documents long"))
+
+
+def _refused(item: C, error: StoreRefusedError) -> C:
+    """In the place of a row that the database refuses: the document is to be looked at again."""
+    document = item.facts.id
+    message = f"the database does not take what is known of it: {shortened(error.problems[0].message)}"
+    problem = Problem(message, document, 0, "report this, with the document")
+    facts = Facts(document, item.facts.status, problem=problem, output=item.facts.output)
+    return replace(item, facts=facts, edges=NO_EDGES)
 
 
 def _filled(lists: Mapping[str, object]) -> dict[str, object]:

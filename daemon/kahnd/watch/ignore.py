@@ -8,16 +8,20 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pathspec.patterns.gitignore import GitIgnorePatternError
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from kahnd.core.rules import Layout, is_below
+from kahnd.watch.git import GITIGNORE, IgnoreFile, ignore_files_around
 from kahnd.watch.hashing import is_passing, read_file
 
+if TYPE_CHECKING:
+    import re2
+
 CONFIG_FILE: Final = "kahnd.toml"
-GITIGNORE: Final = ".gitignore"
 OWN_FOLDER: Final = ".kahnd"
 
 _NEVER: Final = re.compile(
@@ -28,11 +32,22 @@ _NEVER: Final = re.compile(
     | \.goutputstream-.*                              # GNOME: atomic save
     | sed(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6}             # sed -i: six random characters, hardly ever all lower case
     | \.~lock\..*\#                                   # LibreOffice
-    | \.DS_Store
+    | ~\$.* | ~WR[A-Z]\d+\.tmp                        # Microsoft Office: locks, saves
+    | \..*\.kate-swp                                  # Kate
+    | \.DS_Store | \._.*                              # macOS, and what it leaves on other file systems
     | \.git | \.hg | \.svn | \.kahnd
     """,
     re.VERBOSE | re.DOTALL,
 )
+
+
+_STARS: Final = re.compile(r"\*+")
+MOST_STARS: Final = 2
+"""So many in one pattern take at most the square of a path's length."""
+MOST_PATTERNS: Final = 5_000
+"""Of one file; those after these count for nothing."""
+_Regex: TypeAlias = "re.Pattern[str] | re2._Regexp"  # noqa: SLF001 - it has no public name
+"""An `re.Pattern`, or RE2's, which has the same methods."""
 
 
 def never_document(name: str) -> bool:
@@ -46,32 +61,53 @@ def is_utf8(name: str) -> bool:
 
 
 class Patterns:
-    """One list of `.gitignore` patterns and the folder it counts from."""
+    """One list of `.gitignore` patterns and the folder it counts from.
 
-    def __init__(self, folder: str, lines: Iterable[str]) -> None:
+    `prefix`: where that is above the project, the way from there to the project.
+    """
+
+    def __init__(self, folder: str, lines: Iterable[str], prefix: str = "") -> None:
         self._start = len(folder) + 1 if folder else 0
-        self._patterns = tuple(_compiled(lines))[::-1]
-        self._any = re.compile("|".join(_ungrouped(regex) for _, regex in self._patterns) or r"(?!)")
+        self._prefix = prefix
+        self._patterns = tuple(islice(_compiled(lines), MOST_PATTERNS))[::-1]
+        simple = [regex for _, regex in self._patterns if isinstance(regex, re.Pattern)]
+        self._any = re.compile("|".join(map(_ungrouped, simple)) or r"(?!)").search
+        self._linear = [regex.search for _, regex in self._patterns if not isinstance(regex, re.Pattern)]
 
     def __bool__(self) -> bool:
         return bool(self._patterns)
 
     def verdict(self, path: str, *, folder: bool) -> bool | None:
         """Whether this very path is ignored; None where no pattern fits. The last that fits counts."""
-        inner = path[self._start :]
-        if not self._any.search(f"{inner}/" if folder else inner):
+        inner = self._prefix + path[self._start :]
+        whole = f"{inner}/" if folder else inner
+        if not self._any(whole) and not any(search(whole) for search in self._linear):
             return None
         return next((ignored for ignored, regex in self._patterns if _fits(regex, inner, folder=folder)), None)
 
 
-def _compiled(lines: Iterable[str]) -> Iterator[tuple[bool, re.Pattern[str]]]:
+def _compiled(lines: Iterable[str]) -> Iterator[tuple[bool, _Regex]]:
     for line in lines:
         try:
             pattern = GitIgnoreSpecPattern(line)
-        except GitIgnorePatternError:
+        except (GitIgnorePatternError, re.error, ValueError):
             continue  # git, too, passes over a line it can't read
         if pattern.include is not None and pattern.regex is not None:
-            yield pattern.include, pattern.regex
+            regex = pattern.regex if len(_STARS.findall(line)) <= MOST_STARS else _linear(pattern.regex)
+            if regex is not None:
+                yield pattern.include, regex
+
+
+def _linear(regex: re.Pattern[str]) -> _Regex | None:
+    """The expression by an engine that never backtracks; None for one that it can't hold, and so no name matches."""
+    import re2  # noqa: PLC0415 - hardly any pattern needs it
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        return re2.compile(f"(?s){regex.pattern}", options)
+    except (re2.error, UnicodeEncodeError):
+        return None
 
 
 def _ungrouped(regex: re.Pattern[str]) -> str:
@@ -79,7 +115,7 @@ def _ungrouped(regex: re.Pattern[str]) -> str:
     return f"(?:{re.sub(r'[(][?]P<[^>]+>', '(?:', regex.pattern)})"
 
 
-def _fits(regex: re.Pattern[str], path: str, *, folder: bool) -> bool:
+def _fits(regex: _Regex, path: str, *, folder: bool) -> bool:
     """Whether the pattern means this very path.
 
     The one group in pathspec's expression is the slash after a matched folder: if that is not the path's last, a
@@ -94,15 +130,27 @@ def _fits(regex: re.Pattern[str], path: str, *, folder: bool) -> bool:
     return last is not None and last.start(1) in {-1, len(path) - 1}
 
 
+Around = tuple[tuple[str, bytes], ...]
+"""The ignore files outside the project, the nearest first: the way from each one's folder to the project, its text."""
+
+
+def _lines(content: bytes) -> list[str]:
+    return content.decode("utf-8-sig", "surrogateescape").splitlines()
+
+
 class FolderRules:
     """What is ignored directly in one folder; remembers each answer."""
 
-    def __init__(self, folder: str, own: bytes, above: FolderRules | None, first: Patterns) -> None:
+    def __init__(
+        self, folder: str, own: bytes, above: FolderRules | None, first: Patterns, around: Around = ()
+    ) -> None:
         self.own = own
         self.above = above
+        self.around = around
         self._prefix = f"{folder}/" if folder else ""
-        patterns = Patterns(folder, own.decode("utf-8-sig", "surrogateescape").splitlines())
-        inherited = above.nearest_first if above else ()
+        patterns = Patterns(folder, _lines(own))
+        outside = (Patterns("", _lines(content), prefix) for prefix, content in around)
+        inherited = above.nearest_first if above else tuple(filter(None, outside))
         self.nearest_first: tuple[Patterns, ...] = (patterns, *inherited) if patterns else inherited
         self._asked = (first, *self.nearest_first) if first else self.nearest_first
         self._answers: dict[str, bool] = {}
@@ -125,16 +173,19 @@ class FolderRules:
 
 
 class Ignore:
-    """The project's ignore rules. The config's patterns come first, then the `.gitignore` files from the nearest up.
+    """The project's ignore rules: the config's patterns first, then the `.gitignore` files from the nearest up.
 
-    A source folder is looked into even where a pattern would ignore it: it was named.
+    In a git repository that begins above the project, up to its root; then its `info/exclude`. A source folder is
+    looked into even where a pattern would ignore it: it was named.
     """
 
     def __init__(self, root: str, layout: Layout, patterns: Iterable[str]) -> None:
         self._root = root
         self._layout = layout
         self._configured = Patterns("", patterns)
+        self._around: tuple[IgnoreFile, ...] = ignore_files_around(root)
         self._folders: dict[str, FolderRules] = {}
+        self._contents: dict[str, bytes] = {}
         self._unread: set[str] = set()
 
     @property
@@ -149,10 +200,11 @@ class Ignore:
     def reread(self, folder: str) -> FolderRules:
         """A folder's rules after reading its `.gitignore` again; the same object if nothing changed."""
         above = self.rules(posixpath.dirname(folder)) if folder else None
-        own = self._gitignore(folder)
+        own = self._read(self._gitignore(folder))
+        around = () if folder else tuple((each.prefix, self._read(each.path)) for each in self._around)
         known = self._folders.get(folder)
-        if known is None or known.own != own or known.above is not above:
-            known = self._folders[folder] = FolderRules(folder, own, above, self._configured)
+        if known is None or known.own != own or known.above is not above or known.around != around:
+            known = self._folders[folder] = FolderRules(folder, own, above, self._configured, around)
         return known
 
     def reread_above(self, folder: str) -> None:
@@ -160,26 +212,32 @@ class Ignore:
         for above in reversed([*upwards(posixpath.dirname(folder))]):
             self.reread(above)
 
-    def _gitignore(self, folder: str) -> bytes:
+    def _gitignore(self, folder: str) -> str:
+        return posixpath.join(self._root, folder, GITIGNORE)
+
+    def _read(self, file: str) -> bytes:
+        """A file of patterns; empty where there is none. What can't be read for the machine's sake is as it was."""
         try:
-            own = read_file(posixpath.join(self._root, folder, GITIGNORE)) or b""
+            content = read_file(file) or b""
         except OSError as error:
             if is_passing(error):
-                return self._as_before(folder)
-            own = b""  # unreadable: git goes on without it as well
-        self._unread.discard(folder)
-        return own
-
-    def _as_before(self, folder: str) -> bytes:
-        self._unread.add(folder)
-        known = self._folders.get(folder)
-        return known.own if known else b""
+                self._unread.add(file)
+                return self._contents.get(file, b"")
+            content = b""  # unreadable: git goes on without it as well
+        self._unread.discard(file)
+        if content:
+            self._contents[file] = content
+        else:
+            self._contents.pop(file, None)
+        return content
 
     def keep_only(self, folders: Iterable[str]) -> None:
         """Forget the rules of all folders but these and those above them."""
         kept = {above for folder in folders for above in upwards(folder)}
         self._folders = {folder: rules for folder, rules in self._folders.items() if folder in kept}
-        self._unread &= kept
+        files = {self._gitignore(folder) for folder in kept}.union(each.path for each in self._around)
+        self._contents = {file: content for file, content in self._contents.items() if file in files}
+        self._unread &= files
 
     def ignores(self, path: str, *, folder: bool) -> bool:
         """Whether this path is ignored by its own name, the folders above it apart."""

@@ -26,8 +26,8 @@ from kahnd.ports import Batch, Meter, Stage
 from kahnd.watch.anchors import Anchors, file_signature, folder_signature
 from kahnd.watch.coverage import Coverage, Events, Folders, Polling
 from kahnd.watch.gathering import Gathering
-from kahnd.watch.git import GitLock
-from kahnd.watch.ignore import CONFIG_FILE, GITIGNORE, OWN_FOLDER, is_utf8, never_document, upwards
+from kahnd.watch.git import GITIGNORE, GitLock, ignore_files_around
+from kahnd.watch.ignore import CONFIG_FILE, OWN_FOLDER, is_utf8, never_document, upwards
 from kahnd.watch.links import Links
 from kahnd.watch.notifier import ATTRIB, CREATE, ISDIR, Event, News
 
@@ -82,7 +82,8 @@ class FileWatcher:
         tops = (*self._sources, *([self._outputs] if self._outputs else []))
         links = Links(self._root, self._sources, self._outputs)
         self._coverage = Coverage(links, Folders(tops, tuple(around), COOKIES), polling, events, say)
-        self._beside = self._session | {posixpath.join(each, GITIGNORE) for each in above}
+        self._ignoring = frozenset(posixpath.relpath(each.path, self._root) for each in ignore_files_around(self._root))
+        self._beside = self._session | self._ignoring | {posixpath.join(each, GITIGNORE) for each in above}
         self._files = Anchors(self._beside, lambda path: file_signature(self._full(path)))
         self._folders = Anchors((COOKIES, *tops), lambda path: folder_signature(self._full(path)))
         self._gathering = Gathering(settle_ms / 1000, self._size, closes=self._coverage.backend == "inotify")
@@ -228,7 +229,7 @@ class FileWatcher:
         pending = self._gathering.pending
         self._account(now)
         ripe = self._gathering.harvest(now, FLOOD)
-        if ripe is None or _ignoring(ripe):
+        if ripe is None or self._are_rules(ripe):
             return await self._everything(pending)
         return self._batch(ripe, polled, now)
 
@@ -259,7 +260,7 @@ class FileWatcher:
         """A look at everything also answers every flush called before it."""
         await self._coverage.renew()
         self._made, self._made_due = set(), math.inf
-        config = _ignoring(pending) or not self._session.isdisjoint(pending)
+        config = self._are_rules(pending) or not self._session.isdisjoint(pending)
         return Batch(everything=True, config=config, flushed=self._flushed(frozenset(self._pending)))
 
     def _rest(self, began: float) -> None:
@@ -276,6 +277,10 @@ class FileWatcher:
             and not self._is_output(path)
             and (not is_utf8(path) or not any(map(never_document, path.split("/"))))
         )
+
+    def _are_rules(self, paths: Iterable[str]) -> bool:
+        """Whether ignore rules may be others."""
+        return any(posixpath.basename(path) == GITIGNORE or path in self._ignoring for path in paths)
 
     def _is_output(self, path: str) -> bool:
         return self._outputs is not None and is_below(path, self._outputs)
@@ -337,8 +342,3 @@ def _normal(path: str) -> str:
     """A project path; the project itself is ""."""
     normal = posixpath.normpath(path)
     return "" if normal == "." else normal
-
-
-def _ignoring(paths: Iterable[str]) -> bool:
-    """Whether ignore rules may be others."""
-    return any(posixpath.basename(path) == GITIGNORE for path in paths)
