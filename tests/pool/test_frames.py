@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kahnd.core.model import Failed, Job, Outcome, Problem, Rendered, Unmet
+from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Rendered, Unmet
 from kahnd.pool import frames
 
 values = st.one_of(*(st.from_type(each) for each in (Job, Rendered, Failed, Unmet)))
@@ -36,4 +36,10 @@ def test_frames_come_one_after_another_until_the_end() -> None:
 
 def test_half_a_character_goes_nowhere() -> None:
     with pytest.raises(UnicodeEncodeError):
-        frames.pack(Failed(Problem("\ud800")))
+        frames.pack(Unmet(Dependency(DocumentId("\ud800"), Kind.PAGE), Problem("not there")))
+
+
+@given(st.text(st.characters()), st.text(st.characters()), st.integers(min_value=-(1 << 63), max_value=(1 << 64) - 1))
+def test_a_problem_with_any_text_can_be_told(message: str, file: str, line: int) -> None:
+    told = Failed(Problem(message, file, line))
+    assert frames.read(io.BytesIO(frames.pack(told))) == told

@@ -189,6 +189,9 @@ class WorkerPool:
         except TimeoutError:
             await self._replace(worker)
             return Failed(self._too_long(job)), self._timeout_s
+        except (UnicodeEncodeError, OverflowError) as error:  # nothing of it was sent
+            self._idle.append(worker)
+            return Failed(Problem(f"it can't be told to a worker: {error}", job.document)), 0.0
         except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError):
             return _Died(await self._replace(worker)), time.perf_counter() - began
         except BaseException:

@@ -64,7 +64,7 @@ def _answer(render: Render, job: Job, root: Path) -> bytes:
     began = time.perf_counter()
     try:
         return frames.pack(_attempt(render, job), time.perf_counter() - began)
-    except UnicodeEncodeError:
+    except (UnicodeEncodeError, OverflowError):
         remedy = r"look for an escape such as \ud800 in it, and correct that"
         return frames.pack(Failed(Problem("what it refers to is half a character", job.document, remedy=remedy)))
 
