@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
-import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +24,7 @@ from kahnd.render.files import ProblemError, clear, digest_of, is_regular
 from kahnd.render.parameters import PLACEHOLDER, CommandParameters
 from kahnd.render.process import execute
 from kahnd.render.rendering import Rendering, UnmetError
+from kahnd.render.scan_expressions import find
 from kahnd.render.still import Still
 
 _NOT_FOUND: Final = 127
@@ -54,11 +54,8 @@ class CommandRenderer:
 
     def scan(self, document: DocumentId, content: bytes, parameters: CommandParameters) -> Scan:
         """What the rule's expressions find, of one kind: what has a rule of its own may have none tomorrow."""
-        text = content.decode(errors="replace")
-        found = (each for expression in parameters.scan for each in re.finditer(expression, text, re.MULTILINE))
-        placed = [(match.start(1), match[1]) for match in found if match[1]]
-        lines = [(text.count("\n", 0, start) + 1, path) for start, path in sorted(placed)]
-        scanned = (self._dependency(document, path, line) for line, path in lines)
+        found = find(parameters.scan, content.decode(errors="replace"), document)
+        scanned = (self._dependency(document, path, line) for line, path in found)
         return Scan(tuple(dict.fromkeys(each for each in scanned if each)))
 
     def _dependency(self, document: DocumentId, path: str, line: int) -> Dependency | None:

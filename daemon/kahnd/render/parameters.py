@@ -11,6 +11,8 @@ from typing import ClassVar, Final
 
 import msgspec
 
+from kahnd.render.scan_expressions import objection
+
 COMMAND_PLACEHOLDERS: Final = ("source", "output", "deps", "dir", "stem", "root", "depfile")
 PLACEHOLDER: Final = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
 """A placeholder in a command; a shell's `${NAME}` is none."""
@@ -105,7 +107,7 @@ class CommandParameters(Parameters, frozen=True, forbid_unknown_fields=True):
         return [f"`{{{name}}}` is no placeholder{_nearest(name)}" for name in found if name not in COMMAND_PLACEHOLDERS]
 
     def _expressions(self) -> list[str]:
-        return [f"`scan`: {wrong}" for expression in self.scan if (wrong := _wrong_expression(expression))]
+        return [f"`scan`: {each!r} {wrong}" for each in self.scan if (wrong := objection(each))]
 
 
 class CopyParameters(Parameters, frozen=True, forbid_unknown_fields=True):
@@ -139,11 +141,3 @@ class PythonParameters(Parameters, frozen=True, forbid_unknown_fields=True):
 def _nearest(name: str) -> str:
     close = get_close_matches(name, COMMAND_PLACEHOLDERS, n=1)
     return f"; did you mean `{{{close[0]}}}`?" if close else f"; there are {', '.join(COMMAND_PLACEHOLDERS)}"
-
-
-def _wrong_expression(expression: str) -> str | None:
-    try:
-        compiled = re.compile(expression)
-    except re.error as error:
-        return f"{expression!r} is no regular expression: {error}"
-    return None if compiled.groups else f"{expression!r} has no group; its first group is the path"
