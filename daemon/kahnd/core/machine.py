@@ -50,6 +50,7 @@ from kahnd.core.model import (
     DocumentId,
     Failed,
     Job,
+    Kind,
     Rendered,
     Sighting,
     Snapshot,
@@ -285,6 +286,11 @@ class Machine:
             if self._doubts.has_to_wait(node):
                 self._enter([node])
                 return
+        if self._intake.names_outputs(node):
+            yield from self._connect(node, tuple(node.dependencies))
+            if self._doubts.has_to_wait(node):
+                self._enter([node])
+                return
         forced = self.is_forced(document) or self._doubts.is_freed(document)
         decision = verdict.decide(self.graph, node, forced=forced, doubtful=self._doubts.is_doubtful(node))
         self._doubts.decided(document)
@@ -346,7 +352,9 @@ class Machine:
     def _unmet(self, node: Node, job: Job, event: Finished, needs: Dependency) -> Iterable[Command]:
         """A run found something not there: a new collection, a missing document, an output, its own old bytes."""
         target = self.graph[needs.target]
-        if is_collection(needs.target) and needs.target not in dict(job.collections):
+        if needs.kind is Kind.DISCOVERED and not (node.rule and node.rule.judges_missing):
+            yield from self._again(node, job, event, (needs.target,))
+        elif is_collection(needs.target) and needs.target not in dict(job.collections):
             yield from self._again(node, job, event, ())
         elif not target.exists or (target.status in verdict.BROKEN and not needs.kind.of_content):
             self._runs.end(job)
