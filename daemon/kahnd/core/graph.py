@@ -140,12 +140,14 @@ class Graph:
         if claim is None:
             return frozenset()
         found = set(self._claims[claim])
-        folder = claim
+        folder: str = claim
         while folder := folder.rpartition("/")[0]:
             found.update(self._claims.get(folder, ()))
         if claim in self._folders:
             below = f"{claim}/"
-            found.update(each for path, claimants in self._claims.items() if path.startswith(below) for each in claimants)
+            found.update(
+                each for path, claimants in self._claims.items() if path.startswith(below) for each in claimants
+            )
         return frozenset(found) - {node.facts.id}
 
     def outputs(self) -> frozenset[OutputPath]:
@@ -250,9 +252,9 @@ class Graph:
         read = AS_PAGE if node.paged and kind in TEXT_KINDS else ""
         if node.claim and kind in SOURCE_KINDS:
             return f"{facts.content_hash}{read}"
-        if node.claim and kind is Kind.DISCOVERED:
-            return f"{facts.effective_hash} {node.claim} {facts.content_hash}"  # its source was named, not its output
-        return f"{facts.effective_hash}{read} {node.claim or ''}"
+        # What a program names is the source; one that reads the output names that, and it is a dependency of its own.
+        named = f" {facts.content_hash}" if node.claim and kind is Kind.DISCOVERED else ""
+        return f"{facts.effective_hash}{read} {node.claim or ''}{named}"
 
     def remember(self, node: Node) -> Edges:
         """A good render: what it hung on is what there is now; the answer says which edges that changes.

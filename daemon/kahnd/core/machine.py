@@ -281,13 +281,8 @@ class Machine:
 
     def _decide(self, node: Node) -> Iterable[Command]:
         document = node.facts.id
-        if (trace := self.graph.verified_trace(node)) is not None:
-            yield from self._connect(node, trace)
-            if self._doubts.has_to_wait(node):
-                self._enter([node])
-                return
-        if self._intake.names_outputs(node):
-            yield from self._connect(node, tuple(node.dependencies))
+        if (dependencies := self._other_dependencies(node)) is not None:
+            yield from self._connect(node, dependencies)
             if self._doubts.has_to_wait(node):
                 self._enter([node])
                 return
@@ -307,6 +302,12 @@ class Machine:
                 yield from self._book.contested(node, problem, rival)
             case verdict.Fail(problem):
                 yield from self._book.fail(node, problem)
+
+    def _other_dependencies(self, node: Node) -> Iterable[Dependency] | None:
+        """What it depends on, where that may be something else than what is known; None where it is the same."""
+        trace = self.graph.verified_trace(node)
+        names = trace is None and self._intake.names_outputs(node)
+        return [*node.dependencies] if names else trace
 
     def _stop(self, document: DocumentId) -> Iterable[Command]:
         """Whatever runs for this document is not wanted any more."""
