@@ -155,6 +155,7 @@ class Engine:
                 await self._begin(tasks, cause, asked)
                 if watcher:
                     tasks.start_soon(self.eyes.make_sure, watcher, self._clock, rescan_s)
+                    tasks.start_soon(self.eyes.watch_shared)
                     tasks.start_soon(self._try_again)
                 async for event in self._inbox:
                     await self._handle(tasks, event)

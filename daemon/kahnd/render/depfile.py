@@ -13,7 +13,6 @@ _CONTINUED: Final = re.compile(r"\\\r?\n")
 _WORD: Final = re.compile(r"(?:\\[ #:]|[^\s])+")
 _ESCAPED: Final = re.compile(r"\\([ #:])|\$(\$)")
 _TARGETS: Final = re.compile(r"(?:\\.|[^\\\n])*?::?(?=\s|$)")
-_ORDER_ONLY: Final = "|"
 
 
 def dependencies(text: str) -> list[str]:
@@ -34,5 +33,4 @@ def _lines(text: str) -> list[str]:
 def _right_side(line: str) -> list[str]:
     targets = _TARGETS.match(line)
     rest = line[targets.end() :] if targets else ""
-    words = (word for word in _WORD.findall(rest) if word != _ORDER_ONLY)
-    return [_ESCAPED.sub(lambda match: match[1] or match[2], word) for word in words]
+    return [_ESCAPED.sub(lambda match: match[1] or match[2], word) for word in _WORD.findall(rest)]
