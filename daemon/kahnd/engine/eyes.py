@@ -113,8 +113,13 @@ class Eyes:
         if spoilt:
             self._send(Observed((), cause_of_spoilt(spoilt), spoilt.absent, spoilt.altered))
 
-    async def look(self, paths: Collection[DocumentId], document: DocumentId) -> None:
-        """Look at some documents and their outputs, because a rendering found them other than expected."""
+    async def look(self, paths: Collection[DocumentId], document: DocumentId, rest_s: float = 0.0) -> None:
+        """Look at some documents and their outputs, because a rendering found them other than expected.
+
+        `rest_s`: how many seconds to wait before.
+        """
+        if rest_s:
+            await anyio.sleep(rest_s)
         spoilt = await self._inspection.of(paths)
         async with self._lock:
             sightings = await self._timed(self._tree.look(paths))
