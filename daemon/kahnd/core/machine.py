@@ -90,7 +90,8 @@ class Machine:
         self._scope: frozenset[DocumentId] | None = None
         self._asked_of_store = 0
         self._ahead = Ahead(self.graph, self.schedule, self._runs)
-        self._held: set[DocumentId] = set()
+        self._held: dict[DocumentId, bool] = {}
+        """Out of the schedule until a look is done; True: until it has rested, too."""
         self._forced = Forced()
         self._doubts = Doubts(self.graph)
         self._tries = Tries(self.graph)
@@ -130,7 +131,7 @@ class Machine:
                 self._asked_of_store -= 1
                 return self._resume(event)
             case Looked():
-                return self._release(event.document)
+                return self._release(event)
             case Finished():
                 return self._finished(event)
             case Published():
@@ -327,7 +328,7 @@ class Machine:
         if problem := self._rounds.endless(document):
             yield from self._book.fail(node, problem)
         elif self._rounds.has_to_rest(document):
-            self._held.add(document)
+            self._held[document] = True
             yield Look((document,), document, rest=True)
         else:
             yield Render(self._runs.start(node, decision.content_hash, decision.rule.index, decision.output))
@@ -340,7 +341,7 @@ class Machine:
 
     def _stop(self, document: DocumentId) -> Iterable[Command]:
         """Whatever runs for this document is not wanted any more."""
-        self._held.discard(document)
+        self._held.pop(document, None)
         if job := self._runs.cancel(document):
             yield Cancel(job.run)
 
@@ -405,13 +406,13 @@ class Machine:
         if problem := self._tries.dropped(document, event.outcome, look[0]):
             yield from self._book.fail(node, problem, finished=event)
             return
-        self._held.add(document)
+        self._held[document] = False
         yield Look(look, document)
 
-    def _release(self, document: DocumentId) -> Iterable[Command]:
-        if document in self._held:
-            self._held.discard(document)
-            self._enter([self.graph[document]])
+    def _release(self, event: Looked) -> Iterable[Command]:
+        if self._held.get(event.document) is event.rested:
+            del self._held[event.document]
+            self._enter([self.graph[event.document]])
         return ()
 
     def _published(self, event: Published) -> Iterable[Command]:

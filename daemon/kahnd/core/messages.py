@@ -100,9 +100,13 @@ class Resumed(msgspec.Struct, frozen=True):
 
 
 class Looked(msgspec.Struct, frozen=True):
-    """The look that a run asked for is done (and was observed): this document may be tried again."""
+    """The look that a run asked for is done (and was observed): this document may be tried again.
+
+    `rested`: it was let rest before.
+    """
 
     document: DocumentId
+    rested: bool = False
 
 
 class Finished(msgspec.Struct, frozen=True):

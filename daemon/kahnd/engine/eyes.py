@@ -124,7 +124,7 @@ class Eyes:
         async with self._lock:
             sightings = await self._timed(self._tree.look(paths))
             self._send(Observed(sightings, cause_of(sightings), spoilt.absent, spoilt.altered))
-            self._send(Looked(document))
+            self._send(Looked(document, rested=rest_s > 0))
 
     async def flush(self, watcher: Watcher) -> None:
         """Return when all that happened before the call has been seen and sent."""

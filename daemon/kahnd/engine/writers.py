@@ -14,7 +14,7 @@ PURE: Final = frozenset({"page", "template", "copy"})
 """Renderers that write nothing but their output."""
 _KEPT: Final = 256
 _TICK_NS: Final = 10_000_000
-"""A file system's clock may be so much behind."""
+"""A file system's clock may be so much behind where it can't be asked."""
 _LEAST_S, _MOST_S = 0.5, 120.0
 
 
@@ -29,7 +29,7 @@ class Writers:
     def begun(self, job: Job) -> None:
         """A run begins."""
         if job.rule in self._writing:
-            self._out[job.run] = job.document, time.time_ns() - _TICK_NS
+            self._out[job.run] = job.document, now_ns()
 
     def ended(self, job: Job) -> None:
         """A run, and all that it started, is over."""
@@ -37,8 +37,9 @@ class Writers:
             self._over.append((*begun, time.time_ns()))
 
     def amid(self, sightings: Iterable[Sighting]) -> dict[DocumentId, tuple[DocumentId, ...]]:
-        """The documents that were being rendered when these were written, by what was written; by the kernel's time
-        of the change, which no program can set.
+        """The documents that were being rendered when these were written, by what was written.
+
+        Told by the kernel's time of the change, which no program can set.
         """
         runs = [(*each, time.time_ns()) for each in self._out.values()] + list(self._over)
         if not runs:
@@ -56,6 +57,13 @@ class Writers:
         last = next((each for each in reversed(self._over) if each[0] == document), None)
         took = (last[2] - last[1]) / 1e9 if last else 0.0
         return min(max(_LEAST_S, 2 * took), _MOST_S)
+
+
+def now_ns() -> int:
+    """The moment by the clock that gives files their times."""
+    if hasattr(time, "CLOCK_REALTIME_COARSE"):
+        return time.clock_gettime_ns(time.CLOCK_REALTIME_COARSE)
+    return time.time_ns() - _TICK_NS
 
 
 def _during(runs: list[tuple[DocumentId, int, int]], moment_ns: int) -> tuple[DocumentId, ...]:
