@@ -171,6 +171,13 @@ class Tree(Protocol):
         """
         ...
 
+    async def look_at_shared(self, *, at_leisure: bool = False) -> tuple[Sighting, ...]:
+        """Look at files with several hard links, which are written to without an event by names elsewhere.
+
+        `at_leisure`: at as many of them, in turn, as take next to no time. To be called every second.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Spoilt:

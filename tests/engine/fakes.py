@@ -61,6 +61,9 @@ class MemoryTree:
     async def crawl(self) -> tuple[Sighting, ...]:
         return await self.look(self._files.texts.keys() | self._seen.keys())
 
+    async def look_at_shared(self, *, at_leisure: bool = False) -> tuple[Sighting, ...]:
+        return ()
+
     async def look(self, paths: Iterable[str]) -> tuple[Sighting, ...]:
         self.looking += 1
         self.most_at_once = max(self.most_at_once, self.looking)

@@ -103,11 +103,10 @@ def test_what_it_was_given_to_read_is_not_told_again(shop: Workshop) -> None:
 
 
 @pytest.mark.parametrize("line", ["echo more >> {deps}; cp {deps} {output}", "echo more >> {deps}; false"])
-def test_what_a_program_read_while_it_changed_is_needed_again(shop: Workshop, line: str) -> None:
+def test_what_a_program_read_while_it_changed_is_told_with_its_bytes(shop: Workshop, line: str) -> None:
     _shop(shop, _line(line), {**HELLO, "docs/y.csv": "1"})
     outcome = shop.run(shop.job("docs/a b/x.in", dependencies=(_target("docs/y.csv"),)))
-    assert isinstance(outcome, Unmet)
-    assert outcome.needs.target == "docs/y.csv"
+    assert [(each.dependency.target, each.hash) for each in outcome.reads] == [("docs/y.csv", of_bytes(b"1more\n"))]
 
 
 def test_a_document_that_is_another_by_now_is_not_given_to_a_program(shop: Workshop) -> None:
@@ -187,9 +186,11 @@ def test_what_an_earlier_run_left_in_the_stage_is_not_taken_for_an_output(shop: 
 # what it read
 
 
-def _with_depfile(shop: Workshop, listed: str) -> list[tuple[str, Kind]]:
+def _with_depfile(shop: Workshop, listed: str, *others: str) -> list[tuple[str, Kind]]:
     script = f"printf '%s' '{listed}' > {{depfile}}; echo made > {{output}}"
     _shop(shop, _line(script), {**HELLO, "docs/part.csv": "", "docs/y.in": ""})
+    shop.write_all(dict.fromkeys(others, ""))
+    shop.let_time_pass()
     job = shop.job("docs/a b/x.in", dependencies=(_target("docs/y.in", Kind.OUTPUT), _target("docs/k.csv")))
     outcome = shop.run(job)
     assert isinstance(outcome, Rendered), outcome
@@ -198,8 +199,9 @@ def _with_depfile(shop: Workshop, listed: str) -> list[tuple[str, Kind]]:
 
 
 def test_a_list_of_what_it_read_is_followed_inside_the_sources_alone(shop: Workshop) -> None:
-    listed = f"x: docs/a\\ b/x.in docs/part.csv {shop.root}/docs/../data/d.csv /usr/include/stdio.h ../x other/y"
-    assert _with_depfile(shop, listed) == [("docs/part.csv", Kind.DISCOVERED), ("data/d.csv", Kind.DISCOVERED)]
+    listed = f"x: docs/a\\ b/x.in docs/part.csv {shop.root}/docs/../data/d.csv /usr/include/stdio.h other/y"
+    found = [("docs/part.csv", Kind.DISCOVERED), ("data/d.csv", Kind.DISCOVERED)]
+    assert _with_depfile(shop, listed, "other/y") == found
 
 
 def test_a_dependencys_output_in_that_list_is_that_dependency(shop: Workshop) -> None:

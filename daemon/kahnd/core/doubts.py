@@ -69,7 +69,7 @@ class Doubts:
         return not verdict.is_tied(node, knot) and not self._is_contested(node)
 
     def _is_contested(self, node: Node) -> bool:
-        return not self._graph.claimants(node.claim) <= {node.facts.id}
+        return bool(self._graph.rivals(node))
 
 
 def is_kept(dependency: Dependency, node: Node) -> bool:

@@ -86,7 +86,9 @@ class Graph:
         self._nodes: dict[DocumentId, Node] = {}
         self._wrong: set[DocumentId] = set()
         self._needed: Counter[DocumentId] = Counter()
-        self._claims: dict[OutputPath, tuple[DocumentId, ...]] = {}
+        self._claims: dict[str, tuple[DocumentId, ...]] = {}
+        self._folders: Counter[str] = Counter()
+        """Folders that outputs need: how many outputs and folders are claimed directly in each."""
         for facts in snapshot.documents:
             self.put(facts)
         for document, dependencies in snapshot.dependencies.items():
@@ -128,9 +130,30 @@ class Graph:
         """The documents whose rule puts their rendering there."""
         return frozenset(self._claims.get(output, ())) if output else frozenset()
 
+    def makers(self, path: str) -> tuple[DocumentId, ...]:
+        """The documents that render to this path, where it names an output."""
+        return self._claims.get(path, ())
+
+    def rivals(self, node: Node) -> frozenset[DocumentId]:
+        """The other documents that claim its place: as a file, as a file where it needs a folder, or the reverse."""
+        claim = node.claim
+        if claim is None:
+            return frozenset()
+        found = set(self._claims[claim])
+        folder: str = claim
+        while folder := folder.rpartition("/")[0]:
+            found.update(self._claims.get(folder, ()))
+        if claim in self._folders:
+            below = f"{claim}/"
+            found.update(
+                each for path, claimants in self._claims.items() if path.startswith(below) for each in claimants
+            )
+        return frozenset(found) - {node.facts.id}
+
     def outputs(self) -> frozenset[OutputPath]:
         """Where a document is to be rendered to, or a last good rendering lies."""
-        return frozenset(self._claims.keys() | {node.facts.output for node in self if node.facts.output})
+        claimed = map(OutputPath, self._claims)
+        return frozenset(claimed).union(node.facts.output for node in self if node.facts.output)
 
     def is_made_by_others(self, output: OutputPath, document: DocumentId) -> bool:
         """Whether another document's last good rendering is what lies there, and is still meant to."""
@@ -218,7 +241,7 @@ class Graph:
         """What of the target the dependent's rendering hangs on, by the kind of the dependency."""
         node = self._nodes.get(dependency.target)
         if node is None or node.facts.status is Status.MISSING:
-            return ABSENT
+            return " ".join(sorted(self.makers(dependency.target))) or ABSENT
         facts, kind = node.facts, dependency.kind
         if dependency.facets is not None:
             if kind is Kind.OUTPUT and node.claim is None:
@@ -229,7 +252,9 @@ class Graph:
         read = AS_PAGE if node.paged and kind in TEXT_KINDS else ""
         if node.claim and kind in SOURCE_KINDS:
             return f"{facts.content_hash}{read}"
-        return f"{facts.effective_hash}{read} {node.claim or ''}"
+        # What a program names is the source; one that reads the output names that, and it is a dependency of its own.
+        named = f" {facts.content_hash}" if node.claim and kind is Kind.DISCOVERED else ""
+        return f"{facts.effective_hash}{read} {node.claim or ''}{named}"
 
     def remember(self, node: Node) -> Edges:
         """A good render: what it hung on is what there is now; the answer says which edges that changes.
@@ -294,7 +319,10 @@ class Graph:
             claim = self.layout.output_by(node.rule, document) if node.rule else None
             node.claim = node.facts.output if node.facts.output == claim else claim  # equal, and mostly the same
             if node.claim:
-                self._claims[node.claim] = (*self._claims.get(node.claim, ()), document)
+                others = self._claims.get(node.claim, ())
+                self._claims[node.claim] = (*others, document)
+                if not others:
+                    self._occupy(node.claim)
         elif not node.exists:
             self._unclaim(node)
 
@@ -303,7 +331,23 @@ class Graph:
             others = tuple(each for each in self._claims.pop(node.claim) if each != node.facts.id)
             if others:
                 self._claims[node.claim] = others
+            else:
+                self._vacate(node.claim)
             node.rule = node.claim = None
+
+    def _occupy(self, path: str) -> None:
+        """Count a path in its folder, and that folder in the one above it if it is the first there."""
+        while path := path.rpartition("/")[0]:
+            self._folders[path] += 1
+            if self._folders[path] > 1:
+                return
+
+    def _vacate(self, path: str) -> None:
+        while path := path.rpartition("/")[0]:
+            self._folders[path] -= 1
+            if self._folders[path]:
+                return
+            del self._folders[path]
 
 
 def _recipe(scanned_as: Rule | None, output: OutputPath | None) -> Digest:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -16,7 +17,9 @@ from kahnd.core.model import (
     Dependency,
     DocumentId,
     Edges,
+    Facet,
     Facts,
+    Kind,
     OutputPath,
     Result,
     Scan,
@@ -34,6 +37,8 @@ NEW, CONTENT, RECIPE, GONE, CONTESTED, MEMBERS = (
     "another document claims its output",
     "other documents match",
 )
+_BY_PATH: Final = frozenset({Kind.DECLARED, Kind.DISCOVERED})
+_ITS_OUTPUT: Final = frozenset({Facet.OUTPUT})
 
 
 @dataclass(slots=True)
@@ -72,7 +77,11 @@ class Intake:
         self._orphans: set[DocumentId] = set()
         self._unrecorded: frozenset[OutputPath] = frozenset()
         self._collections: dict[DocumentId, _Collection] = {}
+        self._named: set[str] = set()
+        """Outputs that programs read by their own paths: each is a missing document, which its makers stand for."""
         for node in graph:
+            if not node.exists and graph.layout.is_output(node.facts.id):
+                self._named.add(node.facts.id)
             if is_collection(node.facts.id):
                 self._gather(node.facts.id)
 
@@ -113,7 +122,7 @@ class Intake:
         node = self._graph[document]
         if dependencies is node.dependencies:
             return NO_EDGES, ()
-        after = tuple(dict.fromkeys(dependencies))
+        after = tuple(dict.fromkeys(self._with_makers(document, tuple(dependencies))))
         if after == node.dependencies and all(map(_as_sure, after, node.dependencies)):
             node.depend(after)  # the lines may be others
             return NO_EDGES, ()
@@ -123,9 +132,30 @@ class Intake:
         new = [each.target for each in node.dependencies if each.target not in self._graph]
         return edges, tuple(self._first_heard(target) for target in dict.fromkeys(new))
 
+    def names_outputs(self, node: Node) -> bool:
+        """Whether it reads outputs by their own paths, whose makers may be others by now."""
+        return bool(self._named) and any(each.target in self._named for each in node.dependencies)
+
+    def _with_makers(self, document: DocumentId, dependencies: tuple[Dependency, ...]) -> Iterator[Dependency]:
+        """The dependencies and, after each that names an output, those on what renders to it: to be finished first."""
+        is_output = self._graph.layout.is_output
+        named = [each for each in dependencies if each.kind in _BY_PATH and is_output(each.target)]
+        if not named:
+            yield from dependencies
+            return
+        told = {each.target for each in dependencies if each.kind in _BY_PATH and each.facets is None}
+        for each in dependencies:
+            yield each
+            for maker in sorted(self._graph.makers(each.target)) if each in named else ():
+                if maker != document and maker not in told:
+                    sure = each.kind is Kind.DECLARED
+                    yield Dependency(maker, Kind.DISCOVERED, each.line, facets=_ITS_OUTPUT, sure=sure)
+
     def _first_heard(self, target: DocumentId) -> Facts:
         if is_collection(target):
             return self._graph.put(self._membership(target)).facts
+        if self._graph.layout.is_output(target):
+            self._named.add(target)
         return self._graph.put(Facts(target, Status.MISSING)).facts
 
     def _present(self, sighting: Sighting, noticed: Noticed) -> None:
@@ -145,6 +175,8 @@ class Intake:
         noticed.note(Change(node.facts, edges, content=content), reason)
         for each in new:
             noticed.note(Change(each, content=is_collection(each.id)), NEW)
+        if reason != CONTENT:
+            self._appears(node.claim, noticed)
         self._contest(node, noticed)
         if node.claim is None:
             self._abandon(facts, noticed)
@@ -160,7 +192,7 @@ class Intake:
         node = self._graph.get(document)
         if node is None or not node.exists or is_collection(document):
             return
-        others = self._graph.claimants(node.claim) - {document}
+        others, rivals = self._graph.claimants(node.claim) - {document}, self._graph.rivals(node)
         self._abandon(node.facts, noticed)
         if node.claim in self._unrecorded and node.claim != node.facts.output and not others:
             noticed.removed.append((node.claim, document))
@@ -168,15 +200,32 @@ class Intake:
         self._graph.put(Facts(document, Status.MISSING))
         noticed.note(Change(Facts(document, Status.MISSING), edges), GONE)
         self._orphans.add(document)
-        noticed.again(map(self._graph.__getitem__, others), CONTESTED)
+        noticed.again(map(self._graph.__getitem__, rivals), CONTESTED)
+
+    def _appears(self, claim: OutputPath | None, noticed: Noticed) -> None:
+        """Something renders to an output that programs read by its path: they are to be looked at again."""
+        if claim in self._named and (named := self._graph.get(DocumentId(claim or ""))):
+            noticed.note(Change(named.facts, content=False), NEW)
 
     def _abandon(self, facts: Facts, noticed: Noticed) -> None:
         if facts.output and not self._graph.is_made_by_others(facts.output, facts.id):
             noticed.removed.append((facts.output, facts.id))
 
     def _contest(self, node: Node, noticed: Noticed) -> None:
-        rivals = self._graph.claimants(node.claim) - {node.facts.id}
-        noticed.again(map(self._graph.__getitem__, rivals), CONTESTED)
+        rivals = [self._graph[each] for each in sorted(self._graph.rivals(node))]
+        clashing = [each for each in rivals if each.claim != node.claim]
+        for each in (*clashing, *([node] if clashing else [])):
+            self._withdraw(each, noticed)
+        noticed.again(rivals, CONTESTED)
+
+    def _withdraw(self, node: Node, noticed: Noticed) -> None:
+        """Remove its output: a file and a folder can't be in one place, and neither may stay for having been first."""
+        if node.facts.output is None:
+            return
+        self._abandon(node.facts, noticed)
+        facts = self._graph.put(replace(node.facts, output=None, output_hash=None, inputs_hash=None)).facts
+        if known := noticed.changes.get(facts.id):
+            noticed.changes[facts.id] = replace(known, facts=facts)
 
     def _regather(self, noticed: Noticed) -> None:
         """Bring every collection's membership up to what has appeared and gone."""
@@ -204,6 +253,7 @@ class Intake:
             change = noticed.changes.get(document) or Change(self._graph[document].facts, content=False)
             noticed.note(replace(change, forget=True), GONE)
             self._collections.pop(document, None)
+            self._named.discard(document)
             self._graph.drop(document)
         self._orphans.clear()
 

@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -19,7 +20,7 @@ from kahnd.core.book import Book
 from kahnd.core.doubts import Doubts, is_kept
 from kahnd.core.forced import Forced
 from kahnd.core.graph import Graph, Node
-from kahnd.core.intake import Intake, Noticed
+from kahnd.core.intake import CONTENT, NEW, Intake, Noticed
 from kahnd.core.messages import (
     Asked,
     Cancel,
@@ -50,6 +51,7 @@ from kahnd.core.model import (
     DocumentId,
     Failed,
     Job,
+    Kind,
     Rendered,
     Sighting,
     Snapshot,
@@ -57,10 +59,14 @@ from kahnd.core.model import (
     Ticket,
     Unmet,
 )
+from kahnd.core.rounds import Rounds
 from kahnd.core.rules import Layout, is_collection
 from kahnd.core.runs import Runs
 from kahnd.core.tries import Tries
 from kahnd.core.why import FAILED_BEFORE, FORCED, OUTPUT_ALTERED, OUTPUT_GONE
+
+WRITTEN: Final = frozenset({CONTENT, NEW})
+NOTHING: Final[Mapping[DocumentId, Collection[DocumentId]]] = {}
 
 
 class Machine:
@@ -84,10 +90,12 @@ class Machine:
         self._scope: frozenset[DocumentId] | None = None
         self._asked_of_store = 0
         self._ahead = Ahead(self.graph, self.schedule, self._runs)
-        self._held: set[DocumentId] = set()
+        self._held: dict[DocumentId, bool] = {}
+        """Out of the schedule until a look is done; True: until it has rested, too."""
         self._forced = Forced()
         self._doubts = Doubts(self.graph)
         self._tries = Tries(self.graph)
+        self._rounds = Rounds()
 
     @property
     def quiet(self) -> bool:
@@ -114,15 +122,16 @@ class Machine:
             case Started():
                 return self._start(event)
             case Observed():
-                return self._take_in(self._notice(event), event.cause, event.told)
+                return self._take_in(self._notice(event), event.cause, event.told, event.amid)
             case Propagated():
                 self._asked_of_store -= 1
+                self._rounds.reached(event.affected)
                 return self._mark(event.affected)
             case Resumed():
                 self._asked_of_store -= 1
                 return self._resume(event)
             case Looked():
-                return self._release(event.document)
+                return self._release(event)
             case Finished():
                 return self._finished(event)
             case Published():
@@ -179,7 +188,10 @@ class Machine:
             self._forced.ask(forced)
             noticed.again(forced, FORCED)
         if asked.retry:
-            noticed.again([node for node in concerned if node.status is Status.FAILED], FAILED_BEFORE)
+            failed = [node for node in concerned if node.status is Status.FAILED]
+            for node in failed:
+                self._rounds.forgive(node.facts.id)
+            noticed.again(failed, FAILED_BEFORE)
         yield from self._take_in(noticed, asked.cause)
 
     def _withdraw(self, ticket: Ticket) -> Iterable[Command]:
@@ -187,7 +199,13 @@ class Machine:
             self._forced.give_up()
         return ()
 
-    def _take_in(self, noticed: Noticed, cause: str, told: Tell | None = None) -> Iterable[Command]:
+    def _take_in(
+        self,
+        noticed: Noticed,
+        cause: str,
+        told: Tell | None = None,
+        amid: Mapping[DocumentId, Collection[DocumentId]] = NOTHING,
+    ) -> Iterable[Command]:
         if noticed.touched:
             yield Commit(tuple(noticed.touched))
         if not noticed.changes:
@@ -201,12 +219,14 @@ class Machine:
                 self.schedule.discard(document)
         for output, document in noticed.removed:
             yield from self._book.remove(output, document)
+        self._rounds.changed([each for each in noticed.changes if noticed.reasons[each] in WRITTEN], amid)
         yield from self._go_ahead(noticed)
         yield from self._book.unwritten()
         yield from self._query(Propagate(tuple(noticed.changes.values())))
 
     def _go_ahead(self, noticed: Noticed) -> Iterable[Command]:
-        job = self._ahead.begin(noticed.changes, self._forced) if self._open and self._scope is None else None
+        may_begin = self._open and self._scope is None and not self._rounds.is_suspect(noticed.changes)
+        job = self._ahead.begin(noticed.changes, self._forced) if may_begin else None
         return [Render(job)] if job else []
 
     def _query(self, command: Propagate | Resume | FindCycle) -> Iterable[Command]:
@@ -280,8 +300,8 @@ class Machine:
 
     def _decide(self, node: Node) -> Iterable[Command]:
         document = node.facts.id
-        if (trace := self.graph.verified_trace(node)) is not None:
-            yield from self._connect(node, trace)
+        if (dependencies := self._other_dependencies(node)) is not None:
+            yield from self._connect(node, dependencies)
             if self._doubts.has_to_wait(node):
                 self._enter([node])
                 return
@@ -289,8 +309,8 @@ class Machine:
         decision = verdict.decide(self.graph, node, forced=forced, doubtful=self._doubts.is_doubtful(node))
         self._doubts.decided(document)
         match decision:
-            case verdict.Run(content_hash, rule, output):
-                yield Render(self._runs.start(node, content_hash, rule.index, output))
+            case verdict.Run():
+                yield from self._run(node, decision)
             case verdict.Settle(effective):
                 yield from self._book.settle(node, effective)
             case verdict.Unchanged():
@@ -302,9 +322,26 @@ class Machine:
             case verdict.Fail(problem):
                 yield from self._book.fail(node, problem)
 
+    def _run(self, node: Node, decision: verdict.Run) -> Iterable[Command]:
+        """Give it to a worker, unless it may be rendered without end."""
+        document = node.facts.id
+        if problem := self._rounds.endless(document):
+            yield from self._book.fail(node, problem)
+        elif self._rounds.has_to_rest(document):
+            self._held[document] = True
+            yield Look((document,), document, rest=True)
+        else:
+            yield Render(self._runs.start(node, decision.content_hash, decision.rule.index, decision.output))
+
+    def _other_dependencies(self, node: Node) -> Iterable[Dependency] | None:
+        """What it depends on, where that may be something else than what is known; None where it is the same."""
+        trace = self.graph.verified_trace(node)
+        names = trace is None and self._intake.names_outputs(node)
+        return [*node.dependencies] if names else trace
+
     def _stop(self, document: DocumentId) -> Iterable[Command]:
         """Whatever runs for this document is not wanted any more."""
-        self._held.discard(document)
+        self._held.pop(document, None)
         if job := self._runs.cancel(document):
             yield Cancel(job.run)
 
@@ -346,7 +383,9 @@ class Machine:
     def _unmet(self, node: Node, job: Job, event: Finished, needs: Dependency) -> Iterable[Command]:
         """A run found something not there: a new collection, a missing document, an output, its own old bytes."""
         target = self.graph[needs.target]
-        if is_collection(needs.target) and needs.target not in dict(job.collections):
+        if needs.kind is Kind.DISCOVERED and not (node.rule and node.rule.judges_missing):
+            yield from self._again(node, job, event, (needs.target,))
+        elif is_collection(needs.target) and needs.target not in dict(job.collections):
             yield from self._again(node, job, event, ())
         elif not target.exists or (target.status in verdict.BROKEN and not needs.kind.of_content):
             self._runs.end(job)
@@ -367,13 +406,13 @@ class Machine:
         if problem := self._tries.dropped(document, event.outcome, look[0]):
             yield from self._book.fail(node, problem, finished=event)
             return
-        self._held.add(document)
+        self._held[document] = False
         yield Look(look, document)
 
-    def _release(self, document: DocumentId) -> Iterable[Command]:
-        if document in self._held:
-            self._held.discard(document)
-            self._enter([self.graph[document]])
+    def _release(self, event: Looked) -> Iterable[Command]:
+        if self._held.get(event.document) is event.rested:
+            del self._held[event.document]
+            self._enter([self.graph[event.document]])
         return ()
 
     def _published(self, event: Published) -> Iterable[Command]:

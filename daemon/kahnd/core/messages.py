@@ -75,6 +75,7 @@ class Observed(msgspec.Struct, frozen=True):
     """The file system was looked at, after an event; `absent` and `altered` are outputs found to be so.
 
     `told` is the log's line about the look: it goes with the build that comes of it, or that is under way.
+    `amid` has, by document, the documents that were being rendered when it was written.
     """
 
     sightings: tuple[Sighting, ...]
@@ -82,6 +83,7 @@ class Observed(msgspec.Struct, frozen=True):
     absent: frozenset[OutputPath] = frozenset()
     altered: frozenset[OutputPath] = frozenset()
     told: Tell | None = None
+    amid: Mapping[DocumentId, tuple[DocumentId, ...]] = msgspec.field(default_factory=dict)
 
 
 class Propagated(msgspec.Struct, frozen=True):
@@ -98,9 +100,13 @@ class Resumed(msgspec.Struct, frozen=True):
 
 
 class Looked(msgspec.Struct, frozen=True):
-    """The look that a run asked for is done (and was observed): this document may be tried again."""
+    """The look that a run asked for is done (and was observed): this document may be tried again.
+
+    `rested`: it was let rest before.
+    """
 
     document: DocumentId
+    rested: bool = False
 
 
 class Finished(msgspec.Struct, frozen=True):
@@ -142,10 +148,11 @@ class Resume(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """Look at these paths now, then say Looked for the document that wants to know."""
+    """Look at these paths now, then say Looked for the document that wants to know. `rest`: not now, but soon."""
 
     paths: tuple[DocumentId, ...]
     document: DocumentId
+    rest: bool = False
 
 
 class Render(msgspec.Struct, frozen=True):

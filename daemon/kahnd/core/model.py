@@ -292,7 +292,8 @@ class Job(msgspec.Struct, frozen=True):
 
     `stage` is where the output goes (relative to the project); `deps` are the direct dependencies' files in
     the order found, `targets` the documents that these are (rendered from), `discovered` those of them that only an
-    earlier run told of; `collections` the members of every collection known to be read, by collection id.
+    earlier run told of, `missing` those that do not exist; `collections` the members of every collection known to be
+    read, by collection id.
     """
 
     run: RunId
@@ -304,6 +305,7 @@ class Job(msgspec.Struct, frozen=True):
     deps: tuple[str, ...] = ()
     targets: tuple[DocumentId, ...] = ()
     discovered: tuple[DocumentId, ...] = ()
+    missing: tuple[DocumentId, ...] = ()
     collections: tuple[tuple[DocumentId, tuple[DocumentId, ...]], ...] = ()
 
 

@@ -98,6 +98,10 @@ class Layout:
                 return source
         return None
 
+    def is_output(self, path: str) -> bool:
+        """Whether a path lies in the output folder."""
+        return self.output != "." and path.startswith(f"{self.output}/")
+
     def output_of(self, document: DocumentId) -> OutputPath | None:
         """Where a document's rendering goes, below the output folder; None for a plain document."""
         rule = self.rule_of(document)

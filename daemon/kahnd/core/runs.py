@@ -65,6 +65,7 @@ class Runs:
             deps=tuple(files),
             targets=tuple(files.values()),
             discovered=_only_discovered(node),
+            missing=tuple(each for each in files.values() if not self._graph[each].exists),
             collections=tuple((each, self._members(each)) for each in collections),
         )
         self._jobs[run], self._of[document], self._takes[run] = job, run, self._expected(document)
@@ -108,7 +109,10 @@ class Runs:
     def _files(self, node: Node) -> dict[str, DocumentId]:
         """The direct dependencies in the order found, by the file that each renders to, or is."""
         graph, needs = self._graph, [each.target for each in node.dependencies if each.kind not in CONTENT_KINDS]
-        return {graph[each].claim or each: each for each in needs}
+        files: dict[str, DocumentId] = {}
+        for each in needs:  # an output that is named by its path goes before what renders to it
+            files.setdefault(graph[each].claim or each, each)
+        return files
 
 
 def _only_discovered(node: Node) -> tuple[DocumentId, ...]:

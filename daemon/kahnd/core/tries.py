@@ -14,6 +14,9 @@ TRIES: Final = 5
 """How often a run's result may be dropped because its inputs changed under it, before it counts as failed."""
 
 
+MOST: Final = 4 * TRIES
+
+
 class Tries:
     """Results dropped, by document: since its last good render, or the build's beginning."""
 
@@ -29,7 +32,7 @@ class Tries:
             return unfit
         if tries > 1 and isinstance(outcome, Failed) and _is_unread(unlike, outcome.reads):
             return outcome.problem  # it is there, and looked at since
-        if tries > TRIES:
+        if tries > (TRIES if unlike != document else MOST):  # of its own changes, Rounds knows more
             return Problem(f"{unlike} keeps changing while this is rendered", document, remedy="save it once more")
         return None
 

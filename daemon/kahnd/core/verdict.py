@@ -84,14 +84,14 @@ def decide(graph: Graph, node: Node, *, forced: bool, doubtful: bool = False) ->
     if content_hash is None:
         return Fail(node.facts.problem or Problem("can't be read", node.facts.id))
     changed = forced or not graph.is_as_rendered(node)
-    rivals = graph.claimants(output) - {node.facts.id}
+    rivals = graph.rivals(node)
     blocked = _culprit(graph, node, sure_only=doubtful and (changed or bool(rivals)))
     if blocked:
         return blocked
     if rule is None or output is None:
         return Settle(graph.effective_hash(node))
     if rivals:
-        return Fail(_contested(node, rivals), min(rivals))
+        return Fail(_contested(graph, node, rivals), min(rivals))
     unchanged = node.facts.output == output and not changed
     return Unchanged() if unchanged else Run(content_hash, rule, output)
 
@@ -126,19 +126,25 @@ def check(graph: Graph, node: Node, reads: Iterable[Read], unfinished: Container
     """
     stale = []
     for read in reads:
-        target = graph.get(read.dependency.target)
-        broken = target is not None and target.status in BROKEN
-        if _is_ordered(read.dependency, node) and (broken or read.dependency.target in unfinished):
+        if _is_ordered(read.dependency, node) and _is_unfit(graph, node, read.dependency.target, unfinished):
             return Again()
         if _is_stale(graph, node, read):
             stale.append(read.dependency.target)
     return Again(tuple(stale)) if stale else Accept()
 
 
+def _is_unfit(graph: Graph, node: Node, target: DocumentId, unfinished: Container[DocumentId]) -> bool:
+    """Whether a document that was read, or what renders to it, is unfinished or broken."""
+    makers = (each for each in graph.makers(target) if each != node.facts.id)
+    return any(each in unfinished or (each in graph and graph[each].status in BROKEN) for each in (target, *makers))
+
+
 def unfit(graph: Graph, reads: Iterable[Read]) -> Problem | None:
     """Why a run that keeps reading something else than the graph knows will never be accepted."""
     for read in reads:
         target = graph.get(read.dependency.target)
+        if read.dependency.kind is Kind.DISCOVERED:
+            continue  # a program may read files that are none, and say so
         if read.hash is not None and (target is None or not target.exists):
             return Problem(
                 f"{read.dependency.target} is not a document: it is ignored, or outside the project's sources",
@@ -155,9 +161,19 @@ def _is_stale(graph: Graph, node: Node, read: Read) -> bool:
     if read.hash is None:
         judges = node.rule is not None and node.rule.judges_missing
         return judges and kind not in {Kind.OUTPUT, Kind.DECLARED} and target is not None and target.exists
+    return read.hash != _bytes_of(graph, node, read.dependency)
+
+
+def _bytes_of(graph: Graph, node: Node, dependency: Dependency) -> Digest | None:
+    """The hash of the file that a rendering reads for a dependency, as the graph knows it."""
+    for maker in graph.makers(dependency.target):
+        return graph[maker].facts.output_hash
+    target = graph.get(dependency.target)
     if target is None or not target.exists:
-        return True
-    return read.hash != (target.facts.output_hash if kind is Kind.OUTPUT else target.facts.content_hash)
+        return None
+    by_program = node.rule is not None and not node.rule.judges_missing and dependency.kind is not Kind.INCLUDE
+    is_output = dependency.kind is Kind.OUTPUT or (by_program and target.claim is not None)
+    return target.facts.output_hash if is_output else target.facts.content_hash
 
 
 def _is_ordered(dependency: Dependency, node: Node) -> bool:
@@ -194,9 +210,16 @@ def _culprit(graph: Graph, node: Node, *, sure_only: bool) -> Block | None:
             return Block(
                 culprit, Problem(f"needs {each.target}, which {_fate(target, culprit)}", node.facts.id, each.line)
             )
-        if not target.exists and node.rule and (each.kind is Kind.DECLARED or not node.rule.judges_missing):
+        if not target.exists and _has_to_exist(each, node) and not graph.makers(each.target):
             return Block(each.target, missing(node.facts.id, each))
     return None
+
+
+def _has_to_exist(dependency: Dependency, node: Node) -> bool:
+    """What an earlier run told of may be an option, or gone for good: a run finds out."""
+    if node.rule is None or dependency.kind is Kind.DISCOVERED:
+        return False
+    return dependency.kind is Kind.DECLARED or not node.rule.judges_missing
 
 
 def culprit_of(node: Node) -> DocumentId:
@@ -225,6 +248,18 @@ def on_cycle(path: tuple[DocumentId, ...], document: DocumentId) -> Problem:
     return Problem(f"depends on itself: {' → '.join(shown)}", document, remedy="break the cycle")
 
 
-def _contested(node: Node, rivals: Iterable[DocumentId]) -> Problem:
+def _contested(graph: Graph, node: Node, rivals: Iterable[DocumentId]) -> Problem:
+    clashing = sorted(each for each in rivals if graph[each].claim != node.claim)
+    if clashing:
+        return _clashing(graph, node, clashing)
     names = " and ".join(sorted((node.facts.id, *rivals)))
     return Problem(f"{names} both render to {node.claim}", node.facts.id, remedy="give one of them another output")
+
+
+def _clashing(graph: Graph, node: Node, others: list[DocumentId]) -> Problem:
+    """The words for a file where another document needs a folder."""
+    claim, other = node.claim or "", graph[others[0]].claim or ""
+    file, folder = (node.facts.id, others[0]) if len(claim) < len(other) else (others[0], node.facts.id)
+    more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
+    message = f"{file} renders to {min(claim, other, key=len)}, where {folder} needs a folder{more}"
+    return Problem(message, node.facts.id, remedy="give one of them another output")

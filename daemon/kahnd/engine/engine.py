@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
+from msgspec.structs import replace
 
 from kahnd.core.machine import Machine
 from kahnd.core.messages import (
@@ -29,6 +30,7 @@ from kahnd.core.messages import (
     Event,
     FindCycle,
     Look,
+    Observed,
     Propagate,
     Propagated,
     Publish,
@@ -61,6 +63,7 @@ from kahnd.engine.pulse import Beat, Waits
 from kahnd.engine.targets import passing, resolve
 from kahnd.engine.tickets import OnProgress, Tickets
 from kahnd.engine.world import World
+from kahnd.engine.writers import Writers
 from kahnd.errors import StoreCorruptError
 from kahnd.ports import Stage, Watcher
 
@@ -119,7 +122,8 @@ class Engine:
         self._outputs = world.outputs
         self._leftovers = Leftovers(machine.graph, world.outputs, self._say_in_build)
         self._clock = world.clock
-        self._hands = Hands(world.pool, world.outputs, world.clock, self._send.send_nowait)
+        self._writers = Writers(machine.graph.layout)
+        self._hands = Hands(world.pool, world.outputs, world.clock, self._writers, self._send.send_nowait)
         self._say = world.say
         self._config_settled = world.config_settled
         self._beat = Beat(anyio.Event())
@@ -155,6 +159,7 @@ class Engine:
                 await self._begin(tasks, cause, asked)
                 if watcher:
                     tasks.start_soon(self.eyes.make_sure, watcher, self._clock, rescan_s)
+                    tasks.start_soon(self.eyes.watch_shared)
                     tasks.start_soon(self._try_again)
                 async for event in self._inbox:
                     await self._handle(tasks, event)
@@ -301,6 +306,8 @@ class Engine:
         self._tickets.show(self.machine.builds.progress(), len(self.machine.schedule))
 
     def _decide(self, event: Event) -> list[Command]:
+        if isinstance(event, Observed):
+            event = replace(event, amid=self._writers.amid(event.sightings))
         with self._stages.measure(Stage.PLAN):
             return self.machine.handle(event)
 
@@ -327,8 +334,9 @@ class Engine:
                 self._hands.begin(job)
             case Cancel(run):
                 self._hands.cancel(run)
-            case Look(paths, document):
-                tasks.start_soon(self.eyes.look, paths, document)
+            case Look(paths, document, rest):
+                rest_s = self._writers.rest_s(document) if rest else 0.0
+                tasks.start_soon(self.eyes.look, paths, document, rest_s)
             case Remove(output, document):
                 self._leftovers.remove(output, document)
             case Tell(event, fields):

@@ -18,6 +18,7 @@ from kahnd.ports import Batch, Clock, Spoilt, Tree, Watcher
 Send = Callable[[Event], None]
 DOUBT_S: Final = 2.0
 """How often what is in doubt is looked at again."""
+SHARED_S: Final = 1.0
 SLEPT_S: Final = 1.0
 """What others do to a file system while a machine sleeps makes no event there."""
 
@@ -82,6 +83,19 @@ class Eyes:
             await watcher.audit()
             await self.everything()
 
+    async def watch_shared(self) -> None:
+        """Look every second at files that can change without an event."""
+        await self._looked.wait()
+        while True:
+            await anyio.sleep(SHARED_S)
+            await self._look_at_shared(at_leisure=True)
+
+    async def _look_at_shared(self, *, at_leisure: bool = False) -> None:
+        async with self._lock:
+            with self._pulse.waiting(Waits.LOOK):
+                sightings = await self._tree.look_at_shared(at_leisure=at_leisure)
+            self._report(sightings)
+
     async def everything(self) -> None:
         """Look at all there is, outputs too."""
         async with self._lock:
@@ -99,16 +113,22 @@ class Eyes:
         if spoilt:
             self._send(Observed((), cause_of_spoilt(spoilt), spoilt.absent, spoilt.altered))
 
-    async def look(self, paths: Collection[DocumentId], document: DocumentId) -> None:
-        """Look at some documents and their outputs, because a rendering found them other than expected."""
+    async def look(self, paths: Collection[DocumentId], document: DocumentId, rest_s: float = 0.0) -> None:
+        """Look at some documents and their outputs, because a rendering found them other than expected.
+
+        `rest_s`: how many seconds to wait before.
+        """
+        if rest_s:
+            await anyio.sleep(rest_s)
         spoilt = await self._inspection.of(paths)
         async with self._lock:
             sightings = await self._timed(self._tree.look(paths))
             self._send(Observed(sightings, cause_of(sightings), spoilt.absent, spoilt.altered))
-            self._send(Looked(document))
+            self._send(Looked(document, rested=rest_s > 0))
 
     async def flush(self, watcher: Watcher) -> None:
         """Return when all that happened before the call has been seen and sent."""
+        await self._look_at_shared()
         self._tokens += 1
         token = f"{self._tokens}"
         seen = self._flushed[token] = anyio.Event()

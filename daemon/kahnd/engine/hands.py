@@ -11,6 +11,7 @@ import anyio
 
 from kahnd.core.messages import Finished
 from kahnd.core.model import DocumentId, Job, Outcome, RunId
+from kahnd.engine.writers import Writers
 from kahnd.ports import Clock, Outputs, Pool
 
 
@@ -24,7 +25,10 @@ class _Begun:
 class Hands:
     """Knows what is out since when. `send` takes the end of each that was not cancelled."""
 
-    def __init__(self, pool: Pool, outputs: Outputs, clock: Clock, send: Callable[[Finished], None]) -> None:
+    def __init__(
+        self, pool: Pool, outputs: Outputs, clock: Clock, writers: Writers, send: Callable[[Finished], None]
+    ) -> None:
+        self._writers = writers
         self._pool = pool
         self._outputs = outputs
         self._clock = clock
@@ -37,6 +41,7 @@ class Hands:
         """Have it rendered. Those at rest leave it for the next session."""
         if not self._resting:
             self._begun[job.run] = _Begun(job, self._clock.now(), self._clock.monotonic())
+            self._writers.begun(job)
             self._pool.begin(job, self._ended)
 
     def cancel(self, run: RunId) -> None:
@@ -57,6 +62,7 @@ class Hands:
 
     def _ended(self, job: Job, outcome: Outcome | None, seconds: float) -> None:
         begun = self._begun.pop(job.run)
+        self._writers.ended(job)
         if outcome is None:
             self._outputs.discard(posixpath.dirname(job.stage))
         else:

@@ -19,16 +19,21 @@ from typing import Final
 from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Rendered, Scan, Unmet
 from kahnd.core.rules import Layout, resolve
 from kahnd.ports import PRESSING
-from kahnd.render.depfile import dependencies
+from kahnd.render import scripts
+from kahnd.render.chapters import Chapters
+from kahnd.render.depfile import dependencies, unread
 from kahnd.render.files import ProblemError, clear, digest_of, is_regular
+from kahnd.render.listed import listed
 from kahnd.render.parameters import PLACEHOLDER, CommandParameters
 from kahnd.render.process import execute
-from kahnd.render.rendering import Rendering, UnmetError
+from kahnd.render.rendering import Rendering, UnmetError, joined_warning
 from kahnd.render.scan_expressions import find
 from kahnd.render.still import Still
 
 _NOT_FOUND: Final = 127
 _SHELL: Final = "/bin/sh"
+_SHOWN: Final = 60
+MAX_DEPFILE: Final = 16 * 1024 * 1024
 
 
 class NotInstalledError(Exception):
@@ -36,7 +41,7 @@ class NotInstalledError(Exception):
 
 
 class CommandRenderer:
-    """Keeps nothing between renderings but the environment that programs get."""
+    """Keeps the environment that programs get, and what it found in files that documents refer to."""
 
     name = "command"
     version = "2"
@@ -46,23 +51,30 @@ class CommandRenderer:
     def __init__(self, root: Path, layout: Layout) -> None:
         self._root = root
         self._layout = layout
+        self._chapters = Chapters()
         self._environment = dict(os.environ)  # a copy: os.environ itself is decoded anew whenever it is read
 
     def fingerprint(self, parameters: CommandParameters) -> str:
-        """Whether the fallback is used: once the program is installed, its documents are rendered again."""
-        return "fallback" if parameters.fallback and not _is_installed(self._root, parameters) else ""
+        """The project's scripts that it runs; and whether the fallback is used, until the program is installed."""
+        stands_in = parameters.fallback and not _is_installed(self._root, parameters)
+        return f"{scripts.fingerprint(parameters, self._root)}{' fallback' if stands_in else ''}"
 
     def scan(self, document: DocumentId, content: bytes, parameters: CommandParameters) -> Scan:
         """What the rule's expressions find, of one kind: what has a rule of its own may have none tomorrow."""
         found = find(parameters.scan, content.decode(errors="replace"), document)
-        scanned = (self._dependency(document, path, line) for line, path in found)
-        return Scan(tuple(dict.fromkeys(each for each in scanned if each)))
+        placed = ((self._target(document, path), line) for line, path in found)
+        return Scan(tuple(dict.fromkeys(Dependency(each, Kind.DECLARED, line) for each, line in placed if each)))
 
-    def _dependency(self, document: DocumentId, path: str, line: int) -> Dependency | None:
+    def _target(self, document: DocumentId, path: str) -> DocumentId | None:
+        """What a path in a document means: another document, or an output, which others render to."""
         target = resolve(path, document)
-        if target is None or self._layout.source_of(target) is None:
+        if target is None:
             return None
-        return Dependency(DocumentId(target), Kind.DECLARED, line)
+        at_top = resolve(f"/{path}", document)  # outputs are mostly named as the program finds them
+        if at_top and self._layout.is_output(at_top):
+            return DocumentId(at_top)
+        followed = self._layout.is_output(target) or self._layout.source_of(target) is not None
+        return DocumentId(target) if followed else None
 
     def render(self, job: Job, parameters: CommandParameters) -> Outcome:
         """Run the command, or use the fallback where there is one and the program is not installed."""
@@ -75,7 +87,9 @@ class CommandRenderer:
             return Failed(error.problem, rendering.reads)
 
     def _produce(self, rendering: Rendering, parameters: CommandParameters) -> Rendered:
-        run, still = Run(rendering, parameters, self._environment), Still(rendering)
+        run = Run(rendering, parameters, self._environment)
+        more, too_many = self._chapters.follow(rendering, parameters.scan) if parameters.scan else ((), None)
+        still = Still(rendering, more)
         try:
             run.execute()
             run.check_depfile()
@@ -85,9 +99,10 @@ class CommandRenderer:
             still.check()  # a failure over what is no more is none
             raise
         finally:
-            run.note_discovered()  # of one that failed, too: it may be mended by what it reads
-        still.check()
-        return Rendered(digest_of(run.stage), rendering.reads)
+            read = run.note_discovered()  # of one that failed, too: it may be mended by what it reads
+        still.check(read.files)
+        warnings = (*([too_many] if too_many else []), *read.warnings)
+        return Rendered(digest_of(run.stage), rendering.reads, joined_warning(warnings))
 
     def _without_program(self, rendering: Rendering, parameters: CommandParameters) -> Rendered:
         place = rendering.rule_place
@@ -133,12 +148,18 @@ class Run:
         return {
             "source": (_operand(job.document),),
             "output": (job.stage,),
-            "deps": tuple(map(_operand, job.deps)),
+            "deps": tuple(map(_operand, self._given())),
             "dir": (_operand(folder or "."),),
             "stem": (posixpath.splitext(name)[0],),
             "root": (str(self.rendering.root),),
             "depfile": (self.depfile,),
         }
+
+    def _given(self) -> Iterator[str]:
+        """The files that the document's own text tells of: of others, a fresh build does not know yet."""
+        job = self.rendering.job
+        told = frozenset(job.discovered)
+        return (path for path, target in zip(job.deps, job.targets, strict=True) if target not in told)
 
     def execute(self) -> None:
         """Run it to its end. Raises NotInstalledError; and ProblemError where it fails, or writes no output."""
@@ -176,30 +197,36 @@ class Run:
             message = f"{self._program} did not write its list of dependencies"
             raise self._failure(message, "write the file that `{depfile}` names, or leave it out")
 
-    def note_discovered(self) -> None:
-        """Put the documents in the list of what was read, if there is one, into the account; the list is used up.
+    def note_discovered(self) -> Discovered:
+        """Put the documents in the list of what was read, if there is one, into the account; the list is used up."""
+        depfile = self.rendering.root / self.depfile
+        if not self.parameters.writes_depfile or not is_regular(depfile):
+            return Discovered()
+        document = self.rendering.job.document
+        with depfile.open("rb") as file:
+            text = file.read(MAX_DEPFILE + 1).decode(errors="replace")
+        depfile.unlink()
+        found = listed(dependencies(text), self.rendering)
+        found.note(self.rendering)
+        warnings = [*found.warnings(document), *self._syntax(text)]
+        return Discovered(tuple(found.files), tuple(warnings))
 
-        What lies outside of the sources is left out.
-        """
-        if self.parameters.writes_depfile and (depfile := self.rendering.root / self.depfile).is_file():
-            for target in self._documents(dependencies(depfile.read_text(errors="replace"))):
-                self.rendering.note(Dependency(target, Kind.DISCOVERED))
-            depfile.unlink()
+    def _syntax(self, text: str) -> Iterator[Problem]:
+        document = self.rendering.job.document
+        if len(text) > MAX_DEPFILE:
+            message = f"the list of dependencies that {self._program} wrote is larger than {MAX_DEPFILE >> 20} MiB"
+            yield Problem(f"{message}: its end is left out", document, remedy="list less")
+        elif line := unread(text):
+            message = f"{line[:_SHOWN]!r} in the list that {self._program} wrote is no rule of a Makefile"
+            yield Problem(message, document, remedy="write `target: path…`, with a blank after the colon")
 
-    def _documents(self, paths: list[str]) -> Iterator[DocumentId]:
-        job, layout = self.rendering.job, self.rendering.layout
-        rendered = dict(zip(job.deps, job.targets, strict=True))
-        known = {job.document, *job.targets}.difference(job.discovered)
-        for path in paths:
-            inner = self._inside(path)
-            target = rendered.get(inner, inner)
-            if target not in known and not target.startswith("../") and layout.source_of(target) is not None:
-                yield DocumentId(target)
 
-    def _inside(self, path: str) -> str:
-        """The path relative to the project; one outside of it begins with `..`, and so is in no source."""
-        root = str(self.rendering.root)
-        return posixpath.relpath(path, root) if path.startswith("/") else posixpath.normpath(path)
+@dataclass(frozen=True)
+class Discovered:
+    """What a program told of: `files` that no earlier run did, and what of its list can't be used."""
+
+    files: tuple[str, ...] = ()
+    warnings: tuple[Problem, ...] = ()
 
 
 def _is_installed(root: Path, parameters: CommandParameters) -> bool:

@@ -28,6 +28,7 @@ from kahnd.render.parameters import (
     PythonParameters,
     TemplateParameters,
 )
+from kahnd.render.scripts import scripts
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoints
@@ -88,9 +89,21 @@ def _with_recipe(rule: Rule, renderer: Renderer) -> Rule:
 
 
 def session_files(rules: Iterable[Rule], root: Path) -> frozenset[str]:
-    """The project's files that workers load once: a change of one needs new workers and new recipes."""
-    modules = [rule.parameters.module_file for rule in rules if isinstance(rule.parameters, PythonParameters)]
-    return frozenset(file for module in modules for file in files_of(root, module))
+    """The project's files that recipes are made of: plug-ins, and scripts that commands run.
+
+    A change of one needs new recipes, and new workers, since these load plug-ins once.
+    """
+    return frozenset(file for rule in rules for file in _files_of(rule.parameters, root))
+
+
+def _files_of(parameters: object, root: Path) -> tuple[str, ...]:
+    match parameters:
+        case PythonParameters():
+            return files_of(root, parameters.module_file)
+        case CommandParameters():
+            return scripts(parameters, root)
+        case _:
+            return ()
 
 
 def _load(name: str) -> RendererClass:

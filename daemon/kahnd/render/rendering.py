@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -206,6 +206,16 @@ def joined(known: Dependency, new: Dependency) -> Dependency:
     some = known.facets is not None and new.facets is not None
     facets = (known.facets or frozenset()) | (new.facets or frozenset()) if some else None
     return replace(known, facets=facets, sure=known.sure or new.sure)
+
+
+def joined_warning(warnings: Sequence[Problem]) -> Problem | None:
+    """All that is to be told of a rendering that went well, as one."""
+    if len(warnings) < 2:  # noqa: PLR2004 - one is told as it is
+        return warnings[0] if warnings else None
+    first = warnings[0]
+    messages = "; ".join(each.message for each in warnings)
+    remedies = "; ".join(dict.fromkeys(each.remedy for each in warnings if each.remedy))
+    return Problem(messages, first.file, first.line, remedies)
 
 
 def _outside(reference: str, place: Place) -> Problem:

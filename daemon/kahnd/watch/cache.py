@@ -25,11 +25,12 @@ class Entry(msgspec.Struct, frozen=True):
         """Whether a fresh stat proves that the bytes are still the ones hashed."""
         return self.resembles(found) and self.stat is not None and not is_racy(self.stat)
 
-    def resembles(self, found: os.stat_result) -> bool:
+    def resembles(self, found: os.stat_result | None) -> bool:
         """Whether a fresh stat is the one that was there when the bytes were hashed."""
         stat = self.stat
         return (
             stat is not None
+            and found is not None
             and stat.mtime_ns == found.st_mtime_ns
             and stat.ctime_ns == found.st_ctime_ns
             and stat.size == found.st_size

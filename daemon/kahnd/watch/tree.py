@@ -26,6 +26,7 @@ from kahnd.watch.cache import Entry, StatCache
 from kahnd.watch.hashing import RACY_NS, Hashed, hash_file, is_racy, unreadable
 from kahnd.watch.ignore import Ignore, is_utf8, upwards
 from kahnd.watch.links import Links
+from kahnd.watch.shared import Shared
 from kahnd.watch.survey import Listing, Survey
 
 MOST_SAID: Final = 500
@@ -87,6 +88,7 @@ class SourceTree:
         self._say = say
         self._survey = Survey(self._names, self._sources, self._ignore, say)
         self._cache = StatCache()
+        self._shared = Shared(self._cache)
         self._links: dict[DocumentId, str | None] = {}
         self._doubted: dict[DocumentId, float] = {}
         self._unread: set[DocumentId] = set()
@@ -130,6 +132,17 @@ class SourceTree:
         for document in due:
             self._doubted.pop(document, None)  # a clock that was set back can make it racy for good
         return sightings
+
+    async def look_at_shared(self, *, at_leisure: bool = False) -> tuple[Sighting, ...]:
+        """Look at files with several hard links; `at_leisure`: at as many, in turn, as take next to no time."""
+        if not self._shared:
+            return ()
+        async with self._one_at_a_time:
+            return await anyio.to_thread.run_sync(self._look_at_shared, at_leisure)
+
+    def _look_at_shared(self, at_leisure: bool) -> tuple[Sighting, ...]:  # noqa: FBT001 - for a thread
+        changed = self._shared.changed(at_leisure=at_leisure)
+        return self._look(frozenset(changed)) if changed else ()
 
     def _look_again(self, documents: list[DocumentId]) -> tuple[Sighting, ...]:
         if self._ignore.is_unsure:
@@ -214,7 +227,8 @@ class SourceTree:
         if is_folder and document not in findings.visited:
             self._examine_folders(document, findings)
         elif modes.S_ISREG(found.st_mode):
-            findings.suspects[document] = self._names.full(document)
+            findings.suspects[document] = file = self._names.full(document)
+            self._shared.note(document, file, found)
         elif is_link:
             self._examine_link(document, findings)
         return is_folder
@@ -245,6 +259,9 @@ class SourceTree:
         known = self._cache.within(listing.folder)
         prefix = f"{listing.folder}/" if listing.folder else ""
         for name, found in listing.files.items():
+            if found.st_nlink > 1:
+                file = self._names.full(listing.links.get(name) or prefix + name)
+                self._shared.note(DocumentId(prefix + name), file, found)
             entry = known.get(name)
             if entry is None or not entry.agrees(found):
                 findings.suspects[DocumentId(prefix + name)] = self._names.full(
