@@ -10,7 +10,6 @@ import os
 import posixpath
 import re
 import shlex
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -20,19 +19,28 @@ from typing import Final
 from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Rendered, Scan, Unmet
 from kahnd.core.rules import Layout, resolve
 from kahnd.ports import PRESSING
+from kahnd.render import programs
 from kahnd.render.depfile import dependencies
-from kahnd.render.files import ProblemError, clear, digest_of, is_regular
+from kahnd.render.files import ProblemError, clear, digest_of, is_regular, remedy_for
 from kahnd.render.parameters import PLACEHOLDER, CommandParameters
 from kahnd.render.process import execute
+from kahnd.render.programs import Fault
 from kahnd.render.rendering import Rendering, UnmetError
 from kahnd.render.still import Still
 
 _NOT_FOUND: Final = 127
+_NOT_STARTED: Final = frozenset({126, _NOT_FOUND})
+"""How shells and `env` end where the program that they are to run can't start."""
 _SHELL: Final = "/bin/sh"
 
 
-class NotInstalledError(Exception):
-    """There is no such program."""
+class CannotStartError(Exception):
+    """The program can't start, for a reason of its own."""
+
+    def __init__(self, program: str, fault: Fault) -> None:
+        super().__init__(f"{program} {fault.reason}")
+        self.program = program
+        self.fault = fault
 
 
 class CommandRenderer:
@@ -49,8 +57,11 @@ class CommandRenderer:
         self._environment = dict(os.environ)  # a copy: os.environ itself is decoded anew whenever it is read
 
     def fingerprint(self, parameters: CommandParameters) -> str:
-        """Whether the fallback is used: once the program is installed, its documents are rendered again."""
-        return "fallback" if parameters.fallback and not _is_installed(self._root, parameters) else ""
+        """Whether the program can't start: once it can, its documents are rendered again."""
+        program = parameters.words[0]
+        if parameters.shell or PLACEHOLDER.search(program) or not programs.fault(program, self._root):
+            return ""
+        return "fallback" if parameters.fallback else "absent"
 
     def scan(self, document: DocumentId, content: bytes, parameters: CommandParameters) -> Scan:
         """What the rule's expressions find, of one kind: what has a rule of its own may have none tomorrow."""
@@ -68,7 +79,7 @@ class CommandRenderer:
         return Dependency(DocumentId(target), Kind.DECLARED, line)
 
     def render(self, job: Job, parameters: CommandParameters) -> Outcome:
-        """Run the command, or use the fallback where there is one and the program is not installed."""
+        """Run the command, or use the fallback where there is one and the program can't start."""
         rendering = Rendering(self._root, self._layout, job)
         try:
             return self._produce(rendering, parameters)
@@ -82,8 +93,8 @@ class CommandRenderer:
         try:
             run.execute()
             run.check_depfile()
-        except NotInstalledError:
-            return self._without_program(rendering, parameters)
+        except CannotStartError as error:
+            return self._without_program(rendering, parameters, error)
         except ProblemError:
             still.check()  # a failure over what is no more is none
             raise
@@ -92,16 +103,18 @@ class CommandRenderer:
         still.check()
         return Rendered(digest_of(run.stage), rendering.reads)
 
-    def _without_program(self, rendering: Rendering, parameters: CommandParameters) -> Rendered:
-        place = rendering.rule_place
-        program, document = parameters.words[0], rendering.job.document
+    def _without_program(
+        self, rendering: Rendering, parameters: CommandParameters, error: CannotStartError
+    ) -> Rendered:
+        place, document = rendering.rule_place, rendering.job.document
+        program, fault = error.program, error.fault
         if not parameters.fallback:
-            message = f"{document} needs the program {program!r}, which is not installed"
-            raise ProblemError(Problem(message, place.file, place.line, "install it, or correct the rule's `command`"))
+            message = f"{document} needs the program {program!r}, which {fault.reason}"
+            raise ProblemError(Problem(message, place.file, place.line, fault.remedy))
         fallback = rendering.locate("/" + parameters.fallback, place)
         content, _ = rendering.read(Dependency(fallback, Kind.INCLUDE, place.line), place)
-        warning = Problem(f"the program {program!r} is not installed: {fallback} stands in", document, 0, "install it")
-        return rendering.finish(content, warning)
+        message = f"the program {program!r} {fault.reason}: {fallback} stands in"
+        return rendering.finish(content, Problem(message, document, 0, fault.remedy))
 
 
 @dataclass(frozen=True)
@@ -144,27 +157,56 @@ class Run:
         }
 
     def execute(self) -> None:
-        """Run it to its end. Raises NotInstalledError; and ProblemError where it fails, or writes no output."""
+        """Run it to its end. Raises CannotStartError; and ProblemError where it fails, or writes no output."""
+        argv = self.argv()
         try:
             clear(self.stage)
-            code, said = self._run()
+            code, said = self._run(argv)
         except OSError as error:
-            if not _is_installed(self.rendering.root, self.parameters):
-                raise NotInstalledError from error
-            reason = error.strerror or str(error)
-            message, passing = f"{self._program} can't be run: {reason}", error.errno in PRESSING - {errno.EACCES}
-            raise self._failure(message, "correct the rule's `command`", passing=passing) from error
+            raise self._not_run(argv, error) from error
         if code:
-            raise self._failure(_exit_message(self._program, code), _exit_remedy(code), said)
+            raise self._ended_badly(argv, code, said)
         if not is_regular(self.stage):
             remedy = "write the file that `{output}` names, or set `stdout = true` in the rule"
             raise self._failure(f"{self._program} ended well but wrote no output", remedy, said)
 
-    def _run(self) -> tuple[int, str]:
+    def _not_run(self, argv: list[str], error: OSError) -> Exception:
+        if error.errno == errno.E2BIG:
+            size = sum(len(os.fsencode(each)) + 1 for each in argv)
+            message = f"{self._program} can't be run: its arguments are too long ({size} bytes)"
+            return self._failure(message, "let it read the names from a file, or match fewer dependencies")
+        if fault := programs.fault(argv[0], self.rendering.root):
+            return CannotStartError(argv[0], fault)
+        message, passing = f"{self._program} can't be run: {error.strerror}", error.errno in PRESSING - {errno.EACCES}
+        return self._failure(message, remedy_for(error, "correct the rule's `command`"), passing=passing)
+
+    def _ended_badly(self, argv: list[str], code: int, said: str) -> Exception:
+        if code not in _NOT_STARTED:
+            return self._failure(_exit_message(self._program, code), _exit_remedy(code), said)
+        if self.parameters.shell:
+            return self._failure(_exit_message(self._program, code), self._remedy_in_line(argv[-1], code), said)
+        fault = programs.fault(argv[0], self.rendering.root)  # `env` in its first line did not find an interpreter
+        return (
+            CannotStartError(argv[0], fault)
+            if fault
+            else self._failure(_exit_message(self._program, code), _exit_remedy(code), said)
+        )
+
+    def _remedy_in_line(self, line: str, code: int) -> str:
+        """Which of the project's files in a shell's line can't be started, and what to do."""
+        root = self.rendering.root
+        try:
+            words = [each for each in shlex.split(line) if "/" in each and (root / each).is_file()]
+        except ValueError:
+            return _exit_remedy(code)
+        found = ((word, fault) for word in words if (fault := programs.fault(word, root)))
+        return next((f"{word} {fault.reason}: {fault.remedy}" for word, fault in found), _exit_remedy(code))
+
+    def _run(self, argv: list[str]) -> tuple[int, str]:
         os.chdir(self.rendering.root)  # where workers are, unless a plug-in has gone elsewhere
         stdout = open(self.stage, "wb") if self.parameters.stdout else nullcontext()  # noqa: PTH123, SIM115
         with stdout as output:
-            return execute(self.argv(), output.fileno() if output else None, self.environment)
+            return execute(argv, output.fileno() if output else None, self.environment)
 
     @property
     def _program(self) -> str:
@@ -203,11 +245,6 @@ class Run:
         """The path relative to the project; one outside of it begins with `..`, and so is in no source."""
         root = str(self.rendering.root)
         return posixpath.relpath(path, root) if path.startswith("/") else posixpath.normpath(path)
-
-
-def _is_installed(root: Path, parameters: CommandParameters) -> bool:
-    program = _SHELL if parameters.shell else parameters.words[0]
-    return shutil.which(root / program if "/" in program else program) is not None
 
 
 def _operand(path: str) -> str:

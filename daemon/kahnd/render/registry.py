@@ -20,6 +20,7 @@ from kahnd.core.model import Problem
 from kahnd.core.rules import Layout, Rule
 from kahnd.errors import ConfigError
 from kahnd.ports import Renderer, Renderers
+from kahnd.render import programs
 from kahnd.render.modules import files_of
 from kahnd.render.parameters import (
     CommandParameters,
@@ -88,9 +89,19 @@ def _with_recipe(rule: Rule, renderer: Renderer) -> Rule:
 
 
 def session_files(rules: Iterable[Rule], root: Path) -> frozenset[str]:
-    """The project's files that workers load once: a change of one needs new workers and new recipes."""
-    modules = [rule.parameters.module_file for rule in rules if isinstance(rule.parameters, PythonParameters)]
-    return frozenset(file for module in modules for file in files_of(root, module))
+    """The files that recipes are made of besides `kahnd.toml`: a change of one needs new recipes, and new workers.
+
+    Project paths, or absolute ones.
+    """
+    return frozenset(file for rule in rules for file in _files_behind(rule.parameters, root))
+
+
+def _files_behind(parameters: object, root: Path) -> tuple[str, ...]:
+    if isinstance(parameters, PythonParameters):
+        return files_of(root, parameters.module_file)
+    if isinstance(parameters, CommandParameters) and not parameters.shell:
+        return programs.files(parameters.words, root)
+    return ()
 
 
 def _load(name: str) -> RendererClass:
