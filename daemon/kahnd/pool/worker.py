@@ -1,4 +1,4 @@
-"""The worker's side: render jobs one at a time until the daemon closes the pipe, then die with all child processes."""
+"""The worker's side: render jobs one at a time until the daemon closes the pipe, then die with all descendants."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import resource
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from select import poll
 from threading import Thread
 
+from kahnd import descendants
 from kahnd.core.model import Failed, Job, Outcome, Problem
 from kahnd.pool import frames, stage
 
@@ -22,15 +24,20 @@ def serve(prepare: Callable[[object], Render]) -> None:
 
     Standard output is kept for the frames alone: whatever a renderer prints, and does not keep, goes to standard error.
     """
+    descendants.adopt()
     incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     Thread(target=_end_with_daemon, args=(incoming.fileno(),), daemon=True).start()
     root = Path.cwd()  # before anything of a plug-in's, which may go elsewhere
     render = prepare(frames.read(incoming))
-    while isinstance(job := frames.read(incoming), Job):
-        outgoing.write(_answer(render, job, root))
-        outgoing.flush()
+    unclaimed = descendants.Unclaimed()
+    with suppress(BrokenPipeError):
+        while isinstance(job := frames.read(incoming), Job):
+            outgoing.write(_answer(render, job, root))
+            outgoing.flush()
+            unclaimed.reap()
+    _end()
 
 
 def limit_memory(megabytes: int) -> None:
@@ -49,10 +56,15 @@ def limit_files(number: int) -> None:
 
 
 def _end_with_daemon(incoming: int) -> None:
-    """When the daemon is gone, and nobody writes there any more, end the whole process group: a command may run."""
+    """When the daemon is gone, and nobody writes there any more, end all that was started: a command may run."""
     hangup = poll()
     hangup.register(incoming, 0)
     hangup.poll()
+    _end()
+
+
+def _end() -> None:
+    descendants.kill_below(os.getpid())
     os.killpg(0, signal.SIGKILL)
 
 

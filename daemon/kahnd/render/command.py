@@ -23,7 +23,7 @@ from kahnd.render import programs
 from kahnd.render.depfile import dependencies
 from kahnd.render.files import ProblemError, clear, digest_of, is_regular, remedy_for
 from kahnd.render.parameters import PLACEHOLDER, CommandParameters
-from kahnd.render.process import execute
+from kahnd.render.process import Ended, execute
 from kahnd.render.programs import Fault
 from kahnd.render.rendering import Rendering, UnmetError
 from kahnd.render.still import Still
@@ -32,6 +32,7 @@ _NOT_FOUND: Final = 127
 _NOT_STARTED: Final = frozenset({126, _NOT_FOUND})
 """How shells and `env` end where the program that they are to run can't start."""
 _SHELL: Final = "/bin/sh"
+_SHOWN: Final = 5
 
 
 class CannotStartError(Exception):
@@ -91,7 +92,7 @@ class CommandRenderer:
     def _produce(self, rendering: Rendering, parameters: CommandParameters) -> Rendered:
         run, still = Run(rendering, parameters, self._environment), Still(rendering)
         try:
-            run.execute()
+            warning = run.execute()
             run.check_depfile()
         except CannotStartError as error:
             return self._without_program(rendering, parameters, error)
@@ -101,7 +102,7 @@ class CommandRenderer:
         finally:
             run.note_discovered()  # of one that failed, too: it may be mended by what it reads
         still.check()
-        return Rendered(digest_of(run.stage), rendering.reads)
+        return Rendered(digest_of(run.stage), rendering.reads, warning)
 
     def _without_program(
         self, rendering: Rendering, parameters: CommandParameters, error: CannotStartError
@@ -156,19 +157,27 @@ class Run:
             "depfile": (self.depfile,),
         }
 
-    def execute(self) -> None:
-        """Run it to its end. Raises CannotStartError; and ProblemError where it fails, or writes no output."""
+    def execute(self) -> Problem | None:
+        """Run it to its end; what to warn of. Raises CannotStartError, and ProblemError where it fails."""
         argv = self.argv()
         try:
             clear(self.stage)
-            code, said = self._run(argv)
+            ended = self._run(argv)
         except OSError as error:
             raise self._not_run(argv, error) from error
-        if code:
-            raise self._ended_badly(argv, code, said)
+        if ended.code:
+            raise self._ended_badly(argv, ended.code, ended.said)
         if not is_regular(self.stage):
             remedy = "write the file that `{output}` names, or set `stdout = true` in the rule"
-            raise self._failure(f"{self._program} ended well but wrote no output", remedy, said)
+            raise self._failure(f"{self._program} ended well but wrote no output", remedy, ended.said)
+        return self._left(ended.left) if ended.left else None
+
+    def _left(self, names: tuple[str, ...]) -> Problem:
+        """What to say of processes that outlived the program."""
+        what = "a process" if len(names) == 1 else f"{len(names)} processes"
+        shown = ", ".join((*names[:_SHOWN], *(["…"] if len(names) > _SHOWN else [])))
+        message = f"{self._program} left {what} running, which kahnd ended: {shown}"
+        return Problem(message, self.rendering.job.document, 0, "let it wait for what it starts")
 
     def _not_run(self, argv: list[str], error: OSError) -> Exception:
         if error.errno == errno.E2BIG:
@@ -202,7 +211,7 @@ class Run:
         found = ((word, fault) for word in words if (fault := programs.fault(word, root)))
         return next((f"{word} {fault.reason}: {fault.remedy}" for word, fault in found), _exit_remedy(code))
 
-    def _run(self, argv: list[str]) -> tuple[int, str]:
+    def _run(self, argv: list[str]) -> Ended:
         os.chdir(self.rendering.root)  # where workers are, unless a plug-in has gone elsewhere
         stdout = open(self.stage, "wb") if self.parameters.stdout else nullcontext()  # noqa: PTH123, SIM115
         with stdout as output:
