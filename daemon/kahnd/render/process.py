@@ -14,8 +14,8 @@ from kahnd import descendants
 
 MAX_DETAIL: Final = 8 * 1024
 _IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
-_TICK_MS: Final = 20
-"""How often to ask for a program's end where the system can't tell of it."""
+_TICK_MS: Final = 10
+"""How long the pipe alone is listened to; and how often to ask for a program's end where the system can't tell."""
 _PIPE: Final = 1 << 16
 """How much a pipe holds."""
 
@@ -55,14 +55,14 @@ def execute(argv: list[str], output: int | None, environment: Mapping[str, str])
 
 
 def _follow(pid: int, pipe: int) -> tuple[int, bytes]:
-    """Listen until the program ends, and wait for it: its status, and the end of what it said."""
-    ending = _descriptor_of(pid)
-    kept = b""
+    """Listen until the program ends, and wait for it: its status, and the end of what it said.
+
+    Mostly the pipe tells: it closes with the program. Where it does not, soon, the program itself is watched.
+    """
+    kept, ending = b"", None
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
     try:
-        poll = select.poll()
-        poll.register(pipe, select.POLLIN)
-        if ending is not None:
-            poll.register(ending, select.POLLIN)
         while True:
             ready = [descriptor for descriptor, _ in poll.poll(_TICK_MS if ending is None else None)]
             if pipe in ready:
@@ -70,9 +70,11 @@ def _follow(pid: int, pipe: int) -> tuple[int, bytes]:
                     return os.waitpid(pid, 0)[1], kept
                 kept = (kept + chunk)[-MAX_DETAIL:]
             if ending is None or ending in ready:
-                ended, status = os.waitpid(pid, 0 if ending in ready else os.WNOHANG)
+                ended, status = os.waitpid(pid, os.WNOHANG)
                 if ended:
                     return status, _drained(pipe, kept)
+            if ending is None and (ending := _descriptor_of(pid)) is not None:
+                poll.register(ending, select.POLLIN)
     finally:
         if ending is not None:
             os.close(ending)
