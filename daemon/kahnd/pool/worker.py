@@ -55,6 +55,31 @@ def limit_files(number: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
 
 
+class OutputBound:
+    """How large a file may get that a rendering writes, by this process or by one that it starts: a write beyond fails.
+
+    An output may always be as large as its document, so that anything can be copied.
+    """
+
+    def __init__(self, root: Path, megabytes: int) -> None:
+        self._root = root
+        self._bytes = megabytes << 20
+        self._hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        self._set = -1
+
+    def allow(self, job: Job) -> None:
+        """Set it for this rendering."""
+        try:
+            size = os.stat(f"{self._root}/{job.document}").st_size  # noqa: PTH116 - for every rendering
+        except OSError:
+            size = 0
+        wanted = max(self._bytes, size + 1)
+        bound = wanted if self._hard == resource.RLIM_INFINITY else min(wanted, self._hard)
+        if bound != self._set:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (bound, self._hard))
+            self._set = bound
+
+
 def _end_with_daemon(incoming: int) -> None:
     """When the daemon is gone, and nobody writes there any more, end all that was started: a command may run."""
     hangup = poll()

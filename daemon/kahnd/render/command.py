@@ -9,7 +9,9 @@ import errno
 import os
 import posixpath
 import re
+import resource
 import shlex
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from kahnd.core.rules import Layout, resolve
 from kahnd.ports import PRESSING
 from kahnd.render import programs
 from kahnd.render.depfile import dependencies
-from kahnd.render.files import ProblemError, clear, digest_of, is_regular, remedy_for
+from kahnd.render.files import ProblemError, clear, digest_of, is_regular, remedy_for, size_of
 from kahnd.render.parameters import PLACEHOLDER, CommandParameters
 from kahnd.render.process import Ended, execute
 from kahnd.render.programs import Fault
@@ -31,6 +33,9 @@ from kahnd.render.still import Still
 _NOT_FOUND: Final = 127
 _NOT_STARTED: Final = frozenset({126, _NOT_FOUND})
 """How shells and `env` end where the program that they are to run can't start."""
+_CUT_OFF: Final = frozenset({-signal.SIGXFSZ, 128 + signal.SIGXFSZ})
+"""How a program ends that writes more than it may, and how a shell does that ran it."""
+_ALLOW_MORE: Final = "let it write less, or allow more with output_mb in [pool]"
 _SHELL: Final = "/bin/sh"
 _SHOWN: Final = 5
 
@@ -165,12 +170,21 @@ class Run:
             ended = self._run(argv)
         except OSError as error:
             raise self._not_run(argv, error) from error
+        if self._is_cut_off(ended.code):
+            raise self._failure(*_too_large(self._program), ended.said)
         if ended.code:
             raise self._ended_badly(argv, ended.code, ended.said)
         if not is_regular(self.stage):
             remedy = "write the file that `{output}` names, or set `stdout = true` in the rule"
             raise self._failure(f"{self._program} ended well but wrote no output", remedy, ended.said)
         return self._left(ended.left) if ended.left else None
+
+    def _is_cut_off(self, code: int) -> bool:
+        """Whether the limit on a file's size ended it, or stood in its way: then its output may not be whole."""
+        if code in _CUT_OFF:
+            return True
+        bound = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        return bound != resource.RLIM_INFINITY and size_of(self.stage) >= bound
 
     def _left(self, names: tuple[str, ...]) -> Problem:
         """What to say of processes that outlived the program."""
@@ -270,9 +284,18 @@ def _fill(word: str, value: Callable[[str], str]) -> str:
     return PLACEHOLDER.sub(lambda match: value(match[1]), word)
 
 
+def _too_large(program: str) -> tuple[str, str]:
+    megabytes = resource.getrlimit(resource.RLIMIT_FSIZE)[0] >> 20
+    return f"{program} wrote a file of more than {megabytes} MB", _ALLOW_MORE
+
+
 def _exit_message(program: str, code: int) -> str:
-    return f"{program} was ended by signal {-code}" if code < 0 else f"{program} failed with exit code {code}"
+    if code >= 0:
+        return f"{program} failed with exit code {code}"
+    return f"{program} was ended by signal {-code} ({signal.strsignal(-code)})"
 
 
 def _exit_remedy(code: int) -> str:
+    if code in {-signal.SIGKILL, 128 + signal.SIGKILL}:
+        return "see whether it needs more memory than the machine has"
     return "a program in it was not found: install it" if code == _NOT_FOUND else "see what it said"
