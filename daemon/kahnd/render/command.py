@@ -24,10 +24,11 @@ from kahnd.ports import PRESSING
 from kahnd.render import programs
 from kahnd.render.depfile import dependencies
 from kahnd.render.files import ProblemError, clear, digest_of, is_regular, remedy_for, size_of
-from kahnd.render.parameters import PLACEHOLDER, CommandParameters
+from kahnd.render.parameters import CommandParameters
 from kahnd.render.process import Ended, execute
 from kahnd.render.programs import Fault
 from kahnd.render.rendering import Rendering, UnmetError
+from kahnd.render.shell import PLACEHOLDER, begins_word
 from kahnd.render.still import Still
 
 _NOT_FOUND: Final = 127
@@ -36,6 +37,7 @@ _NOT_STARTED: Final = frozenset({126, _NOT_FOUND})
 _CUT_OFF: Final = frozenset({-signal.SIGXFSZ, 128 + signal.SIGXFSZ})
 """How a program ends that writes more than it may, and how a shell does that ran it."""
 _ALLOW_MORE: Final = "let it write less, or allow more with output_mb in [pool]"
+_ACTS: Final = re.compile(r"[-@+~]|[^/]*[=:]")
 _SHELL: Final = "/bin/sh"
 _SHOWN: Final = 5
 
@@ -143,11 +145,24 @@ class Run:
 
     def argv(self) -> list[str]:
         """The program and its arguments."""
-        values = self._values()
+        values, lines = self._values(), self.parameters.lines
+        self._check_stem(values["stem"][0])
+        filled = [
+            (_line(word, values),) if index in lines else _arguments(word, values)
+            for index, word in enumerate(self.parameters.words)
+        ]
         if self.parameters.shell:
-            line = _fill(self.parameters.words[0], lambda name: " ".join(map(shlex.quote, values[name])))
-            return [_SHELL, "-c", line]
-        return [argument for word in self.parameters.words for argument in _arguments(word, values)]
+            return [_SHELL, "-c", *filled[0]]
+        return [argument for arguments in filled for argument in arguments]
+
+    def _check_stem(self, stem: str) -> None:
+        """Raise ProblemError where a name would be read as an option, or as that of a list of arguments.
+
+        A stem is a word and no path, so nothing can be written before it.
+        """
+        if stem[0] in "-@" and any(begins_word(word, "stem") for word in self.parameters.words):
+            message = f"{self._program} could take its name for an option, since that begins with {stem[0]!r}"
+            raise self._failure(message, "rename it, or write {stem} behind something, such as --name={stem}")
 
     def _values(self) -> dict[str, tuple[str, ...]]:
         job = self.rendering.job
@@ -271,8 +286,13 @@ class Run:
 
 
 def _operand(path: str) -> str:
-    """The path as no program takes it for an option."""
-    return f"./{path}" if path.startswith("-") else path
+    """The path as no program takes it for an option, an assignment, a scheme or a list of arguments."""
+    return f"./{path}" if _ACTS.match(path) else path
+
+
+def _line(line: str, values: dict[str, tuple[str, ...]]) -> str:
+    """A line of shell: each value is a word."""
+    return _fill(line, lambda name: " ".join(map(shlex.quote, values[name])))
 
 
 def _arguments(word: str, values: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
