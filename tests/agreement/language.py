@@ -142,7 +142,7 @@ class Way(Value, frozen=True):
 
 SHELL_CAT: Final = "! grep -q ^fail {source} && cat {deps} {source} > {output}"
 SHELL_MAKE: Final = (
-    "sed -n 's|^read |{output}: |p' {source} > {depfile}"
+    "sed -n 's|^read |'{output}': |p' {source} > {depfile}"
     " && ! grep -q ^fail {source} && cat {source} $(sed -n 's|^read ||p' {source}) > {output}"
 )
 CAT: Final = (

@@ -47,7 +47,7 @@ def test_only_sources_are_needed(loaded: Loader, tmp_path: Path) -> None:
     )
     assert config.watch == WatchTable(settle_ms=10, rescan_s=300, polling="auto", events="auto")
     memory_mb = _memory_of_the_machine() // 2
-    assert config.pool == PoolConfig(os.cpu_count() or 1, timeout_s=60, grace_s=10, memory_mb=memory_mb)
+    assert config.pool == PoolConfig(os.cpu_count() or 1, timeout_s=60, grace_s=10, memory_mb=memory_mb, output_mb=256)
     assert config.log == LogTable(level="info", format="auto", file=".kahnd/log/kahnd.jsonl")
 
 
@@ -72,6 +72,7 @@ workers = 3
 timeout_s = 0.5
 grace_s = 0
 memory_mb = 512
+output_mb = 64
 [log]
 level = "debug"
 format = "json"
@@ -81,7 +82,7 @@ file = "log/k.jsonl"
     assert config.layout.sources == ("docs", "data")
     assert (config.store.url, config.store.namespace, config.store.database) == ("ws://db:8000/rpc", "n", "d")
     assert config.watch == WatchTable(settle_ms=0, rescan_s=0, polling="never", events="watchfiles")
-    assert config.pool == PoolConfig(workers=3, timeout_s=0.5, grace_s=0, memory_mb=512)
+    assert config.pool == PoolConfig(workers=3, timeout_s=0.5, grace_s=0, memory_mb=512, output_mb=64)
     assert config.log == LogTable(level="debug", format="json", file="log/k.jsonl")
 
 

@@ -61,6 +61,15 @@ def test_a_program_that_is_not_installed_is_told_and_one_with_a_fallback_is_less
     assert "no-such-program" in found["remedy"]
 
 
+def test_a_program_that_can_not_start_is_told_with_the_reason(project: Project) -> None:
+    project.configure(TEXTS, PROGRAM.replace("no-such-program", "tools/x"))
+    project.write("tools/x", "#!/bin/sh\r\n")
+    assert checks(project, "program")[0]["remedy"].startswith("chmod +x tools/x")
+    project.path("tools/x").chmod(0o755)
+    (found,) = checks(project, "program")
+    assert (found["state"], "CRLF" in found["message"]) == ("error", True)
+
+
 def test_a_daemon_is_asked_and_its_database_left_to_it(project: Project) -> None:
     with project.daemon() as daemon:
         (found,) = checks(project, "daemon")

@@ -26,7 +26,7 @@ def prepare(greeting: object) -> Render:
     return render
 
 
-def _obey(word: str, job: Job) -> None:
+def _obey(word: str, job: Job) -> None:  # noqa: C901 - a word a line
     match word:
         case "print":
             os.write(1, b"not a frame\n")
@@ -49,6 +49,10 @@ def _obey(word: str, job: Job) -> None:
             (folder / "leftovers" / "more").write_text("")
         case "hang":
             _hang()
+        case "escape":
+            _escape()
+        case "linger":
+            subprocess.Popen(["sh", "-c", "exec sleep 600"], start_new_session=True)  # as a plug-in's own helper
 
 
 def _die_once(marker: Path) -> None:
@@ -65,6 +69,17 @@ def _hang() -> None:
         Path("pids.tmp").write_text(f"{os.getpid()} {shell.pid} {grandchild}")
         Path("pids.tmp").rename("pids")
         shell.wait()
+
+
+def _escape() -> None:
+    """As a command whose child has a session of its own and no parent any more; the pids are told likewise."""
+    script = "(setsid sh -c 'echo $$ > escaped.tmp; mv escaped.tmp escaped; exec sleep 600' &) & wait"
+    subprocess.run(["sh", "-c", script], check=True)
+    while not Path("escaped").exists():
+        os.sched_yield()
+    Path("pids.tmp").write_text(f"{os.getpid()} {Path('escaped').read_text()}")
+    Path("pids.tmp").rename("pids")
+    signal.pause()
 
 
 if __name__ == "__main__":

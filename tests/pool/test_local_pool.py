@@ -11,6 +11,7 @@ from pathlib import Path
 import anyio
 import pytest
 
+from kahnd import descendants
 from kahnd.core.digest import of_bytes
 from kahnd.core.model import Digest, DocumentId, Failed, Job, Outcome, OutputPath, Rendered, RunId
 from kahnd.pool.local import Bounds, Program, WorkerPool
@@ -160,6 +161,37 @@ async def test_cancelled_the_whole_process_group_is_killed(tmp_path: Path) -> No
         await until(lambda: not any(map(is_alive, pids)))
 
 
+@pytest.mark.parametrize("how", ["cancelled", "too long", "worker killed", "closed"])
+async def test_what_began_a_session_of_its_own_is_ended_with_its_worker(tmp_path: Path, how: str) -> None:
+    async with (
+        pool_in(tmp_path, timeout_s=2 if how == "too long" else SOON_S) as pool,
+        anyio.create_task_group() as runs,
+    ):
+        runs.start_soon(pool.render, job("escape"))
+        await until((tmp_path / "pids").exists)
+        worker, escaped = pids_of_the_hanging(tmp_path)
+        assert os.getsid(escaped) == escaped
+        if how == "worker killed":
+            (tmp_path / "pids").unlink()
+            (tmp_path / "escaped").unlink()
+            os.kill(worker, 9)  # it is tried once more, in another worker
+            await until((tmp_path / "pids").exists)
+        if how in {"worker killed", "too long"}:
+            await until(lambda: not is_alive(escaped))
+        runs.cancel_scope.cancel()
+    await until(lambda: not is_alive(escaped))
+    assert not descendants.children(os.getpid()) & {worker, escaped}, "nothing is left to be waited for"
+
+
+async def test_a_helper_of_a_plug_in_lives_as_long_as_its_worker(tmp_path: Path) -> None:
+    async with pool_in(tmp_path) as pool:
+        await outcome_of(pool, job("linger"))
+        (helper,) = descendants.children(pid_of(tmp_path))
+        await outcome_of(pool, job("fine", 2))
+        assert is_alive(helper)
+    await until(lambda: not is_alive(helper))
+
+
 async def test_after_a_cancelled_one_the_next_document_is_rendered(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
         async with hanging(tmp_path, pool):
@@ -254,10 +286,11 @@ async def test_a_stage_that_can_not_be_made_fails_its_document_alone(tmp_path: P
         assert isinstance(await outcome_of(pool, job("fine", 2)), Rendered)
 
 
-async def test_a_worker_ends_with_its_whole_group_when_the_daemon_is_gone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("document", ["hang", "escape"])
+async def test_a_worker_ends_with_all_it_started_when_the_daemon_is_gone(tmp_path: Path, document: str) -> None:
     """A daemon that is killed closes no pool: its workers see the end of the pipe."""
     daemon = tmp_path / "daemon.py"
-    daemon.write_text(DAEMON)
+    daemon.write_text(DAEMON.replace('"hang"', f'"{document}"'))
     process = await anyio.open_process([sys.executable, str(daemon), *WORKER], cwd=tmp_path, stdout=None, stderr=None)
     await until((tmp_path / "pids").exists)
     pids = pids_of_the_hanging(tmp_path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from kahnd.core.digest import of_bytes
 from kahnd.core.model import Dependency, DocumentId, Failed, Kind, Problem, Rendered, Unmet
 from kahnd.render.parameters import CommandParameters
 from kahnd.render.process import MAX_DETAIL
+from kahnd.render.registry import session_files
 from render.workshop import Workshop
 
 HELLO = {"docs/a b/x.in": "hello"}
@@ -126,14 +129,80 @@ def test_a_program_that_is_not_there_is_named_with_the_rules_line(shop: Workshop
     problem = _problem(shop, "no-such-program", "{output}")
     assert (problem.file, problem.line) == ("kahnd.toml", 10)
     assert "docs/a b/x.in needs the program 'no-such-program'" in problem.message
-    assert "install it" in problem.remedy
+    assert "install no-such-program" in problem.remedy
 
 
-def test_a_file_that_is_no_program_is_named(shop: Workshop) -> None:
-    shop.write("tools/no-program", "text")
-    assert "'tools/no-program', which is not installed" in _problem(shop, "tools/no-program", "{output}").message
-    shop.write("tools/no-format", b"\0\1\2").chmod(0o755)
-    assert "tools/no-format can't be run" in _problem(shop, "tools/no-format", "{output}").message
+@pytest.mark.parametrize(
+    ("content", "mode", "reason", "remedy"),
+    [
+        ("text", 0o644, "is not executable", "chmod +x tools/x"),
+        (b"\0\1\2", 0o755, "is no program", "#!/bin/sh"),
+        ("", 0o755, "is empty", "write tools/x"),
+        ("#!/bin/sh\r\necho hi\r\n", 0o755, "has a first line that ends with CRLF", "sed -i"),
+        ("#!/usr/bin/env sh\r\necho hi\r\n", 0o755, "has a first line that ends with CRLF", "sed -i"),
+        ("#!/nowhere/perl -w\n", 0o755, "needs the interpreter /nowhere/perl, which is not there", "install"),
+        ("#!/usr/bin/env no-such-language\n", 0o755, "needs the interpreter no-such-language", "install"),
+        ("#!/usr/bin/env -S no-such-language -u\n", 0o755, "needs the interpreter no-such-language", "install"),
+    ],
+)
+def test_a_file_that_can_not_start_is_told_with_the_reason(
+    shop: Workshop, content: str | bytes, mode: int, reason: str, remedy: str
+) -> None:
+    shop.write("tools/x", content).chmod(mode)
+    problem = _problem(shop, "tools/x", "{output}")
+    assert (problem.file, problem.line) == ("kahnd.toml", 10)
+    assert "needs the program 'tools/x', which " in problem.message
+    assert reason in problem.message
+    assert remedy in problem.remedy
+    _shop(shop, _argv("tools/x", "{output}", fallback="docs/none.svg")).write("docs/none.svg", "not drawn")
+    outcome = shop.outcome("docs/a b/x.in")
+    assert isinstance(outcome, Rendered)
+    assert f"'tools/x' {reason}" in str(outcome.warning)
+
+
+def test_a_folder_or_a_link_that_leads_nowhere_is_no_program(shop: Workshop) -> None:
+    shop.write("tools/x", "")
+    assert "which is a folder" in _problem(shop, "./tools", "{output}").message
+    (shop.root / "tools/link").symlink_to("gone")
+    assert "which is a link to gone, which is not there" in _problem(shop, "tools/link", "{output}").message
+    assert "which is not there" in _problem(shop, "tools/none", "{output}").message
+
+
+def test_a_program_for_another_machine_is_named_as_such(shop: Workshop) -> None:
+    foreign = bytearray(Path("/bin/sh").resolve().read_bytes()[:4096])
+    foreign[18:20] = (0xF3 if platform.machine() != "riscv64" else 0x3E).to_bytes(2, "little")
+    shop.write("tools/x", bytes(foreign)).chmod(0o755)
+    assert "is a program for another machine" in _problem(shop, "tools/x", "{output}").message
+
+
+def test_a_binary_whose_loader_is_not_there_is_named_as_such(shop: Workshop) -> None:
+    loader = re.search(rb"/lib[\w./-]*ld[\w.-]*\.so[\w.]*", own := Path("/bin/sh").resolve().read_bytes())
+    assert loader
+    gone = own.replace(loader[0], loader[0][:-1] + b"9")
+    shop.write("tools/x", gone).chmod(0o755)
+    assert "needs the loader /lib" in _problem(shop, "tools/x", "{output}").message
+
+
+def test_a_program_on_the_path_that_is_not_executable_is_not_said_to_be_missing(
+    shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.write("bin/there", "#!/bin/sh\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    problem = _problem(shop, "there", "{output}")
+    assert "'there', which is not executable" in problem.message
+    assert problem.remedy == f"chmod +x {tmp_path}/bin/there"
+
+
+def test_too_many_arguments_are_told(shop: Workshop) -> None:
+    problem = _problem(shop, "true", "{output}", "x" * 300_000)
+    assert "its arguments are too long (300" in problem.message
+
+
+def test_a_script_in_a_shells_line_that_can_not_start_is_told(shop: Workshop) -> None:
+    shop.write("tools/x", "#!/bin/sh\n")
+    assert "tools/x is not executable: chmod +x" in _line_problem(shop, "tools/x {output}").remedy
+    shop.write("tools/x", "#!/bin/sh\r\n").chmod(0o755)
+    assert "CRLF" in _line_problem(shop, "tools/x {output}").remedy
 
 
 def test_a_program_of_the_project_is_found_from_anywhere(
@@ -253,12 +322,23 @@ def test_a_program_that_fails_is_not_fallen_back_from(shop: Workshop) -> None:
     assert "exit code 1" in shop.problem("docs/a b/x.in").message
 
 
+@pytest.mark.parametrize("fallback", ["docs/none.svg", ""])
 def test_installing_the_program_is_a_new_recipe(
-    shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fallback: str
 ) -> None:
-    renderer = _fallen_back(shop).renderers["command"]
-    parameters = shop.layout.rules[0].parameters
-    before = renderer.fingerprint(parameters)
-    shop.write("bin/no-such-program", "#!/bin/sh\n").chmod(0o755)
+    _shop(shop, _argv("no-such-program", "{output}", fallback=fallback))
+    renderer, parameters = shop.renderers["command"], shop.layout.rules[0].parameters
     monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    before = renderer.fingerprint(parameters)
+    assert f"{tmp_path}/bin/no-such-program" in session_files(shop.layout.rules, shop.root)
+    program = shop.write("bin/no-such-program", "#!/bin/sh\n")
+    assert renderer.fingerprint(parameters) == before, "it is not executable yet"
+    program.chmod(0o755)
     assert renderer.fingerprint(parameters) != before
+    assert f"{tmp_path}/bin/no-such-program" in session_files(shop.layout.rules, shop.root), "it may go again"
+
+
+def test_the_interpreter_of_a_script_is_waited_for_too(shop: Workshop) -> None:
+    _shop(shop, _argv("tools/x", "{output}"))
+    shop.write("tools/x", f"#!{shop.root}/bin/language\n").chmod(0o755)
+    assert {"tools/x", f"{shop.root}/bin/language"} <= session_files(shop.layout.rules, shop.root)

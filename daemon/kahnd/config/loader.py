@@ -194,6 +194,7 @@ def _config(
             pool.timeout_s,
             pool.grace_s,
             _half_of_the_memory() if pool.memory_mb == "auto" else pool.memory_mb,
+            pool.output_mb,
         ),
         log=tables.log,
         source_lines=source_lines,

@@ -38,12 +38,13 @@ class WatchTable(Struct, frozen=True, kw_only=True):
 
 
 class PoolTable(Struct, frozen=True, kw_only=True):
-    """How many renderings run at once, for how long, and with how much memory."""
+    """How many renderings run at once, for how long, and how much each may take and write."""
 
     workers: Annotated[int, Meta(ge=1, le=1024)] | Literal["auto"] = "auto"
     timeout_s: Seconds = 60
     grace_s: Annotated[float, Meta(ge=0, le=3600)] = 10
     memory_mb: Annotated[int, Meta(ge=256, le=1 << 24)] | Literal["auto"] = "auto"
+    output_mb: Annotated[int, Meta(ge=1, le=1 << 24)] = 256
 
 
 class LogTable(Struct, frozen=True, kw_only=True):

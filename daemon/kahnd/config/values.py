@@ -36,13 +36,14 @@ class StoreConfig:
 class PoolConfig:
     """How many renderings run at once, and how many seconds and megabytes each may take at the most.
 
-    `grace_s` is how many seconds they have to end when the daemon ends.
+    `grace_s` is how many seconds they have to end when the daemon ends; `output_mb` bounds each file that they write.
     """
 
     workers: int
     timeout_s: float
     grace_s: float
     memory_mb: int
+    output_mb: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""The daemon's side: spawned worker processes, one job each at a time, killed by their process group."""
+"""The daemon's side: spawned worker processes, one job each at a time, killed with all that they have started."""
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -17,6 +18,7 @@ import anyio
 from anyio.abc import ByteSendStream, Process, TaskGroup
 from anyio.streams.buffered import BufferedByteReceiveStream
 
+from kahnd import descendants
 from kahnd.core.model import Failed, Job, Outcome, Problem, RunId
 from kahnd.pool import frames
 from kahnd.pool.stage import not_begun
@@ -24,6 +26,18 @@ from kahnd.ports import Meter, OnEnd, Stage
 
 SPARE: Final = 1
 """Workers beyond those that can be busy, where they are kept ready: whoever is killed is replaced at once."""
+
+
+_ORPHAN_LOOKS: Final = 100
+_ORPHAN_STEP_S: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """How a worker ended, and the descendants that were killed with it."""
+
+    status: int
+    below: frozenset[int]
 
 
 @dataclass(slots=True)
@@ -48,17 +62,22 @@ class _Worker:
             raise TypeError(f"a worker answered with {type(outcome).__name__}")
         return outcome, seconds
 
-    def kill(self) -> None:
+    def kill(self) -> frozenset[int]:
+        """Kill it and all its descendants, which it is kept from adding to; these."""
+        with suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGSTOP)
+        below = descendants.kill_below(self.process.pid)
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
+        return below
 
-    async def gone(self) -> int:
+    async def gone(self) -> Gone:
         """Kill it, wait until it is gone, and say how it went."""
-        self.kill()
+        below = self.kill()
         with anyio.CancelScope(shield=True):
             status = await self.process.wait()
             await self.process.aclose()
-        return status
+        return Gone(status, below)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +119,9 @@ class WorkerPool:
         self._kept = 0
         self._idle: list[_Worker] = []
         self._all = 0
+        self._pids: set[int] = set()
+        self._others: frozenset[int] = frozenset()
+        self._starting = anyio.Lock()
         self._resting = False
         self._stack = AsyncExitStack()
         self._tasks: TaskGroup | None = None
@@ -107,6 +129,8 @@ class WorkerPool:
         self._send, self._receive = anyio.create_memory_object_stream[_Run](inf)
 
     async def __aenter__(self) -> Self:
+        descendants.adopt()
+        self._others = descendants.children(os.getpid())
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
         for _ in range(self._workers):
             self._tasks.start_soon(self._serve)
@@ -123,7 +147,9 @@ class WorkerPool:
             self._send.close()
             self._receive.close()
             for worker in self._idle:
-                await worker.gone()
+                await self._gone(worker)
+            with anyio.CancelScope(shield=True):
+                await self._end_orphans()
 
     def keep_ready(self) -> None:
         """From now on have workers started before they are needed; otherwise they are when they are."""
@@ -193,7 +219,7 @@ class WorkerPool:
             self._idle.append(worker)
             return Failed(Problem(f"it can't be told to a worker: {error}", job.document)), 0.0
         except (anyio.EndOfStream, anyio.IncompleteRead, anyio.BrokenResourceError):
-            return _Died(await self._replace(worker)), time.perf_counter() - began
+            return _Died(await self._replace(worker, died=True)), time.perf_counter() - began
         except BaseException:
             await self._replace(worker)
             raise
@@ -204,23 +230,31 @@ class WorkerPool:
         return outcome, seconds
 
     async def _spawn(self) -> _Worker:
-        """A new worker. Not to be cancelled halfway, when there is a process that nobody knows of."""
+        """A new worker. Not to be cancelled halfway, when there is a process that nobody knows of. Raises OSError."""
         self._all += 1
         try:
-            with anyio.CancelScope(shield=True):
-                process = await anyio.open_process(
-                    tuple(self._program.command),
-                    stderr=None,
-                    cwd=self._root,
-                    env=self._program.environment,
-                    start_new_session=True,
-                )
+            async with self._starting:
+                with anyio.CancelScope(shield=True):
+                    process = await self._started()
+                self._pids.add(process.pid)
         except BaseException:
             self._all -= 1
             raise
         if process.stdin is None or process.stdout is None:
             raise AssertionError("a worker is started with pipes")
         return _Worker(process, process.stdin, BufferedByteReceiveStream(process.stdout), self._greeting)
+
+    async def _started(self) -> Process:
+        try:
+            return await anyio.open_process(
+                tuple(self._program.command),
+                stderr=None,
+                cwd=self._root,
+                env=self._program.environment,
+                start_new_session=True,
+            )
+        except RuntimeError as error:  # Python's word for a thread that can't be started, to wait for the process
+            raise OSError(errno.EAGAIN, str(error)) from error
 
     async def _fill(self) -> None:
         """Have workers ready; where they can't be started, whoever needs one is told so."""
@@ -230,12 +264,30 @@ class WorkerPool:
                 self._idle.insert(0, worker)
                 await worker.greet()
 
-    async def _replace(self, worker: _Worker) -> int:
+    async def _replace(self, worker: _Worker, *, died: bool = False) -> int:
         self._all -= 1
-        status = await worker.gone()
+        gone = await self._gone(worker)
         if self._tasks:
             self._tasks.start_soon(self._fill)
-        return status
+            if gone.below or died:
+                self._tasks.start_soon(self._end_orphans)
+        return gone.status
+
+    async def _gone(self, worker: _Worker) -> Gone:
+        gone = await worker.gone()
+        self._pids.discard(worker.process.pid)
+        return gone
+
+    async def _end_orphans(self) -> None:
+        """End what workers that are gone have left to this process, and take note of the end of all that was killed."""
+        async with self._starting:  # a worker that is being started is not known yet
+            for _ in range(_ORPHAN_LOOKS):
+                orphans = descendants.children(os.getpid()) - self._pids - self._others
+                if not orphans:
+                    return
+                descendants.kill(orphans)
+                descendants.reap(orphans)
+                await anyio.sleep(_ORPHAN_STEP_S)
 
     def _too_long(self, job: Job) -> Problem:
         return Problem(

@@ -1,4 +1,4 @@
-"""The worker's side: render jobs one at a time until the daemon closes the pipe, then die with all child processes."""
+"""The worker's side: render jobs one at a time until the daemon closes the pipe, then die with all descendants."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import resource
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from select import poll
 from threading import Thread
 
+from kahnd import descendants
 from kahnd.core.model import Failed, Job, Outcome, Problem
 from kahnd.pool import frames, stage
 
@@ -22,15 +24,20 @@ def serve(prepare: Callable[[object], Render]) -> None:
 
     Standard output is kept for the frames alone: whatever a renderer prints, and does not keep, goes to standard error.
     """
+    descendants.adopt()
     incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     Thread(target=_end_with_daemon, args=(incoming.fileno(),), daemon=True).start()
     root = Path.cwd()  # before anything of a plug-in's, which may go elsewhere
     render = prepare(frames.read(incoming))
-    while isinstance(job := frames.read(incoming), Job):
-        outgoing.write(_answer(render, job, root))
-        outgoing.flush()
+    unclaimed = descendants.Unclaimed()
+    with suppress(BrokenPipeError):
+        while isinstance(job := frames.read(incoming), Job):
+            outgoing.write(_answer(render, job, root))
+            outgoing.flush()
+            unclaimed.reap()
+    _end()
 
 
 def limit_memory(megabytes: int) -> None:
@@ -48,11 +55,41 @@ def limit_files(number: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (number, hard))
 
 
+class OutputBound:
+    """How large a file may get that a rendering writes, by this process or by one that it starts: a write beyond fails.
+
+    An output may always be as large as its document, so that anything can be copied.
+    """
+
+    def __init__(self, root: Path, megabytes: int) -> None:
+        self._root = root
+        self._bytes = megabytes << 20
+        self._hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+        self._set = -1
+
+    def allow(self, job: Job) -> None:
+        """Set it for this rendering."""
+        try:
+            size = os.stat(f"{self._root}/{job.document}").st_size  # noqa: PTH116 - for every rendering
+        except OSError:
+            size = 0
+        wanted = max(self._bytes, size + 1)
+        bound = wanted if self._hard == resource.RLIM_INFINITY else min(wanted, self._hard)
+        if bound != self._set:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (bound, self._hard))
+            self._set = bound
+
+
 def _end_with_daemon(incoming: int) -> None:
-    """When the daemon is gone, and nobody writes there any more, end the whole process group: a command may run."""
+    """When the daemon is gone, and nobody writes there any more, end all that was started: a command may run."""
     hangup = poll()
     hangup.register(incoming, 0)
     hangup.poll()
+    _end()
+
+
+def _end() -> None:
+    descendants.kill_below(os.getpid())
     os.killpg(0, signal.SIGKILL)
 
 

@@ -22,6 +22,7 @@ _REMEDIES: Final = {
     errno.ENOSPC: "make room on the disk",
     errno.EDQUOT: "make room: the disk quota is used up",
     errno.EROFS: "mount the file system writable",
+    errno.EFBIG: "let it be smaller, or allow more with output_mb in [pool]",
     errno.EMFILE: "see to the limit on open files (ulimit -n)",
     errno.ENFILE: "see to the machine's limit on open files",
     errno.ENAMETOOLONG: "give the document or the rule's `output` a shorter name",
@@ -93,6 +94,14 @@ def _fitting_size(descriptor: int, path: str) -> int:
 def is_regular(path: Path | str) -> bool:
     """Whether a regular file stands here, links not followed."""
     return stat.S_ISREG(_mode(path))
+
+
+def size_of(path: Path | str) -> int:
+    """In bytes, links not followed; 0 where nothing stands."""
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return 0
 
 
 def clear(path: Path | str) -> None:

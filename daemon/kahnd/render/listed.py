@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+from kahnd.core.globs import glob_matcher
 from kahnd.core.model import Dependency, DocumentId, Kind, Problem
-from kahnd.core.rules import collection_id, glob_matcher
+from kahnd.core.rules import collection_id
 from kahnd.render.rendering import CONFIG_FILE, Rendering
 
 MOST_IN_FOLDER: Final = 10_000

@@ -5,17 +5,15 @@ Loading a config needs these and nothing else of this package: no template engin
 
 from __future__ import annotations
 
-import re
 from difflib import get_close_matches
 from typing import ClassVar, Final
 
 import msgspec
 
 from kahnd.render.scan_expressions import objection
+from kahnd.render.shell import PLACEHOLDER, code, misplaced, scripts
 
 COMMAND_PLACEHOLDERS: Final = ("source", "output", "deps", "dir", "stem", "root", "depfile")
-PLACEHOLDER: Final = re.compile(r"(?<!\$)\{([A-Za-z_]\w*)\}")
-"""A placeholder in a command; a shell's `${NAME}` is none."""
 
 
 class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,7 +89,7 @@ class CommandParameters(Parameters, frozen=True, forbid_unknown_fields=True):
 
     def check(self) -> list[str]:
         """Form of the command, placeholders, expressions."""
-        return [*self._form(), *self._placeholders(), *self._expressions()]
+        return [*self._form(), *self._placeholders(), *self._misplaced(), *self._expressions()]
 
     def _form(self) -> list[str]:
         if not any(word.strip() for word in self.words):
@@ -105,6 +103,24 @@ class CommandParameters(Parameters, frozen=True, forbid_unknown_fields=True):
     def _placeholders(self) -> list[str]:
         found = dict.fromkeys(name for word in self.words for name in PLACEHOLDER.findall(word))
         return [f"`{{{name}}}` is no placeholder{_nearest(name)}" for name in found if name not in COMMAND_PLACEHOLDERS]
+
+    @property
+    def lines(self) -> frozenset[int]:
+        """Which words are lines of shell."""
+        return frozenset({0}) if self.shell else scripts(self.words)
+
+    def _misplaced(self) -> list[str]:
+        """Placeholders whose values would be read as code."""
+        in_shell = dict.fromkeys(each for index in sorted(self.lines) for each in misplaced(self.words[index]))
+        in_code = dict.fromkeys(code(self.words))
+        return [
+            *(
+                f"`{{{name}}}` stands in {place}: leave these out, since kahnd quotes it, "
+                f'or write {name}={{{name}}}; first and then "${name}"'
+                for name, place in in_shell
+            ),
+            *(f"`{{{name}}}` is a part of {program}'s code: give it as a word of its own" for name, program in in_code),
+        ]
 
     def _expressions(self) -> list[str]:
         return [f"`scan`: {each!r} {wrong}" for each in self.scan if (wrong := objection(each))]

@@ -20,6 +20,7 @@ from kahnd.core.model import Problem
 from kahnd.core.rules import Layout, Rule
 from kahnd.errors import ConfigError
 from kahnd.ports import Renderer, Renderers
+from kahnd.render import programs
 from kahnd.render.modules import files_of
 from kahnd.render.parameters import (
     CommandParameters,
@@ -89,19 +90,20 @@ def _with_recipe(rule: Rule, renderer: Renderer) -> Rule:
 
 
 def session_files(rules: Iterable[Rule], root: Path) -> frozenset[str]:
-    """The project's files that recipes are made of: plug-ins, and scripts that commands run.
+    """The files that recipes are made of besides `kahnd.toml`: plug-ins, scripts and programs.
 
-    A change of one needs new recipes, and new workers, since these load plug-ins once.
+    A change of one needs new recipes, and new workers, since these load plug-ins once. Project paths, or absolute ones.
     """
-    return frozenset(file for rule in rules for file in _files_of(rule.parameters, root))
+    return frozenset(file for rule in rules for file in _files_behind(rule.parameters, root))
 
 
-def _files_of(parameters: object, root: Path) -> tuple[str, ...]:
+def _files_behind(parameters: object, root: Path) -> tuple[str, ...]:
     match parameters:
         case PythonParameters():
             return files_of(root, parameters.module_file)
         case CommandParameters():
-            return scripts(parameters, root)
+            program = () if parameters.shell else programs.files(parameters.words, root)
+            return (*scripts(parameters, root), *program)
         case _:
             return ()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -208,8 +208,9 @@ def joined(known: Dependency, new: Dependency) -> Dependency:
     return replace(known, facets=facets, sure=known.sure or new.sure)
 
 
-def joined_warning(warnings: Sequence[Problem]) -> Problem | None:
-    """All that is to be told of a rendering that went well, as one."""
+def joined_warning(*found: Problem | None) -> Problem | None:
+    """All warnings of a rendering that went well, as one."""
+    warnings = [each for each in found if each]
     if len(warnings) < 2:  # noqa: PLR2004 - one is told as it is
         return warnings[0] if warnings else None
     first = warnings[0]

@@ -14,7 +14,8 @@ from typing import Final
 
 from kahnd.core.digest import of_bytes
 from kahnd.render.modules import files_of
-from kahnd.render.parameters import PLACEHOLDER, CommandParameters
+from kahnd.render.parameters import CommandParameters
+from kahnd.render.shell import PLACEHOLDER
 
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes; a larger program counts by its size and time."""

@@ -23,6 +23,7 @@ from kahnd.config.loader import load
 from kahnd.config.values import Config
 from kahnd.core.model import Problem
 from kahnd.errors import AlreadyRunningError, KahndError, NoDaemonError
+from kahnd.render import programs
 from kahnd.render.parameters import CommandParameters
 from kahnd.service.client import ControlClient
 from kahnd.service.events import Event
@@ -227,15 +228,15 @@ def _programs(config: Config) -> Iterator[Check]:
         program, fallback = rule.parameters.words[0], rule.parameters.fallback
         if "{" in program:
             continue
-        found = shutil.which(program if "/" not in program else str(config.root / program))
-        if found:
-            yield Check("program", State.OK, f"{program} is {found}")
+        fault = programs.fault(program, config.root)
+        if not fault:
+            yield Check("program", State.OK, f"{program} is {programs.located(program, config.root)}")
         elif fallback:
-            then = f"{program} is not installed: {rule.match} gets {fallback} instead"
-            yield Check("program", State.WARNING, then, f"install {program}")
+            then = f"{program} {fault.reason}: {rule.match} gets {fallback} instead"
+            yield Check("program", State.WARNING, then, fault.remedy)
         else:
-            then = f"{program} is not installed: what {rule.match} matches will fail"
-            yield Check("program", State.ERROR, then, f"install {program}, or name a `fallback` file in the rule")
+            then = f"{program} {fault.reason}: what {rule.match} matches will fail"
+            yield Check("program", State.ERROR, then, f"{fault.remedy}, or name a `fallback` file in the rule")
 
 
 # How changes are noticed

@@ -31,7 +31,7 @@ from kahnd.render.outputs import FileOutputs
 from kahnd.render.scan import DocumentScanner
 from kahnd.service.clock import SystemClock
 from kahnd.service.events import Event
-from kahnd.service.greeting import Greeting
+from kahnd.service.greeting import Allowance, Greeting
 from kahnd.service.lock import STATE_FOLDER
 from kahnd.service.memory import lasting
 from kahnd.service.notify import VARIABLES
@@ -112,7 +112,8 @@ async def open_session(
     database is waited for. `files` is how many each worker may have open.
     """
     config, layout, stages = project.config, project.layout, Stages()
-    program = Program(WORKER, Greeting(config.root, layout, config.pool.memory_mb, files), _without_secrets(os.environ))
+    greeting = Greeting(config.root, layout, Allowance(config.pool.memory_mb, config.pool.output_mb, files))
+    program = Program(WORKER, greeting, _without_secrets(os.environ))
     bounds = Bounds(config.pool.workers, config.pool.timeout_s)
     async with (
         WorkerPool(program, config.root, bounds, stages) as pool,
