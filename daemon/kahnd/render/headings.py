@@ -18,23 +18,27 @@ from dataclasses import dataclass, field
 from typing import Final
 
 
-def _in_any_case(*names: str) -> str:
-    """An expression for these names. (The flag for it would make every try some five times as slow.)"""
-    return "|".join("".join(f"[{each}{each.upper()}]" if each.isalpha() else each for each in name) for name in names)
+def _in_any_case(name: str) -> str:
+    """An expression for a name. The flag for it would make every try some five times as slow."""
+    return "".join(f"[{each}{each.upper()}]" for each in name)
 
 
 _ATTRIBUTES: Final = r"""(?:[^>=]|=\s*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|))*+"""
-_TEXT_ONLY: Final = ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
-_NOT_MARKUP: Final = rf"""
-  !--(?:-?>|.*?(?:--!?>|\Z)) | !\[CDATA\[.*?(?:\]\]>|\Z) | \?.*?(?:\?>|\Z)
-| ({_in_any_case(*_TEXT_ONLY)})(?=[\s/>]){_ATTRIBUTES}(?:>.*?(?:</(?i:\1)(?=[\s/>])|\Z)|\Z)
-"""
+_TEXT_ONLY: Final = tuple(
+    map(_in_any_case, ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"))
+)
+_NOT_MARKUP: Final = "|".join(
+    (
+        r"!--(?:-?>|.*?(?:--!?>|\Z)) | !\[CDATA\[.*?(?:\]\]>|\Z) | \?.*?(?:\?>|\Z)",
+        *(rf"{each}(?=[\s/>]){_ATTRIBUTES}(?:>.*?(?:</{each}(?=[\s/>])|\Z)|\Z)" for each in _TEXT_ONLY),
+    )
+)
 """What holds no elements: comments and the like, and what browsers take as text, up to where it ends."""
 _TOKEN: Final = re.compile(
     rf"""
     <(?:{_NOT_MARKUP}
       | (?P<heading>/?[hH][1-6])(?=[\s/>])(?P<of_heading>{_ATTRIBUTES})(?:>|\Z)
-      | (?P<quiet>{_in_any_case("pre", "template")})(?=[\s/>])(?P<of_quiet>{_ATTRIBUTES})(?:>|\Z)
+      | (?P<quiet>{_in_any_case("pre")}|{_in_any_case("template")})(?=[\s/>])(?P<of_quiet>{_ATTRIBUTES})(?:>|\Z)
       | (?!(?:[a-z][a-z0-9]*+(?:\ (?:class|href|src|alt|title|style)="[^"<>]*+")*+(?:\ /)?+>))
         [a-zA-Z](?P<of_other>{_ATTRIBUTES})(?:>|\Z))
     """,
