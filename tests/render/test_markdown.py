@@ -98,7 +98,7 @@ def test_the_first_heading_is_plain_text(text: str, title: str | None) -> None:
     "raw",
     [
         '<script>\nx = "<h2>T</h2>";\n</script>',
-        "<STYLE>\n/* <h2>T</h2> */\n</STYLE>",
+        "<STYLE>\n/* <h2>T</h2> */\n</style>",
         "<textarea>\n<h3 id=t>T</h3>\n</textarea>",
         "<template>\n<h3>T</h3>\n</template>",
         "<pre>\n<h3>T</h3>\n</pre>",
