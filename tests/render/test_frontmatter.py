@@ -10,7 +10,8 @@ from jinja2 import nodes
 
 from kahnd.render.environment import ProjectEnvironment
 from kahnd.render.files import ProblemError
-from kahnd.render.frontmatter import body_in_place, split
+from kahnd.render.frontmatter import split
+from kahnd.render.page_source import as_template
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.dates(),
@@ -30,7 +31,8 @@ def test_what_is_written_above_a_text_is_read_back(meta: dict[str, object], body
 @given(st.dictionaries(st.text("abc", min_size=1), st.text("xyz\n"), max_size=4), st.integers(0, 5))
 def test_a_bodys_lines_are_the_files(meta: dict[str, str], above: int) -> None:
     text = f"---\n{yaml.safe_dump(meta)}---\n{chr(10) * above}{{{{ found }}}}\n"
-    (name,) = ProjectEnvironment().parse(body_in_place(split(text, "a.md"))).find_all(nodes.Name)
+    parts = split(text, "a.md")
+    (name,) = ProjectEnvironment(of_pages=True).parse(as_template(parts.body, parts.lines)).find_all(nodes.Name)
     assert name.lineno == text.count("\n", 0, text.index("{{ found")) + 1
 
 

@@ -134,11 +134,6 @@ def _name_of(character: str) -> str:
     return f"{name} ({code})"
 
 
-def body_in_place(parts: Parts) -> str:
-    """The body as a Jinja template whose lines are the file's: a comment stands for the front matter."""
-    return f"{{#{parts.lines * chr(10)}#}}{parts.body}" if parts.lines else parts.body
-
-
 def _parse(source: str, path: str) -> dict[str, Any]:
     remedy = "correct the YAML between the `---` lines"
     try:

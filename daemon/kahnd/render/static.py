@@ -13,8 +13,9 @@ from kahnd.core.model import Dependency, DocumentId, Facet, Kind, Scan
 from kahnd.core.rules import Layout, collection_id, resolve
 from kahnd.render.environment import FUNCTIONS, ProjectEnvironment, project_calls
 from kahnd.render.files import ProblemError
-from kahnd.render.frontmatter import Parts, body_in_place, split
+from kahnd.render.frontmatter import Parts, split
 from kahnd.render.inclusions import Inclusion, parts_of
+from kahnd.render.page_source import as_template
 from kahnd.render.references import declared, facets_of
 from kahnd.render.rendering import Place, joined
 
@@ -42,6 +43,7 @@ class StaticScan:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._environment = ProjectEnvironment()
+        self._of_pages = ProjectEnvironment(of_pages=True)
 
     def of_page(self, document: DocumentId, text: str, template: str, *, templating: bool) -> Scan:
         """Front matter, the layout, and the body's if it is a template. Broken parts tell nothing."""
@@ -50,21 +52,22 @@ class StaticScan:
         except ProblemError:
             return Scan(self._known([_Reference("/" + template, Kind.TEMPLATE)] if template else [], document))
         found = [*_in_front_matter(parts, document, template)]
-        body = body_in_place(parts) if templating else ""
-        return Scan(self._known([*found, *self._in_template(body)], document), facets_of(parts, document))
+        if templating and _WORTH_PARSING.search(parts.body):
+            found += self._in_template(as_template(parts.body, parts.lines), of_page=True)
+        return Scan(self._known(found, document), facets_of(parts, document))
 
     def of_template(self, document: DocumentId, text: str) -> tuple[Dependency, ...]:
         """A template's."""
         return self._known(self._in_template(text), document)
 
-    def _in_template(self, text: str) -> list[_Reference]:
+    def _in_template(self, text: str, *, of_page: bool = False) -> list[_Reference]:
         if not _WORTH_PARSING.search(text):
             return []
-        parts = parts_of(text)
+        parts = parts_of(text, of_page=of_page)
         if parts is not None:
             return [_Reference(each.path, Kind.INCLUDE, each.line) for each in parts if isinstance(each, Inclusion)]
         try:
-            tree = self._environment.parse(text)
+            tree = (self._of_pages if of_page else self._environment).parse(text)
         except (TemplateError, RecursionError, ValueError):
             return []
         certain = _certain(tree)
