@@ -15,7 +15,8 @@ from config.helpers import schemas
 from kahnd.config.loader import load
 from kahnd.config.tables import TABLES
 from kahnd.render.environment import ProjectEnvironment
-from kahnd.render.frontmatter import body_in_place, split
+from kahnd.render.frontmatter import split
+from kahnd.render.page_source import as_template
 
 PROJECT: Final = '[project]\nsources = ["docs"]\n'
 
@@ -30,7 +31,8 @@ def toml(text: str, folder: Path) -> None:
 
 def page(text: str, _folder: Path) -> None:
     """Front matter and a Jinja template."""
-    ProjectEnvironment().parse(body_in_place(split(text, "page.md")))
+    parts = split(text, "page.md")
+    ProjectEnvironment(of_pages=True).parse(as_template(parts.body, parts.lines))
 
 
 def template(text: str, _folder: Path) -> None:

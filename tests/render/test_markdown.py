@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -44,6 +46,13 @@ def test_a_feature_is_there(text: str, expected: str) -> None:
         ("# !?\n", ["section"]),
         ("Setext\n---\n", ["setext"]),
         ("```\n# no heading\n```\n", []),
+        ("# हिन्दी\n# ที่นี่\n", ["हिन्दी", "ที่นี่"]),
+        ("# Cafe\u0301\n# Cafe\n", ["cafe\u0301", "cafe"]),
+        ("# Café\n# Cafe\u0301\n", ["café", "cafe\u0301-1"]),
+        ("# Ⅷ ½ a² Ⓐ _\n", ["ⅷ--a-ⓐ-_"]),
+        ("# 🎉 Party\n", ["-party"]),
+        ("# ![Logo](x.png)\n", ["logo"]),
+        ("<h2 class='x'>Raw <b>one</b></h2>\n", ["raw-one"]),
     ],
 )
 def test_headings_have_ids(text: str, ids: list[str]) -> None:
@@ -77,7 +86,83 @@ def test_code_of_a_known_language_is_coloured_and_other_code_is_not() -> None:
         ("Setext\n===\n", "Setext"),
         ("```\n# no\n```\n", None),
         ("", None),
+        ('# A <b title=">">x</b> `a<b` <!-- no -->', "A x a<b"),
+        ("# ![Logo](x.png) Name", "Logo Name"),
     ],
 )
 def test_the_first_heading_is_plain_text(text: str, title: str | None) -> None:
     assert first_heading(text) == title
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        '<script>\nx = "<h2>T</h2>";\n</script>',
+        "<STYLE>\n/* <h2>T</h2> */\n</style>",
+        "<textarea>\n<h3 id=t>T</h3>\n</textarea>",
+        "<template>\n<h3>T</h3>\n</template>",
+        "<pre>\n<h3>T</h3>\n</pre>",
+        '<!-- <h2 id="t">T</h2> -->',
+        "<!-- > <h2>T</h2> -->",
+        "<![CDATA[\n<h2>T</h2>\n]]>",
+        '<?php echo "<h2>T</h2>" ?>',
+        '<p title="<h2>T</h2>">x</p>',
+        "<p title='> <h2>T</h2>'>x</p>",
+        '<p data-id="t" title="id=t">x</p>',
+        "<h2>never closed",
+        "<svg><title><h2>T</h2></title></svg>",
+    ],
+)
+def test_what_is_no_heading_element_stays_as_written_and_takes_no_id(raw: str) -> None:
+    html = MARKDOWN.convert(f"{raw}\n\n# T\n")
+    assert raw in html.content
+    assert [(each.level, each.id) for each in html.headings] == [(1, "t")]
+    assert first_heading(f"{raw}\n\n# T\n") == "T"
+
+
+@pytest.mark.parametrize(
+    "element", ['<a id="t">', "<a id='t'>", "<a ID=t>", '<a\nid = "t">', "<pre>\n<a id=t>\n</pre>"]
+)
+def test_an_elements_id_is_taken_however_it_is_written(element: str) -> None:
+    assert [each.id for each in MARKDOWN.convert(f"{element}\n\n# T\n").headings] == ["t-1"]
+
+
+@pytest.mark.parametrize("heading", ['<h2 id="own">T</h2>', "<h2 id='own'>T</h2>", "<H2 CLASS=x ID=own>T</H2>"])
+def test_a_headings_own_id_stays(heading: str) -> None:
+    html = MARKDOWN.convert(heading)
+    assert heading in html.content
+    assert [each.id for each in html.headings] == ["own"]
+
+
+@pytest.mark.parametrize(
+    "part", ["<h1 ", "<h1>", "</h1>", "<!--", "<pre>", "<template>", "<script>", "<a b='", "<?", "<![CDATA[", "<h1 a="]
+)
+def test_headings_are_found_in_linear_time(part: str) -> None:
+    """Each of these takes minutes where every beginning is followed to the end of the text."""
+    text = part * 60_000
+    started = time.process_time()
+    first_heading(text)
+    MARKDOWN.convert(text)
+    assert time.process_time() - started < 20
+
+
+@pytest.mark.parametrize(
+    ("info", "coloured"),
+    [
+        ("~~~ {.python .numberLines}", True),
+        ("```{.python}", True),
+        ("```{python}", True),
+        ("```{python, echo=FALSE}", True),
+        ('```python title="x"', True),
+        ("```python,ignore", True),
+        ("```python{1,3}", True),
+        ("```python:main.py", True),
+        ("```Python", True),
+        ("```{.nosuchlanguage}", False),
+        ("```{}", False),
+        ("```{#lst}", False),
+    ],
+)
+def test_a_fences_language_is_found_however_it_is_written(info: str, coloured: bool) -> None:  # noqa: FBT001
+    html = _html(f"{info}\nimport os\n{info[:3]}\n")
+    assert ('<span class="k' in html) is coloured

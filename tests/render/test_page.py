@@ -337,7 +337,7 @@ def test_a_missing_layout_is_told_where_it_is_asked_for(shop: Workshop) -> None:
         ("\n{{ pages('*.md', sort=1) }}", 2, ""),
         ("\n{{ output('_p.md') }}", 2, "no rule"),
         ("---\ntitle: A\nb: [\n---\n", 4, "front matter"),
-        ("---\n- a\n---\n", 2, "front matter"),
+        ("---\n- a: 1\n---\n", 2, "front matter"),
         ("---\ntitle: A\n", 1, "not closed"),
         ("---\nwhen: 2026-13-01\n---\n", 1, "month"),
         ("---\nx: 1\ndepends_on: 7\n---\n", 3, "depends_on"),

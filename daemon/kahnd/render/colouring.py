@@ -7,7 +7,9 @@ class share one.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from pygments.formatters.html import HtmlFormatter
 from pygments.lexer import Lexer
@@ -17,6 +19,8 @@ from pygments.util import ClassNotFound
 
 from kahnd.render.cache import Cache
 from kahnd.render.lexing import quickened
+
+_LANGUAGE: Final = re.compile(r"\{?\.?([^\s,{}:=]*)")
 
 
 class Colouring:
@@ -28,9 +32,9 @@ class Colouring:
         self._before, code, after = _formatted(HtmlFormatter(cssclass="highlight", wrapcode=True)).partition("</code>")
         self._after = code + after
 
-    def colour(self, language: str, code: str) -> str | None:
-        """The code's HTML; None for a language that Pygments does not know."""
-        lexer = self._lexers.get(language, lambda: _lexer(language))
+    def colour(self, info: str, code: str) -> str | None:
+        """The code's HTML; None for a language that Pygments does not know. `info` is the first word after a fence."""
+        lexer = self._lexers.get(info, lambda: _lexer(_language_of(info)))
         return f"{self._before}{self._lines(lexer.get_tokens(code))}{self._after}" if lexer else None
 
     def _lines(self, tokens: Iterable[tuple[_TokenType, str]]) -> str:
@@ -80,6 +84,12 @@ def _formatted(formatter: HtmlFormatter[str], *tokens: tuple[_TokenType, str]) -
 
 def _escaped(value: str) -> str:
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _language_of(info: str) -> str:
+    """`python` of ```` ```python,ignore ````, `{.python`, `{python}`, `python:main.py`, as other programs write it."""
+    found = _LANGUAGE.match(info)
+    return found[1] if found else ""
 
 
 def _lexer(language: str) -> Lexer | None:

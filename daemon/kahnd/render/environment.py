@@ -18,8 +18,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from kahnd.core.model import Dependency, Digest, DocumentId, Kind
 from kahnd.render.cache import Cache
 from kahnd.render.files import decode
-from kahnd.render.frontmatter import body_in_place, cut
+from kahnd.render.frontmatter import Parts, cut
 from kahnd.render.inclusions import Composition, parts_of
+from kahnd.render.page_source import COMMENT_END, COMMENT_START, CONTINUED, INDENTED, as_template, continued, indented
 from kahnd.render.rendering import Place, Rendering, UnmetError
 
 FUNCTIONS: Final[Mapping[str, Kind]] = {
@@ -33,14 +34,17 @@ _ESCAPED: Final = tuple(
     f".{kind}{end}" for kind in ("html", "htm", "xhtml", "xml", "svg") for end in ("", ".j2", ".jinja")
 )
 
-_SYNTAX: Final = ("{{", "{%", "{#")
-
 
 class ProjectEnvironment(ImmutableSandboxedEnvironment):
     """Parses as the project does; renders only with a rendering's loader and functions."""
 
-    def __init__(self, loader: BaseLoader | None = None, functions: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, loader: BaseLoader | None = None, functions: Mapping[str, Any] | None = None, *, of_pages: bool = False
+    ) -> None:
+        """One `of_pages` parses what `as_template` makes of Markdown; which of the two renders makes no difference."""
+        comments = {"comment_start_string": COMMENT_START, "comment_end_string": COMMENT_END} if of_pages else {}
         super().__init__(
+            **comments,
             loader=loader,
             undefined=StrictUndefined,
             autoescape=_is_escaped,
@@ -53,6 +57,7 @@ class ProjectEnvironment(ImmutableSandboxedEnvironment):
         self.globals.pop("lipsum")
         self.filters.pop("random")
         self.globals.update(functions or {})
+        self.filters.update({INDENTED: indented, CONTINUED: continued})
 
     def join_path(self, template: str, parent: str) -> str:
         """A name in a template, as a project path."""
@@ -68,11 +73,6 @@ class ProjectEnvironment(ImmutableSandboxedEnvironment):
         return tree
 
 
-def is_template(text: str) -> bool:
-    """Whether anything in a text is Jinja's."""
-    return any(each in text for each in _SYNTAX)
-
-
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A template as Jinja compiles it."""
@@ -86,8 +86,13 @@ class Compiled:
 
 def compiled(environment: Environment, source: str, name: str) -> Compiled | Composition:
     """What a template is made of; Jinja's compiler takes most of a small page's time."""
-    parts = parts_of(source)
+    parts = parts_of(source, of_page=environment is _OF_PAGES)
     return Compiled(environment.compile(source, name, name)) if parts is None else Composition(name, parts)
+
+
+def compiled_page(parts: Parts, name: str) -> Compiled | Composition:
+    """The same for the text of a page."""
+    return compiled(_OF_PAGES, as_template(parts.body, parts.lines), name)
 
 
 CodeCache = Cache[tuple[str, Digest], Compiled | Composition]
@@ -144,16 +149,20 @@ class ProjectLoader(BaseLoader):
             self.missing = error
             raise TemplateNotFound(name) from error
         self.loaded.add(name)
-        made = self.codes.get((name, digest), lambda: compiled(environment, self._source(content, name), name))
+        made = self.codes.get((name, digest), lambda: self._compiled(environment, content, name))
         return made.template(environment, environment.globals)
 
-    def own(self, environment: Environment, source: str) -> Template:
+    def own(self, environment: Environment, parts: Parts, *, is_page: bool) -> Template:
         """The document itself as a template; it is rendered once, so its code is not kept."""
         name = self.rendering.job.document
         self.loaded.add(name)
-        return compiled(environment, source, name).template(environment, environment.globals)
+        made = compiled_page(parts, name) if is_page else compiled(environment, parts.body, name)
+        return made.template(environment, environment.globals)
 
-    def _source(self, content: bytes, name: str) -> str:
+    def _compiled(self, environment: Environment, content: bytes, name: DocumentId) -> Compiled | Composition:
         text = decode(content, name)
-        paged = self.rendering.layout.is_written_as_page(DocumentId(name))
-        return body_in_place(cut(text, name)) if paged else text
+        is_page = self.rendering.layout.is_written_as_page(name)
+        return compiled_page(cut(text, name), name) if is_page else compiled(environment, text, name)
+
+
+_OF_PAGES: Final = ProjectEnvironment(of_pages=True)

@@ -12,10 +12,11 @@ from kahnd.core.model import DocumentId, Job, Kind, Outcome, Rendered, Scan
 from kahnd.core.rules import Layout
 from kahnd.render.attempt import attempt
 from kahnd.render.cache import Cache
-from kahnd.render.environment import CodeCache, ProjectEnvironment, ProjectLoader, is_template
+from kahnd.render.environment import CodeCache, ProjectEnvironment, ProjectLoader
 from kahnd.render.files import ProblemError, decode
-from kahnd.render.frontmatter import Parts, body_in_place, split
+from kahnd.render.frontmatter import Parts, split
 from kahnd.render.markdown import Markdown
+from kahnd.render.page_source import has_jinja
 from kahnd.render.parameters import PageParameters
 from kahnd.render.references import Caches, References, check_declared
 from kahnd.render.rendering import Place, Rendering
@@ -90,9 +91,9 @@ class PageRenderer:
         return rendering.finish(page.encode())
 
     def _text(self, loader: ProjectLoader, environment: ProjectEnvironment, parts: Parts) -> str:
-        if not is_template(parts.body):
+        if not has_jinja(parts.body):
             return parts.body
-        return loader.own(environment, body_in_place(parts)).render()
+        return loader.own(environment, parts, is_page=True).render()
 
     def _layout_of(
         self, loader: ProjectLoader, environment: ProjectEnvironment, parts: Parts, parameters: PageParameters

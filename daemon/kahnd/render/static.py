@@ -14,8 +14,9 @@ from kahnd.core.model import Dependency, DocumentId, Facet, Kind, Problem, Scan
 from kahnd.core.rules import Layout, collection_id, resolve
 from kahnd.render.environment import FUNCTIONS, ProjectEnvironment, project_calls
 from kahnd.render.files import ProblemError
-from kahnd.render.frontmatter import Parts, body_in_place, split
+from kahnd.render.frontmatter import Parts, split
 from kahnd.render.inclusions import Inclusion, parts_of
+from kahnd.render.page_source import as_template
 from kahnd.render.references import declared, facets_of
 from kahnd.render.rendering import Place, joined
 from kahnd.render.tokens import MOST_TOKENS, BoundedTokens, TooManyTokensError
@@ -41,13 +42,40 @@ class _Reference:
     sure: bool = True
 
 
+class _Parser:
+    """Finds the references of templates by their syntax, within limits."""
+
+    def __init__(self, environment: ProjectEnvironment) -> None:
+        self._environment = environment
+        self._tokens = BoundedTokens.added_to(environment)
+
+    def references(self, text: str, document: DocumentId) -> list[_Reference]:
+        """What is found; nothing in a text whose syntax is wrong, of which rendering tells.
+
+        Raises ProblemError, with the line, where there is more than is ever looked through for one document.
+        """
+        self._tokens.begin()
+        try:
+            tree = self._environment.parse(text)
+            certain = _certain(tree)
+            return [*_loaded(tree, certain), *_called(tree, certain)]
+        except RecursionError:
+            message = "an expression in it is nested too deeply, or is too long"
+            raise ProblemError(Problem(message, document, self._tokens.line, "split the expression")) from None
+        except TooManyTokensError as error:
+            message = f"has more than {MOST_TOKENS:,} words and signs of template code"
+            raise ProblemError(Problem(message, document, error.line, "split the file")) from None
+        except (TemplateError, ValueError):
+            return []
+
+
 class StaticScan:
     """Finds references in texts; what leads out of the project or of its sources is left for the rendering to tell."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._environment = ProjectEnvironment()
-        self._tokens = BoundedTokens.added_to(self._environment)
+        self._parser = _Parser(ProjectEnvironment())
+        self._parser_of_pages = _Parser(ProjectEnvironment(of_pages=True))
 
     def of_page(self, document: DocumentId, text: str, template: str, *, templating: bool) -> Scan:
         """Front matter, the layout, and the body's if it is a template. Broken parts tell nothing.
@@ -59,32 +87,22 @@ class StaticScan:
         except ProblemError:
             return Scan(self._known([_Reference("/" + template, Kind.TEMPLATE)] if template else [], document))
         found = [*_in_front_matter(parts, document, template)]
-        body = body_in_place(parts) if templating else ""
-        return Scan(self._known([*found, *self._in_template(body, document)], document), facets_of(parts, document))
+        if templating and _WORTH_PARSING.search(parts.body):
+            found += self._in_template(as_template(parts.body, parts.lines), document, of_page=True)
+        return Scan(self._known(found, document), facets_of(parts, document))
 
     def of_template(self, document: DocumentId, text: str) -> tuple[Dependency, ...]:
         """A template's. Raises ProblemError as `of_page` does."""
         return self._known(self._in_template(text, document), document)
 
-    def _in_template(self, text: str, document: DocumentId) -> list[_Reference]:
+    def _in_template(self, text: str, document: DocumentId, *, of_page: bool = False) -> list[_Reference]:
         if not _WORTH_PARSING.search(text):
             return []
-        parts = parts_of(text)
+        parts = parts_of(text, of_page=of_page)
         if parts is not None:
             return [_Reference(each.path, Kind.INCLUDE, each.line) for each in parts if isinstance(each, Inclusion)]
-        self._tokens.begin()
-        try:
-            tree = self._environment.parse(text)
-            certain = _certain(tree)
-            return sorted([*_loaded(tree, certain), *_called(tree, certain)], key=lambda found: found.line)
-        except RecursionError:
-            message = "an expression in it is nested too deeply, or is too long"
-            raise ProblemError(Problem(message, document, self._tokens.line, "split the expression")) from None
-        except TooManyTokensError as error:
-            message = f"has more than {MOST_TOKENS:,} words and signs of template code"
-            raise ProblemError(Problem(message, document, error.line, "split the file")) from None
-        except (TemplateError, ValueError):
-            return []  # rendering tells
+        parser = self._parser_of_pages if of_page else self._parser
+        return sorted(parser.references(text, document), key=lambda found: found.line)
 
     def _known(self, found: Iterable[_Reference], document: DocumentId) -> tuple[Dependency, ...]:
         known: dict[Dependency, Dependency] = {}

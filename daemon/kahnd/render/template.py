@@ -54,5 +54,5 @@ class TemplateRenderer:
         rendering = loader.rendering
         text = decode(rendering.own_bytes(), rendering.job.document)
         functions: dict[str, Any] = dict(References(rendering, self._caches).functions(Parts(text)))
-        rendered = loader.own(ProjectEnvironment(loader, functions), text).render()
+        rendered = loader.own(ProjectEnvironment(loader, functions), Parts(text), is_page=False).render()
         return rendering.finish(rendered.encode())

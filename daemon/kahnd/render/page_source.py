@@ -1,0 +1,319 @@
+r"""A page's Markdown as Jinja takes it: where the two would read the same characters otherwise, Markdown's text stays.
+
+- `{#` opens a comment only where it can be nothing else: not in code, not after `$` or as a part of LaTeX, with a `#}`
+  and no other `{#` before that; and it goes on with a blank or `-`, or ends in the same line with no brace in between.
+  So `# Title {#id}`, `${#files[@]}`, and `\frac{#1}{#2}` keep their text.
+- A tag takes the end of its line with it only where the line holds nothing but tags.
+- An `{% include %}` alone on its line stands for lines: each of them gets what stands before the tag.
+
+`as_template` writes that out in Jinja's own terms, without moving a line.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+COMMENT_START: Final = "{\ufdd0"
+COMMENT_END: Final = "\ufdd0}"
+"""What comments stand between for Jinja: with a character that Unicode keeps free for such uses."""
+INDENTED: Final = "_indented"
+CONTINUED: Final = "_continued"
+
+_STRING: Final = r""""(?:\\.|[^"\\])*+(?:"|\Z)|'(?:\\.|[^'\\])*+(?:'|\Z)"""
+_TAGS: Final = rf"""
+    \{{(?:
+      (?P<raw>%[-+]?\s*+raw\s*+-?%\}}.*?(?:\{{%[-+]?\s*+endraw\s*+[-+]?%\}}|\Z))
+    | (?P<block>%(?:{_STRING}|[^%'"]|%(?!\}}))*+(?:%\}}|\Z))
+    | (?P<print>\{{(?:{_STRING}|[^}}'"]|\}}(?!\}}))*+(?:\}}\}}|\Z))
+    | (?P<comment>\#))
+"""
+"""Whatever of these begins first, ends before another can begin; with what is never closed the text ends."""
+_FENCES: Final = r"""
+    ^(?P<before>[ \t>]*+(?:(?:[-*+]|\d{1,9}[.)])[ \t]++)*+)(?P<fence>`{3,}+|~{3,}+)(?P<info>[^\n]*+)
+"""
+_TAG: Final = re.compile(_TAGS, re.DOTALL | re.MULTILINE | re.VERBOSE)
+_TAG_OR_FENCE: Final = re.compile(f"{_TAGS}|{_FENCES}", re.DOTALL | re.MULTILINE | re.VERBOSE)
+_LATEX: Final = re.compile(r"\\(?:[A-Za-z]+\*?(?:\[[^\]\n]*\]|\{[^{}\n]*\})*)?\Z")
+_LATEX_REACH: Final = 200
+_BLANK_LINE: Final = re.compile(r"^[ \t>]*$", re.MULTILINE)
+_END_OF_QUOTE: Final = re.compile(r"\n(?![ \t]*>)")
+_TICKS: Final = re.compile(r"`+")
+_INCLUDE: Final = re.compile(r"\{%\+?\s*include\b[^\n]*(?<![-+])%\}\Z", re.DOTALL)
+_MARKERS: Final = re.compile(r"[ \t]*(?:>[ \t]?)*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?:>[ \t]?)*")
+_LIST_MARKER: Final = re.compile(r"[-*+\d.)]")
+_LINE_END: Final = re.compile(r"\r\n?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A tag, an expression, a comment, or what is between `{% raw %}` tags."""
+
+    kind: str
+    start: int
+    end: int
+    in_code: bool = False
+
+
+def as_template(body: str, lines: int = 0) -> str:
+    """A page's body as a template of the environment for pages; `lines` of the file stand before it."""
+    text = _LINE_END.sub("\n", body)
+    above = f"{COMMENT_START}{lines * chr(10)}{COMMENT_END}" if lines else ""
+    pieces = [above]
+    end = 0
+    for line in _logical_lines(text, list(_tokens(text))):
+        for start, stop, replaced in line.changes(text):
+            pieces += text[end:start], replaced
+            end = stop
+    return "".join((*pieces, text[end:]))
+
+
+def has_jinja(body: str) -> bool:
+    """Whether anything in a page's body is Jinja's."""
+    return "{{" in body or "{%" in body or ("{#" in body and any(_tokens(body)))
+
+
+def is_in_code(body: str, line: int) -> bool:
+    """Whether there is Jinja in code on a line of the body, counted from 1."""
+    lines = body.split("\n")
+    start = sum(len(each) + 1 for each in lines[: line - 1])
+    end = start + len("".join(lines[line - 1 : line]))
+    return any(each.in_code and each.start <= end and each.end >= start for each in _tokens(body, code=True))
+
+
+def _tokens(text: str, *, code: bool = False) -> Iterator[_Token]:
+    """Jinja's parts of a text in order; with `code`, each tells whether it stands in code."""
+    fences, comments, spans = _Fences(text), _Comments(text), _Spans(text)
+    position = 0
+    # Fences matter only to comments, and to look for them takes a multiple of the time.
+    expression = _TAG_OR_FENCE if code or "{#" in text else _TAG
+    while found := expression.search(text, position):
+        kind, position = found.lastgroup or "", found.end()
+        if kind == "info":
+            position = fences.meet(found)
+        elif kind != "comment":
+            in_code = code and (fences.holds(found.start()) or spans.hold(found.start()))
+            yield _Token(kind, found.start(), position, in_code)
+        elif (close := comments.close(found.start())) and not (
+            fences.holds(found.start()) or spans.hold(found.start())
+        ):
+            position = close
+            yield _Token(kind, found.start(), close)
+
+
+class _Fences:
+    """Follows the text's code fences."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._mark = ""
+        self._until = len(text)
+        self._quote_end = -1
+
+    def holds(self, position: int) -> bool:
+        """Whether a place after all fences met so far is in code. A fence in a quotation ends with it."""
+        if self._mark and position > self._until:
+            self._mark = ""
+        return bool(self._mark)
+
+    def meet(self, found: re.Match[str]) -> int:
+        """A line that may open a fence or close one; the place to go on from."""
+        mark, info = found["fence"], found["info"]
+        if self.holds(found.start()):
+            closes = mark[0] == self._mark[0] and len(mark) >= len(self._mark) and not info.strip()
+            if closes and not _LIST_MARKER.search(found["before"]):
+                self._mark = ""
+        elif mark[0] == "~" or "`" not in info:
+            self._mark = mark
+            self._until = self._end_of_quote(found.start()) if ">" in found["before"] else len(self._text)
+        return found.end("fence")
+
+    def _end_of_quote(self, start: int) -> int:
+        if self._quote_end < start:
+            found = _END_OF_QUOTE.search(self._text, start)
+            self._quote_end = found.start() if found else len(self._text)
+        return self._quote_end
+
+
+@dataclass(slots=True)
+class _Comments:
+    """Tells comments from text."""
+
+    text: str
+    _close: int = -1
+
+    def close(self, start: int) -> int:
+        """Where the comment ends that begins here; 0 where it is none, as far as its own characters tell."""
+        text, inner = self.text, start + 2
+        if self._close < inner:
+            self._close = text.find("#}", inner) if self._close != len(text) else len(text)
+            self._close = len(text) if self._close < 0 else self._close
+        if self._close == len(text):
+            return 0
+        following = text.find("{#", inner, self._close + 1)
+        if following >= 0 or (start and text[start - 1] == "$"):
+            return 0
+        first, content = text[inner], text[inner : self._close]
+        is_tight = not ("\n" in content or "{" in content or "}" in content)
+        if not (first.isspace() or first == "-" or is_tight):
+            return 0
+        before = text[max(start - _LATEX_REACH, 0) : start].rpartition("\n")[2]
+        return 0 if "\\" in before and _LATEX.search(before) else self._close + 2
+
+
+class _Spans:
+    """Finds code between backticks, paragraph by paragraph, where it is asked for."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._ends: list[int] | None = None
+        self._paragraph = (0, -1)
+        self._spans: list[tuple[int, int]] = []
+
+    def hold(self, position: int) -> bool:
+        """Whether a place is in such code."""
+        if not self._paragraph[0] <= position < self._paragraph[1]:
+            self._go_to(position)
+        at = bisect_right(self._spans, (position, len(self._text))) - 1
+        return at >= 0 and position < self._spans[at][1]
+
+    def _go_to(self, position: int) -> None:
+        if self._ends is None:
+            self._ends = [0, *(each.start() for each in _BLANK_LINE.finditer(self._text)), len(self._text) + 1]
+        at = bisect_right(self._ends, position)
+        self._paragraph = start, end = self._ends[at - 1], self._ends[at]
+        self._spans = list(_spans(self._text, start, end))
+
+
+def _spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """From where to where code stands between backticks: as many close it as have opened it."""
+    runs = [each.span() for each in _TICKS.finditer(text, start, end)]
+    following: dict[int, list[int]] = {}
+    for at in range(len(runs) - 1, -1, -1):
+        following.setdefault(runs[at][1] - runs[at][0], []).append(at)
+    at = 0
+    while at < len(runs):
+        first, last = runs[at]
+        first += first > 0 and text[first - 1] == "\\"
+        closing = following.get(last - first, [])
+        while closing and closing[-1] <= at:
+            closing.pop()
+        if closing and first < last:
+            yield first, runs[closing[-1]][1]
+            at = closing[-1]
+        at += 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """Tokens with no end of a line between them; from `start` to `end`, where its text ends."""
+
+    start: int
+    end: int
+    tokens: list[_Token]
+
+    def changes(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """What is to stand for which parts of the text, in order."""
+        before = text[self.start : self.tokens[0].start]
+        only_tags = self._only_tags(text)
+        trims = only_tags and not before.strip()
+        place = _Place(before, trims, self.end < len(text)) if only_tags and self._is_place(text, before) else None
+        for number, token in enumerate(self.tokens):
+            given = text[token.start : token.end]
+            source = given
+            if not only_tags and not number and before and not before.strip():
+                source = _keeping_start(source)
+            if not trims and text[token.end : token.end + 1] == "\n":
+                source = _keeping_end(source)
+            if token.kind == "comment":
+                yield token.start, token.end, f"{COMMENT_START}{source[2:-2]}{COMMENT_END}"
+            elif place and _INCLUDE.match(given):
+                yield token.start, token.end, self._put(source, place, number, text)
+            elif token.kind == "block" and source != given:
+                yield token.start, token.end, source
+        if place and trims and text[self.tokens[-1].end : self.end]:
+            yield self.tokens[-1].end, self.end, ""
+
+    def _is_place(self, text: str, before: str) -> bool:
+        """Whether lines can stand here: after only blanks and marks of Markdown, and without Jinja's `-` and `+`."""
+        tags = (text[each.start : each.end] for each in self.tokens)
+        signs = (tag[2] in "-+" or tag[-3] in "-+" for tag in tags if not _INCLUDE.match(tag))
+        return _MARKERS.fullmatch(before) is not None and not any(signs)
+
+    def _only_tags(self, text: str) -> bool:
+        """Whether after what stands before the first there are only tags and comments."""
+        gaps = zip(self.tokens, [*(each.start for each in self.tokens[1:]), self.end], strict=True)
+        return all(each.kind in {"block", "comment"} and not text[each.end : stop].strip() for each, stop in gaps)
+
+    def _put(self, tag: str, place: _Place, number: int, text: str) -> str:
+        """An include in its place; those side by side make lines together."""
+        opens, closes = not self._is_include(number - 1, text), not self._is_include(number + 1, text)
+        end = "+%}" if tag.endswith("+%}") else "%}"
+        inner = f"{{%{tag[2:].removeprefix('+').removesuffix(end)}%}}"
+        return f"{place.opening if opens else ''}{inner}{'{% endfilter ' + end if closes else ''}"
+
+    def _is_include(self, number: int, text: str) -> bool:
+        token = self.tokens[number] if 0 <= number < len(self.tokens) else None
+        return token is not None and _INCLUDE.match(text[token.start : token.end]) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an include stands: what is before it, whether that goes with the tags, and whether its line has an end."""
+
+    before: str
+    trims: bool
+    ended: bool
+
+    @property
+    def opening(self) -> str:
+        """The tag after which all lines are put in the same place as the first."""
+        rest = _LIST_MARKER.sub(" ", self.before)
+        call = f'{INDENTED}("{rest}"{"" if self.ended else ", False"})' if self.trims else f'{CONTINUED}("{rest}")'
+        return f"{{% filter {call} %}}"
+
+
+def _keeping_start(tag: str) -> str:
+    """A tag or a comment that leaves the blanks before it, unless its own sign says what to do."""
+    return tag if tag[2] in "-+" else f"{tag[:2]}+{tag[2:]}"
+
+
+def _keeping_end(tag: str) -> str:
+    """A tag or a comment that leaves the end of its line, unless its own sign says what to do."""
+    signed = tag[-3] in "-+"
+    return tag if signed else f"{tag[:-2]}+{tag[-2:]}"
+
+
+def _logical_lines(text: str, tokens: list[_Token]) -> Iterator[_Line]:
+    tokens_of_line: list[_Token] = []
+    for token in tokens:
+        if tokens_of_line and "\n" in text[tokens_of_line[-1].end : token.start]:
+            yield _line(text, tokens_of_line)
+            tokens_of_line = []
+        tokens_of_line.append(token)
+    if tokens_of_line:
+        yield _line(text, tokens_of_line)
+
+
+def _line(text: str, tokens: list[_Token]) -> _Line:
+    end = text.find("\n", tokens[-1].end)
+    return _Line(text.rfind("\n", 0, tokens[0].start) + 1, end if end >= 0 else len(text), tokens)
+
+
+def indented(text: str, before: str, ended: bool = True) -> str:  # noqa: FBT001, FBT002 - as a template calls it
+    """The lines with this before each that is not empty; the last is ended, if the tag's own line is."""
+    if not text:
+        return text
+    made = "\n".join(f"{before}{line}" if line.strip() else line for line in text.split("\n"))
+    return f"{made}\n" if ended and not made.endswith("\n") else made
+
+
+def continued(text: str, before: str) -> str:
+    """The lines with this before each but the first, without the last's end."""
+    first, *others = text.removesuffix("\n").split("\n")
+    return "\n".join(
+        (first, *(f"{before}{line}".rstrip() if not line.strip() else f"{before}{line}" for line in others))
+    )
