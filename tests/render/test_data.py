@@ -47,7 +47,7 @@ def test_a_written_sheet_is_read_back(rows: list[tuple[str, str]]) -> None:
         ("a.json", "[" * 100_000, 0, "recursion"),
         ("a.toml", "a = 1\nb = \n", 2, ""),
         ("a.yaml", "a: 1\nb: [\n", 3, ""),
-        ("a.yaml", "a: 2026-13-45\n", 0, "month"),
+        ("a.yaml", "a: 2026-13-45\n", 1, "month"),
         ("a.txt", "", 0, "unknown kind: .txt"),
         ("a", "", 0, "no ending"),
     ],

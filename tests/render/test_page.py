@@ -339,7 +339,7 @@ def test_a_missing_layout_is_told_where_it_is_asked_for(shop: Workshop) -> None:
         ("---\ntitle: A\nb: [\n---\n", 4, "front matter"),
         ("---\n- a\n---\n", 2, "front matter"),
         ("---\ntitle: A\n", 1, "not closed"),
-        ("---\nwhen: 2026-13-01\n---\n", 1, "month"),
+        ("---\nwhen: 2026-13-01\n---\n", 2, "month"),
         ("---\nx: 1\ndepends_on: 7\n---\n", 3, "depends_on"),
         ("---\nx: 1\ntemplate: 7\n---\n", 3, "7 is no path"),
         ("\n{% include 'a.md' %}", 2, "round without end"),

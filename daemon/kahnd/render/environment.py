@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, Final
 
-from jinja2 import BaseLoader, Environment, StrictUndefined, Template, TemplateNotFound, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import BaseLoader, Environment, Template, TemplateNotFound, nodes
 
 from kahnd.core.model import Dependency, Digest, DocumentId, Kind
 from kahnd.render.cache import Cache
@@ -21,6 +20,7 @@ from kahnd.render.files import decode
 from kahnd.render.frontmatter import body_in_place, cut
 from kahnd.render.inclusions import Composition, parts_of
 from kahnd.render.rendering import Place, Rendering, UnmetError
+from kahnd.render.sandbox import Sandbox
 
 FUNCTIONS: Final[Mapping[str, Kind]] = {
     "data": Kind.DATA,
@@ -33,25 +33,24 @@ _ESCAPED: Final = tuple(
     f".{kind}{end}" for kind in ("html", "htm", "xhtml", "xml", "svg") for end in ("", ".j2", ".jinja")
 )
 
+_CODE: Final = 32
+"""How many bytes compiled code takes for each of its template's, at the most."""
+
 _SYNTAX: Final = ("{{", "{%", "{#")
 
 
-class ProjectEnvironment(ImmutableSandboxedEnvironment):
+class ProjectEnvironment(Sandbox):
     """Parses as the project does; renders only with a rendering's loader and functions."""
 
     def __init__(self, loader: BaseLoader | None = None, functions: Mapping[str, Any] | None = None) -> None:
         super().__init__(
             loader=loader,
-            undefined=StrictUndefined,
             autoescape=_is_escaped,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
             auto_reload=False,
         )
-        # What gives something else each time would make an output differ from a fresh build's.
-        self.globals.pop("lipsum")
-        self.filters.pop("random")
         self.globals.update(functions or {})
 
     def join_path(self, template: str, parent: str) -> str:
@@ -91,6 +90,11 @@ def compiled(environment: Environment, source: str, name: str) -> Compiled | Com
 
 
 CodeCache = Cache[tuple[str, Digest], Compiled | Composition]
+
+
+def code_cache() -> CodeCache:
+    """What a worker keeps of compiled templates."""
+    return Cache(256, 64 << 20)
 
 
 def project_calls(tree: nodes.Template) -> list[nodes.Call]:
@@ -144,7 +148,7 @@ class ProjectLoader(BaseLoader):
             self.missing = error
             raise TemplateNotFound(name) from error
         self.loaded.add(name)
-        made = self.codes.get((name, digest), lambda: compiled(environment, self._source(content, name), name))
+        made = self.codes.get((name, digest), lambda: compiled(environment, self._source(content, name), name), _CODE * len(content))
         return made.template(environment, environment.globals)
 
     def own(self, environment: Environment, source: str) -> Template:

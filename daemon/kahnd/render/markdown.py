@@ -29,6 +29,8 @@ _HEADING: Final = re.compile(r"<h([1-6])([^>]*)>((?:(?!<h[1-6]).)*?)</h\1>", re.
 _ID: Final = re.compile(r"id=\"(?<=\bid=\")([^\"]*)\"")
 """What it begins with is looked for in a tenth of the time that a mere word's beginning takes."""
 _TAG: Final = re.compile(r"<[^>]*>")
+_COLOURED: Final = 16
+"""How many bytes coloured code takes for each of the code's, at the most."""
 _PLAIN: Final = pyromark.Markdown(options=_OPTIONS)
 
 
@@ -59,7 +61,7 @@ class Markdown:
     """Converts; keeps code it has coloured."""
 
     def __init__(self) -> None:
-        self._coloured: Cache[tuple[str, str], str | None] = Cache(128)
+        self._coloured: Cache[tuple[str, str], str | None] = Cache(128, 16 << 20)
         self._colouring = Colouring()
         self._markdown = pyromark.Markdown(options=_OPTIONS, highlight=self._highlight)
 
@@ -67,10 +69,14 @@ class Markdown:
         """The text's HTML; never fails, since every text is Markdown."""
         return _with_ids(self._markdown.html(text))
 
+    def forget(self) -> None:
+        """Keep no code."""
+        self._coloured.clear()
+
     def _highlight(self, language: str | None, code: str) -> str | None:
         if not language:
             return None
-        return self._coloured.get((language, code), lambda: self._colouring.colour(language, code))
+        return self._coloured.get((language, code), lambda: self._colouring.colour(language, code), _COLOURED * len(code))
 
 
 class _Ids:

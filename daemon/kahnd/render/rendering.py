@@ -97,7 +97,7 @@ class Rendering:
         One outside of the sources is in the account, as of this kind: another config may make it a document.
         """
         if not isinstance(reference, str) or not reference:
-            raise ProblemError(Problem(f"{reference!r} is no path", place.file, place.line, "give a path as text"))
+            raise ProblemError(Problem(f"{_named(reference)} is no path", place.file, place.line, "give a path as text"))
         target = resolve(reference, place.file)
         if target is None:
             raise ProblemError(_outside(reference, place))
@@ -197,6 +197,11 @@ def joined(known: Dependency, new: Dependency) -> Dependency:
     some = known.facets is not None and new.facets is not None
     facets = (known.facets or frozenset()) | (new.facets or frozenset()) if some else None
     return replace(known, facets=facets, sure=known.sure or new.sure)
+
+
+def _named(reference: object) -> str:
+    """A thing that is no path; an object's own text may be a memory address."""
+    return repr(reference) if isinstance(reference, str | int | float | None) else f"a {type(reference).__name__}"
 
 
 def _outside(reference: str, place: Place) -> Problem:
