@@ -7,7 +7,7 @@ import posixpath
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -17,8 +17,11 @@ from kahnd.render.plain_yaml import MAX_DIGITS, YamlError
 from kahnd.render.plain_yaml import load as load_yaml
 from kahnd.render.sheets import SheetError, rows_of
 
-_TOKEN: Final = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d{%d,}|-?Infinity|NaN' % (MAX_DIGITS + 1), re.DOTALL)
-_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
+_TOKEN: Final = re.compile(rf'"(?:[^"\\]|\\.)*"|-?\d{{{MAX_DIGITS + 1},}}|-?Infinity|NaN', re.DOTALL)
+_HALF: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
+"""An escape: a pair of halves of a character, a half alone (the group), or any other."""
 
 
 def parse(content: bytes, path: str) -> Any:
@@ -46,10 +49,8 @@ def _sheet(text: str, path: str, separator: str = "") -> list[dict[str, str]]:
 
 
 def _json(text: str, path: str) -> Any:
-    if "\\ud" in text or "\\uD" in text:
-        for place in _half_characters(text):
-            reason = f"{text[place : place + 6]} is half a character"
-            raise _broken(path, _line(text, place), reason)
+    if ("\\ud" in text or "\\uD" in text) and (half := next((each for each in _HALF.finditer(text) if each[1]), None)):
+        raise _broken(path, _line(text, half.start()), f"{half[1]} is half a character")
     try:
         return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
     except json.JSONDecodeError as error:
@@ -58,21 +59,6 @@ def _json(text: str, path: str) -> Any:
         raise _broken(path, 0, f"{_path_of_duplicate(text)} stands there twice") from error
     except (ValueError, RecursionError) as error:
         raise _broken(path, _line_of_number(text), str(error)) from error
-
-
-def _half_characters(text: str) -> Iterator[int]:
-    """Where escapes stand that are one half of a pair, without the other half beside them."""
-    high_end = -1
-    high_start = -1
-    for found in _ESCAPE.finditer(text):
-        code = int(found[1] or "0", 16)
-        if high_start >= 0 and not (0xDC00 <= code <= 0xDFFF and found.start() == high_end):
-            yield high_start
-        if 0xDC00 <= code <= 0xDFFF and found.start() != high_end:
-            yield found.start()
-        high_start, high_end = (found.start(), found.end()) if 0xD800 <= code <= 0xDBFF else (-1, -1)
-    if high_start >= 0:
-        yield high_start
 
 
 class _DuplicateError(ValueError):

@@ -148,7 +148,9 @@ class ProjectLoader(BaseLoader):
             self.missing = error
             raise TemplateNotFound(name) from error
         self.loaded.add(name)
-        made = self.codes.get((name, digest), lambda: compiled(environment, self._source(content, name), name), _CODE * len(content))
+        made = self.codes.get(
+            (name, digest), lambda: compiled(environment, self._source(content, name), name), _CODE * len(content)
+        )
         return made.template(environment, environment.globals)
 
     def own(self, environment: Environment, source: str) -> Template:

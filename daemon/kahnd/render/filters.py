@@ -17,10 +17,22 @@ from jinja2.runtime import Undefined
 from kahnd.render.values import instants, plain
 
 _TEXTUAL: Final = (
-    "capitalize center e escape filesizeformat forceescape format indent lower pprint replace safe string striptags"
-    " title tojson trim truncate upper urlencode urlize wordcount wordwrap"
-).split()
-_LISTING: Final = "batch items map reject rejectattr reverse select selectattr slice unique".split()
+    *("capitalize", "center", "e", "escape", "filesizeformat", "forceescape", "format", "indent", "lower", "pprint"),
+    *("replace", "safe", "string", "striptags", "title", "tojson", "trim", "truncate", "upper", "urlencode", "urlize"),
+    *("wordcount", "wordwrap"),
+)
+_LISTING: Final = (
+    "batch",
+    "items",
+    "map",
+    "reject",
+    "rejectattr",
+    "reverse",
+    "select",
+    "selectattr",
+    "slice",
+    "unique",
+)
 TEXT: Final = "~"
 """The filter that the operands of `~` pass. No template can name it."""
 
@@ -54,7 +66,7 @@ def _join(context: EvalContext, value: Iterable[Any], d: str = "", attribute: st
     """Jinja's, of plain values."""
     if attribute is not None:
         value = map(make_attrgetter(context.environment, attribute), value)
-    joined: str = do_join(context, [plain(each) for each in value], plain(d))  # type: ignore[arg-type]
+    joined: str = do_join(context, [plain(each) for each in value], plain(d))
     return joined
 
 

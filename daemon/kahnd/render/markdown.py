@@ -76,7 +76,9 @@ class Markdown:
     def _highlight(self, language: str | None, code: str) -> str | None:
         if not language:
             return None
-        return self._coloured.get((language, code), lambda: self._colouring.colour(language, code), _COLOURED * len(code))
+        return self._coloured.get(
+            (language, code), lambda: self._colouring.colour(language, code), _COLOURED * len(code)
+        )
 
 
 class _Ids:

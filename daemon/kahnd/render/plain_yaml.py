@@ -152,7 +152,7 @@ class _Values:
             made = _scalar(node), len(node.value) + 1
         else:
             self._open.add(id(node))
-            made = self._list(node) if isinstance(node, SequenceNode) else self._mapping(node)
+            made = self._list(node) if isinstance(node, SequenceNode) else self._mapping(node)  # type: ignore[arg-type]
             self._open.discard(id(node))
         self._check(made[1], node)
         self._made[id(node)] = made
@@ -227,12 +227,12 @@ def _scalar(node: ScalarNode) -> Any:
     try:
         return make(node.value)
     except (ValueError, KeyError, OverflowError, binascii.Error) as error:
-        reason = str(error) if isinstance(error, _Told) else f"`{_shown(node.value)}` is no {_name(node.tag)}"
+        reason = str(error) if isinstance(error, _RefusedError) else f"`{_shown(node.value)}` is no {_name(node.tag)}"
         reason += f": {error}" if type(error) is ValueError and node.tag == f"{_TAG}timestamp" else ""
         raise _at(node, reason) from error
 
 
-class _Told(ValueError):
+class _RefusedError(ValueError):
     """A value that is refused for a reason of its own."""
 
 
@@ -253,18 +253,18 @@ def _boolean(value: str) -> bool:
 def _integer(value: str) -> int:
     digits = value.replace("_", "")
     if len(digits) > MAX_DIGITS:
-        raise _Told(_TOO_LONG)
+        raise _RefusedError(_TOO_LONG)
     sign, digits = (-1 if digits.startswith("-") else 1), digits.lstrip("+-")
     base = {"0b": 2, "0x": 16}.get(digits[:2], 8 if digits.startswith("0") else 10)
     number = int(digits[2:] if base in {2, 16} else digits, base)
     if number.bit_length() > _MAX_BITS:
-        raise _Told(_TOO_LONG)
+        raise _RefusedError(_TOO_LONG)
     return sign * number
 
 
 def _float(value: str) -> float:
     if len(value) > MAX_DIGITS:
-        raise _Told(_TOO_LONG)
+        raise _RefusedError(_TOO_LONG)
     number = value.replace("_", "").lower()
     return float(number.replace(".inf", "inf").replace(".nan", "nan"))
 
@@ -284,7 +284,7 @@ def _timestamp(value: str) -> dt.date:
 
 def _zone(value: str, sign: str | None, offset: list[str | None]) -> dt.timezone | None:
     if sign is None:
-        return dt.timezone.utc if value.endswith("Z") else None
+        return dt.UTC if value.endswith("Z") else None
     hours, minutes = (int(each or 0) for each in offset)
     distance = dt.timedelta(hours=hours, minutes=minutes)
     return dt.timezone(-distance if sign == "-" else distance)

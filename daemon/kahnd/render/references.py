@@ -23,7 +23,7 @@ _NO_PLACE: Final = ("", 0)
 _OWN: Final = frozenset({"title", "url", "path", "text"})
 """What a page has whatever its front matter: `map(attribute="url")` is the same as `page.url`."""
 _VALUE: Final = 16
-"""How many bytes a value takes for each of the text that it was read from, at the most: measured on numbers in lists."""
+"""How many bytes a value takes for each of its text, at the most: measured on numbers in lists."""
 _USUAL_META: Final = 4096
 _TITLE: Final = 256
 

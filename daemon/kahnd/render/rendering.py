@@ -97,7 +97,9 @@ class Rendering:
         One outside of the sources is in the account, as of this kind: another config may make it a document.
         """
         if not isinstance(reference, str) or not reference:
-            raise ProblemError(Problem(f"{_named(reference)} is no path", place.file, place.line, "give a path as text"))
+            raise ProblemError(
+                Problem(f"{_named(reference)} is no path", place.file, place.line, "give a path as text")
+            )
         target = resolve(reference, place.file)
         if target is None:
             raise ProblemError(_outside(reference, place))

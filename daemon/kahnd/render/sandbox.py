@@ -80,7 +80,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
                 plain(each)
         return super().call_binop(context, operator, left, right)
 
-    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805 - as in Jinja
+    def call(__self, __context: Context, __obj: Any, *args: Any, **kwargs: Any) -> Any:  # noqa: N805, PYI063 - as in Jinja
         """A call; a text that is marked as HTML makes texts of what its methods are given."""
         if isinstance(getattr(__obj, "__self__", None), Markup):
             args = tuple(map(_read, args))

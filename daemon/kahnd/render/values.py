@@ -22,8 +22,9 @@ _SCALARS: Final = (str, int, float, type(None), dt.date, dt.time, dt.timedelta, 
 _COMMON: Final = frozenset({str, int, float, bool, type(None)})
 
 CLOCKLESS: Final = frozenset(
-    "year month day hour minute second microsecond tzinfo fold weekday isoweekday isocalendar isoformat toordinal date"
-    " time timetz replace utcoffset tzname dst min max resolution ctime utc fromisoformat fromordinal combine".split()
+    {"year", "month", "day", "hour", "minute", "second", "microsecond", "tzinfo", "fold", "utc", "min", "max"}
+    | {"weekday", "isoweekday", "isocalendar", "isoformat", "ctime", "toordinal", "date", "time", "timetz", "replace"}
+    | {"utcoffset", "tzname", "dst", "resolution", "fromisoformat", "fromordinal", "combine"}
 )
 """The attributes of dates and times that read neither the machine's clock nor its zone."""
 _LOCAL_DIRECTIVE: Final = re.compile(r"(?:%%)*%[-_0^#]*[EO]?s")
@@ -115,8 +116,8 @@ def _spelled(text: str) -> dt.datetime | None:
     distance = dt.timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     try:
         zone = dt.timezone(-distance if sign == "-" else distance)
-        year, month, day, *clock = (int(each or 0) for each in numbers)
-        return _in_utc(dt.datetime(year, month, day, *clock, tzinfo=zone))
+        year, month, day, hour, minute, second = (int(each or 0) for each in numbers)
+        return _in_utc(dt.datetime(year, month, day, hour, minute, second, tzinfo=zone))
     except ValueError:
         return None
 
