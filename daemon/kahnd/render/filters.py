@@ -44,7 +44,8 @@ def _textual(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:
         for value in (*args[passed:], *kwargs.values()):
-            plain(value)
+            if isinstance(plain(value), Undefined):
+                str(value)  # says what is undefined; some filters would write it
         return function(*args, **kwargs)
 
     return checked

@@ -32,7 +32,8 @@ _SHOWN: Final = 12
 class Sandbox(ImmutableSandboxedEnvironment):
     """Strict about names, and about what becomes text."""
 
-    intercepted_binops = frozenset({"%"})
+    intercepted_binops = frozenset({"%", "*", "**"})
+    """The first makes text; the others are left for the rendering, which tells the line where they go too far."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(undefined=StrictUndefined, finalize=plain, **options)

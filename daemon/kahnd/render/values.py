@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import locale
 import re
+import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ CLOCKLESS: Final = frozenset(
     | {"utcoffset", "tzname", "dst", "resolution", "fromisoformat", "fromordinal", "combine"}
 )
 """The attributes of dates and times that read neither the machine's clock nor its zone."""
-_LOCAL_DIRECTIVE: Final = re.compile(r"(?:%%)*%[-_0^#]*[EO]?s")
+_LOCAL_DIRECTIVE: Final = re.compile(r"%[-_0^#]*[EO]?s")
 _DATE: Final = re.compile(
     r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})"
     r"(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d*)?)?\s*(?:Z|UTC|GMT|([-+])(\d{1,2}):?(\d{2})?)?)?",
@@ -82,12 +83,14 @@ def _unfit(value: Any) -> Problem:
 
 
 def _kind(value: Any) -> str:
+    if isinstance(value, types.BuiltinFunctionType | types.MethodType):
+        return "method"
     return type(value).__name__.lstrip("_").replace("_", " ")
 
 
 def formatted(value: dt.date | dt.time, pattern: str) -> str:
     """A date as `strftime` writes it, in the same words in every locale."""
-    if _LOCAL_DIRECTIVE.search(pattern):
+    if _LOCAL_DIRECTIVE.search(pattern.replace("%%", "")):
         raise ProblemError(Problem("`%s` depends on the machine's time zone", remedy="use other directives"))
     before = locale.setlocale(locale.LC_TIME)
     if before == "C":
