@@ -47,7 +47,7 @@ def test_a_written_sheet_is_read_back(rows: list[tuple[str, str]]) -> None:
         ("a.json", "[" * 100_000, 0, "recursion"),
         ("a.toml", "a = 1\nb = \n", 2, ""),
         ("a.yaml", "a: 1\nb: [\n", 3, ""),
-        ("a.yaml", "a: 2026-13-45\n", 0, "month"),
+        ("a.yaml", "a: 2026-13-45\n", 1, "month"),
         ("a.txt", "", 0, "unknown kind: .txt"),
         ("a", "", 0, "no ending"),
     ],
@@ -63,3 +63,63 @@ def test_what_is_wrong_is_told_with_file_and_line(name: str, text: str, line: in
 def test_data_that_is_no_text_is_told() -> None:
     with pytest.raises(ProblemError, match="not UTF-8"):
         parse(b"\xff", "a.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("a.csv", "sep=;\na;b\n1,5;2\n", [{"a": "1,5", "b": "2"}]),
+        ("a.csv", '\ufeff"sep=|"\r\na|b\r\n1|2\r\n', [{"a": "1", "b": "2"}]),
+        ("a.csv", "a;b\n1,5;2\n", [{"a": "1,5", "b": "2"}]),
+        ("a.csv", "a\tb\n1\t2\n", [{"a": "1", "b": "2"}]),
+        ("a.csv", "note; more\nx\n", [{"note; more": "x"}]),
+        ("a.csv", "a,b;c\n1,2\n", [{"a": "1", "b;c": "2"}]),
+        ("a.tsv", "a\tb\n1,5\t2\n", [{"a": "1,5", "b": "2"}]),
+        ("a.csv", ",a\n0,x\n", [{"": "0", "a": "x"}]),
+        ("a.csv", "a,,\n1,,\n2,,\n", [{"a": "1"}, {"a": "2"}]),
+        ("a.json", r'"\ud83d\ude00 \\ud800"', "\U0001f600 \\ud800"),
+    ],
+)
+def test_what_spreadsheets_write_is_read(name: str, text: str, value: object) -> None:
+    assert parse(text.encode(), name) == value
+
+
+def test_a_cell_is_as_long_as_it_is_and_the_processs_limit_stays() -> None:
+    before = csv.field_size_limit()
+    assert parse(b"a\n" + b"x" * 1_000_000, "a.csv") == [{"a": "x" * 1_000_000}]
+    assert csv.field_size_limit() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "words"),
+    [
+        ("a.csv", "a,a\n1,2\n", 1, "two columns are named 'a'"),
+        ("a.csv", "sep=,\na,a\n1,2\n", 2, "two columns are named 'a'"),
+        ("a.csv", ",,a\n1,2,3\n", 1, "two columns have no name"),
+        ("a.csv", "a;b,c\n1\n", 2, "1 values for 2 columns (a;b, c)"),
+        ("a.csv", 'a,b\n1,2\n"3,4\n5,6\n', 3, "not closed"),
+        ("a.csv", 'a,b\n"1\n1",2\n3,4,5\n', 4, "3 values for 2 columns"),
+        ("a.csv", "a,b\n1,\0\n", 2, "NUL"),
+        ("a.json", '\n{"a": "\\ud800"}', 2, r"\ud800 is half a character"),
+        ("a.json", '\n["\\ud83d\\ude00", "\\ude00"]', 2, r"\ude00 is half a character"),
+        ("a.json", '{"r": [{"n": 1}, {"n": 1, "n": 2}]}', 0, "`r[1].n` stands there twice"),
+        ("a.json", '["NaN",\nNaN]', 2, "NaN"),
+        ("a.json", "[1,\n-Infinity]", 2, "-Infinity"),
+        ("a.json", "[1,\n" + "9" * 5000 + "]", 2, "4300 digits"),
+        ("a.toml", "a = 1\na = 2\n", 2, "overwrite"),
+        ("a.toml", "a = " + "9" * 5000, 1, "4300 digits"),
+        ("a.yaml", "a: 1\nb: !!bool maybe\n", 2, "`maybe` is no bool"),
+        ("a.yaml", "a: 1\na: 2\n", 2, "`a` stands there twice"),
+    ],
+)
+def test_data_from_which_a_value_would_be_lost_is_told(name: str, text: str, line: int, words: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        parse(text.encode(), name)
+    assert (caught.value.problem.file, caught.value.problem.line) == (name, line)
+    assert words in caught.value.problem.message
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_utf_16_is_named(encoding: str) -> None:
+    with pytest.raises(ProblemError, match=r"UTF-16|NUL"):
+        parse("a,b\n".encode(encoding), "a.csv")

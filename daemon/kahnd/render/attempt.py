@@ -13,13 +13,28 @@ from jinja2.exceptions import SecurityError
 from msgspec import structs
 
 from kahnd.core.model import Failed, Outcome, Problem, Rendered, Unmet
+from kahnd.heap import give_back
 from kahnd.ports import PRESSING
 from kahnd.render.environment import ProjectLoader
 from kahnd.render.files import ProblemError
 from kahnd.render.rendering import UnmetError
 
 _OWN_CLASS: Final = re.compile(r"'kahnd\.[\w.]+\.(\w+) object'")
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 _DEFINE: Final = "give it a value, or write `| default(...)` after it"
+
+
+def with_memory(render: Callable[[], Outcome], forget: Callable[[], None]) -> Outcome:
+    """The outcome; where memory runs out, of a second try with nothing kept from earlier renderings.
+
+    So it does not depend on what a worker rendered before. Raises MemoryError where it needs too much by itself.
+    """
+    try:
+        return render()
+    except MemoryError:
+        forget()
+        give_back()
+    return render()
 
 
 def attempt(loader: ProjectLoader, produce: Callable[[], Rendered]) -> Outcome:
@@ -31,6 +46,8 @@ def attempt(loader: ProjectLoader, produce: Callable[[], Rendered]) -> Outcome:
         return Unmet(error.needs, error.problem, rendering.reads)
     except TemplateNotFound as error:
         return _not_found(loader, error)
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - a template can raise whatever its expressions do
         return Failed(_problem(loader, error), rendering.reads)
 
@@ -53,6 +70,9 @@ def _problem(loader: ProjectLoader, error: Exception) -> Problem:
         return _placed(error.problem, file, line)
     if isinstance(error, OSError) and error.errno in PRESSING:
         return Problem(_message(error), document, 0, "see to the machine's space, memory and limits", passing=True)
+    if isinstance(error, UnicodeEncodeError):
+        remedy = r"look for an escape such as \ud800 in it, and correct that"
+        return Problem("its text has half a character", file, line, remedy)
     return Problem(
         _message(error), file, line, _DEFINE if isinstance(error, UndefinedError) else "correct the template"
     )
@@ -66,8 +86,9 @@ def _placed(problem: Problem, file: str, line: int) -> Problem:
 def _message(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "goes round without end: it includes or calls itself"
+    message = _ADDRESS.sub("", str(error))
     own = isinstance(error, UndefinedError | SecurityError)
-    return _OWN_CLASS.sub(r"a \1", str(error)) if own else f"{type(error).__name__}: {error}"
+    return _OWN_CLASS.sub(r"a \1", message) if own else f"{type(error).__name__}: {message}"
 
 
 def innermost(error: BaseException, files: Collection[str]) -> tuple[str, int] | None:

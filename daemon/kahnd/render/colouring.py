@@ -27,14 +27,14 @@ class Colouring:
     """Keeps lexers."""
 
     def __init__(self) -> None:
-        self._lexers: Cache[str, Lexer | None] = Cache(64)
+        self._lexers: Cache[str, Lexer | None] = Cache(64, 64)
         self._openers = _Openers()
         self._before, code, after = _formatted(HtmlFormatter(cssclass="highlight", wrapcode=True)).partition("</code>")
         self._after = code + after
 
     def colour(self, info: str, code: str) -> str | None:
         """The code's HTML; None for a language that Pygments does not know. `info` is the first word after a fence."""
-        lexer = self._lexers.get(info, lambda: _lexer(_language_of(info)))
+        lexer = self._lexers.get(info, lambda: _lexer(_language_of(info)), 1)
         return f"{self._before}{self._lines(lexer.get_tokens(code))}{self._after}" if lexer else None
 
     def _lines(self, tokens: Iterable[tuple[_TokenType, str]]) -> str:

@@ -1,25 +1,31 @@
-"""Data files parsed: csv, json, toml, yaml."""
+"""Data files parsed: csv, tsv, json, toml, yaml."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import posixpath
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
-
-import yaml
 
 from kahnd.core.model import Problem
 from kahnd.render.files import ProblemError, decode
-from kahnd.render.frontmatter import LOADER, yaml_line, yaml_reason
+from kahnd.render.plain_yaml import MAX_DIGITS, YamlError
+from kahnd.render.plain_yaml import load as load_yaml
+from kahnd.render.sheets import SheetError, rows_of
+
+_TOKEN: Final = re.compile(rf'"(?:[^"\\]|\\.)*"|-?\d{{{MAX_DIGITS + 1},}}|-?Infinity|NaN', re.DOTALL)
+_HALF: Final = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
+"""An escape: a pair of halves of a character, a half alone (the group), or any other."""
 
 
 def parse(content: bytes, path: str) -> Any:
-    """The value a data file holds, by its ending; a csv gives a list of dicts by its first line's names.
+    """The value a data file holds, by its ending; a csv or tsv gives a list of dicts by its first line's names.
 
     Raises ProblemError with the data file's name and line.
     """
@@ -35,28 +41,69 @@ def _broken(path: str, line: int, reason: str) -> ProblemError:
     return ProblemError(Problem(f"not readable as data: {reason}", path, line, "correct the file"))
 
 
-def _csv(text: str, path: str) -> list[dict[str, str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+def _sheet(text: str, path: str, separator: str = "") -> list[dict[str, str]]:
     try:
-        names = next(reader, [])
-        return [_row(names, row, path, reader.line_num) for row in reader if row]
-    except csv.Error as error:
-        raise _broken(path, reader.line_num, str(error)) from error
-
-
-def _row(names: list[str], row: list[str], path: str, line: int) -> dict[str, str]:
-    if len(row) != len(names):
-        raise _broken(path, line, f"{len(row)} values for {len(names)} columns")
-    return dict(zip(names, row, strict=True))
+        return rows_of(text, separator)
+    except SheetError as error:
+        raise _broken(path, error.line, str(error)) from error
 
 
 def _json(text: str, path: str) -> Any:
+    if ("\\ud" in text or "\\uD" in text) and (half := next((each for each in _HALF.finditer(text) if each[1]), None)):
+        raise _broken(path, _line(text, half.start()), f"{half[1]} is half a character")
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         raise _broken(path, error.lineno, error.msg) from error
+    except _DuplicateError as error:
+        raise _broken(path, 0, f"{_path_of_duplicate(text)} stands there twice") from error
     except (ValueError, RecursionError) as error:
-        raise _broken(path, 0, str(error)) from error
+        raise _broken(path, _line_of_number(text), str(error)) from error
+
+
+class _DuplicateError(ValueError):
+    """An object names a key twice."""
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object's keys and values, none lost."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _DuplicateError
+    return found
+
+
+def _path_of_duplicate(text: str) -> str:
+    """Where the first key is that stands twice in an object, as `rows[3].name`."""
+    pending = [("", json.loads(text, object_pairs_hook=_Pairs))]
+    while pending:
+        place, value = pending.pop()
+        if isinstance(value, _Pairs):
+            counts = Counter(key for key, _ in value)
+            if twice := next((key for key, count in counts.items() if count > 1), None):
+                return f"`{place}.{twice}`".replace("`.", "`")
+            pending += [(f"{place}.{key}", each) for key, each in reversed(value)]
+        elif isinstance(value, list):
+            pending += [(f"{place}[{number}]", each) for number, each in reversed(list(enumerate(value)))]
+    return "a key"
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no JSON: write null, or a text")
+
+
+def _line_of_number(text: str) -> int:
+    """The line of the first number that can't be read; 0 where none is."""
+    tokens = (found.start() for found in _TOKEN.finditer(text) if found[0][0] != '"')
+    place = next(tokens, None)
+    return 0 if place is None else _line(text, place)
+
+
+def _line(text: str, place: int) -> int:
+    return text.count("\n", 0, place) + 1
 
 
 def _toml(text: str, path: str) -> dict[str, Any]:
@@ -64,20 +111,21 @@ def _toml(text: str, path: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         place = re.search(r"at line (\d+)", str(error))
-        raise _broken(path, int(place[1]) if place else 0, str(error)) from error
+        at_end = text.count("\n") + 1 if "end of document" in str(error) else 0
+        line = int(place[1]) if place else at_end or _line_of_number(text)
+        raise _broken(path, line, str(error)) from error
 
 
 def _yaml(text: str, path: str) -> Any:
     try:
-        return yaml.load(text, Loader=LOADER)  # noqa: S506 - a safe loader, in C where there is one
-    except yaml.YAMLError as error:
-        raise _broken(path, yaml_line(error), yaml_reason(error)) from error
-    except (ValueError, RecursionError) as error:
-        raise _broken(path, 0, str(error)) from error
+        return load_yaml(text)
+    except YamlError as error:
+        raise _broken(path, error.line, str(error)) from error
 
 
 _PARSERS: Final[dict[str, Callable[[str, str], Any]]] = {
-    ".csv": _csv,
+    ".csv": _sheet,
+    ".tsv": partial(_sheet, separator="\t"),
     ".json": _json,
     ".toml": _toml,
     ".yaml": _yaml,

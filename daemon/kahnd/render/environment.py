@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, Final
 
-from jinja2 import BaseLoader, Environment, StrictUndefined, Template, TemplateNotFound, nodes
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import BaseLoader, Environment, Template, TemplateNotFound, nodes
 
 from kahnd.core.model import Dependency, Digest, DocumentId, Kind
 from kahnd.render.cache import Cache
@@ -22,6 +21,7 @@ from kahnd.render.frontmatter import Parts, cut
 from kahnd.render.inclusions import Composition, parts_of
 from kahnd.render.page_source import COMMENT_END, COMMENT_START, CONTINUED, INDENTED, as_template, continued, indented
 from kahnd.render.rendering import Place, Rendering, UnmetError
+from kahnd.render.sandbox import Sandbox
 
 FUNCTIONS: Final[Mapping[str, Kind]] = {
     "data": Kind.DATA,
@@ -34,8 +34,11 @@ _ESCAPED: Final = tuple(
     f".{kind}{end}" for kind in ("html", "htm", "xhtml", "xml", "svg") for end in ("", ".j2", ".jinja")
 )
 
+_CODE: Final = 32
+"""How many bytes compiled code takes for each of its template's, at the most."""
 
-class ProjectEnvironment(ImmutableSandboxedEnvironment):
+
+class ProjectEnvironment(Sandbox):
     """Parses as the project does; renders only with a rendering's loader and functions."""
 
     def __init__(
@@ -46,16 +49,12 @@ class ProjectEnvironment(ImmutableSandboxedEnvironment):
         super().__init__(
             **comments,
             loader=loader,
-            undefined=StrictUndefined,
             autoescape=_is_escaped,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
             auto_reload=False,
         )
-        # What gives something else each time would make an output differ from a fresh build's.
-        self.globals.pop("lipsum")
-        self.filters.pop("random")
         self.globals.update(functions or {})
         self.filters.update({INDENTED: indented, CONTINUED: continued})
 
@@ -96,6 +95,11 @@ def compiled_page(parts: Parts, name: str) -> Compiled | Composition:
 
 
 CodeCache = Cache[tuple[str, Digest], Compiled | Composition]
+
+
+def code_cache() -> CodeCache:
+    """What a worker keeps of compiled templates."""
+    return Cache(256, 64 << 20)
 
 
 def project_calls(tree: nodes.Template) -> list[nodes.Call]:
@@ -149,7 +153,7 @@ class ProjectLoader(BaseLoader):
             self.missing = error
             raise TemplateNotFound(name) from error
         self.loaded.add(name)
-        made = self.codes.get((name, digest), lambda: self._compiled(environment, content, name))
+        made = self.codes.get((name, digest), lambda: self._compiled(environment, content, name), _CODE * len(content))
         return made.template(environment, environment.globals)
 
     def own(self, environment: Environment, parts: Parts, *, is_page: bool) -> Template:

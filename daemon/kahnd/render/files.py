@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import shutil
@@ -13,6 +14,7 @@ import xxhash
 
 from kahnd.core.model import Digest, Problem
 
+_UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _STAYING: Final = frozenset({"", ".", ".."})
 _PIECE: Final = 1 << 18
 _PAGE: Final = 1 << 12
@@ -134,6 +136,8 @@ def digest_of(path: Path | str) -> Digest:
 
 def decode(content: bytes, path: str) -> str:
     """The bytes as text, a byte order mark left out. Raises ProblemError where they are not UTF-8."""
+    if content.startswith(_UTF_16):
+        raise ProblemError(Problem("is UTF-16, by its first two bytes", path, 1, "save it as UTF-8"))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

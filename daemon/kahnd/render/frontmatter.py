@@ -7,14 +7,13 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-import yaml
-
 from kahnd.core.model import Problem
 from kahnd.render.files import ProblemError
+from kahnd.render.plain_yaml import YamlError, is_mapping, load_front_matter
 
-LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The C loader is some ten times faster; it is not part of every build of PyYAML."""
-
+MAX_CHARACTERS: Final = 1 << 16
+"""The daemon itself reads front matter, so it must not be long."""
+_REMEDY: Final = "correct the YAML between the `---` lines"
 _OPENED: Final = re.compile(r"---[ \t]*\r?\n")
 _CLOSED: Final = re.compile(r"^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
 _UNSEEN: Final = "".join(map(chr, (0xA0, 0xAD, 0x1680, *range(0x2000, 0x200C), 0x202F, 0x205F, 0x2060, 0x3000, 0xFEFF)))
@@ -92,13 +91,9 @@ def _is_mapping(source: str) -> bool:
     lines = [line for line in source.split("\n") if line.strip()]
     if all(map(_COMMENTED_KEY.match, lines)):
         return True
-    if source.lstrip().startswith(_JINJA):
+    if source.lstrip().startswith(_JINJA) or len(source) > MAX_CHARACTERS:
         return False
-    try:
-        events = list(yaml.parse(source, Loader=LOADER))
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return False
-    return any(isinstance(each, yaml.MappingStartEvent) for each in events[2:3])
+    return is_mapping(source)
 
 
 def _refuse_unseen(source: str, path: str, *, above: int = 1) -> None:
@@ -135,32 +130,22 @@ def _name_of(character: str) -> str:
 
 
 def _parse(source: str, path: str) -> dict[str, Any]:
-    remedy = "correct the YAML between the `---` lines"
+    if len(source) > MAX_CHARACTERS:
+        remedy = "keep long values in a data file, and read it by `data()`"
+        raise ProblemError(Problem(f"its front matter is longer than {MAX_CHARACTERS >> 10} KiB", path, 1, remedy))
     try:
-        meta = yaml.load(source, Loader=LOADER)  # noqa: S506 - a safe loader, in C where there is one
-    except yaml.YAMLError as error:
-        raise ProblemError(
-            Problem(f"its front matter is broken: {yaml_reason(error)}", path, _line(error), remedy)
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ProblemError(Problem(f"its front matter is broken: {error}", path, 1, remedy)) from error
+        meta = load_front_matter(source)
+    except YamlError as error:
+        line = error.line + 1
+        raise ProblemError(Problem(f"its front matter is broken: {error}", path, line, _remedy(source))) from error
     if meta is None:
-        return {}
-    if not isinstance(meta, dict):
-        raise ProblemError(Problem("its front matter is no list of `name: value`", path, 2, remedy))
-    return {str(key): value for key, value in meta.items()}
+        raise ProblemError(Problem("its front matter is no list of `name: value`", path, 2, _remedy(source)))
+    return meta
 
 
-def yaml_reason(error: yaml.YAMLError) -> str:
-    """What is wrong, in one line."""
-    return getattr(error, "problem", None) or str(error).partition("\n")[0]
-
-
-def yaml_line(error: yaml.YAMLError) -> int:
-    """The line of the YAML text on which it is wrong, from 1; 0 where unknown."""
-    mark = getattr(error, "problem_mark", None)
-    return mark.line + 1 if mark else 0
-
-
-def _line(error: yaml.YAMLError) -> int:
-    return yaml_line(error) + 1
+def _remedy(source: str) -> str:
+    """What to do; a no-break space looks like any other, and YAML takes it for a letter."""
+    found = source.find("\xa0")
+    if found < 0:
+        return _REMEDY
+    return f"write a common space for the no-break space in line {source.count(chr(10), 0, found) + 2}"

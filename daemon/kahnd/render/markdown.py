@@ -19,6 +19,8 @@ _OPTIONS: Final = (
     | _Options.ENABLE_HEADING_ATTRIBUTES
     | _Options.ENABLE_GFM
 )
+_COLOURED: Final = 16
+"""How many bytes coloured code takes for each of the code's, at the most."""
 _PLAIN: Final = pyromark.Markdown(options=_OPTIONS)
 
 
@@ -31,7 +33,7 @@ class Markdown:
     """Converts; keeps code it has coloured."""
 
     def __init__(self) -> None:
-        self._coloured: Cache[tuple[str, str], str | None] = Cache(128)
+        self._coloured: Cache[tuple[str, str], str | None] = Cache(128, 16 << 20)
         self._colouring = Colouring()
         self._markdown = pyromark.Markdown(options=_OPTIONS, highlight=self._highlight)
 
@@ -39,8 +41,12 @@ class Markdown:
         """The text's HTML; never fails, since every text is Markdown."""
         return with_ids(self._markdown.html(text), text)
 
+    def forget(self) -> None:
+        """Keep no code."""
+        self._coloured.clear()
+
     def _highlight(self, info: str | None, code: str) -> str | None:
         """The code's HTML; `info` is the first word after the fence."""
         if not info:
             return None
-        return self._coloured.get((info, code), lambda: self._colouring.colour(info, code))
+        return self._coloured.get((info, code), lambda: self._colouring.colour(info, code), _COLOURED * len(code))

@@ -10,9 +10,8 @@ from markupsafe import Markup
 
 from kahnd.core.model import DocumentId, Job, Kind, Outcome, Rendered, Scan
 from kahnd.core.rules import Layout
-from kahnd.render.attempt import attempt
-from kahnd.render.cache import Cache
-from kahnd.render.environment import CodeCache, ProjectEnvironment, ProjectLoader
+from kahnd.render.attempt import attempt, with_memory
+from kahnd.render.environment import ProjectEnvironment, ProjectLoader, code_cache
 from kahnd.render.files import ProblemError, decode
 from kahnd.render.frontmatter import Parts, split
 from kahnd.render.markdown import Markdown
@@ -47,7 +46,7 @@ class PageRenderer:
     """
 
     name = "page"
-    version = "1"
+    version = "2"
     judges_missing = True
     parameters = PageParameters
 
@@ -56,13 +55,13 @@ class PageRenderer:
         self._layout = layout
         self._scan = StaticScan(layout)
         self._markdown = Markdown()
-        self._codes: CodeCache = Cache(256)
+        self._codes = code_cache()
         self._caches = Caches()
         self._built_in = ProjectEnvironment().compile(BUILT_IN_LAYOUT, BUILT_IN_NAME, BUILT_IN_NAME)
 
     def fingerprint(self, parameters: PageParameters) -> str:
         """The libraries' versions."""
-        return versions("jinja2", "pyromark", "pygments")
+        return versions("jinja2", "pyromark", "pygments", "pyyaml")
 
     def scan(self, document: DocumentId, content: bytes, parameters: PageParameters) -> Scan:
         """Front matter, layout, the references in the text whose path is a constant; and the page's facets."""
@@ -76,8 +75,16 @@ class PageRenderer:
 
     def render(self, job: Job, parameters: PageParameters) -> Outcome:
         """The page's HTML."""
+        return with_memory(lambda: self._attempt(job, parameters), self._forget)
+
+    def _attempt(self, job: Job, parameters: PageParameters) -> Outcome:
         loader = ProjectLoader(Rendering(self._root, self._layout, job), self._codes)
         return attempt(loader, lambda: self._produce(loader, parameters))
+
+    def _forget(self) -> None:
+        self._codes.clear()
+        self._caches.clear()
+        self._markdown.forget()
 
     def _produce(self, loader: ProjectLoader, parameters: PageParameters) -> Rendered:
         rendering = loader.rendering

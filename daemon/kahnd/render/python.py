@@ -70,7 +70,7 @@ class PythonRenderer:
     """Loads each module once; a changed one asks for a new worker. What is printed is told where it fails."""
 
     name = "python"
-    version = "1"
+    version = "2"
     judges_missing = True
     parameters = PythonParameters
 

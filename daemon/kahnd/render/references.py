@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,18 +16,30 @@ from kahnd.render.files import ProblemError, decode, is_regular
 from kahnd.render.frontmatter import Parts, cut, split
 from kahnd.render.markdown import first_heading
 from kahnd.render.rendering import Place, Rendering
+from kahnd.render.values import Readable, UnorderedError, in_order
 
 T = TypeVar("T")
 _NO_PLACE: Final = ("", 0)
+_OWN: Final = frozenset({"title", "url", "path", "text"})
+"""What a page has whatever its front matter: `map(attribute="url")` is the same as `page.url`."""
+_VALUE: Final = 16
+"""How many bytes a value takes for each of its text, at the most: measured on numbers in lists."""
+_USUAL_META: Final = 4096
+_TITLE: Final = 256
 
 
 @dataclass(frozen=True)
 class Caches:
     """What a worker remembers from one rendering to the next, by the bytes it was made of. No texts: they are large."""
 
-    metas: Cache[tuple[str, Digest], Mapping[str, Any]] = field(default_factory=lambda: Cache(20_000))
-    titles: Cache[tuple[str, Digest], str] = field(default_factory=lambda: Cache(20_000))
-    data: Cache[tuple[str, Digest], Any] = field(default_factory=lambda: Cache(64))
+    metas: Cache[tuple[str, Digest], Mapping[str, Any]] = field(default_factory=lambda: Cache(20_000, 64 << 20))
+    titles: Cache[tuple[str, Digest], str] = field(default_factory=lambda: Cache(20_000, 16 << 20))
+    data: Cache[tuple[str, Digest], Any] = field(default_factory=lambda: Cache(64, 128 << 20))
+
+    def clear(self) -> None:
+        """Remember nothing."""
+        for each in (self.metas, self.titles, self.data):
+            each.clear()
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,7 @@ class Lazily:
     text: Callable[[], str]
 
 
-class Page:
+class Page(Readable):
     """A page as templates see it: `title`, `url`, `path`, `text`, and its front matter by name or key."""
 
     def __init__(self, path: DocumentId, lazily: Lazily) -> None:
@@ -68,7 +79,7 @@ class Page:
         return self._lazily.meta().get(key, default)
 
     def __getitem__(self, key: str) -> Any:
-        return self._lazily.meta()[key]
+        return getattr(self, key) if key in _OWN else self._lazily.meta()[key]
 
     def __str__(self) -> str:
         return self.title
@@ -86,7 +97,7 @@ class CurrentPage(Page):
         return self._other(reference, _place)
 
 
-class Output:
+class Output(Readable):
     """What another document renders to: its address (also as text), and its content."""
 
     def __init__(self, url: Callable[[], str], text: Callable[[], str]) -> None:
@@ -131,7 +142,7 @@ class References:
         place = self._place(_place)
         target = self._rendering.locate(reference, place)
         content, digest = self._rendering.read(Dependency(target, Kind.DATA, place.line), place)
-        return self._caches.data.get((target, digest), lambda: parse(content, target))
+        return self._caches.data.get((target, digest), lambda: parse(content, target), _VALUE * len(content))
 
     def page(self, reference: str, _place: tuple[str, int] = _NO_PLACE) -> Page:
         """Another page, or this one, from its own bytes."""
@@ -144,7 +155,20 @@ class References:
         collection = collection_id(self._rendering.locate(pattern, place, Kind.COLLECTION))
         members = sorted(self._rendering.members(collection, place))
         self._rendering.note(Dependency(collection, Kind.COLLECTION, place.line), of_members(members))
-        return by_key([self._read_page(member, place) for member in members if not self._is_partial(member)], sort)
+        found = [self._read_page(member, place) for member in members if not self._is_partial(member)]
+        try:
+            return by_key(found, sort)
+        except UnplacedError as error:
+            raise self._unplaced(error, place) from error
+
+    def _unplaced(self, error: UnplacedError, place: Place) -> ProblemError:
+        """What is told of a page that can't be sorted, with its key's line."""
+        page = error.page.path
+        content, _ = self._rendering.read(Dependency(page, Kind.PAGE, place.line, facets=frozenset()), place)
+        line = cut(decode(content, page), page).line_of(error.key)
+        message = f"can't be sorted by `{error.key}`: {error}"
+        remedy = "write it like those of the other pages; a date as 2026-01-31, or 2026-01-31 10:00:00 +0100"
+        return ProblemError(Problem(message, page, line, remedy))
 
     def output(self, reference: str, _place: tuple[str, int] = _NO_PLACE) -> Output:
         """What another document renders to, which must be there."""
@@ -176,7 +200,8 @@ class References:
         content, digest = self._rendering.read(dependency, place)
 
         def meta() -> Mapping[str, Any]:
-            return self._caches.metas.get((target, digest), lambda: split(decode(content, target), target).meta)
+            weight = _VALUE * min(len(content), _USUAL_META)
+            return self._caches.metas.get((target, digest), lambda: split(decode(content, target), target).meta, weight)
 
         def body() -> str:
             return cut(decode(content, target), target).body
@@ -211,7 +236,7 @@ class References:
         target = source[0]
         return Lazily(
             meta=meta,
-            title=lambda: self._caches.titles.get(source, lambda: title_of(target, meta(), body)),
+            title=lambda: self._caches.titles.get(source, lambda: title_of(target, meta(), body), _TITLE),
             url=lambda: self._rendering.url_to(self._rendering.output_of(target, place)),
             text=body,
         )
@@ -234,27 +259,30 @@ def title_of(path: str, meta: Mapping[str, Any], body: Callable[[], str]) -> str
 
 
 def by_key(pages: list[Page], sort: str) -> list[Page]:
-    """The pages sorted; those without the key come last, in either direction, and equal ones stay as they were."""
+    """The pages sorted; those without the key come last, in either direction, and equal ones stay as they were.
+
+    Raises UnplacedError for a page whose value has no place among the others'.
+    """
     key, backwards = sort.removeprefix("-"), sort.startswith("-")
-    values = {id(page): _sort_value(page, key) for page in pages}
-    having = [page for page in pages if values[id(page)] is not None]
-    lacking = [page for page in pages if values[id(page)] is None]
-    return sorted(having, key=lambda page: _comparable(values[id(page)]), reverse=backwards) + lacking
-
-
-def _sort_value(page: Page, key: str) -> Any:
     if key in {"title", "path"}:
-        return getattr(page, key)
-    return page.get(key)
+        return sorted(pages, key=lambda page: str(getattr(page, key)).casefold(), reverse=backwards)
+    values = [page.get(key) for page in pages]
+    having = [place for place, value in enumerate(values) if value is not None]
+    lacking = [page for page, value in zip(pages, values, strict=True) if value is None]
+    try:
+        keys = dict(zip(having, in_order([values[each] for each in having], as_dates=key == "date"), strict=True))
+    except UnorderedError as error:
+        raise UnplacedError(pages[having[error.index]], key, str(error)) from error
+    return [pages[place] for place in sorted(having, key=keys.__getitem__, reverse=backwards)] + lacking
 
 
-def _comparable(value: Any) -> tuple[int, float, str]:
-    """Values of any types in one order: numbers, dates, the rest as text."""
-    if isinstance(value, int | float):
-        return (0, value, "")
-    if isinstance(value, dt.date):
-        return (1, 0, value.isoformat())
-    return (2, 0, str(value).casefold())
+class UnplacedError(ValueError):
+    """A page has a value by which it can't be sorted."""
+
+    def __init__(self, page: Page, key: str, message: str) -> None:
+        super().__init__(message)
+        self.page = page
+        self.key = key
 
 
 def check_declared(rendering: Rendering, parts: Parts) -> None:

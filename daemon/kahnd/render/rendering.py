@@ -99,7 +99,8 @@ class Rendering:
         One outside of the sources is in the account, as of this kind: another config may make it a document.
         """
         if not isinstance(reference, str) or not reference:
-            raise ProblemError(Problem(f"{reference!r} is no path", place.file, place.line, "give a path as text"))
+            message = f"{_named(reference)} is no path"
+            raise ProblemError(Problem(message, place.file, place.line, "give a path as text"))
         if objection := no_path(reference):
             remedy = "correct the path; look for an escape such as \\ud83d in it"
             message = f"{shortened(reference)} can be no path: {objection}"
@@ -217,6 +218,11 @@ def joined_warning(*found: Problem | None) -> Problem | None:
     messages = "; ".join(each.message for each in warnings)
     remedies = "; ".join(dict.fromkeys(each.remedy for each in warnings if each.remedy))
     return Problem(messages, first.file, first.line, remedies)
+
+
+def _named(reference: object) -> str:
+    """A thing that is no path; an object's own text may be a memory address."""
+    return repr(reference) if isinstance(reference, str | int | float | None) else f"a {type(reference).__name__}"
 
 
 def _outside(reference: str, place: Place) -> Problem:

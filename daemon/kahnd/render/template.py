@@ -7,9 +7,8 @@ from typing import Any
 
 from kahnd.core.model import DocumentId, Job, Outcome, Rendered, Scan
 from kahnd.core.rules import Layout
-from kahnd.render.attempt import attempt
-from kahnd.render.cache import Cache
-from kahnd.render.environment import CodeCache, ProjectEnvironment, ProjectLoader
+from kahnd.render.attempt import attempt, with_memory
+from kahnd.render.environment import ProjectEnvironment, ProjectLoader, code_cache
 from kahnd.render.files import ProblemError, decode
 from kahnd.render.frontmatter import Parts
 from kahnd.render.parameters import TemplateParameters
@@ -23,7 +22,7 @@ class TemplateRenderer:
     """What it keeps between renderings is keyed by the bytes it was made of."""
 
     name = "template"
-    version = "1"
+    version = "2"
     judges_missing = True
     parameters = TemplateParameters
 
@@ -31,12 +30,12 @@ class TemplateRenderer:
         self._root = root
         self._layout = layout
         self._scan = StaticScan(layout)
-        self._codes: CodeCache = Cache(256)
+        self._codes = code_cache()
         self._caches = Caches()
 
     def fingerprint(self, parameters: TemplateParameters) -> str:
         """The engine's version."""
-        return versions("jinja2")
+        return versions("jinja2", "pyyaml")
 
     def scan(self, document: DocumentId, content: bytes, parameters: TemplateParameters) -> Scan:
         """Includes and calls whose path is a constant."""
@@ -47,8 +46,15 @@ class TemplateRenderer:
 
     def render(self, job: Job, parameters: TemplateParameters) -> Outcome:
         """The text that the template gives."""
+        return with_memory(lambda: self._attempt(job), self._forget)
+
+    def _attempt(self, job: Job) -> Outcome:
         loader = ProjectLoader(Rendering(self._root, self._layout, job), self._codes)
         return attempt(loader, lambda: self._produce(loader))
+
+    def _forget(self) -> None:
+        self._codes.clear()
+        self._caches.clear()
 
     def _produce(self, loader: ProjectLoader) -> Rendered:
         rendering = loader.rendering
