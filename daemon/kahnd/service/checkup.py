@@ -23,12 +23,13 @@ from kahnd.config.loader import load
 from kahnd.config.values import Config
 from kahnd.core.model import Problem
 from kahnd.errors import AlreadyRunningError, KahndError, NoDaemonError
+from kahnd.own_files import STATE_FOLDER
 from kahnd.render.parameters import CommandParameters
 from kahnd.service.client import ControlClient
 from kahnd.service.events import Event
 from kahnd.service.groups import unwrapped
 from kahnd.service.limits import FEWEST, allow_files
-from kahnd.service.lock import STATE_FOLDER, project_lock
+from kahnd.service.lock import project_lock
 from kahnd.service.paths import LONGEST_ADDRESS, socket_path
 from kahnd.service.session import Project, is_stored, read_project, schemas, stored, tree_of
 from kahnd.store.connection import VERSION

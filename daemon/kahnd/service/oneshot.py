@@ -28,7 +28,7 @@ from kahnd.service.groups import unwrapped
 from kahnd.service.limits import allow_files
 from kahnd.service.lock import project_lock
 from kahnd.service.logs import configure
-from kahnd.service.session import Project, Say, is_stored, open_session, read_project, stored, tree_of
+from kahnd.service.session import Project, Say, is_stored, open_session, outputs_of, read_project, stored, tree_of
 from kahnd.store.memory import MemoryStore
 
 Json = dict[str, Any]
@@ -202,7 +202,7 @@ async def _rehearsed(project: Project, targets: tuple[str, ...], *, retry: bool 
     world = World(
         MemoryStore.of(snapshot),
         tree_of(project),
-        _Untouched(project.root, project.layout.output, kept=False),
+        outputs_of(project.config, _Untouched, kept=False),
         _NoPool(),
         SystemClock(),
         _silent,
