@@ -161,7 +161,7 @@ def _enter(here: int, name: str, way: Path, *, make: bool) -> int:
         if found is None:
             raise
         what = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "no folder"
-        raise NotOwnError(str(way), f"this is {what}", f"remove it: {_advice(way)}") from None
+        raise NotOwnError(str(way), f"this is {what}", f"move it away: {_advice(way)}") from None
 
 
 def _status(here: int, name: str) -> os.stat_result | None:
@@ -182,7 +182,7 @@ def _check_file(found: os.stat_result, owner: int, path: Path, *, names: bool = 
 
 def _check_owner(owner: int, of_project: int, path: Path) -> None:
     if owner not in {os.geteuid(), of_project}:
-        remedy = f"give it to yourself (chown), or remove it: {_advice(path)}"
+        remedy = f"give it to yourself (chown), or move it away: {_advice(path)}"
         raise NotOwnError(str(path), f"this belongs to another user, {_name(owner)}", remedy)
 
 
@@ -201,4 +201,4 @@ def _not_regular(path: Path, mode: int) -> NotOwnError:
     kinds = {stat.S_IFLNK: "a symbolic link", stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe"}
     kinds |= {stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
     what = kinds.get(stat.S_IFMT(mode), "no regular file")
-    return NotOwnError(str(path), f"this is {what}, not a file of kahnd's", f"remove it: {_advice(path)}")
+    return NotOwnError(str(path), f"this is {what}, not a file of kahnd's", f"move it away: {_advice(path)}")

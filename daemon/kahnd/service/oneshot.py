@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,8 @@ def _performed(root: Path, question: _Question, progress: Callable[[Progress], N
 
         def say(event: str, **fields: Any) -> None:
             tell(logging.log, Event(event), **fields)
+            if event == Event.STATE_DAMAGED:
+                _warn(str(fields["error"]), str(fields["remedy"]))
 
         def on_progress(done: int, total: int, document: str) -> None:
             progress(Progress(done, total, document))
@@ -256,6 +259,13 @@ def _noting(project: Project) -> Say:
             logging.close()
 
     return say
+
+
+def _warn(message: str, remedy: str) -> None:
+    """On standard error: nobody reads a command's log. Without what steers a terminal, which paths may hold."""
+    text = "".join(each if each.isprintable() else "�" for each in f"kahnd: warning: {message} ({remedy})")
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr)  # noqa: T201
 
 
 def _silent(_event: str, **_fields: Any) -> None:
