@@ -36,15 +36,10 @@ def check_log(log: LogTable, project: ProjectTable, faults: Faults) -> None:
     path: KeyPath = ("log", "file")
     found = inside(log.file)
     remedy = f'choose another file, such as "{STATE_FOLDER}/log/kahnd.jsonl"'
+    taken = {".", STATE_FOLDER, CONFIG_FILE, inside(project.output), *map(inside, project.sources)}
     if found is None:
         faults.add(path, f'log.file "{log.file}" is outside the project', remedy)
-    elif (
-        found == "."
-        or found in {CONFIG_FILE, inside(project.output), *map(inside, project.sources)}
-        or is_below(found, _GIT)
-        or found == STATE_FOLDER
-        or _is_kept(found, ("db", *_KEPT[:-1]))
-    ):
+    elif found in taken or is_below(found, _GIT) or _is_kept(found, ("db", *_KEPT[:-1])):
         faults.add(path, f'log.file "{log.file}" is something else already', remedy)
 
 

@@ -283,10 +283,8 @@ class EmbeddedConnection:
             prepare(self._root, self._path)
         except NotOwnError as error:
             place = str(self._root / str(error.filename))
-            problem = Problem(
-                f"the database's folder can't be made or used: {error.strerror}", place, remedy=error.remedy
-            )
-            raise StoreError(problem) from error
+            message = f"the database's folder can't be made or used: {error.strerror}"
+            raise StoreError(Problem(message, place, remedy=error.remedy)) from error
         except OSError as error:
             raise self._refused("the database's folder can't be made", error, "check store.url") from error
 

@@ -82,7 +82,8 @@ def remove_socket(path: Path) -> None:
 def _clear(path: Path) -> None:
     """Remove a socket that was left there; anything else is not kahnd's."""
     with suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(path.lstat().st_mode):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISSOCK(mode) or stat.S_ISDIR(mode)):  # a folder is for the system to refuse
             raise NotOwnError(str(path), "this is no socket", "move it away: kahnd makes it anew")
         path.unlink()
 
