@@ -255,8 +255,10 @@ def test_a_file_that_cannot_be_written_is_told_once_until_it_can(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_full_disk_does_not_stop_anything(opened: Open, stream: Stream) -> None:
-    logging = opened(file="/dev/full", stream=stream.file)
+def test_a_full_disk_does_not_stop_anything(opened: Open, stream: Stream, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "open_file", lambda *_, **__: os.open("/dev/full", os.O_RDWR))
+    monkeypatch.setattr(logs, "is_log", lambda _: True)
+    logging = opened(stream=stream.file)
     for _ in range(3):
         tell(logging.log, Event.DAEMON_STARTED)
     told = stream.told(logging)
@@ -283,3 +285,38 @@ def test_a_project_that_was_removed_is_not_made_again_by_a_line(
     log.info("nowhere to go")
     assert not root.exists()
     assert "can't write the log" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "file", ["docs/a.md", ".kahnd/outputs", "link", "folder/log", "../outside", "/outside", "pipe"]
+)
+def test_what_is_no_log_is_never_written_to(
+    tmp_path: Path, opened: Open, capsys: pytest.CaptureFixture[str], file: str
+) -> None:
+    for name in ("docs/a.md", ".kahnd/outputs", "elsewhere/log"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text("precious\n")
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere/log")
+    (tmp_path / "folder").symlink_to(tmp_path / "elsewhere")
+    os.mkfifo(tmp_path / "pipe")
+    opened(file=file).log.info("one")
+    assert "can't write the log" in capsys.readouterr().err
+    for name in ("docs/a.md", ".kahnd/outputs", "elsewhere/log"):
+        assert (tmp_path / name).read_text() == "precious\n"
+    assert not (tmp_path.parent / "outside").exists()
+    assert not Path("/outside").exists()
+
+
+def test_a_log_is_not_rotated_over_what_is_no_log(
+    tmp_path: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = opened().log
+    log.info("first")
+    for number in (1, 3):
+        (tmp_path / f"{FILE}.{number}").write_text("precious\n")
+    monkeypatch.setattr(logs, "ROTATE_BYTES", 1)
+    again = opened().log
+    again.info("second")
+    again.info("third")
+    assert [(tmp_path / f"{FILE}.{number}").read_text() for number in (1, 3)] == ["precious\n"] * 2
+    assert [each["event"] for each in _lines(tmp_path)] == ["first", "second", "third"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from kahnd.core.model import Digest, OutputPath
-from kahnd.render.account import UNSEEN, Account, Made
+from kahnd.own_files import NotOwnError
+from kahnd.render.account import Account, Made
 
 A, B = OutputPath("site/a.html"), OutputPath("site/line\nbreak, ü.html")
 MADE = Made(Digest("12ab"), 3, 4, 5)
+OTHER = Made(Digest("56ef"), 6, 7, 8)
 
 
 @pytest.fixture
@@ -18,9 +21,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / ".kahnd/outputs"
 
 
-def opened(path: Path, *recorded: OutputPath) -> Account:
-    account = Account(path)
-    account.open(recorded)
+def opened(path: Path, **recorded: Digest) -> Account:
+    account = Account(path.parents[1])
+    account.open({OutputPath(f"site/{each}.html"): digest for each, digest in recorded.items()})
     return account
 
 
@@ -29,14 +32,14 @@ def test_it_tells_the_next_session_what_was_made_and_not_removed(path: Path) -> 
     account.enter(A, MADE)
     account.enter(B, MADE)
     account.enter(A, None)
-    assert {each: Account(path).get(each) for each in (A, B)} == {A: None, B: MADE}
-    assert set(Account(path)) == {B}
+    assert {each: Account(path.parents[1]).get(each) for each in (A, B)} == {A: None, B: MADE}
+    assert set(Account(path.parents[1])) == {B}
 
 
 def test_what_is_recorded_elsewhere_counts_only_where_there_is_no_account(path: Path) -> None:
-    assert opened(path, A).get(A) == UNSEEN
-    assert B not in opened(path, B)
-    assert A in Account(path)
+    assert opened(path, a=Digest("12ab")).get(A) == Made(Digest("12ab"))
+    assert OutputPath("site/b.html") not in opened(path, b=Digest("12ab"))
+    assert A in Account(path.parents[1])
 
 
 @pytest.mark.parametrize("torn", range(1, 30))
@@ -48,8 +51,8 @@ def test_a_torn_last_line_costs_nothing_but_itself(path: Path, torn: int) -> Non
     path.write_bytes(path.read_bytes()[: whole + torn])
     again = opened(path)
     assert set(again) == {A}
-    again.enter(B, UNSEEN)
-    assert set(Account(path)) == {A, B}
+    again.enter(B, OTHER)
+    assert set(Account(path.parents[1])) == {A, B}
 
 
 def test_what_can_not_be_read_is_left_out(path: Path) -> None:
@@ -63,10 +66,10 @@ def test_an_entry_that_could_not_be_made_true_is_taken_back(path: Path) -> None:
     account = opened(path)
     account.enter(A, MADE)
     for output in (A, B):
-        with pytest.raises(OSError, match="full"), account.entered(output, UNSEEN):
+        with pytest.raises(OSError, match="full"), account.entered(output, OTHER):
             raise OSError("full")
     assert (account.get(A), account.get(B)) == (MADE, None)
-    assert (Account(path).get(A), Account(path).get(B)) == (MADE, None)
+    assert (Account(path.parents[1]).get(A), Account(path.parents[1]).get(B)) == (MADE, None)
 
 
 def test_a_look_does_not_confirm_what_was_made_anew_meanwhile(path: Path) -> None:
@@ -74,7 +77,7 @@ def test_a_look_does_not_confirm_what_was_made_anew_meanwhile(path: Path) -> Non
     account.enter(A, MADE)
     newer = Made(Digest("34cd"), 6, 7, 8)
     account.enter(A, newer)
-    account.confirm(A, MADE, UNSEEN)
+    account.confirm(A, MADE, OTHER)
     assert account.get(A) == newer
     account.confirm(A, newer, MADE)
     assert account.get(A) == MADE
@@ -86,14 +89,14 @@ def test_it_does_not_grow_for_ever(path: Path) -> None:
         account.enter(A, MADE)
     opened(path)
     assert path.read_bytes().count(b"\n") == 1
-    assert Account(path).get(A) == MADE
+    assert Account(path.parents[1]).get(A) == MADE
 
 
 def test_one_that_is_only_read_writes_nothing(path: Path) -> None:
-    opened(path, A)
+    opened(path, a=Digest("12ab"))
     before = path.read_bytes()
-    account = Account(path, kept=False)
-    account.confirm(A, UNSEEN, MADE)
+    account = Account(path.parents[1], kept=False)
+    account.confirm(A, OTHER, MADE)
     assert path.read_bytes() == before
 
 
@@ -102,26 +105,69 @@ def test_a_journal_that_is_removed_while_it_is_kept_is_written_anew(path: Path) 
     account.enter(A, MADE)
     path.unlink()
     account.enter(B, MADE)
-    assert set(Account(path)) == {A, B}
+    assert set(Account(path.parents[1])) == {A, B}
     path.unlink()
     account.close()
-    assert set(Account(path)) == {A, B}
+    assert set(Account(path.parents[1])) == {A, B}
 
 
 def test_an_account_that_is_only_read_is_not_written_anew(path: Path) -> None:
     opened(path).enter(A, MADE)
-    reader = Account(path, kept=False)
+    reader = Account(path.parents[1], kept=False)
     path.unlink()
     reader.close()
     assert not path.exists()
 
 
 def test_a_journal_that_can_not_be_begun_yet_is_begun_with_the_first_line_that_can(path: Path) -> None:
-    path.parent.write_text("in the way")
-    account = Account(path)
-    account.open([A])
-    with pytest.raises(FileExistsError):
+    account = Account(path.parents[1])
+    path.mkdir(parents=True)
+    account.open({A: Digest("12ab")})
+    with pytest.raises(NotOwnError, match="folder"):
         account.enter(B, MADE)
-    path.parent.unlink()
+    path.rmdir()
     account.enter(B, MADE)
-    assert set(Account(path)) == {A, B}
+    assert set(Account(path.parents[1])) == {A, B}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'["site/\xff.html",["12ab",3,4,5]]',
+        b'["site/\\u0000.html",["12ab",3,4,5]]',
+        b'["site/\\ud800.html",["12ab",3,4,5]]',
+        b'["../a.html",["12ab",3,4,5]]',
+        b'["/etc/passwd",["12ab",3,4,5]]',
+        b'["site/../docs/a.md",["12ab",3,4,5]]',
+        b'["",["12ab",3,4,5]]',
+        b'["site/b.html",["12ab",3e99,4,5]]',
+        b'{"output": "site/b.html"}',
+        b"\x00" * 40,
+    ],
+)
+def test_a_damaged_line_is_lost_and_told_by_its_number(path: Path, line: bytes) -> None:
+    opened(path).enter(A, MADE)
+    path.write_bytes(line + b"\n" + path.read_bytes())
+    account = opened(path)
+    assert (set(account), account.lost) == ({A}, [1])
+    assert opened(path).lost == []
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "hard link"])
+def test_a_journal_that_is_no_file_of_kahnd_s_is_refused(path: Path, tmp_path: Path, kind: str) -> None:
+    path.parent.mkdir()
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    if kind == "link":
+        path.symlink_to(precious)
+    elif kind == "hard link":
+        path.hardlink_to(precious)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    with pytest.raises(NotOwnError) as refused:
+        Account(tmp_path)
+    assert str(path) == refused.value.filename
+    assert refused.value.remedy
+    assert precious.read_text() == "precious"

@@ -6,6 +6,7 @@ import errno
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kahnd.core.digest import of_bytes
@@ -29,7 +30,7 @@ def outputs(tmp_path: Path) -> FileOutputs:
 def test_an_output_is_moved_into_place_over_an_older_one(outputs: FileOutputs, tmp_path: Path) -> None:
     (tmp_path / "site/x/y").mkdir(parents=True)
     (tmp_path / PLACE).write_text("old")
-    outputs.open([PLACE])
+    outputs.open({PLACE: of_bytes(b"old")})
     before = (tmp_path / STAGE).stat().st_ino
     assert outputs.publish(STAGE, PLACE, NEW) is None
     assert ((tmp_path / PLACE).read_text(), (tmp_path / PLACE).stat().st_ino) == ("new", before)
@@ -120,43 +121,120 @@ def test_nothing_outside_of_the_output_folder_is_written_or_removed(
         kept.write_text("kept")
     (tmp_path / "site").mkdir()
     (tmp_path / "site/out").symlink_to(outside)
-    outputs.open([OutputPath(place)])
-    if place == "site/out":
-        assert outputs.publish(STAGE, OutputPath(place), NEW) is None  # the link itself gives way
-    else:
-        assert outputs.publish(STAGE, OutputPath(place), NEW)
-        outputs.remove(OutputPath(place))
+    outputs.open({OutputPath(place): of_bytes(b"kept")})
+    assert outputs.publish(STAGE, OutputPath(place), NEW)
+    outputs.remove(OutputPath(place))
+    assert (tmp_path / "site/out").is_symlink()
     assert [(outside / "a.html").read_text(), (tmp_path / "a.html").read_text()] == ["kept", "kept"]
 
 
-def test_an_output_folder_that_is_a_link_is_the_users_wish(outputs: FileOutputs, tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", ["site", "site/x"])
+def test_nothing_is_written_through_a_link_wherever_it_leads(outputs: FileOutputs, tmp_path: Path, link: str) -> None:
     (tmp_path / "www").mkdir()
-    (tmp_path / "site").symlink_to(tmp_path / "www")
-    assert outputs.publish(STAGE, PLACE, NEW) is None
-    assert (tmp_path / "www/x/y/a.html").read_text() == "new"
-    assert outputs.remove(PLACE) is None
+    (tmp_path / link).parent.mkdir(exist_ok=True)
+    (tmp_path / link).symlink_to(tmp_path / "www")
+    problem = outputs.publish(STAGE, PLACE, NEW)
+    assert problem
+    assert "link" in problem.message
     assert list((tmp_path / "www").iterdir()) == []
 
 
-def _having_made(root: Path, output: OutputPath) -> FileOutputs:
+def _moved_on(root: Path, *sources: str) -> FileOutputs:
     """With another output folder by now."""
-    outputs = FileOutputs(root, "public")
-    outputs.open([output])
+    outputs = FileOutputs(root, "public", sources)
+    outputs.open({})
     return outputs
 
 
-def test_what_was_made_in_another_output_folder_is_removed_with_that_folder(tmp_path: Path) -> None:
-    (tmp_path / PLACE).parent.mkdir(parents=True)
-    (tmp_path / PLACE).write_text("old")
-    assert _having_made(tmp_path, PLACE).remove(PLACE) is None
+def test_what_was_made_in_another_output_folder_is_removed_with_that_folder(
+    outputs: FileOutputs, tmp_path: Path
+) -> None:
+    outputs.publish(STAGE, PLACE, NEW)
+    later = _moved_on(tmp_path)
+    assert later.made() == {PLACE}
+    assert later.remove(PLACE) is None
     assert not (tmp_path / "site").exists()
 
 
-def test_another_output_folder_that_is_a_link_by_now_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "docs/x/y").mkdir(parents=True)
-    (tmp_path / "docs/x/y/a.html").write_text("a user's")
+@pytest.mark.parametrize("change", ["edited", "touched", "a source", "gone"])
+def test_in_another_output_folder_only_what_is_just_as_it_was_made_is_kahnds(
+    outputs: FileOutputs, tmp_path: Path, change: str
+) -> None:
+    outputs.publish(STAGE, PLACE, NEW)
+    if change == "edited":
+        (tmp_path / PLACE).write_text("a user's")
+    elif change == "touched":
+        os.utime(tmp_path / PLACE, (1, 1))
+    elif change == "gone":
+        (tmp_path / PLACE).unlink()
+    before = sorted((tmp_path / "site").rglob("*"))
+    later = _moved_on(tmp_path, *(["site"] if change == "a source" else []))
+    assert later.made() == frozenset()
+    assert [PLACE in each.message for each in later.problems()] == ([] if change == "gone" else [True])
+    assert later.remove(PLACE) is None
+    assert sorted((tmp_path / "site").rglob("*")) == before
+    assert _moved_on(tmp_path).problems() == ()
+
+
+def test_lines_that_name_sources_and_files_outside_are_no_outputs(tmp_path: Path) -> None:
+    """They may come with a clone, and know what is in the files."""
+    names = ["docs/a.md", "kahnd.toml", ".git/HEAD", ".kahnd/lock", "README.md"]
+    (tmp_path / ".kahnd").mkdir()
+    with (tmp_path / ".kahnd/outputs").open("wb") as journal:
+        for name in names:
+            file = tmp_path / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(name)
+            journal.write(msgspec.json.encode([name, [of_bytes(name.encode()), len(name), 1, 1]]) + b"\n")
+    outputs = FileOutputs(tmp_path, "site", ["docs"])
+    outputs.open({})
+    assert outputs.made() == outputs.removable() == frozenset()
+    assert all(outputs.remove(OutputPath(each)) is None for each in names)
+    assert [(tmp_path / each).read_text() for each in names] == names
+    (problem,) = outputs.problems()
+    assert (problem.file, "README.md" in problem.message) == (".kahnd/outputs", True)
+
+
+def test_an_output_that_was_altered_is_kept_when_nothing_makes_it_any_more(
+    outputs: FileOutputs, tmp_path: Path
+) -> None:
+    outputs.publish(STAGE, PLACE, NEW)
+    (tmp_path / PLACE).write_text("a user's")
+    problem = outputs.remove(PLACE)
+    assert problem
+    assert "not as kahnd made it" in problem.message
+    assert (tmp_path / PLACE).read_text() == "a user's"
+    assert outputs.remove(PLACE) is None
+    assert FileOutputs(tmp_path, "site").made() == frozenset()
+
+
+def test_an_output_that_was_touched_or_copied_is_removed_all_the_same(outputs: FileOutputs, tmp_path: Path) -> None:
+    outputs.publish(STAGE, PLACE, NEW)
+    os.utime(tmp_path / PLACE, (1, 1))
+    assert outputs.remove(PLACE) is None
+    assert not (tmp_path / "site/x").exists()
+
+
+def test_a_line_alone_does_not_make_a_file_kahnds_to_overwrite(outputs: FileOutputs, tmp_path: Path) -> None:
+    outputs.publish(STAGE, PLACE, NEW)
+    (tmp_path / PLACE).write_text("a user's")
+    again = FileOutputs(tmp_path, "site")
+    again.open({})
+    (tmp_path / STAGE).write_text("newer")
+    assert again.publish(STAGE, PLACE, of_bytes(b"newer"))
+    assert (tmp_path / PLACE).read_text() == "a user's"
+    known = FileOutputs(tmp_path, "site")
+    known.open({PLACE: NEW})
+    assert known.publish(STAGE, PLACE, of_bytes(b"newer")) is None
+    assert (tmp_path / PLACE).read_text() == "newer"
+
+
+def test_another_output_folder_that_is_a_link_by_now_is_left_alone(outputs: FileOutputs, tmp_path: Path) -> None:
+    outputs.publish(STAGE, PLACE, NEW)
+    (tmp_path / "site").rename(tmp_path / "docs")
     (tmp_path / "site").symlink_to("docs")
-    assert _having_made(tmp_path, PLACE).remove(PLACE)
+    (tmp_path / "docs/x/y/a.html").write_text("a user's")
+    _moved_on(tmp_path).remove(PLACE)
     assert (tmp_path / "docs/x/y/a.html").read_text() == "a user's"
 
 
@@ -231,11 +309,11 @@ def test_bytes_are_read_only_where_the_stat_is_another(
 
 
 def test_an_output_whose_line_a_power_cut_took_is_known_by_its_bytes(outputs: FileOutputs, tmp_path: Path) -> None:
-    outputs.open([])
+    outputs.open({})
     outputs.publish(STAGE, PLACE, NEW)
     (tmp_path / ".kahnd/outputs").write_bytes(b"")
     again = FileOutputs(tmp_path, "site")
-    again.open([PLACE])
+    again.open({PLACE: NEW})
     assert again.made() == frozenset()
     assert again.spoilt({PLACE: of_bytes(b"others")}) == ALTERED
     assert again.made() == frozenset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import socket
 import stat
@@ -59,7 +60,8 @@ async def test_a_folder_for_the_socket_that_can_not_be_made_is_told(
 
 async def test_a_stale_socket_is_taken_over(tmp_path: Path) -> None:
     socket_path(tmp_path).parent.mkdir(mode=0o700)
-    socket_path(tmp_path).touch()
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(socket_path(tmp_path)))
     async with served(tmp_path, PatientDesk()) as client, client.get("/v1/status") as response:
         assert (await response.json())["state"] == "idle"
 
@@ -446,6 +448,24 @@ async def test_what_stands_in_the_sockets_place_and_is_none_is_told_with_what_to
             pass
     assert "the control socket can't be made: Is a directory" in str(raised.value)
     assert "remove the folder" in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "pipe"])
+async def test_what_kahnd_did_not_make_is_not_removed_for_the_socket(tmp_path: Path, kind: str) -> None:
+    path = socket_path(tmp_path)
+    path.parent.mkdir(mode=0o700)
+    (tmp_path / "precious").write_text("precious")
+    if kind == "file":
+        path.write_text("precious")
+    elif kind == "link":
+        path.symlink_to(tmp_path / "precious")
+    else:
+        os.mkfifo(path)
+    before = path.lstat()
+    with pytest.raises(UsageError, match="this is no socket"):
+        async with serving(tmp_path, PatientDesk(), Broadcast()):
+            pass
+    assert path.lstat() == before
 
 
 async def test_without_files_for_connections_it_rests_and_accepts_them_later(tmp_path: Path) -> None:

@@ -158,6 +158,8 @@ async def test_another_process_is_refused_while_this_one_has_it_open(tmp_path: P
 def test_fifty_processes_that_exit_right_after_closing_exit_cleanly(tmp_path: Path) -> None:
     """An engine whose threads still run would abort some of them."""
     roots = [tmp_path / f"{number:02}" for number in range(50)]
+    for root in roots:
+        root.mkdir()
     with ThreadPoolExecutor(4) as threads:
         exits = list(threads.map(lambda root: elsewhere(root, "a"), roots))
     assert [(each.returncode, each.stderr) for each in exits] == [(0, "")] * 50

@@ -313,9 +313,20 @@ async def test_a_flush_survives_the_loss_of_the_cookie_folder(root: Path, events
 
 
 async def test_cookies_of_an_earlier_life_are_removed(root: Path, events: Events) -> None:
-    write(root, {f"{COOKIES}/old": ""})
+    write(root, {f"{COOKIES}/7": "", f"{COOKIES}/notes": "not kahnd's"})
     async with watching(FileWatcher(root, ["docs"], events=events)):
-        assert list((root / COOKIES).iterdir()) == []
+        assert [each.name for each in (root / COOKIES).iterdir()] == ["notes"]
+
+
+async def test_cookies_are_neither_written_nor_removed_through_a_link(root: Path, events: Events) -> None:
+    write(root, {"docs/7": "a document"})
+    (root / COOKIES).parent.mkdir()
+    (root / COOKIES).symlink_to(root / "docs")
+    before = sorted((root / "docs").rglob("*"))
+    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+        seen.watcher.flush("9")
+        await seen.until(lambda batches: any("9" in batch.flushed for batch in batches))
+        assert sorted((root / "docs").rglob("*")) == before
 
 
 async def test_polling_asks_for_looks_at_everything(root: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -12,6 +14,9 @@ from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final
+
+from kahnd.core.problem import Problem
+from kahnd.errors import UsageError
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 POLL_S: Final = 0.2
@@ -66,7 +71,10 @@ class LogFile:
         for older in self._rotated():
             if count is not None and len(newest) >= count:
                 break
-            with older.open(encoding="utf-8", errors="replace") as file:
+            file = _opened(older)
+            if file is None:
+                continue
+            with file:
                 lines = deque(self._chosen(file), maxlen=None if count is None else count - len(newest))
             newest.extendleft(reversed(lines))
         return list(newest)
@@ -116,10 +124,18 @@ class LogFile:
 
 
 def _opened(path: Path) -> TextIOWrapper | None:
+    """None where there is no such file; a pipe, which would be waited for, is none."""
     try:
-        return path.open(encoding="utf-8", errors="replace")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise UsageError(Problem("this is not a file", str(path), remedy="move it away: kahnd makes its log anew"))
+    return os.fdopen(descriptor, encoding="utf-8", errors="replace")
 
 
 def _parsed(line: str) -> Entry:

@@ -15,7 +15,7 @@ import msgspec
 from kahnd.config.convert import to_struct
 from kahnd.config.environment import PASSWORD, USER, Overrides, overrides
 from kahnd.config.faults import Faults, nearest
-from kahnd.config.folders import check_output, check_sources
+from kahnd.config.folders import check_database, check_log, check_output, check_sources
 from kahnd.config.locate import KeyPath, locate
 from kahnd.config.places import CONFIG_FILE, inside
 from kahnd.config.rules import read_rules
@@ -149,12 +149,16 @@ def _table(document: Mapping[str, Any], name: str, faults: Faults) -> dict[str, 
 
 def _check_tables(given: Mapping[str, dict[str, Any]], faults: Faults) -> None:
     structs = {name: to_struct(given[name], kind, (name,), faults) for name, kind in TABLES.items()}
-    project, store = structs["project"], structs["store"]
+    project, store, log = structs["project"], structs["store"], structs["log"]
     if isinstance(project, ProjectTable):
         check_sources(project, faults)
         check_output(project, faults)
     if isinstance(store, StoreTable):
         _check_url(store.url, faults)
+    if isinstance(project, ProjectTable) and isinstance(store, StoreTable):
+        check_database(store, project, faults)
+    if isinstance(project, ProjectTable) and isinstance(log, LogTable):
+        check_log(log, project, faults)
 
 
 def _check_url(url: str, faults: Faults) -> None:

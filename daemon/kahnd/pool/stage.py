@@ -10,6 +10,8 @@ from kahnd.core.model import Job, Problem
 
 def empty(stage: Path) -> None:
     """Make a folder, or what an earlier run left in it go away. Raises OSError."""
+    if stage.is_symlink():  # a program put it there: what it leads to is none of kahnd's
+        stage.unlink()
     try:
         left = list(stage.iterdir())
     except FileNotFoundError:

@@ -4,14 +4,18 @@ A journal of JSON lines: an output with its hash and stat, written before it is 
 written after. So whatever way a session ends, what kahnd has put anywhere is in the account. What is not, is not its
 own: a line that is lost or can't be read makes an output one to be left alone. A journal that is removed while it is
 kept is written anew from what is known of it.
+
+A line is no proof. It may come with a clone, or from a damaged disk: whoever removes or overwrites an output by it must
+find the file as the line says that it was made.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import posixpath
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -19,8 +23,9 @@ from typing import Final
 import msgspec
 
 from kahnd.core.model import Digest, OutputPath
+from kahnd.own_files import STATE_FOLDER, open_file, replace_file
 
-ACCOUNT: Final = ".kahnd/outputs"
+ACCOUNT: Final = f"{STATE_FOLDER}/outputs"
 _SLACK: Final = 1_000
 """So many lines more than are needed are not worth writing the journal anew."""
 
@@ -34,10 +39,6 @@ class Made(msgspec.Struct, frozen=True, array_like=True):
     inode: int = -1
 
 
-UNSEEN: Final = Made()
-"""An output known to be kahnd's, and no more."""
-
-
 class _Line(msgspec.Struct, array_like=True):
     """`made` is None once the output is removed."""
 
@@ -49,18 +50,25 @@ _DECODER: Final = msgspec.json.Decoder(_Line)
 
 
 class Account:
-    """By output. `kept`: what is said to it is written down; otherwise it is only read. Safe to use from threads."""
+    """By output. `kept`: what is said to it is written down; otherwise it is only read. Safe to use from threads.
 
-    def __init__(self, path: Path, *, kept: bool = True) -> None:
-        self._path = path
+    Raises NotOwnError where the journal is no regular file of the user's, and OSError where it can't be read.
+    """
+
+    def __init__(self, root: Path, *, kept: bool = True) -> None:
+        self._root = root
+        self._path = root / ACCOUNT
         self._kept = kept
         self._lock = threading.Lock()
         self._made: dict[OutputPath, Made] = {}
-        self._is_new, self._torn, self._surplus = not path.exists(), False, 0
+        self._torn, self._surplus = False, 0
         self._due = False
         self._appended: int | None = None
-        if not self._is_new:
-            self._read(path.read_bytes())
+        self.lost: list[int] = []
+        content = self._content()
+        self._is_new = content is None
+        if content is not None:
+            self._read(content)
 
     def __contains__(self, output: OutputPath) -> bool:
         return output in self._made
@@ -72,13 +80,13 @@ class Account:
         """How an output was made; None if kahnd did not make it."""
         return self._made.get(output)
 
-    def open(self, recorded: Iterable[OutputPath]) -> None:
-        """Begin to write. `recorded` outputs are entered if there was no account yet.
+    def open(self, recorded: Mapping[OutputPath, Digest | None]) -> None:
+        """Begin to write. `recorded` outputs, with the hash of their bytes, are entered if there was no account yet.
 
         A journal that has to be written anew, and can't be for now, is so with the first line that can.
         """
         if self._is_new:
-            self._made.update(dict.fromkeys(recorded, UNSEEN))
+            self._made.update({output: Made(digest) for output, digest in recorded.items()})
         self._due = self._is_new or self._torn or self._surplus > len(self._made) + _SLACK
         with suppress(OSError):
             self._renew()
@@ -136,7 +144,7 @@ class Account:
             self._release()
         if not self._path.exists():
             self._compact()
-        self._appended = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        self._appended = open_file(self._root, ACCOUNT, os.O_WRONLY | os.O_APPEND)
         return self._appended, os.fstat(self._appended).st_size
 
     def _release(self) -> None:
@@ -144,19 +152,28 @@ class Account:
         if appended is not None:
             os.close(appended)
 
+    def _content(self) -> bytes | None:
+        """None where there is no journal."""
+        try:
+            descriptor = open_file(self._root, ACCOUNT, os.O_RDONLY)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(descriptor, "rb") as journal:
+            return journal.read()
+
     def _read(self, content: bytes) -> None:
+        """Take each line as true that can be read; the numbers of the others are `lost`, but for a torn last one."""
         *lines, rest = content.split(b"\n")
         self._torn = bool(rest)
-        for line in lines:
-            try:
-                entry = _DECODER.decode(line)
-            except msgspec.DecodeError:
-                self._torn = True
-                continue
-            if entry.made:
+        for number, line in enumerate(lines, 1):
+            entry = _decoded(line)
+            if entry is None:
+                self.lost.append(number)
+            elif entry.made:
                 self._made[entry.output] = entry.made
             else:
                 self._made.pop(entry.output, None)
+        self._torn |= bool(self.lost)
         self._surplus = len(lines) - len(self._made)
 
     def _renew(self) -> None:
@@ -167,13 +184,27 @@ class Account:
     def _compact(self) -> None:
         """Write the journal anew, whole or not at all."""
         self._release()
-        self._path.parent.mkdir(mode=0o700, exist_ok=True)
-        fresh = self._path.with_name(f"{self._path.name}.new")
-        with fresh.open("wb") as journal:
+        replace_file(self._root, ACCOUNT, self._write)
+
+    def _write(self, descriptor: int) -> None:
+        with os.fdopen(descriptor, "wb", closefd=False) as journal:
             journal.writelines(_encoded(output, made) for output, made in self._made.items())
-            journal.flush()
-            os.fsync(journal.fileno())
-        fresh.replace(self._path)
+
+
+def _decoded(line: bytes) -> _Line | None:
+    """None for a line that is damaged, or names no path as kahnd writes them."""
+    try:
+        entry = _DECODER.decode(line)
+        entry.output.encode()
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+    return entry if _is_path(entry.output) else None
+
+
+def _is_path(output: str) -> bool:
+    """Whether it is a path in the project, in its shortest form."""
+    outside = output in {"", ".", ".."} or output.startswith(("/", "../")) or "\0" in output
+    return not outside and posixpath.normpath(output) == output
 
 
 def _encoded(output: OutputPath, made: Made | None) -> bytes:

@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from kahnd.core.model import Digest, OutputPath, Problem
+from kahnd.core.rules import is_below
+from kahnd.core.runs import STAGES
+from kahnd.own_files import STATE_FOLDER, NotOwnError, folder, leads_straight
 from kahnd.ports import PRESSING, Spoilt
 from kahnd.render.account import ACCOUNT, Account, Made
-from kahnd.render.files import digest_of, is_regular, leads_straight, remedy_for
+from kahnd.render.files import digest_of, is_regular, remedy_for
+from kahnd.render.rendering import CONFIG_FILE
 
 _REMEDIES: Final = {
     errno.EROFS: "mount the file system writable, or set another `output`",
@@ -26,25 +30,59 @@ _REMEDIES: Final = {
     errno.EISDIR: "move away the folder that stands where the output goes",
 }
 _TEMPORARY: Final = ".kahnd-tmp"
+_STAYING: Final = frozenset({"", ".", ".."})
+_NAMED: Final = 5
+"""So many files are named where many are told of."""
 
 
 class FileOutputs:
-    """`folder` is the project's output folder; nothing outside of it is written, links or not.
+    """`output` is the project's output folder. Nothing outside of it is written, and nothing through a link.
 
-    What was made in another, when the project had that one, is removed from there, unless a link leads to it.
-    What kahnd has not made is left alone wherever it is. `kept`: whether an account of what it makes is written.
+    A file there is overwritten or removed only if kahnd made it and it is as kahnd made it. An output that database
+    and account both know of is overwritten whatever became of it.
+
+    What was made in another output folder, when the project had that one, is removed from there if its stat, too, is
+    as it was made. What lies in `sources` is a document, and stays. `kept`: whether an account of what kahnd makes is
+    written.
+
+    Raises NotOwnError where the account can't be kahnd's, and OSError where it can't be read.
     """
 
-    def __init__(self, root: Path, folder: str, *, kept: bool = True) -> None:
+    def __init__(self, root: Path, output: str, sources: Iterable[str] = (), *, kept: bool = True) -> None:
         self._root = root
         self._prefix = f"{root}/"
-        self._folder = root / folder
-        self._inner = f"{self._folder}/"
-        self._account = Account(root / ACCOUNT, kept=kept)
+        self._output = output
+        self._inner = f"{output}/"
+        self._folder = root / output
+        self._sources = tuple(sources)
+        self._account = Account(root, kept=kept)
+        self._known: set[OutputPath] = set()
+        self._foreign = frozenset(each for each in self._account if self._is_out_of_reach(each))
 
-    def open(self, recorded: Iterable[OutputPath]) -> None:
-        """Before anything is written: `recorded` outputs count as made by kahnd where there is no account yet."""
+    def open(self, recorded: Mapping[OutputPath, Digest | None]) -> None:
+        """Before anything is written: what the account names and kahnd did not make is forgotten.
+
+        `recorded` outputs, with the hash of their bytes, count as made by kahnd where there is no account yet.
+        """
         self._account.open(recorded)
+        self._known.update(each for each, digest in recorded.items() if self._agrees(each, digest))
+        for each in self._foreign:
+            with suppress(OSError):  # then it is known to be foreign for as long as this session lasts
+                self._account.enter(each, None)
+
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the account as it was found, each with its remedy."""
+        lost, there = self._account.lost, sorted(each for each in self._foreign if os.path.lexists(self._root / each))
+        found = []
+        if lost:
+            lines = f"{len(lost)} lines" if len(lost) > 1 else "this line"
+            message = f"{lines} of kahnd's account of outputs can't be read, and counts as lost"
+            remedy = "outputs that were named there and that nothing makes any more are yours to remove"
+            found.append(Problem(message, ACCOUNT, lost[0], remedy))
+        if there:
+            message = f"the account of outputs names files that kahnd did not make: {_some(there)}"
+            found.append(Problem(message, ACCOUNT, 0, "they are left alone, and not named there any more"))
+        return tuple(found)
 
     def close(self) -> None:
         """After the last is written. An account that was removed is made again, for the session to come."""
@@ -52,8 +90,12 @@ class FileOutputs:
             self._account.close()
 
     def made(self) -> frozenset[OutputPath]:
-        """All that kahnd has made and not removed."""
-        return frozenset(self._account)
+        """All that kahnd has made and not removed, by its account."""
+        return frozenset(self._account) - self._foreign
+
+    def removable(self) -> frozenset[OutputPath]:
+        """All that is there as kahnd made it."""
+        return frozenset(each for each in self.made() if self._stat(each) and not self._kept_for(each))
 
     def publish(self, stage: str, output: OutputPath, digest: Digest) -> Problem | None:
         """Move a finished output into place, whole; a Problem if that can't be done, or would destroy another's file.
@@ -66,19 +108,33 @@ class FileOutputs:
         return self._attempt(output, lambda: self._place(self._prefix + stage, output, digest), fits=fits)
 
     def remove(self, output: OutputPath) -> Problem | None:
-        """Remove an output and the folders it leaves empty, if kahnd made it; a folder in its place is not its own."""
-        if output not in self._account:
+        """Remove an output and the folders it leaves empty, if kahnd made it and it is as it was made.
+
+        Otherwise it is kept, and forgotten; the Problem says why. A folder in its place is not its own.
+        """
+        if output not in self._account or output in self._foreign:
             return None
-        fits = self._is_inside(output) or self._is_unlinked(self._root / output)
-        return self._attempt(output, lambda: self._remove(output), fits=fits)
+        fits = leads_straight(self._root, posixpath.dirname(output))
+        kept = self._kept_for(output) if fits else ""
+        problem = self._attempt(output, lambda: self._remove(output, keep=bool(kept)), fits=fits)
+        return Problem(kept, output, 0, "it is kept; remove it if you do not want it") if kept else problem
 
     def discard(self, stage: str) -> None:
         """Remove a stage and all in it, if there. What can't be removed is in nobody's way."""
+        if not leads_straight(self._root, posixpath.dirname(stage)):
+            return
         path = self._root / stage
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+    def discard_stages(self) -> None:
+        """Remove what earlier runs left. Raises NotOwnError where a link or a file stands in the stages' place."""
+        with suppress(FileNotFoundError), folder(self._root, STAGES) as stages:
+            left = [each for each in os.listdir(stages) if each.isdecimal()]  # noqa: PTH208 - of a descriptor
+            for each in left:
+                self.discard(f"{STAGES}/{each}")
 
     def spoilt(self, expected: Mapping[OutputPath, Digest | None]) -> Spoilt:
         """Which are not there, or not with bytes of that hash; hashed only where the stat is not as it was made.
@@ -102,14 +158,65 @@ class FileOutputs:
             return False
         with suppress(OSError):  # then it is hashed once more next time
             self._account.confirm(output, made, _made(status, digest))
+        self._known.add(output)
         return True
 
+    def _agrees(self, output: OutputPath, digest: Digest | None) -> bool:
+        """Whether the account says of an output what the database does."""
+        made = self._account.get(output)
+        return made is not None and digest is not None and made.hash == digest
+
     def _is_foreign(self, output: OutputPath, digest: Digest) -> bool:
-        if output in self._account or not os.path.lexists(self._prefix + output):
+        """Whether something is there that kahnd did not make. A folder is for the system to refuse."""
+        if output in self._known:
             return False
-        path = self._root / output
-        is_folder = path.is_dir() and not path.is_symlink()
-        return not is_folder and self._hash(output) != digest
+        try:
+            status = os.lstat(self._prefix + output)
+        except OSError:
+            return False
+        if stat.S_ISDIR(status.st_mode):
+            return False
+        if not stat.S_ISREG(status.st_mode):
+            return True
+        made = self._account.get(output)
+        if made and made == _made(status, made.hash):
+            return False
+        there = self._hash(output)
+        return there is None or there not in {digest, made.hash if made else None}
+
+    def _is_out_of_reach(self, output: OutputPath) -> bool:
+        """Whether a line of the account names what can't be an output, or not one that kahnd may remove.
+
+        In a former output folder a hash alone proves nothing: whoever wrote the line may know what is in the file.
+        """
+        if output.startswith(self._inner):
+            return False
+        if output == CONFIG_FILE or is_below(output, STATE_FOLDER) or self._is_source(output):
+            return True
+        status, made = self._stat(output), self._account.get(output)
+        return status is None or made is None or made != _made(status, made.hash)
+
+    def _is_source(self, path: str) -> bool:
+        """Whether it is in a source folder, or one is in it."""
+        return any(is_below(path, each) or is_below(each, path) for each in self._sources)
+
+    def _kept_for(self, output: OutputPath) -> str:
+        """Why what stands in an output's place is not to be removed; "" where it is, or nothing is there."""
+        status, made = self._stat_of_any(output), self._account.get(output)
+        if status is None or made is None or stat.S_ISDIR(status.st_mode):
+            return ""
+        if not stat.S_ISREG(status.st_mode):
+            return "something that kahnd did not make is in the output's place"
+        if made == _made(status, made.hash):
+            return ""
+        as_made = output.startswith(self._inner) and made.hash is not None and self._hash(output) == made.hash
+        return "" if as_made else "the output is not as kahnd made it"
+
+    def _stat_of_any(self, output: OutputPath) -> os.stat_result | None:
+        try:
+            return os.lstat(self._prefix + output)
+        except OSError:
+            return None
 
     def _stat(self, output: OutputPath) -> os.stat_result | None:
         """Of a regular file."""
@@ -129,9 +236,12 @@ class FileOutputs:
     def _attempt(self, output: OutputPath, act: Callable[[], None], *, fits: bool) -> Problem | None:
         if not fits:
             remedy = "remove the link, or correct the rule's `output`"
-            return Problem("the output would lie outside of the output folder", output, 0, remedy)
+            message = "a link is on the way to the output, or it lies outside of the output folder"
+            return Problem(message, output, 0, remedy)
         try:
             act()
+        except NotOwnError as error:
+            return Problem(f"{error.filename}: {error.strerror}", output, 0, error.remedy)
         except OSError as error:
             remedy = _REMEDIES.get(error.errno or 0) or remedy_for(error, "check the output folder")
             message = f"the output can't be written or removed: {error.strerror}"
@@ -139,17 +249,10 @@ class FileOutputs:
         return None
 
     def _is_inside(self, output: OutputPath) -> bool:
-        """Whether it is in the output folder, also where links on the way there are followed."""
-        above, name = posixpath.split(self._prefix + output)
-        if name in {"", ".", ".."}:
+        """Whether it is in the output folder just as its path says: no link, no dots on the way."""
+        if not output.startswith(self._inner) or not _STAYING.isdisjoint(output.split("/")):
             return False
-        if above.startswith(self._inner) and leads_straight(str(self._folder), above.removeprefix(self._inner)):
-            return True
-        return Path(os.path.realpath(above)).is_relative_to(os.path.realpath(self._folder))
-
-    def _is_unlinked(self, path: Path) -> bool:
-        """Whether it is in the project just as its path says."""
-        return path.is_relative_to(self._root) and os.path.realpath(path.parent) == str(path.parent)
+        return leads_straight(self._root, posixpath.dirname(output))
 
     def _place(self, stage: str, output: OutputPath, digest: Digest) -> None:
         path = self._prefix + output
@@ -161,24 +264,27 @@ class FileOutputs:
                     raise
                 _copy_over(Path(stage), Path(path))
                 self._account.enter(output, _made(os.lstat(path), digest))
+        self._known.add(output)
 
-    def _remove(self, output: OutputPath) -> None:
+    def _remove(self, output: OutputPath, *, keep: bool) -> None:
         path = self._root / output
-        with suppress(FileNotFoundError, NotADirectoryError):
-            if not stat.S_ISDIR(os.lstat(path).st_mode):
-                path.unlink()
-        self._prune(path.parent)
+        if not keep:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                if not stat.S_ISDIR(os.lstat(path).st_mode):
+                    path.unlink()
+            self._prune(path.parent)
         self._account.enter(output, None)
+        self._known.discard(output)
 
-    def _prune(self, folder: Path) -> None:
-        while folder not in {self._folder, self._root} and folder.is_relative_to(self._root):
+    def _prune(self, above: Path) -> None:
+        while above not in {self._folder, self._root} and above.is_relative_to(self._root):
             try:
-                folder.rmdir()
+                above.rmdir()
             except FileNotFoundError:
                 pass
             except OSError:  # not empty, or not ours to remove
                 return
-            folder = folder.parent
+            above = above.parent
 
 
 def _move(stage: str, path: str) -> None:
@@ -190,16 +296,21 @@ def _move(stage: str, path: str) -> None:
         os.replace(stage, path)  # noqa: PTH105
 
 
-def _made(status: os.stat_result, digest: Digest) -> Made:
+def _some(paths: list[OutputPath]) -> str:
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return f"{', '.join(paths[:_NAMED])}{more}"
+
+
+def _made(status: os.stat_result, digest: Digest | None) -> Made:
     """A rename keeps all of these: an output is entered as what its stage is."""
     return Made(digest, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 def _copy_over(stage: Path, path: Path) -> None:
     """Across file systems a rename is not possible: copy beside the place first, so that nothing torn is seen."""
-    beside = path.with_name(path.name + _TEMPORARY)
+    beside = path.with_name(f"{path.name}.{os.urandom(4).hex()}{_TEMPORARY}")
     try:
-        with stage.open("rb") as source, beside.open("wb") as target:
+        with stage.open("rb") as source, beside.open("xb") as target:
             shutil.copyfileobj(source, target)
             target.flush()
             os.fsync(target.fileno())

@@ -23,15 +23,17 @@ from kahnd.config.loader import load
 from kahnd.config.values import Config
 from kahnd.core.model import Problem
 from kahnd.errors import AlreadyRunningError, KahndError, NoDaemonError
+from kahnd.own_files import STATE_FOLDER
 from kahnd.render import programs
 from kahnd.render.parameters import CommandParameters
+from kahnd.service import state_folder
 from kahnd.service.client import ControlClient
 from kahnd.service.events import Event
 from kahnd.service.groups import unwrapped
 from kahnd.service.limits import FEWEST, allow_files
-from kahnd.service.lock import STATE_FOLDER, project_lock
+from kahnd.service.lock import project_lock
 from kahnd.service.paths import LONGEST_ADDRESS, socket_path
-from kahnd.service.session import Project, is_stored, read_project, schemas, stored, tree_of
+from kahnd.service.session import Project, is_stored, outputs_of, read_project, schemas, stored, tree_of
 from kahnd.store.connection import VERSION
 from kahnd.store.embedded import folder_of
 from kahnd.watch.mounts import comes_from_elsewhere, mounts
@@ -84,6 +86,7 @@ def _parts(root: Path) -> Iterator[Iterable[Check]]:
     yield _socket(root)
     yield _files()
     if config:
+        yield _state(config)
         yield _store(config)
         yield _programs(config)
         yield _inotify(Project(config, config.layout))
@@ -165,6 +168,22 @@ def _socket(root: Path) -> Iterator[Check]:
         yield Check("socket", State.OK, f"{path}{why}")
 
 
+def _state(config: Config) -> Iterator[Check]:
+    """Kahnd's own files: each must be regular and the user's, and the account of outputs readable."""
+    found = [
+        Check("state", State.ERROR, f"{each.filename}: {each.strerror}", each.remedy)
+        for each in state_folder.problems(config.root, config.log.file)
+    ]
+    if not found:
+        try:
+            told = outputs_of(config, kept=False).problems()
+        except KahndError as error:
+            found = [_problem("state", State.ERROR, each) for each in error.problems]
+        else:
+            found = [_problem("state", State.WARNING, each) for each in told]
+    yield from found or [Check("state", State.OK, f"{STATE_FOLDER} and what is in it can be used")]
+
+
 def _files() -> Iterator[Check]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < FEWEST:
@@ -213,7 +232,7 @@ def _size(config: Config) -> str:
     if not config.store.url.startswith(_EMBEDDED):
         return ""
     folder, _ = folder_of(config.store.url, config.root)
-    size = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+    size = sum(each.lstat().st_size for each in folder.rglob("*") if each.is_file())
     return f", {size / 1e6:.1f} MB"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
@@ -15,20 +14,20 @@ import anyio
 from kahnd.config.loader import load
 from kahnd.config.values import Config
 from kahnd.core.model import OutputPath, Problem
-from kahnd.core.runs import STAGES
+from kahnd.core.rules import is_below
 from kahnd.errors import AlreadyRunningError, UsageError
-from kahnd.render.outputs import FileOutputs
+from kahnd.own_files import STATE_FOLDER, leads_straight, remove_file
+from kahnd.service import state_folder
 from kahnd.service.groups import unwrapped
 from kahnd.service.limits import allow_files
-from kahnd.service.lock import STATE_FOLDER, project_lock
+from kahnd.service.lock import project_lock
 from kahnd.service.paths import socket_path
-from kahnd.service.session import schemas, stored
-from kahnd.store.embedded import folder_of
+from kahnd.service.session import begin_outputs, outputs_of, schemas, stored
+from kahnd.store.folders import is_own, path_of
+from kahnd.store.folders import remove as remove_database
 
 Json = dict[str, Any]
 _EMBEDDED: Final = "surrealkv://"
-_ENGINES: Final = "LOCK"
-"""A file that every folder of the embedded engine's has."""
 
 
 def clean(root: Path, *, state: bool, dry_run: bool) -> Json:
@@ -39,20 +38,20 @@ def clean(root: Path, *, state: bool, dry_run: bool) -> Json:
     """
     config = load(root, schemas(), os.environ)
     if dry_run:
-        return _answer(_there(root, config), (), _state_of(config) if state else (), dry_run=True)
+        return _answer(_there(config), (), _state_of(config) if state else (), dry_run=True)
     with _alone(root):
-        removed, stuck = _remove_outputs(root, config) if (root / STATE_FOLDER).is_dir() else ((), ())
-        if state and stuck:
-            raise UsageError(*stuck, Problem("the state was kept, since it tells whose these outputs are"))
+        removed, kept, is_stuck = _remove_outputs(root, config) if (root / STATE_FOLDER).is_dir() else ((), (), False)
+        if state and is_stuck:
+            raise UsageError(*kept, Problem("the state was kept, since it tells whose these outputs are"))
         gone = _remove_state(config) if state else ()
-    return _answer(removed, stuck, gone, dry_run=False)
+    return _answer(removed, kept, gone, dry_run=False)
 
 
 def _answer(
-    removed: tuple[OutputPath, ...], stuck: tuple[Problem, ...], state: tuple[str, ...], *, dry_run: bool
+    removed: tuple[OutputPath, ...], kept: tuple[Problem, ...], state: tuple[str, ...], *, dry_run: bool
 ) -> Json:
-    kept = [{"output": each.file, "error": str(each)} for each in stuck]
-    return {"removed": list(removed), "kept": kept, "state": list(state), "dry_run": dry_run}
+    told = [{"output": each.file, "error": str(each)} for each in kept]
+    return {"removed": list(removed), "kept": told, "state": list(state), "dry_run": dry_run}
 
 
 @contextmanager
@@ -69,35 +68,29 @@ def _alone(root: Path) -> Iterator[None]:
         raise AlreadyRunningError(replace(held.problems[0], remedy=remedy)) from None
 
 
-def _there(root: Path, config: Config) -> tuple[OutputPath, ...]:
-    """The outputs on the account that are there."""
-    outputs = FileOutputs(root, config.layout.output, kept=False)
-    return _existing(root, outputs.made())
+def _there(config: Config) -> tuple[OutputPath, ...]:
+    """The outputs that are there as kahnd made them."""
+    return tuple(sorted(outputs_of(config, kept=False).removable()))
 
 
-def _existing(root: Path, outputs: frozenset[OutputPath]) -> tuple[OutputPath, ...]:
-    return tuple(sorted(each for each in outputs if os.path.lexists(root / each)))
-
-
-def _remove_outputs(root: Path, config: Config) -> tuple[tuple[OutputPath, ...], tuple[Problem, ...]]:
-    """What went, and what could not be removed."""
-    with closing(FileOutputs(root, config.layout.output)) as outputs:
-        outputs.open(())
-        outputs.discard(STAGES)
+def _remove_outputs(root: Path, config: Config) -> tuple[tuple[OutputPath, ...], tuple[Problem, ...], bool]:
+    """What went, what did not and why, and whether the account still has any of that."""
+    with closing(outputs_of(config)) as outputs:
+        begin_outputs(outputs, {}, root)
         made = outputs.made()
-        there = _existing(root, made)
+        there = sorted(each for each in made if os.path.lexists(root / each))
         problems = {each: problem for each in sorted(made) if (problem := outputs.remove(each))}
-    folder = root / config.layout.output
-    if folder != root:
+        is_stuck = not outputs.made().isdisjoint(problems)
+    if leads_straight(root, config.layout.output):
         with suppress(OSError):  # it holds what kahnd has not made, or is not there
-            folder.rmdir()
-    return tuple(each for each in there if each not in problems), tuple(problems.values())
+            (root / config.layout.output).rmdir()
+    return tuple(each for each in there if each not in problems), tuple(problems.values()), is_stuck
 
 
 def _state_of(config: Config) -> tuple[str, ...]:
     """What `_remove_state` would remove."""
     folder = config.root / STATE_FOLDER
-    kept = [str(folder)] if folder.is_dir() else []
+    kept = [str(folder)] if folder.is_dir() and not folder.is_symlink() else []
     return (*kept, *_database(config))
 
 
@@ -105,28 +98,25 @@ def _database(config: Config) -> tuple[str, ...]:
     """Where the database is, unless that is in the state folder."""
     if not config.store.url.startswith(_EMBEDDED):
         return (config.store.url,)
-    folder, _ = folder_of(config.store.url, config.root)
-    mine = folder.is_relative_to(config.root / STATE_FOLDER)
-    return () if mine or not (folder / _ENGINES).is_file() else (str(folder),)
+    path, _ = path_of(config.store.url)
+    mine = is_below(path, STATE_FOLDER)
+    return () if mine or not is_own(config.root, path) else (str(config.root / path),)
 
 
 def _remove_state(config: Config) -> tuple[str, ...]:
-    """The state folder goes last: until then it says whose the outputs are."""
+    """What went. The state folder goes last: until then it says whose the outputs are."""
     gone = _state_of(config)
     for each in _database(config):
         if each == config.store.url:
             with unwrapped():
                 anyio.run(_clear, config)
         else:
-            shutil.rmtree(each)
-    folder = config.root / STATE_FOLDER
-    if folder.is_symlink():
-        raise UsageError(Problem("the state folder is a link", str(folder), remedy="remove it, and what it leads to"))
-    if folder.is_dir():
-        shutil.rmtree(folder)
-    with suppress(OSError):  # one that was left in the runtime folder, if any
-        socket_path(config.root).unlink()
-    return gone
+            remove_database(config.root, path_of(config.store.url)[0])
+    state_folder.remove(config.root, config.log.file)
+    address = socket_path(config.root)
+    if not address.is_relative_to(config.root):  # one that was left in the runtime folder, if any
+        remove_file(address.parent, address.name)
+    return tuple(each for each in gone if each == config.store.url or not os.path.lexists(each))
 
 
 async def _clear(config: Config) -> None:

@@ -46,6 +46,7 @@ class Event(StrEnum):
     NOTIFY_FAILED = "notify.failed"
     LOG_LEFT_OUT = "log.left_out"
     STATE_REMOVED = "state.removed"
+    STATE_DAMAGED = "state.damaged"
     STORE_LOST = "store.lost"
     STORE_RESTORED = "store.restored"
     STORE_REFUSED = "store.refused"
@@ -70,6 +71,7 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.NOTIFY_FAILED: logging.WARNING,
         Event.LOG_LEFT_OUT: logging.WARNING,
         Event.STATE_REMOVED: logging.WARNING,
+        Event.STATE_DAMAGED: logging.WARNING,
         Event.STORE_REBUILT: logging.WARNING,
         Event.DAEMON_HUNG: logging.ERROR,
         Event.DOCUMENT_FAILED: logging.ERROR,

@@ -18,12 +18,14 @@ from typing import Final
 
 from kahnd.core.model import Problem
 from kahnd.errors import AlreadyRunningError, PlaceError
+from kahnd.own_files import STATE_FOLDER, open_file
 from kahnd.service.paths import socket_path, unkept
 
-STATE_FOLDER: Final = ".kahnd"
+_LOCK: Final = f"{STATE_FOLDER}/lock"
 PATIENCE_S: Final = 5.0
 """How long a command that only looks (`status`, `plan`) is waited for, before its lock counts as held."""
 _PAUSE_S: Final = 0.02
+_LONGEST_PID: Final = 32
 _UNLOCKABLE: Final = frozenset({errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP})
 """What network file systems say to a lock on a folder: there the file alone must do."""
 
@@ -33,7 +35,7 @@ class ProjectLock:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._path = root / STATE_FOLDER / "lock"
+        self._path = root / _LOCK
         try:
             self._folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -45,7 +47,7 @@ class ProjectLock:
         """Whether the file that is held is not there any more: the state folder was removed, and all in it."""
         assert self._file is not None  # noqa: S101  it was taken
         try:
-            return not os.path.samestat(os.fstat(self._file), self._path.stat())
+            return not os.path.samestat(os.fstat(self._file), self._path.lstat())
         except (FileNotFoundError, NotADirectoryError):
             return True
         except OSError:  # out of reach is not gone
@@ -102,9 +104,7 @@ class ProjectLock:
 
     def _open_file(self, how: int) -> int:
         try:
-            if how:
-                self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            return os.open(self._path, os.O_RDWR | os.O_CLOEXEC | how, 0o600)
+            return open_file(self._root, _LOCK, os.O_RDWR | how, make=bool(how))
         except OSError as error:
             if isinstance(error, FileNotFoundError) and not how:
                 raise
@@ -118,9 +118,11 @@ class ProjectLock:
 
     def _holder(self) -> str:
         try:
-            return self._path.read_text().strip()
+            descriptor = open_file(self._root, _LOCK, os.O_RDONLY)
         except OSError:
             return ""
+        with os.fdopen(descriptor, errors="replace") as file:
+            return file.read(_LONGEST_PID).strip()
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
@@ -23,6 +24,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 from kahnd.config.values import LogConfig
 from kahnd.core.text import plain
+from kahnd.own_files import NotOwnError, open_file
 from kahnd.service import colours
 from kahnd.service.events import ASKED_FOR, Event, tell
 from kahnd.service.journal import is_journal, levelled
@@ -32,6 +34,8 @@ ROTATE_BYTES: Final = 5_000_000
 KEPT_FILES: Final = 3
 REDACTED: Final = "***"
 _FIRST: Final = ("timestamp", "level", "event")
+_BEGINNING: Final = re.compile(rb'\{"timestamp": ?"[0-9TZ:.-]+", ?"level": ?"[a-z]+", ?"event": ?"')
+_LONGEST_BEGINNING: Final = 100
 
 Entry = MutableMapping[str, Any]
 Sink = Callable[[Entry], None]
@@ -227,7 +231,7 @@ class _LogFile(RotatingFileHandler):
         if stream is None:
             return None
         with suppress(OSError):
-            if os.path.samestat(os.fstat(stream.fileno()), os.stat(self.baseFilename)):  # noqa: PTH116
+            if os.path.samestat(os.fstat(stream.fileno()), os.lstat(self.baseFilename)):
                 return stream
         with suppress(OSError):  # what it still held has nowhere to go
             stream.close()
@@ -236,7 +240,9 @@ class _LogFile(RotatingFileHandler):
     def handleError(self, _record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
         self._failed = True
         if not self._told:
-            self._complain(f"kahnd: can't write the log: {sys.exc_info()[1]}\n")
+            error = sys.exc_info()[1]
+            remedy = f" ({error.remedy})" if isinstance(error, NotOwnError) else ""
+            self._complain(f"kahnd: can't write the log: {error}{remedy}\n")
 
     def close(self) -> None:
         """Close it; what could not be written until now is lost, and told as any line is."""
@@ -246,11 +252,34 @@ class _LogFile(RotatingFileHandler):
             self.handleError(logging.makeLogRecord({}))
 
     def _open(self) -> TextIOWrapper:
-        path = Path(self.baseFilename)
-        self._root.stat()  # a project that was removed is not made again by a line about it
-        _make_private(path.parent)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Never through a link, and never a file that is no log: a project's file may name any in it."""
+        path = _inside(self._root, self.baseFilename)
+        descriptor = open_file(self._root, path, os.O_RDWR | os.O_APPEND | os.O_CREAT, make=True)
+        if not is_log(descriptor):
+            os.close(descriptor)
+            remedy = "set log.file to another, or move it away"
+            raise NotOwnError(self.baseFilename, "kahnd did not write this file", remedy)
         return os.fdopen(descriptor, "a", encoding=self.encoding)
+
+    def doRollover(self) -> None:  # noqa: N802 (logging's name)
+        """Rename the file, and remove the oldest. While another's file has such a name, the log grows instead."""
+        older = [f"{self.baseFilename}.{number}" for number in range(1, self.backupCount + 1)]
+        if all(map(self._is_free_or_log, older)):
+            super().doRollover()
+        elif self.stream is not None:
+            self.stream.close()
+
+    def _is_free_or_log(self, path: str) -> bool:
+        try:
+            descriptor = open_file(self._root, _inside(self._root, path), os.O_RDONLY)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False
+        try:
+            return is_log(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _to_stderr(text: str) -> None:
@@ -258,8 +287,15 @@ def _to_stderr(text: str) -> None:
         print(text, end="", file=sys.stderr)  # noqa: T201
 
 
-def _make_private(folder: Path) -> None:
-    """Make the folder and those above it, for their owner alone where they were not there."""
-    if not folder.is_dir():
-        _make_private(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
+def is_log(descriptor: int) -> bool:
+    """Whether a file is a log that kahnd wrote, or empty: every line of one begins with its time."""
+    beginning = os.pread(descriptor, _LONGEST_BEGINNING, 0)
+    return not beginning or _BEGINNING.match(beginning) is not None
+
+
+def _inside(root: Path, path: str) -> str:
+    """The path below `root`. Raises NotOwnError where it leads out."""
+    inner = os.path.relpath(path, os.path.abspath(root))  # noqa: PTH100 - as the log's own path was made
+    if inner in {".", ".."} or inner.startswith("../"):
+        raise NotOwnError(path, "the log would be outside of the project", "set log.file to a path in the project")
+    return inner

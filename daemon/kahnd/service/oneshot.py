@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from kahnd.service.groups import unwrapped
 from kahnd.service.limits import allow_files
 from kahnd.service.lock import project_lock
 from kahnd.service.logs import configure
-from kahnd.service.session import Project, Say, is_stored, open_session, read_project, stored, tree_of
+from kahnd.service.session import Project, Say, is_stored, open_session, outputs_of, read_project, stored, tree_of
 from kahnd.store.memory import MemoryStore
 
 Json = dict[str, Any]
@@ -71,6 +72,8 @@ def _performed(root: Path, question: _Question, progress: Callable[[Progress], N
 
         def say(event: str, **fields: Any) -> None:
             tell(logging.log, Event(event), **fields)
+            if event == Event.STATE_DAMAGED:
+                _warn(str(fields["error"]), str(fields["remedy"]))
 
         def on_progress(done: int, total: int, document: str) -> None:
             progress(Progress(done, total, document))
@@ -202,7 +205,7 @@ async def _rehearsed(project: Project, targets: tuple[str, ...], *, retry: bool 
     world = World(
         MemoryStore.of(snapshot),
         tree_of(project),
-        _Untouched(project.root, project.layout.output, kept=False),
+        outputs_of(project.config, _Untouched, kept=False),
         _NoPool(),
         SystemClock(),
         _silent,
@@ -256,6 +259,13 @@ def _noting(project: Project) -> Say:
             logging.close()
 
     return say
+
+
+def _warn(message: str, remedy: str) -> None:
+    """On standard error: nobody reads a command's log. Without what steers a terminal, which paths may hold."""
+    text = "".join(each if each.isprintable() else "�" for each in f"kahnd: warning: {message} ({remedy})")
+    with suppress(OSError, ValueError):
+        print(text, file=sys.stderr)  # noqa: T201
 
 
 def _silent(_event: str, **_fields: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 
 from kahnd.core.problem import Problem
 from kahnd.errors import KahndError, PlaceError, UsageError
+from kahnd.own_files import NotOwnError
 
 LONGEST_ADDRESS: Final = 107
 """Bytes that fit a Unix socket's address on Linux (`sun_path`, less its closing zero)."""
@@ -30,6 +31,8 @@ _LASTING: Final = frozenset(
 
 def unkept(message: str, path: Path, remedy: str, error: OSError) -> KahndError:
     """What to raise where a file of kahnd's own can't be kept: whoever restarts daemons tells by it whether to try."""
+    if isinstance(error, NotOwnError):
+        return UsageError(Problem(f"{message}: {error.strerror}", str(error.filename), remedy=error.remedy))
     kind = UsageError if error.errno in _LASTING else PlaceError
     return kind(Problem(f"{message}: {error.strerror or error}", str(path), remedy=remedy))
 

@@ -20,21 +20,23 @@ from kahnd.config.loader import load
 from kahnd.config.schema import RendererSchema
 from kahnd.config.values import Config
 from kahnd.core.machine import Machine
-from kahnd.core.model import BuildId, BuildRecord, Problem
+from kahnd.core.model import BuildId, BuildRecord, Digest, OutputPath, Problem
 from kahnd.core.rules import Layout
-from kahnd.core.runs import STAGES
 from kahnd.engine import Engine, MeteredScanner, Patience, Pulse, Stages, Waits, World
+from kahnd.errors import KahndError
+from kahnd.own_files import STATE_FOLDER
 from kahnd.pool.local import Bounds, Program, WorkerPool
 from kahnd.ports import Meter, Store
 from kahnd.render import registry
+from kahnd.render.account import ACCOUNT
 from kahnd.render.outputs import FileOutputs
 from kahnd.render.scan import DocumentScanner
 from kahnd.service.clock import SystemClock
 from kahnd.service.events import Event
 from kahnd.service.greeting import Allowance, Greeting
-from kahnd.service.lock import STATE_FOLDER
 from kahnd.service.memory import lasting
 from kahnd.service.notify import VARIABLES
+from kahnd.service.paths import unkept
 from kahnd.store.connection import Place
 from kahnd.store.surreal import open_store
 from kahnd.watch.tree import SourceTree
@@ -121,9 +123,11 @@ async def open_session(
     ):
         with lasting():
             machine, last_build = await _known(store, layout, bounds.workers, ids)
-        with closing(FileOutputs(config.root, layout.output)) as outputs:
-            outputs.discard(STAGES)
-            outputs.open(node.facts.output for node in machine.graph if node.facts.output)
+        with closing(outputs_of(config)) as outputs:
+            recorded = {each.facts.output: each.facts.output_hash for each in machine.graph if each.facts.output}
+            begin_outputs(outputs, recorded, config.root)
+            for problem in outputs.problems():
+                say(Event.STATE_DAMAGED, error=str(replace(problem, remedy="")), remedy=problem.remedy)
             pulse = desk.pulse if desk else Pulse()
             tree = tree_of(project, say, stages, pulse)
             world = World(store, tree, outputs, pool, SystemClock(), say, stages, pulse=pulse)
@@ -131,6 +135,27 @@ async def open_session(
                 world = replace(world, on_config=desk.on_config, config_settled=desk.config_settled)
             engine = Engine(machine, world, last_build=last_build, patience=desk.patience if desk else None)
             yield Session(project, engine, _watcher(project, say, stages), pool)
+
+
+def outputs_of(config: Config, kind: type[FileOutputs] = FileOutputs, *, kept: bool = True) -> FileOutputs:
+    """The output folder, and the account of what kahnd made. Raises UsageError or PlaceError where that is damaged."""
+    try:
+        return kind(config.root, config.layout.output, config.layout.sources, kept=kept)
+    except OSError as error:
+        raise _unaccounted(config.root, error) from error
+
+
+def begin_outputs(outputs: FileOutputs, recorded: Mapping[OutputPath, Digest | None], root: Path) -> None:
+    """Before anything is written: no stages are left, and what is not kahnd's is forgotten. Raises as `outputs_of`."""
+    try:
+        outputs.discard_stages()
+        outputs.open(recorded)
+    except OSError as error:
+        raise _unaccounted(root, error) from error
+
+
+def _unaccounted(root: Path, error: OSError) -> KahndError:
+    return unkept("what kahnd made can't be told", root / ACCOUNT, "check the file and its permissions", error)
 
 
 async def _known(

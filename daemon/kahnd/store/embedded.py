@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import glob
 import os
 import re
-import shutil
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -31,8 +29,10 @@ from anyio.to_thread import run_sync
 from kahnd.core.model import Problem
 from kahnd.errors import StoreCorruptError, StoreError, StoreLostError, StoreRefusedError
 from kahnd.heap import give_back
+from kahnd.own_files import NotOwnError
 from kahnd.ports import PRESSING
 from kahnd.store.connection import Connection, Limits, Place, Refused, Run, apply_schema, ask, is_deeper
+from kahnd.store.folders import foreign_in, is_own, path_of, prepare, remove
 from kahnd.store.native import NativeClient
 
 T = TypeVar("T")
@@ -60,6 +60,9 @@ _NO_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
 
 _LOCKED: Final = "already locked by another process"
 
+_MOMENT: Final = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
+"""As in the names of folders that were moved aside."""
+
 _DAMAGE: Final = re.compile(r"sstable error|checksum|corrupt|magic number|decompress|failed to load", re.IGNORECASE)
 
 
@@ -68,6 +71,8 @@ class EmbeddedConnection:
 
     def __init__(self, place: Place, root: Path, report: Callable[[Problem], None], limits: Limits) -> None:
         self._place = place
+        self._root = root
+        self._path, _ = path_of(place.url)
         self._folder, self._options = folder_of(place.url, root)
         self._url = f"surrealkv://{self._folder}{self._options}"
         self._report = report
@@ -80,7 +85,8 @@ class EmbeddedConnection:
     async def open(self) -> None:
         """Open the folder, made where it is not there; one that can't be read is moved aside, and `report` told.
 
-        Raises StoreError where another process has it open, StoreLostError where the machine does not let it be used.
+        Raises StoreError where another process has it open, or it is not kahnd's, and StoreLostError where the machine
+        does not let it be used.
         """
         self._tidy()
         try:
@@ -123,8 +129,9 @@ class EmbeddedConnection:
     async def replace(self, fill: Callable[[Connection], Awaitable[None]]) -> None:
         """Fill a new folder, and rename it into place; a crash at any moment leaves one that is whole."""
         place = replace(self._place, url=f"surrealkv://{self._beside(NEW)}{self._options}")
-        other = EmbeddedConnection(place, Path(), self._report, self._limits)
+        other = EmbeddedConnection(place, self._root, self._report, self._limits)
         async with self._lock:
+            self._make_room()
             await other.open()
             try:
                 await fill(other)
@@ -132,23 +139,32 @@ class EmbeddedConnection:
                 await other.close()
             await self._shut()
             try:
-                self._folder.rename(self._beside(OLD))
-                self._beside(NEW).rename(self._folder)
+                self._folder.rename(self._root / self._beside(OLD))
+                (self._root / self._beside(NEW)).rename(self._folder)
             except OSError as error:
                 raise self._refused("the database can't be written anew", error, "check its folder") from error
             self._tidy()
             await self._open()
             await run_sync(give_back)
 
-    def _beside(self, name: str) -> Path:
-        return self._folder.with_name(f"{self._folder.name}.{name}")
+    def _beside(self, name: str) -> str:
+        return f"{self._path}.{name}"
 
     def _tidy(self) -> None:
-        """What a replacement that was cut short has left."""
-        if not self._folder.exists() and self._beside(OLD).exists():
-            self._beside(OLD).rename(self._folder)
+        """Remove what a replacement that was cut short has left; what is not kahnd's stays."""
+        if not os.path.lexists(self._folder) and is_own(self._root, self._beside(OLD)):
+            (self._root / self._beside(OLD)).rename(self._folder)
         for name in (NEW, OLD):
-            shutil.rmtree(self._beside(name), ignore_errors=True)
+            if is_own(self._root, self._beside(name)):
+                remove(self._root, self._beside(name))
+
+    def _make_room(self) -> None:
+        """Raise StoreLostError where something that is not kahnd's stands where the new folder is to be filled."""
+        self._tidy()
+        taken = [each for each in map(self._beside, (NEW, OLD)) if os.path.lexists(self._root / each)]
+        if taken or foreign_in(self._root, self._path):
+            message = "the database can't be written anew: kahnd did not make all that is in"
+            raise self._lost(f"{message} {taken[0] if taken else self._path}", "move it away")
 
     async def close(self) -> None:
         """Close the engine, and wait until it is safe to exit."""
@@ -213,6 +229,9 @@ class EmbeddedConnection:
         await self._open()
 
     def _move_aside(self) -> Path:
+        if self._folder.exists() and (others := foreign_in(self._root, self._path)):
+            message = f"the database is unusable, and holds files that kahnd did not make: {', '.join(others)}"
+            raise self._error(message, "move them away")
         aside = self._folder.with_name(f"{self._folder.name}.unusable-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
         try:
             self._folder.rename(aside)
@@ -224,9 +243,13 @@ class EmbeddedConnection:
 
     def _keep_newest(self) -> None:
         """Of what was moved aside: their names tell when."""
-        found = sorted(self._folder.parent.glob(f"{glob.escape(self._folder.name)}.unusable-*"))
+        start = f"{self._folder.name}.unusable-"
+        beside = (each.name for each in self._folder.parent.iterdir())
+        found = sorted(each for each in beside if each.startswith(start) and _MOMENT.fullmatch(each[len(start) :]))
         for each in found[:-KEPT]:
-            shutil.rmtree(each, ignore_errors=True)
+            path = f"{self._path.removesuffix(self._folder.name)}{each}"
+            if is_own(self._root, path):
+                remove(self._root, path)
 
     async def _open(self) -> NativeClient:
         self._make_folder()
@@ -257,9 +280,11 @@ class EmbeddedConnection:
 
     def _make_folder(self) -> None:
         try:
-            self._folder.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError):
-                self._folder.mkdir(mode=0o700)
+            prepare(self._root, self._path)
+        except NotOwnError as error:
+            place = str(self._root / str(error.filename))
+            message = f"the database's folder can't be made or used: {error.strerror}"
+            raise StoreError(Problem(message, place, remedy=error.remedy)) from error
         except OSError as error:
             raise self._refused("the database's folder can't be made", error, "check store.url") from error
 
@@ -306,12 +331,12 @@ class EmbeddedConnection:
 
 def folder_of(url: str, root: Path) -> tuple[Path, str]:
     """The folder that a surrealkv:// url means, and the options behind it."""
-    path, mark, options = url.removeprefix("surrealkv://").partition("?")
+    path, options = path_of(url)
     folder = root / path
     if "?" in str(folder):
         message = "the embedded database can't be in a folder with a question mark in its name"
         raise StoreError(Problem(message, file=str(folder), remedy="set store.url to another folder"))
-    return folder, mark + options or OPTIONS
+    return folder, options or OPTIONS
 
 
 def _size(folder: Path) -> int:

@@ -22,6 +22,7 @@ import anyio
 import anyio.to_thread
 
 from kahnd.core.rules import is_below
+from kahnd.own_files import folder, leads_straight, open_file, remove_file
 from kahnd.ports import Batch, Meter, Stage
 from kahnd.watch.anchors import Anchors, file_signature, folder_signature
 from kahnd.watch.coverage import Coverage, Events, Folders, Polling
@@ -122,8 +123,7 @@ class FileWatcher:
         """Write a cookie through the watched tree: a later batch's `flushed` holds the token."""
         self._pending[token] = time.monotonic()
         try:
-            self._cookie(token).parent.mkdir(parents=True, exist_ok=True)
-            self._cookie(token).touch()
+            os.close(open_file(Path(self._root), f"{COOKIES}/{token}", os.O_WRONLY | os.O_CREAT, make=True))
         except OSError as error:
             self._say("watch.cookie", error=str(error))
             self._gathering.take_everything(time.monotonic())  # takes the cookie's place
@@ -310,20 +310,19 @@ class FileWatcher:
     def _flushed(self, tokens: frozenset[str]) -> frozenset[str]:
         for token in tokens:
             self._arrived.pop(token, None)
-            with suppress(OSError):  # cleared at the next start
-                self._cookie(token).unlink(missing_ok=True)
+            remove_file(Path(self._root), f"{COOKIES}/{token}")  # or it is cleared at the next start
         return frozenset(token for token in tokens if self._pending.pop(token, None) is not None)
 
     def _prepare(self) -> None:
-        if self._outputs:
+        root = Path(self._root)
+        if self._outputs and leads_straight(root, self._outputs):
             with suppress(OSError):  # whoever puts the first output there will tell
                 Path(self._full(self._outputs)).mkdir(parents=True, exist_ok=True)
-        folder = Path(self._root, COOKIES)
-        with suppress(OSError):  # then flushing does without
-            folder.mkdir(parents=True, exist_ok=True)
-            for cookie in folder.iterdir():
-                if cookie.name not in self._pending:  # what an earlier life left
-                    cookie.unlink()
+        with suppress(OSError), folder(root, COOKIES, make=True) as cookies:  # or flushing does without
+            left = [each for each in os.listdir(cookies) if each.isdecimal() and each not in self._pending]  # noqa: PTH208
+            for each in left:  # by an earlier life
+                if stat.S_ISREG(os.stat(each, dir_fd=cookies, follow_symlinks=False).st_mode):
+                    os.unlink(each, dir_fd=cookies)
 
     # Paths
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import click
 
@@ -35,7 +36,8 @@ def command(place: Place, folder: Path, *, in_json: bool) -> None:
     for name, origin in starter.items():
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(origin.read_bytes())
+        with path.open("xb") as file:  # which follows no link
+            file.write(origin.read_bytes())
     if in_json:
         show_json({"root": str(target.resolve()), "files": list(starter)})
     else:
@@ -53,9 +55,11 @@ def _walk(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversa
 
 def _check_free(target: Path, names: dict[str, Traversable]) -> None:
     """Nothing of the user's is ever written over. Raises UsageError."""
-    if (target / CONFIG_FILE).exists():
+    if os.path.lexists(target / CONFIG_FILE):
         raise UsageError(Problem(f"{target} is a project already: it has a {CONFIG_FILE}", remedy="see `kahnd status`"))
-    taken = [name for name in names if (target / name).exists()]
+    above = {str(folder) for name in names for folder in PurePosixPath(name).parents if folder.name}
+    links = [name for name in sorted(above) if (target / name).is_symlink()]
+    taken = links + [name for name in names if os.path.lexists(target / name)]
     if taken:
         message = f"{target} already has {', '.join(taken)}"
         raise UsageError(Problem(message, remedy="choose an empty folder: kahnd init DIR"))

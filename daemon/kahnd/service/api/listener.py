@@ -7,11 +7,13 @@ import os
 import socket
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from kahnd.core.model import Problem
 from kahnd.errors import UsageError
+from kahnd.own_files import NotOwnError
 from kahnd.service.paths import unkept
 
 REST_S: Final = 0.5
@@ -61,13 +63,29 @@ def bound(path: Path) -> socket.socket:
 def _bind(listener: socket.socket, path: Path) -> None:
     mask = os.umask(0o177)
     try:
-        path.unlink(missing_ok=True)
+        _clear(path)
         listener.bind(str(path))
     except OSError:
         listener.close()
         raise
     finally:
         os.umask(mask)
+
+
+def remove_socket(path: Path) -> None:
+    """Remove the socket, if one stands there, when its server is done."""
+    with suppress(OSError):
+        if stat.S_ISSOCK(path.lstat().st_mode):
+            path.unlink()
+
+
+def _clear(path: Path) -> None:
+    """Remove a socket that was left there; anything else is not kahnd's."""
+    with suppress(FileNotFoundError):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISSOCK(mode) or stat.S_ISDIR(mode)):  # a folder is for the system to refuse
+            raise NotOwnError(str(path), "this is no socket", "move it away: kahnd makes it anew")
+        path.unlink()
 
 
 def _make_private(folder: Path) -> None:

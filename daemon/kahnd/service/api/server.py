@@ -20,7 +20,7 @@ from kahnd.service.api import answers, openapi, routes, shapes
 from kahnd.service.api.answers import RefusedError
 from kahnd.service.api.bounds import USUAL, Bounds
 from kahnd.service.api.gate import Gate, Speaker
-from kahnd.service.api.listener import bound
+from kahnd.service.api.listener import bound, remove_socket
 from kahnd.service.api.routes import A, Q, Route, fields_of
 from kahnd.service.api.streams import Trouble, Writing, events, lines, whole
 from kahnd.service.broadcast import Broadcast
@@ -93,8 +93,7 @@ async def serving(root: Path, desk: Desk, broadcast: Broadcast, bounds: Bounds =
         accepting.close()
         with anyio.CancelScope(shield=True):
             await runner.cleanup()
-        with suppress(OSError):  # what stands there now is not this server's
-            path.unlink()
+        remove_socket(path)
 
 
 class _Api:
