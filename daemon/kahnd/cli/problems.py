@@ -46,7 +46,7 @@ def of_entry(root: Path, entry: Json, severity: str) -> str:
         line, column = _told_by_program(entry) or (1, 1)
     remedy = f" ({entry['remedy']})" if entry.get("remedy") else ""
     message = f"{entry.get('message') or entry.get('error') or severity}{remedy}"
-    return f"{root / file}:{line}:{column}: {severity}: {tame(' '.join(message.split()))}"
+    return f"{tame(str(root / file))}:{line}:{column}: {severity}: {tame(' '.join(message.split()))}"
 
 
 def of_problem(root: Path, problem: Problem) -> str:

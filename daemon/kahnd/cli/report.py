@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from kahnd.cli.terminal import columns, paint, tame
+from kahnd.cli.terminal import columns, paint, tame, tame_lines
 
 Json = dict[str, Any]
 
@@ -53,7 +53,8 @@ def failure(entry: Json) -> str:
     """
     document, error = str(entry["document"]), str(entry["error"] or "failed")
     named = error if error.startswith(f"{document}:") else f"{document}: {error}"
-    first, *rest = [tame(each) for text in (named, str(entry.get("output", ""))) for each in text.splitlines()]
+    words = tame_lines(named, document, entry.get("because"), entry.get("file"))
+    first, *rest = [*words, *tame_lines(str(entry.get("output", "")))]
     return "\n".join([first, *(f"          {line}" for line in rest)])
 
 
@@ -88,7 +89,7 @@ def history(entries: Sequence[Json]) -> list[str]:
         (each["started_at"], _outcome(each), duration(each["duration_ms"]), tame(each["document"]), tame(each["cause"]))
         for each in entries
     )
-    errors = ([f"    {tame(line)}" for line in (each["error"] or "").splitlines()] for each in entries)
+    errors = ([f"    {line}" for line in tame_lines(each["error"] or "", each["document"])] for each in entries)
     told = [line for one, below in zip(lines, errors, strict=True) for line in (one, *below)]
     return told or ["nothing was rendered yet"]
 
@@ -125,7 +126,7 @@ def doctor(answer: Json) -> list[str]:
     lines = columns(
         (paint(each["state"], colours[each["state"]]), each["name"], tame(each["message"])) for each in answer["checks"]
     )
-    remedies = ([f"    {each['remedy']}"] if each["remedy"] else [] for each in answer["checks"])
+    remedies = ([f"    {tame(each['remedy'])}"] if each["remedy"] else [] for each in answer["checks"])
     told = [line for one, below in zip(lines, remedies, strict=True) for line in (one, *below)]
     bad = sum(each["state"] != "ok" for each in answer["checks"])
     return [*told, f"{counted(bad, 'thing')} to see to" if bad else "all is well"]
