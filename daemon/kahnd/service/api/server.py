@@ -145,7 +145,7 @@ class _Api:
             return await self._handler(request)(request)
         except RefusedError as error:
             return answers.refusal(error)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return answers.refusal(RefusedError(HTTPStatus.BAD_REQUEST, f"the request: {error}"))
         except KahndError as error:
             return answers.failure(error)
@@ -199,11 +199,16 @@ class _Api:
         return msgspec.json.decode(await self._body(request) or b"{}", type=route.request)
 
     async def _body(self, request: web.BaseRequest) -> bytes:
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "the request's body is encoded", "send it as plain JSON")
         try:
             with anyio.fail_after(self._bounds.body_s):
                 return await request.read()
         except TimeoutError:
             raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, "the request's body did not come") from None
+        except web.RequestPayloadError as error:
+            said = " ".join(str(error).split())
+            raise RefusedError(HTTPStatus.BAD_REQUEST, f"the request's body is broken: {said}") from None
         except web.HTTPRequestEntityTooLarge:
             most = self._bounds.body_bytes
             message = f"the request's body has more than {most:,} bytes"
