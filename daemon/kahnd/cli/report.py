@@ -10,19 +10,29 @@ from kahnd.cli.terminal import columns, paint, tame, tame_lines
 Json = dict[str, Any]
 
 _FAILED: Final = 1
+_BROKEN_CONFIG: Final = 2
 _CYCLE: Final = 3
+LAST_GOOD: Final = "kahnd.toml is broken: the last good one is in force until it is mended"
 _STATUSES: Final = (("done", "green"), ("dirty", "yellow"), ("failed", "red"), ("blocked", "red"), ("missing", "red"))
 _SECOND_MS: Final = 1000
 
 
 def exit_code(report: Json) -> int:
-    """What a build that came to this ends with."""
+    """What a build that came to this ends with; with a broken kahnd.toml nothing is what the user asks for."""
+    if report.get("config_error"):
+        return _BROKEN_CONFIG
     return _CYCLE if report["cycles"] else _FAILED if report["failed"] or report["blocked"] else 0
 
 
 def build(report: Json, nothing: str = "everything is up to date") -> list[str]:
     """A line for everything that is not well, and a summary; `nothing` is that of a build that did nothing."""
-    return [*_troubles(report), _summary(report, nothing)]
+    return [*_troubles(report), *config(report), _summary(report, nothing)]
+
+
+def config(answer: Json) -> list[str]:
+    """A line for each mistake in kahnd.toml, and what is done while it is there."""
+    lines = [f"{paint('config', 'red')}    {tame(each)}" for each in (answer.get("config_error") or "").splitlines()]
+    return [*lines, f"          {LAST_GOOD}"] if lines else []
 
 
 def _troubles(report: Json) -> Iterator[str]:
@@ -135,7 +145,7 @@ def doctor(answer: Json) -> list[str]:
 def status(answer: Json) -> list[str]:
     """What runs, how the documents stand, what the last build did, what failed."""
     failures = [f"{paint('failed', 'red')}  {failure(each)}" for each in answer.get("failures", ())]
-    return [*columns(_rows(answer)), *failures]
+    return [*columns(_rows(answer)), *config(answer), *failures]
 
 
 def _rows(answer: Json) -> Iterator[tuple[str, str]]:
