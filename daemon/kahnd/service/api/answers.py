@@ -16,6 +16,8 @@ from kahnd.service.api.shapes import encoded
 
 HEADERS: Final = {"Kahnd-Version": __version__, "Cache-Control": "no-store"}
 """In every answer."""
+PROJECT: Final = "Kahnd-Project"
+"""The header that tells whose daemon answers: see `paths.identity`."""
 _JSON: Final = {**HEADERS, "Content-Type": "application/json"}
 
 
