@@ -10,14 +10,15 @@ from typing import Any, Final
 import msgspec
 
 from kahnd.config.convert import mismatch
+from kahnd.config.credentials import PASSWORD, PASSWORD_FOR, USER, unclear_servers
 from kahnd.config.faults import nearest
 from kahnd.config.locate import KeyPath
 from kahnd.config.tables import TABLES
 from kahnd.core.model import Problem
 
 PREFIX: Final = "KAHND_"
-USER: Final = "KAHND_STORE__USER"
-PASSWORD: Final = "KAHND_STORE__PASSWORD"  # noqa: S105 (a variable's name)
+_OWN: Final = (USER, PASSWORD, PASSWORD_FOR)
+"""Those that stand for no key of the file."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,8 @@ def overrides(environ: Mapping[str, str]) -> Overrides:
     """Read the variables that begin with `KAHND_` and have the double underscore."""
     known = dict(_known())
     given = {name: text for name, text in environ.items() if name.startswith(PREFIX) and "__" in name}
-    found = Overrides(
-        problems=tuple(_unknown(name, known) for name in sorted(given.keys() - known.keys() - {USER, PASSWORD}))
-    )
+    unknown = (_unknown(name, known) for name in sorted(given.keys() - known.keys() - set(_OWN)))
+    found = Overrides(problems=(*unknown, *map(_unclear, unclear_servers(environ))))
     for name in given.keys() & known.keys():
         path, kind = known[name]
         found.values[path] = _value(given[name], kind)
@@ -52,7 +52,12 @@ def _known() -> list[tuple[str, tuple[tuple[str, str], Any]]]:
 
 
 def _unknown(name: str, known: Mapping[str, object]) -> Problem:
-    return Problem(f"{name}: there is no such key", remedy=nearest(name, [*known, USER, PASSWORD]))
+    return Problem(f"{name}: there is no such key", remedy=nearest(name, [*known, *_OWN]))
+
+
+def _unclear(server: str) -> Problem:
+    remedy = "write servers as wss://HOST:PORT, with spaces between them"
+    return Problem(f"{PASSWORD_FOR}: {server!r} names no server", remedy=remedy)
 
 
 def _value(text: str, kind: Any) -> Any:
