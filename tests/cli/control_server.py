@@ -26,7 +26,7 @@ class Daemon:
     holds: threading.Event | None = None
     breaks_off: bool = False
     version: str = __version__
-    project: str | None = None
+    project: str = ""
     last_ids: list[str | None] = field(default_factory=list)
 
     def answers(self, *messages: Any, status: int = 200) -> None:
@@ -59,8 +59,7 @@ def serving(root: Path) -> Iterator[Daemon]:
             daemon.last_ids.append(self.headers["Last-Event-ID"])
             self.send_response(daemon.status)
             self.send_header("Kahnd-Version", daemon.version)
-            for value in filter(None, [daemon.project]):
-                self.send_header("Kahnd-Project", value)
+            self.send_header("Kahnd-Project", daemon.project)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             for line in daemon.lines:

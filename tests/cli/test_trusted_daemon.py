@@ -87,7 +87,7 @@ def test_another_project_s_daemon_is_not_believed(tmp_path: Path) -> None:
 def test_who_does_not_say_whose_daemon_it_is_is_not_believed(tmp_path: Path) -> None:
     with serving(tmp_path) as daemon:
         daemon.answers({"report": {}})
-        daemon.project = None
+        daemon.project = ""
         for version in (daemon.version, "0.0.1"):
             daemon.version = version
             with pytest.raises(NoDaemonError, match="no daemon of this project"):

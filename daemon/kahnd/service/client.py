@@ -142,7 +142,7 @@ class ControlClient:
     def _check_project(self, response: http.client.HTTPResponse) -> None:
         """An error may be told by who knows no project, such as a daemon with too many connections."""
         told = response.headers.get(_PROJECT)
-        if told is None and response.status != http.client.OK:
+        if not told and response.status != http.client.OK:
             return
         if told != identity(self._root):
             message = "what answers on the control socket is no daemon of this project, or one of an older version"
