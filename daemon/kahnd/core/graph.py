@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from kahnd.core import digest
+from kahnd.core import digest, twins
 from kahnd.core.facets import ABSENT, AS_PAGE, UNRENDERED, of_facets
 from kahnd.core.model import (
     CONTENT_KINDS,
@@ -87,6 +87,7 @@ class Graph:
         self._wrong: set[DocumentId] = set()
         self._needed: Counter[DocumentId] = Counter()
         self._claims: dict[OutputPath, tuple[DocumentId, ...]] = {}
+        self._alike: dict[str, list[DocumentId]] | None = None
         for facts in snapshot.documents:
             self.put(facts)
         for document, dependencies in snapshot.dependencies.items():
@@ -128,6 +129,16 @@ class Graph:
         """The documents whose rule puts their rendering there."""
         return frozenset(self._claims.get(output, ())) if output else frozenset()
 
+    def twin_of(self, document: str) -> DocumentId | None:
+        """A document that is there, and whose name looks the same; searched by an index that the first call makes."""
+        if self._alike is None:
+            self._alike = {}
+            for each in self._nodes:
+                self._alike.setdefault(twins.key(each), []).append(each)
+        alike = (self.get(each) for each in self._alike.get(twins.key(document), ()))
+        found = twins.twin(document, (node.facts.id for node in alike if node and node.exists))
+        return None if found is None else DocumentId(found)
+
     def outputs(self) -> frozenset[OutputPath]:
         """Where a document is to be rendered to, or a last good rendering lies."""
         return frozenset(self._claims.keys() | {node.facts.output for node in self if node.facts.output})
@@ -151,6 +162,8 @@ class Graph:
         node = self._nodes.get(facts.id)
         if node is None:
             node = self._nodes[facts.id] = Node(facts)
+            if self._alike is not None:
+                self._alike.setdefault(twins.key(facts.id), []).append(facts.id)
         else:
             self._count(node.facts, -1)
         node.facts = facts
