@@ -13,7 +13,7 @@ from socketserver import ThreadingMixIn, UnixStreamServer
 from typing import Any
 
 from kahnd import __version__
-from kahnd.service.paths import socket_path
+from kahnd.service.paths import identity, socket_path
 
 
 @dataclass
@@ -26,6 +26,7 @@ class Daemon:
     holds: threading.Event | None = None
     breaks_off: bool = False
     version: str = __version__
+    project: str = ""
     last_ids: list[str | None] = field(default_factory=list)
 
     def answers(self, *messages: Any, status: int = 200) -> None:
@@ -42,7 +43,7 @@ class _Server(ThreadingMixIn, UnixStreamServer):
 @contextmanager
 def serving(root: Path) -> Iterator[Daemon]:
     """A daemon at the project's socket, for as long as the block lasts."""
-    daemon = Daemon()
+    daemon = Daemon(project=identity(root))
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -58,6 +59,7 @@ def serving(root: Path) -> Iterator[Daemon]:
             daemon.last_ids.append(self.headers["Last-Event-ID"])
             self.send_response(daemon.status)
             self.send_header("Kahnd-Version", daemon.version)
+            self.send_header("Kahnd-Project", daemon.project)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             for line in daemon.lines:

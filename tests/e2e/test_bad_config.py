@@ -116,11 +116,42 @@ def test_a_broken_edit_is_reported_and_the_last_good_one_stays(daemon: Daemon) -
     project.write("kahnd.toml", broken)
     told = eventually(lambda: project.log("config.invalid", mark), "the broken edit is logged")
     assert f"kahnd.toml:{_line(broken, 'sdtout')}" in str(told)
-    with project.renders("docs/b.txt"):
+    with project.renders("docs/b.txt", code=2):
         project.write("docs/b.txt", "B")
     project.write("kahnd.toml", toml(TEXTS, SUMS))
     project.wait()
     assert set(project.outputs()) == {"a.txt", "b.txt", "a.cksum"}
+
+
+def test_every_answer_tells_of_a_broken_edit_until_it_is_mended(daemon: Daemon) -> None:
+    project = daemon.project
+    assert project.status()["config_error"] is None
+    good = project.read("kahnd.toml")
+    project.write("kahnd.toml", good + "\noops [\n")
+    line = f"kahnd.toml:{(good + 'x').count(chr(10)) + 2}"
+    for command in ("wait", "build", "retry"):
+        told = project.kahnd(command, "--json", code=2).json
+        assert told["config_error"].startswith(f"{line}: "), command
+        assert line in project.kahnd(command, code=2).stdout
+        assert f"{project.root}/{line}:1: error: " in project.kahnd(command, "--problems", code=2).stdout
+    for words in (("status",), ("plan",), ("why", "docs/a.txt"), ("graph", "--format", "json"), ("history",)):
+        told = project.kahnd(*words).told
+        assert line in told, words
+        assert "the last good one is in force" in told, words
+    for words in (("status",), ("plan",), ("why", "docs/a.txt"), ("graph",)):
+        assert project.kahnd(*words, "--json").json["config_error"].startswith(f"{line}: "), words
+    project.write("kahnd.toml", good)
+    assert "config_error" not in project.wait()
+    assert project.status()["config_error"] is None
+    assert "kahnd.toml" not in project.kahnd("status").told
+
+
+def test_what_was_asked_for_is_done_by_the_last_good_configuration(daemon: Daemon) -> None:
+    project = daemon.project
+    project.append("kahnd.toml", "\noops [\n")
+    project.write("docs/b.txt", "B")
+    assert project.build("docs/b.txt", code=2)["rendered"] in (["docs/b.txt"], [])
+    assert project.output("b.txt") == "B"
 
 
 def test_a_store_that_cannot_be_reached_is_reported_and_the_daemon_lives(daemon: Daemon) -> None:

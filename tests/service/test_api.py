@@ -282,6 +282,37 @@ async def test_a_body_that_is_too_large_is_refused(tmp_path: Path) -> None:
         assert (await response.json())["error"]["message"] == "the request's body has more than 1,000 bytes"
 
 
+POST = b"POST /v1/build HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        POST + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde",
+        POST + b"Content-Encoding: deflate\r\nContent-Length: 5\r\n\r\nabcde",
+        POST + b"Content-Encoding: br\r\nContent-Length: 2\r\n\r\n{}",
+        POST + b"Content-Encoding: gzip, gzip\r\nContent-Length: 2\r\n\r\n{}",
+        CHUNKED + b"Content-Encoding: gzip\r\n\r\n5\r\nabcde\r\n0\r\n\r\n",
+        CHUNKED + b"\r\nzz\r\nabc\r\n",
+        CHUNKED + b"\r\n5\r\nabc\r\n0\r\n\r\n",
+        POST + b'Content-Length: 17\r\n\r\n{"targets":["\xff"]}',
+        POST + b'Content-Length: 21\r\n\r\n{"targets":["\\ud800"]}',
+        POST + b"Content-Length: 999999999999999999999999\r\n\r\n{}",
+        POST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+        POST + b"Content-Length: 100000\r\n\r\n" + b"[" * 100_000,
+    ],
+)
+async def test_a_broken_body_is_the_senders_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, text: bytes
+) -> None:
+    async with served(tmp_path, PatientDesk()):
+        answer = await said_to(tmp_path, text)
+    assert answer.split(b" ")[1] == b"400", answer
+    assert b'"exit_code":2' in answer
+    assert not caplog.records
+
+
 async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path) -> None:
     async with served(tmp_path, PatientDesk(), bounds=Bounds(body_s=0.1)):
         answer = await said_to(tmp_path, b"POST /v1/build HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
 
 import anyio
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
 
 from kahnd.errors import StoreCorruptError, StoreError, StoreLostError
 from kahnd.store import connection
@@ -142,3 +145,18 @@ async def test_two_workspaces_write_at_once(server: SurrealServer) -> None:
     assert await asyncio.gather(*map(write, stores)) == [11] * 4
     for store in stores:
         await store.close()
+
+
+async def test_a_server_that_leads_to_another_gets_no_password(server: SurrealServer) -> None:
+    """A websocket's opening may be answered by a redirection."""
+
+    def leads_on(connection: ServerConnection, _request: Request) -> Response:
+        response = connection.respond(HTTPStatus.FOUND, "")
+        response.headers["Location"] = server.url
+        return response
+
+    async with serve(lambda _: asyncio.sleep(0), "127.0.0.1", 0, process_request=leads_on) as leading:
+        port = next(iter(leading.sockets)).getsockname()[1]
+        with pytest.raises(StoreError, match="leads to another"):
+            await connect(f"ws://127.0.0.1:{port}/rpc")
+    assert "signin" not in server.methods

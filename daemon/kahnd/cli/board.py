@@ -106,7 +106,8 @@ def _faults(now: Glance) -> Iterator[Text]:
 def _wrong_lines(wrong: tuple[Wrong, ...]) -> Iterator[Text]:
     for each in wrong:
         status = _label("blocked", "yellow") if each.because else _label("failed", "red")
-        entry = {"document": each.document, "error": str(each.problem), "output": each.problem.detail}
+        told = {"document": each.document, "error": str(each.problem), "output": each.problem.detail}
+        entry = {**told, "because": each.because, "file": each.problem.file}
         first, *below = report.failure(entry).splitlines()
         yield _line(status, first)
         for line in below[:_DETAIL]:

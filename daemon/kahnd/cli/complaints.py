@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from kahnd.cli.terminal import paint, show_json, tame
+from kahnd.cli.terminal import paint, show_json, tame, tame_lines
 from kahnd.core.problem import Problem
 from kahnd.errors import KahndError
 
@@ -23,8 +23,9 @@ def tell(error: KahndError, *, in_json: bool) -> int:
 def words(problem: Problem) -> str:
     """`kahnd: error: FILE:LINE: MESSAGE`, with the remedy and a program's own words on lines of their own."""
     red = paint("error:", "red", sys.stderr)
-    below = [problem.remedy, *problem.detail.splitlines()]
-    return "\n  ".join([f"kahnd: {red} {tame(place(problem) + problem.message)}", *map(tame, filter(None, below))])
+    first, *more = tame_lines(problem.message) or [""]
+    below = [*more, tame(problem.remedy), *tame_lines(problem.detail)]
+    return "\n  ".join([f"kahnd: {red} {tame(place(problem))}{first}", *filter(None, below)])
 
 
 def place(problem: Problem) -> str:

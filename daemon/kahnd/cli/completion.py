@@ -47,8 +47,14 @@ def _entries(base: Path, typed: str, places: list[Path]) -> Iterator[str]:
         return
     for entry in entries:
         shown = entry.name.startswith(begun) and (begun or not entry.name.startswith("."))
-        if shown and entry.name != STATE_FOLDER and _matters(folder / entry.name, places):
-            yield f"{head}{slash}{entry.name}{'/' if entry.is_dir() else ''}"
+        fit = shown and entry.name.isprintable()  # shells are told names line by line
+        if fit and entry.name != STATE_FOLDER and _matters(folder / entry.name, places):
+            yield _as_path(f"{head}{slash}{entry.name}{'/' if entry.is_dir() else ''}")
+
+
+def _as_path(name: str) -> str:
+    """One that begins like an option, or like somebody's home folder, is to be neither."""
+    return f"./{name}" if name.startswith(("-", "~")) else name
 
 
 def _matters(path: Path, places: list[Path]) -> bool:

@@ -77,7 +77,7 @@ class Desktop:
         problem = ""
         try:
             with anyio.fail_after(PATIENCE_S):
-                self._last = await self._notify(f"{self._project}: {title}", html.escape(text, quote=False))
+                self._last = await self._notify(tame(f"{self._project}: {title}"), html.escape(text, quote=False))
         except TimeoutError:
             problem = f"the desktop did not answer in {PATIENCE_S:.0f} s"
         except Exception as error:  # noqa: BLE001 (whatever a bus or a desktop answers with: the daemon goes on)

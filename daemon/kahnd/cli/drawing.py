@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from kahnd.core.written import written_out
+
 Json = dict[str, Any]
 
 _COLOURS: Final[Mapping[str, str]] = {
@@ -35,8 +37,8 @@ def _dot_lines(graph: Json) -> Iterator[str]:
 
 def _dot_quoted(name: str) -> str:
     """A quoted string: Graphviz knows only the escaped quote, but reads backslashes in labels its own way."""
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    lines = (written_out(each).replace("\\", "\\\\").replace('"', '\\"') for each in name.split("\n"))
+    return '"' + "\\n".join(lines) + '"'
 
 
 def mermaid(graph: Json) -> str:
@@ -63,7 +65,7 @@ def _mermaid_lines(graph: Json, numbers: Mapping[str, str]) -> Iterator[str]:
 
 def _mermaid_escaped(text: str) -> str:
     """Mermaid's entities for all that could end a label or mean something in it."""
-    return "".join(each if each.isalnum() or each in " /._-*" else f"#{ord(each)};" for each in text)
+    return "".join(each if each.isalnum() or each in " /._-*" else f"#{ord(each)};" for each in written_out(text))
 
 
 FORMATS: Final[Mapping[str, Callable[[Json], str]]] = {"dot": dot, "mermaid": mermaid}

@@ -45,7 +45,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the log as it stands there, and what it says."""
+    """One line of the log as JSON, and what it says."""
 
     text: str
     entry: Entry
@@ -103,8 +103,7 @@ class LogFile:
                 yield line
 
     def _chosen(self, lines: Iterator[str] | TextIOWrapper) -> Iterator[Line]:
-        parsed = (Line(line.rstrip("\n"), _parsed(line)) for line in lines)
-        return (line for line in parsed if self._wanted.fits(line.entry))
+        return (line for line in map(_line, lines) if self._wanted.fits(line.entry))
 
     def _moved(self) -> bool:
         """Whether another file is in the log's place, or the same one was cut short."""
@@ -138,13 +137,16 @@ def _opened(path: Path) -> TextIOWrapper | None:
     return os.fdopen(descriptor, encoding="utf-8", errors="replace")
 
 
-def _parsed(line: str) -> Entry:
-    """What a line says; one that is no JSON, torn by a crash, says only that."""
+def _line(text: str) -> Line:
+    """A line of the file. One that is no JSON, because a crash tore it, becomes an event of its own words."""
     try:
-        entry = json.loads(line)
-    except ValueError:
+        entry = json.loads(text)
+    except (ValueError, RecursionError):
         entry = None
-    return entry if isinstance(entry, dict) else {"event": line.strip()}
+    if isinstance(entry, dict):
+        return Line(text.rstrip("\n"), entry)
+    torn = {"event": text.strip()}
+    return Line(json.dumps(torn), torn)
 
 
 def _rank(level: object) -> int:

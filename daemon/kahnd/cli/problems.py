@@ -16,6 +16,7 @@ import click
 
 from kahnd.cli.place import Place
 from kahnd.cli.terminal import tame
+from kahnd.config.places import CONFIG_FILE
 from kahnd.core.problem import Problem
 from kahnd.errors import KahndError
 
@@ -28,8 +29,10 @@ def of_answer(root: Path, answer: Json) -> list[str]:
     What only waits for a failed one is a warning: the fault is elsewhere. What waits for something missing names it.
     """
     failed: Sequence[Json] = answer.get("failures") or answer.get("failed") or ()
+    mistakes: Sequence[Json] = answer.get("config_problems", ())
     broken = {each["document"] for each in failed}
     return [
+        *(of_entry(root, {**each, "document": each.get("file", CONFIG_FILE)}, "error") for each in mistakes),
         *(of_entry(root, each, "error") for each in failed),
         *(
             of_entry(root, each, "warning" if each["because"] in broken else "error")
@@ -46,7 +49,7 @@ def of_entry(root: Path, entry: Json, severity: str) -> str:
         line, column = _told_by_program(entry) or (1, 1)
     remedy = f" ({entry['remedy']})" if entry.get("remedy") else ""
     message = f"{entry.get('message') or entry.get('error') or severity}{remedy}"
-    return f"{root / file}:{line}:{column}: {severity}: {tame(' '.join(message.split()))}"
+    return f"{tame(str(root / file))}:{line}:{column}: {severity}: {tame(' '.join(message.split()))}"
 
 
 def of_problem(root: Path, problem: Problem) -> str:

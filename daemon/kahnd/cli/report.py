@@ -5,24 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from kahnd.cli.terminal import columns, paint, tame
+from kahnd.cli.terminal import columns, paint, tame, tame_lines
 
 Json = dict[str, Any]
 
 _FAILED: Final = 1
+_BROKEN_CONFIG: Final = 2
 _CYCLE: Final = 3
+LAST_GOOD: Final = "kahnd.toml is broken: the last good one is in force until it is mended"
 _STATUSES: Final = (("done", "green"), ("dirty", "yellow"), ("failed", "red"), ("blocked", "red"), ("missing", "red"))
 _SECOND_MS: Final = 1000
 
 
 def exit_code(report: Json) -> int:
-    """What a build that came to this ends with."""
+    """What a build that came to this ends with; with a broken kahnd.toml nothing is what the user asks for."""
+    if report.get("config_error"):
+        return _BROKEN_CONFIG
     return _CYCLE if report["cycles"] else _FAILED if report["failed"] or report["blocked"] else 0
 
 
 def build(report: Json, nothing: str = "everything is up to date") -> list[str]:
     """A line for everything that is not well, and a summary; `nothing` is that of a build that did nothing."""
-    return [*_troubles(report), _summary(report, nothing)]
+    return [*_troubles(report), *config(report), _summary(report, nothing)]
+
+
+def config(answer: Json) -> list[str]:
+    """A line for each mistake in kahnd.toml, and what is done while it is there."""
+    lines = [f"{paint('config', 'red')}    {tame(each)}" for each in (answer.get("config_error") or "").splitlines()]
+    return [*lines, f"          {LAST_GOOD}"] if lines else []
 
 
 def _troubles(report: Json) -> Iterator[str]:
@@ -53,7 +63,8 @@ def failure(entry: Json) -> str:
     """
     document, error = str(entry["document"]), str(entry["error"] or "failed")
     named = error if error.startswith(f"{document}:") else f"{document}: {error}"
-    first, *rest = [tame(each) for text in (named, str(entry.get("output", ""))) for each in text.splitlines()]
+    words = tame_lines(named, document, entry.get("because"), entry.get("file"))
+    first, *rest = [*words, *tame_lines(str(entry.get("output", "")))]
     return "\n".join([first, *(f"          {line}" for line in rest)])
 
 
@@ -88,7 +99,7 @@ def history(entries: Sequence[Json]) -> list[str]:
         (each["started_at"], _outcome(each), duration(each["duration_ms"]), tame(each["document"]), tame(each["cause"]))
         for each in entries
     )
-    errors = ([f"    {tame(line)}" for line in (each["error"] or "").splitlines()] for each in entries)
+    errors = ([f"    {line}" for line in tame_lines(each["error"] or "", each["document"])] for each in entries)
     told = [line for one, below in zip(lines, errors, strict=True) for line in (one, *below)]
     return told or ["nothing was rendered yet"]
 
@@ -125,7 +136,7 @@ def doctor(answer: Json) -> list[str]:
     lines = columns(
         (paint(each["state"], colours[each["state"]]), each["name"], tame(each["message"])) for each in answer["checks"]
     )
-    remedies = ([f"    {each['remedy']}"] if each["remedy"] else [] for each in answer["checks"])
+    remedies = ([f"    {tame(each['remedy'])}"] if each["remedy"] else [] for each in answer["checks"])
     told = [line for one, below in zip(lines, remedies, strict=True) for line in (one, *below)]
     bad = sum(each["state"] != "ok" for each in answer["checks"])
     return [*told, f"{counted(bad, 'thing')} to see to" if bad else "all is well"]
@@ -134,7 +145,7 @@ def doctor(answer: Json) -> list[str]:
 def status(answer: Json) -> list[str]:
     """What runs, how the documents stand, what the last build did, what failed."""
     failures = [f"{paint('failed', 'red')}  {failure(each)}" for each in answer.get("failures", ())]
-    return [*columns(_rows(answer)), *failures]
+    return [*columns(_rows(answer)), *config(answer), *failures]
 
 
 def _rows(answer: Json) -> Iterator[tuple[str, str]]:

@@ -7,11 +7,17 @@ from typing import Any
 
 import click
 
-from kahnd.cli import problems
+from kahnd.cli import problems, report
 from kahnd.cli.place import Place
 from kahnd.cli.terminal import show_json
 
 Json = dict[str, Any]
+
+
+def warn_of_config(answer: Json) -> None:
+    """On standard error, that a daemon answers by an earlier kahnd.toml: standard output is the answer's alone."""
+    for line in report.config(answer):
+        click.echo(line, err=True)
 
 
 def show(place: Place, answer: Json, words: Callable[[Json], Sequence[str]], form: str | None) -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, TextIO
+from typing import Any, TextIO
 
 import click
 
+from kahnd.core.written import lines_of, written_out
 from kahnd.service import colours
-
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def paint(text: str, colour: str, stream: TextIO | None = None) -> str:
@@ -27,8 +25,18 @@ def has_colours(stream: TextIO) -> bool:
 
 
 def tame(text: str) -> str:
-    """The text with what would steer a terminal written out: names and programs' words may hold anything."""
-    return _CONTROLS.sub(lambda each: each[0].encode("unicode_escape").decode(), text)
+    """A name or a message as one line that steers no terminal: see `written_out`."""
+    return written_out(text)
+
+
+def tame_lines(text: str, *names: str | None) -> list[str]:
+    """A message or a program's own words, line by line; a line break in one of these names ends no line.
+
+    Lines after the first are to be indented: none of them can then be taken for kahnd's own.
+    """
+    for name in filter(None, names):
+        text = text.replace(name, tame(name))
+    return lines_of(text)
 
 
 def show_json(value: Any) -> None:

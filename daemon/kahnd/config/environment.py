@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from kahnd.config.convert import mismatch
+from kahnd.config.credentials import PASSWORD, PASSWORD_FOR, USER, unclear_servers
 from kahnd.config.faults import nearest
 from kahnd.config.locate import KeyPath
 from kahnd.config.tables import TABLES
@@ -17,8 +18,8 @@ from kahnd.core.model import Problem
 from kahnd.core.text import is_whole
 
 PREFIX: Final = "KAHND_"
-USER: Final = "KAHND_STORE__USER"
-PASSWORD: Final = "KAHND_STORE__PASSWORD"  # noqa: S105 (a variable's name)
+_OWN: Final = (USER, PASSWORD, PASSWORD_FOR)
+"""Those that stand for no key of the file."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ def overrides(environ: Mapping[str, str]) -> Overrides:
     """Read the variables that begin with `KAHND_` and have the double underscore."""
     known = dict(_known())
     given = {name: text for name, text in environ.items() if name.startswith(PREFIX) and "__" in name}
-    unknown = [_unknown(name, known) for name in sorted(given.keys() - known.keys() - {USER, PASSWORD})]
+    unknown = [_unknown(name, known) for name in sorted(given.keys() - known.keys() - set(_OWN))]
     unread = [Problem(f"{name}: its value is not UTF-8") for name, text in sorted(given.items()) if not is_whole(text)]
-    found = Overrides(problems=(*unknown, *unread))
+    found = Overrides(problems=(*unknown, *unread, *map(_unclear, unclear_servers(environ))))
     for name in sorted(given.keys() & known.keys()):
         path, kind = known[name]
         found.values[path] = _value(given[name], kind)
@@ -53,7 +54,12 @@ def _known() -> list[tuple[str, tuple[tuple[str, str], Any]]]:
 
 
 def _unknown(name: str, known: Mapping[str, object]) -> Problem:
-    return Problem(f"{name}: there is no such key", remedy=nearest(name, [*known, USER, PASSWORD]))
+    return Problem(f"{name}: there is no such key", remedy=nearest(name, [*known, *_OWN]))
+
+
+def _unclear(server: str) -> Problem:
+    remedy = "write servers as wss://HOST:PORT, with spaces between them"
+    return Problem(f"{PASSWORD_FOR}: {server!r} names no server", remedy=remedy)
 
 
 def _value(text: str, kind: Any) -> Any:

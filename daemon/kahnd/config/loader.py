@@ -13,7 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from kahnd.config.convert import to_struct
-from kahnd.config.environment import PASSWORD, USER, Overrides, overrides
+from kahnd.config.credentials import PASSWORD, USER, refusal
+from kahnd.config.environment import Overrides, overrides
 from kahnd.config.faults import Faults, nearest
 from kahnd.config.folders import check_database, check_log, check_output, check_sources
 from kahnd.config.locate import KeyPath, locate
@@ -48,6 +49,7 @@ def load(root: Path, renderers: Mapping[str, RendererSchema], environ: Mapping[s
     faults = Faults(_lines(text), settings.variables, list(settings.problems))
     given = _merged(document, settings, faults)
     _check_tables(given, faults)
+    _check_credentials(given["store"], settings, environ, faults)
     rules = read_rules(document.get("rules", []), renderers, faults)
     faults.raise_any()
     tables = msgspec.convert(given, Tables)
@@ -170,6 +172,17 @@ def _check_url(url: str, faults: Faults) -> None:
         faults.add(("store", "url"), "store.url must be surrealkv://PATH, ws://HOST or wss://HOST")
     elif "@" in rest.partition("/")[0] and scheme != _EMBEDDED:
         faults.add(("store", "url"), "store.url must not hold a user or password", f"set {USER} and {PASSWORD} instead")
+
+
+def _check_credentials(
+    store: Mapping[str, Any], settings: Overrides, environ: Mapping[str, str], faults: Faults
+) -> None:
+    """Whoever wrote kahnd.toml gets no password for it."""
+    url = store.get("url")
+    if isinstance(url, str) and url.startswith(("ws://", "wss://")):
+        refused = refusal(url, named=("store", "url") in settings.values, environ=environ)
+        if refused:
+            faults.add(("store", "url"), *refused)
 
 
 def _config(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from kahnd.core import digest
+from kahnd.core import digest, twins
 from kahnd.core.facets import ABSENT, AS_PAGE, UNRENDERED, of_facets
 from kahnd.core.model import (
     CONTENT_KINDS,
@@ -89,6 +89,7 @@ class Graph:
         self._claims: dict[str, tuple[DocumentId, ...]] = {}
         self._folders: Counter[str] = Counter()
         """Folders that outputs need: how many outputs and folders are claimed directly in each."""
+        self._alike: dict[str, list[DocumentId]] | None = None
         for facts in snapshot.documents:
             self.put(facts)
         for document, dependencies in snapshot.dependencies.items():
@@ -150,6 +151,16 @@ class Graph:
             )
         return frozenset(found) - {node.facts.id}
 
+    def twin_of(self, document: str) -> DocumentId | None:
+        """A document that is there, and whose name looks the same; searched by an index that the first call makes."""
+        if self._alike is None:
+            self._alike = {}
+            for each in self._nodes:
+                self._alike.setdefault(twins.key(each), []).append(each)
+        alike = (self.get(each) for each in self._alike.get(twins.key(document), ()))
+        found = twins.twin(document, (node.facts.id for node in alike if node and node.exists))
+        return None if found is None else DocumentId(found)
+
     def outputs(self) -> frozenset[OutputPath]:
         """Where a document is to be rendered to, or a last good rendering lies."""
         claimed = map(OutputPath, self._claims)
@@ -174,6 +185,8 @@ class Graph:
         node = self._nodes.get(facts.id)
         if node is None:
             node = self._nodes[facts.id] = Node(facts)
+            if self._alike is not None:
+                self._alike.setdefault(twins.key(facts.id), []).append(facts.id)
         else:
             self._count(node.facts, -1)
         node.facts = facts

@@ -391,7 +391,8 @@ class Machine:
             self._runs.end(job)
             told = event.outcome.problem if isinstance(event.outcome, Unmet) else None
             culprit = verdict.culprit_of(target) if target.exists else needs.target
-            yield from self._book.fail(node, told or verdict.missing(job.document, needs), culprit)
+            problem = told if told and target.exists else verdict.missing(self.graph, job.document, needs, told)
+            yield from self._book.fail(node, problem, culprit)
         else:
             yield from self._again(node, job, event, (needs.target,))
 

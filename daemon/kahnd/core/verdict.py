@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Container, Iterable
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
+from kahnd.core import twins
 from kahnd.core.graph import Graph, Node
 from kahnd.core.model import (
     Dependency,
@@ -211,7 +213,7 @@ def _culprit(graph: Graph, node: Node, *, sure_only: bool) -> Block | None:
                 culprit, Problem(f"needs {each.target}, which {_fate(target, culprit)}", node.facts.id, each.line)
             )
         if not target.exists and _has_to_exist(each, node) and not graph.makers(each.target):
-            return Block(each.target, missing(node.facts.id, each))
+            return Block(each.target, missing(graph, node.facts.id, each))
     return None
 
 
@@ -232,14 +234,17 @@ def _fate(target: Node, culprit: DocumentId) -> str:
     return "failed" if target.status is Status.FAILED else f"is blocked by {culprit}"
 
 
-def missing(document: DocumentId, dependency: Dependency) -> Problem:
-    """The words for a dependency that does not exist."""
-    return Problem(
+def missing(graph: Graph, document: DocumentId, dependency: Dependency, told: Problem | None = None) -> Problem:
+    """The words for a dependency that does not exist: those a rendering `told`, and its twin."""
+    words = told or Problem(
         f"needs {dependency.target}, which does not exist",
         document,
         dependency.line,
         "create it, or correct the reference",
     )
+    found = graph.twin_of(dependency.target)
+    remedy = twins.remedy(dependency.target, found, words.remedy)
+    return words if remedy == words.remedy else dataclasses.replace(words, remedy=remedy)
 
 
 def on_cycle(path: tuple[DocumentId, ...], document: DocumentId) -> Problem:

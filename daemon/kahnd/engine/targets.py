@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from difflib import get_close_matches
 
+from kahnd.core import twins
 from kahnd.core.graph import Graph
 from kahnd.core.model import DocumentId, HistoryEntry, OutputPath, Problem, Status
 from kahnd.core.rules import is_collection
@@ -54,6 +55,9 @@ async def past_renders(graph: Graph, ask: PastRenders, target: str | None, limit
 
 
 def _unknown(graph: Graph, target: str) -> Problem:
+    twin = graph.twin_of(target)
+    if twin:
+        return Problem(f"{target} is neither a document nor an output", remedy=twins.remedy(target, twin))
     names = [node.facts.id for node in graph if node.exists and not is_collection(node.facts.id)]
     near = get_close_matches(target, names, n=1)
     return Problem(f"{target} is neither a document nor an output", remedy=f"did you mean {near[0]}?" if near else "")

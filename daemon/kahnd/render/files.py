@@ -12,6 +12,7 @@ from typing import Final
 
 import xxhash
 
+from kahnd.core import twins
 from kahnd.core.model import Digest, Problem
 
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -34,6 +35,17 @@ _REMEDIES: Final = {
 def remedy_for(error: OSError, otherwise: str) -> str:
     """What to do where a file could not be read or written."""
     return _REMEDIES.get(error.errno or 0, otherwise)
+
+
+def twin_on_disk(root: Path, path: str) -> str | None:
+    """A file in the same folder whose name looks the same, where there is none of this name."""
+    folder, slash, name = path.rpartition("/")
+    try:
+        names = [each.name for each in os.scandir(root / folder)]
+    except OSError:
+        return None
+    found = None if name in names else twins.twin(name, names)
+    return f"{folder}{slash}{found}" if found else None
 
 
 class OutsideError(Exception):

@@ -11,13 +11,14 @@ from urllib.parse import quote
 
 from msgspec.structs import replace
 
+from kahnd.core import twins
 from kahnd.core.digest import of_bytes
 from kahnd.core.globs import glob_objection
 from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Job, Kind, OutputPath, Problem, Read, Rendered
 from kahnd.core.rules import Layout, Rule, collection_id, no_path, resolve
 from kahnd.core.text import shortened
 from kahnd.ports import PRESSING
-from kahnd.render.files import OutsideError, ProblemError, UnfitError, clear, read_inside, remedy_for
+from kahnd.render.files import OutsideError, ProblemError, UnfitError, clear, read_inside, remedy_for, twin_on_disk
 
 CONFIG_FILE: Final = "kahnd.toml"
 
@@ -116,6 +117,7 @@ class Rendering:
             self.note(Dependency(named, kind, place.line))
             folder, inner, _ = target.partition("/")
             remedy = f"add {folder!r} to `sources` in {CONFIG_FILE}" if inner else "move it into a source folder"
+            remedy = twins.remedy(folder, twins.twin(folder, self.layout.sources), remedy)
             raise ProblemError(Problem(f"{target} is in none of the project's sources", place.file, place.line, remedy))
         return DocumentId(target)
 
@@ -167,7 +169,8 @@ class Rendering:
         output = self.layout.output_of(target)
         if output is None:
             message = f"{target} is rendered by no rule, so it has no output"
-            raise ProblemError(Problem(message, place.file, place.line, f"add a rule for it to {CONFIG_FILE}"))
+            remedy = twins.remedy(target, twin_on_disk(self.root, target), f"add a rule for it to {CONFIG_FILE}")
+            raise ProblemError(Problem(message, place.file, place.line, remedy))
         return output
 
     def url_to(self, output: OutputPath) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import socket
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,8 @@ from urllib.parse import urlencode
 from kahnd import __version__
 from kahnd.core.problem import Problem
 from kahnd.errors import KahndError, NobodyThereError, NoDaemonError, StoreError, UsageError
-from kahnd.service.paths import socket_path
+from kahnd.service.api.peers import user_of
+from kahnd.service.paths import check_private, identity, socket_path
 
 Json = dict[str, Any]
 
@@ -29,6 +31,7 @@ LONGEST_S: Final = 2_000_000.0
 SILENCE_S: Final = 45.0
 """A daemon that tells no event says every 15 seconds that it is there; so long without a word is none."""
 _JSON: Final = {"Content-Type": "application/json"}
+_PROJECT: Final = "Kahnd-Project"
 _STRANGE: Final = "what answers is no daemon of kahnd's"
 _UNKNOWN: Final = frozenset({http.client.NOT_FOUND, http.client.METHOD_NOT_ALLOWED})
 """What a daemon says to a call that it does not know."""
@@ -69,6 +72,7 @@ class ControlClient:
     """
 
     def __init__(self, root: Path, *, timeout: float = ANSWER_TIMEOUT_S) -> None:
+        self._root = root.resolve()
         self._address = socket_path(root)
         self._timeout = timeout
 
@@ -135,6 +139,15 @@ class ControlClient:
             yield from _happenings(response)
         raise _nobody("the daemon stopped")
 
+    def _check_project(self, response: http.client.HTTPResponse) -> None:
+        """An error may be told by who knows no project, such as a daemon with too many connections."""
+        told = response.headers.get(_PROJECT)
+        if not told and response.status != http.client.OK:
+            return
+        if told != identity(self._root):
+            message = "what answers on the control socket is no daemon of this project, or one of an older version"
+            raise NoDaemonError(Problem(message, str(self._address), remedy="stop it, and start one with `kahnd run`"))
+
     def _get(self, path: str, query: Mapping[str, Sequence[str]]) -> Json:
         with self._answer("GET", f"{path}?{urlencode(query, doseq=True)}".rstrip("?"), None) as (_, response):
             return _decoded(response.read())
@@ -161,12 +174,13 @@ class ControlClient:
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str] = MappingProxyType({})
     ) -> Iterator[tuple[socket.socket, http.client.HTTPResponse]]:
         """An open answer of status 200, and its connection."""
-        connection = _UnixConnection(self._address, self._timeout)
+        connection = _UnixConnection(self._address, self._timeout, _trusted(self._root))
         try:
             with suppress(BrokenPipeError, ConnectionResetError):  # a refusal may be there before all has been said
                 connection.request(method, path, body, {**headers, **(_JSON if body else {})})
             stream = connection.sock
             response = connection.getresponse()
+            self._check_project(response)
             if response.status != http.client.OK:
                 raise _refusal(response)
             yield stream, response
@@ -185,16 +199,30 @@ class ControlClient:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
+    """HTTP over a Unix socket that one of these users made, in a folder where nobody else could put it."""
 
-    def __init__(self, address: Path, timeout: float) -> None:
+    def __init__(self, address: Path, timeout: float, trusted: Collection[int]) -> None:
         super().__init__("localhost", timeout=timeout)
         self._address = address
+        self._trusted = trusted
 
     def connect(self) -> None:
+        """Raises UsageError where it is somebody else's; a link is no socket of kahnd's, wherever it leads."""
+        if self._address.is_symlink():
+            raise FileNotFoundError
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(str(self._address))
+        check_private(self._address.parent, self._trusted)
+        if user_of(self.sock) not in self._trusted:
+            message = "another user's process answers on the control socket"
+            raise UsageError(Problem(message, str(self._address), remedy="remove it, or ask as the user who runs it"))
+
+
+def _trusted(root: Path) -> frozenset[int]:
+    """Whose daemon is believed: one's own, and root's; by root, that of the project's owner too."""
+    mine = {os.geteuid(), 0}
+    return frozenset(mine | {root.stat().st_uid} if os.geteuid() == 0 else mine)
 
 
 def _happenings(lines: Iterable[bytes]) -> Iterator[Happening]:

@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 
 from kahnd.config.loader import log_config
 from kahnd.config.values import LogConfig
+from kahnd.core.model import Problem
 from kahnd.engine import Engine, Patience, Pulse, Waits
 from kahnd.errors import KahndError, StoreCorruptError, StoreLostError
 from kahnd.service import standing
@@ -161,12 +162,16 @@ class Daemon:
         """In a word."""
         return standing.word(self._session, self.patience)
 
+    @property
+    def mistakes(self) -> Sequence[Problem]:
+        """Why the `kahnd.toml` that was saved last can't be used; none where it can."""
+        return self._refused.problems if self._refused else ()
+
     def glance(self) -> Glance:
         """What goes on, for those who look on."""
         session = self._session
         unwatched = tuple(session.watcher.unwatched) if session else ()
-        mistakes = self._refused.problems if self._refused else ()
-        now = {"trouble": self.trouble(), "unwatched": unwatched, "mistakes": mistakes}
+        now = {"trouble": self.trouble(), "unwatched": unwatched, "mistakes": self.mistakes}
         return glance(session.engine if session else None, self.state, **now)
 
     def trouble(self) -> str:

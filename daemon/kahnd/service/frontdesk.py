@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from kahnd.core.graph import Graph
-from kahnd.core.model import Snapshot
+from kahnd.core.model import Problem, Snapshot
 from kahnd.core.preview import preview
-from kahnd.engine import Answered, Engine, OnProgress, questions, resolve
+from kahnd.engine import Engine, OnProgress, questions, resolve
 from kahnd.service import present
 from kahnd.service.api import routes, shapes
 from kahnd.service.session import Project, Session
@@ -36,6 +36,11 @@ class Household(Protocol):
     @property
     def state(self) -> shapes.State:
         """In a word."""
+        ...
+
+    @property
+    def mistakes(self) -> Sequence[Problem]:
+        """Why the `kahnd.toml` that was saved last can't be used; none where it can."""
         ...
 
     def trouble(self) -> str:
@@ -80,6 +85,7 @@ class FrontDesk:
                 unwatched=watcher.unwatched if watcher else (),
             ),
             store=config.store.url,
+            mistakes=self._of.mistakes,
         )
 
     async def plan(self, asked: shapes.PlanRequest, /) -> shapes.Plan:
@@ -89,7 +95,7 @@ class FrontDesk:
             found = preview(engine.machine)
             return present.plan(found.within(await engine.closure(asked.target)) if asked.target else found)
 
-        return await self._of.of_session(ask)
+        return await self._told(ask)
 
     async def graph(self, asked: shapes.GraphRequest, /) -> shapes.Graph:
         """The answer to `graph`."""
@@ -102,7 +108,7 @@ class FrontDesk:
             within = present.dependents(graph, resolve(graph, targets)) if reverse else await engine.closure(targets)
             return present.graph_of(graph, within)
 
-        return await self._of.of_session(ask)
+        return await self._told(ask)
 
     async def why(self, asked: shapes.WhyRequest, /) -> shapes.Why:
         """The answer to `why`."""
@@ -110,7 +116,7 @@ class FrontDesk:
         async def ask(engine: Engine) -> shapes.Why:
             return present.why(await questions.why(engine, asked.target))
 
-        return await self._of.of_session(ask)
+        return await self._told(ask)
 
     async def history(self, asked: shapes.HistoryRequest, /) -> shapes.History:
         """The answer to `history`."""
@@ -118,31 +124,36 @@ class FrontDesk:
         async def ask(engine: Engine) -> shapes.History:
             return present.history(await questions.history(engine, asked.document, asked.limit))
 
-        return await self._of.of_session(ask)
+        return await self._told(ask)
 
     async def build(self, asked: shapes.BuildRequest, on_progress: OnProgress, /) -> shapes.Report:
         """The answer to `build`."""
 
-        async def ask(engine: Engine) -> Answered:
-            return await engine.ask("build", asked.targets, retry=True, force=asked.force, on_progress=on_progress)
+        async def ask(engine: Engine) -> shapes.Report:
+            how = {"retry": True, "force": asked.force}
+            return present.answered(await engine.ask("build", asked.targets, on_progress=on_progress, **how))
 
-        return present.answered(await self._of.of_session(ask))
+        return await self._told(ask)
 
     async def retry(self, asked: shapes.RetryRequest, on_progress: OnProgress, /) -> shapes.Report:
         """The answer to `retry`."""
 
-        async def ask(engine: Engine) -> Answered:
-            return await engine.retry(asked.targets, on_progress=on_progress)
+        async def ask(engine: Engine) -> shapes.Report:
+            return present.answered(await engine.retry(asked.targets, on_progress=on_progress))
 
-        return present.answered(await self._of.of_session(ask))
+        return await self._told(ask)
 
     async def wait(self, asked: shapes.WaitRequest, on_progress: OnProgress, /) -> shapes.Report:
         """The answer to `wait`."""
 
-        async def ask(engine: Engine) -> Answered:
-            return await engine.ask("wait", asked.targets, on_progress=on_progress)
+        async def ask(engine: Engine) -> shapes.Report:
+            return present.answered(await engine.ask("wait", asked.targets, on_progress=on_progress))
 
-        return present.answered(await self._of.of_session(ask))
+        return await self._told(ask)
+
+    async def _told(self, ask: Callable[[Engine], Awaitable[present.C]]) -> present.C:
+        """The session's answer, and with it what is wrong with kahnd.toml by then."""
+        return present.configured(await self._of.of_session(ask), self._of.mistakes)
 
     async def reload(self, _: shapes.ReloadRequest, /) -> shapes.Reloaded:
         """The answer to `reload`."""

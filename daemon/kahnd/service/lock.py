@@ -149,8 +149,9 @@ def _locked(descriptor: int) -> bool:
 
 def _answers(root: Path) -> bool:
     """Whether a daemon listens."""
+    path = socket_path(root)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(str(socket_path(root))) == 0
+        return not path.is_symlink() and probe.connect_ex(str(path)) == 0
 
 
 def _held(pid: str) -> Problem:

@@ -24,6 +24,7 @@ from structlog.typing import FilteringBoundLogger, Processor
 
 from kahnd.config.values import LogConfig
 from kahnd.core.text import plain
+from kahnd.core.written import lines_of, written_out
 from kahnd.own_files import NotOwnError, open_file
 from kahnd.service import colours
 from kahnd.service.events import ASKED_FOR, Event, tell
@@ -36,6 +37,8 @@ REDACTED: Final = "***"
 _FIRST: Final = ("timestamp", "level", "event")
 _BEGINNING: Final = re.compile(rb'\{"timestamp": ?"[0-9TZ:.-]+", ?"level": ?"[a-z]+", ?"event": ?"')
 _LONGEST_BEGINNING: Final = 100
+_QUOTED: Final = frozenset(" \t=\r\n\"'")
+"""Any of these in a value has structlog print its `repr`."""
 
 Entry = MutableMapping[str, Any]
 Sink = Callable[[Entry], None]
@@ -181,7 +184,16 @@ def _console(*, terminal: bool) -> Callable[[Entry], str]:
     shown = colours.wanted(terminal=terminal)
     plain = structlog.dev.plain_traceback
     renderer = structlog.dev.ConsoleRenderer(colors=shown, sort_keys=False, exception_formatter=plain)
-    return lambda event: str(renderer(None, "", dict(event)))
+    return lambda event: str(renderer(None, "", {key: _shown(key, value) for key, value in event.items()}))
+
+
+def _shown(key: str, value: Any) -> Any:
+    """A text that steers no terminal. structlog writes out by itself what it puts into quotation marks."""
+    if key == "exception":
+        return "\n".join(lines_of(str(value)))
+    if not isinstance(value, str) or _QUOTED & set(value):
+        return value
+    return written_out(value)
 
 
 class _Tee:

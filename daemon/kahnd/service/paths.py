@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +37,24 @@ def unkept(message: str, path: Path, remedy: str, error: OSError) -> KahndError:
         return UsageError(Problem(f"{message}: {error.strerror}", str(error.filename), remedy=error.remedy))
     kind = UsageError if error.errno in _LASTING else PlaceError
     return kind(Problem(f"{message}: {error.strerror or error}", str(path), remedy=remedy))
+
+
+def check_private(folder: Path, owners: Collection[int] = ()) -> None:
+    """In a folder that others can write to, anybody could have put a socket. Raises UsageError, OSError.
+
+    `owners` may have it, beside the user of this process.
+    """
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.getuid(), *owners}:
+        raise UsageError(Problem(f"{folder} is not a folder of your own", remedy="remove it, or set XDG_RUNTIME_DIR"))
+    if found.st_mode & 0o022:
+        raise UsageError(Problem("others may write there", str(folder), remedy=f"chmod go-w {folder}"))
+
+
+def identity(root: Path) -> str:
+    """What tells one project's folder from another, whichever way one came to it."""
+    found = root.stat()
+    return f"{found.st_dev:x}-{found.st_ino:x}"
 
 
 def socket_path(root: Path) -> Path:

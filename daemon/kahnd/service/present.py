@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, TypeVar
+
+from msgspec import structs
 
 from kahnd import __version__
 from kahnd.core.builds import Tally, report
@@ -41,6 +43,7 @@ def status(  # noqa: PLR0913 (each is a key)
     state: shapes.State,
     watch: shapes.Watch,
     store: str,
+    mistakes: Sequence[Problem] = (),
 ) -> shapes.DaemonStatus:
     """The answer to `status`. Its cost is that of what is wrong, not of all documents."""
     wrong = report(graph, Tally())
@@ -57,7 +60,21 @@ def status(  # noqa: PLR0913 (each is a key)
         last_build=None if last_build is None else _build(last_build),
         watch=watch,
         store=shapes.Store(store),
+        **_configured(mistakes),
     )
+
+
+C = TypeVar("C", bound=shapes.Configured)
+
+
+def configured(answer: C, mistakes: Sequence[Problem]) -> C:
+    """The answer, with what is wrong with kahnd.toml, if anything is."""
+    return structs.replace(answer, **_configured(mistakes)) if mistakes else answer
+
+
+def _configured(mistakes: Sequence[Problem]) -> dict[str, Any]:
+    text = "\n".join(map(str, mistakes)) or None
+    return {"config_error": text, "config_problems": tuple(map(shapes.problem, mistakes))}
 
 
 def plan(preview: Preview) -> shapes.Plan:

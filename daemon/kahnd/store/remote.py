@@ -109,6 +109,7 @@ class RemoteConnection:
 
         client = self._client = AsyncWsSurrealConnection(self._place.url, streaming=False)
         await client.connect()
+        self._check_server(client)
         if self._credentials:
             username, password = self._credentials
             await client.signin({"username": username, "password": password})
@@ -118,6 +119,14 @@ class RemoteConnection:
         known, self._known = self._known, True
         if empty and known:
             raise StoreCorruptError(self._problem("the server came back without the database"))
+
+    def _check_server(self, client: AsyncWsSurrealConnection) -> None:
+        """A server may answer by naming another, which then is connected to: nothing is told to that one."""
+        named, reached = urlsplit(self._place.url), client.socket.protocol.uri
+        port = named.port if named.port is not None else 443 if named.scheme == "wss" else 80
+        if (named.scheme == "wss", named.hostname, port) != (reached.secure, reached.host.lower(), reached.port):
+            remedy = f"name that server in store.url, if it is yours: {reached.host}:{reached.port}"
+            raise StoreError(self._problem("the server leads to another", remedy))
 
     async def _drop(self) -> None:
         client, self._client = self._client, None

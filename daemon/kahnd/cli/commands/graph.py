@@ -9,6 +9,7 @@ from kahnd.cli.daemon_first import ask
 from kahnd.cli.drawing import FORMATS
 from kahnd.cli.options import examples, json_option
 from kahnd.cli.place import Place
+from kahnd.cli.showing import warn_of_config
 from kahnd.cli.terminal import show_json
 from kahnd.service.client import ControlClient, Json
 
@@ -31,6 +32,7 @@ def command(place: Place, target: str | None, kind: str, *, reverse: bool, in_js
     if reverse and target is None:
         raise click.UsageError("--reverse needs a target", click.get_current_context())
     answer = _graph(place, None if target is None else place.target(target), reverse=reverse)
+    warn_of_config(answer)
     if in_json or kind == "json":
         show_json(answer)
     else:

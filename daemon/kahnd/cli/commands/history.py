@@ -9,6 +9,7 @@ from kahnd.cli.completion import documents
 from kahnd.cli.daemon_first import ask
 from kahnd.cli.options import examples, json_option
 from kahnd.cli.place import Place
+from kahnd.cli.showing import warn_of_config
 from kahnd.cli.terminal import show_json
 from kahnd.service.client import ControlClient, Json
 
@@ -26,7 +27,9 @@ from kahnd.service.client import ControlClient, Json
 @click.pass_obj
 def command(place: Place, document: str | None, limit: int, *, in_json: bool) -> None:
     """Show past renders, newest first: all, or a document's; also of one that is gone."""
-    entries = _history(place, None if document is None else place.target(document), limit)["history"]
+    answer = _history(place, None if document is None else place.target(document), limit)
+    entries = answer["history"]
+    warn_of_config(answer)
     if in_json:
         show_json(entries)
     else:

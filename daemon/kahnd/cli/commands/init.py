@@ -12,7 +12,7 @@ import click
 
 from kahnd.cli.options import examples, json_option
 from kahnd.cli.place import Place
-from kahnd.cli.terminal import show_json
+from kahnd.cli.terminal import show_json, tame
 from kahnd.config.places import CONFIG_FILE
 from kahnd.core.problem import Problem
 from kahnd.errors import UsageError
@@ -41,7 +41,7 @@ def command(place: Place, folder: Path, *, in_json: bool) -> None:
     if in_json:
         show_json({"root": str(target.resolve()), "files": list(starter)})
     else:
-        click.echo(_next_steps(folder, len(starter)))
+        click.echo(_next_steps(tame(str(folder)), len(starter)))
 
 
 def _walk(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversable]]:
@@ -65,8 +65,8 @@ def _check_free(target: Path, names: dict[str, Traversable]) -> None:
         raise UsageError(Problem(message, remedy="choose an empty folder: kahnd init DIR"))
 
 
-def _next_steps(folder: Path, count: int) -> str:
-    here = "" if folder == Path() else f"  cd {folder}\n"
+def _next_steps(folder: str, count: int) -> str:
+    here = "" if folder == "." else f"  cd {folder}\n"
     return f"""\
 {count} files made. Next:
 

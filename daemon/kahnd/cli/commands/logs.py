@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -12,10 +13,10 @@ import click
 
 from kahnd.cli.completion import documents
 from kahnd.cli.journal import Journal
-from kahnd.cli.logfile import LEVELS, Line, LogFile, Wanted
+from kahnd.cli.logfile import LEVELS, Entry, Line, LogFile, Wanted
 from kahnd.cli.options import examples, json_option
 from kahnd.cli.place import Place
-from kahnd.cli.terminal import paint, tame
+from kahnd.cli.terminal import paint, tame, tame_lines
 from kahnd.config.loader import log_config
 
 SHOWN: Final = 20
@@ -90,24 +91,34 @@ def command(  # noqa: PLR0913, PLR0917 (one for each option)
 
 
 def _show(line: Line, *, in_json: bool) -> None:
-    click.echo(line.text if in_json else pretty(line))
+    """As JSON: the line as it stands in the log, unless something in it could steer a terminal."""
+    if not in_json:
+        click.echo(pretty(line))
+    else:
+        click.echo(line.text if line.text.isprintable() else json.dumps(line.entry))
 
 
 def pretty(line: Line) -> str:
     """Time here, level, event, document, the rest as `key=value`; a text of many lines below."""
     entry = line.entry
     rest = {key: value for key, value in entry.items() if key not in _COLUMNS}
-    below = {key: value for key, value in rest.items() if isinstance(value, str) and "\n" in value}
+    below = {key: value for key, value in rest.items() if _has_lines(entry, key) and "\n" in str(value)}
     level = str(entry.get("level", ""))
     words = [
         _local(entry.get("timestamp")),
-        paint(f"{level:<8}", _COLOURS.get(level, "white")),
+        paint(tame(f"{level:<8}"), _COLOURS.get(level, "white")),
         tame(f"{entry.get('event', '')!s:<18}"),
         *([tame(str(entry["document"]))] if entry.get("document") else []),
         *(tame(f"{key}={value}") for key, value in rest.items() if key not in below),
     ]
-    indented = [f"    {tame(each)}" for text in below.values() for each in text.splitlines()]
+    names = [str(entry[key]) for key in ("document", "file", "because") if entry.get(key)]
+    indented = [f"    {each}" for text in below.values() for each in tame_lines(str(text), *names)]
     return "\n".join([" ".join(words).rstrip(), *indented])
+
+
+def _has_lines(entry: Entry, key: str) -> bool:
+    """Whether it is a message, a traceback or a program's words. A line break in anything else is part of a name."""
+    return key in {"error", "warning", "exception"} or (key == "output" and entry.get("event") == "document.failed")
 
 
 def _local(timestamp: object) -> str:

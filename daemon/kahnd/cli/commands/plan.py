@@ -8,6 +8,7 @@ from kahnd.cli import report
 from kahnd.cli.daemon_first import ask
 from kahnd.cli.options import examples, json_option, targets_argument
 from kahnd.cli.place import Place
+from kahnd.cli.showing import warn_of_config
 from kahnd.cli.terminal import show_json
 from kahnd.service.client import ControlClient, Json
 
@@ -26,6 +27,7 @@ from kahnd.service.client import ControlClient, Json
 def command(place: Place, targets: tuple[str, ...], *, in_json: bool) -> None:
     """Show the generations that a build would render now, and the reason for each; changes nothing."""
     answer = _plan(place, place.targets(targets))
+    warn_of_config(answer)
     if in_json:
         show_json(answer)
     else:

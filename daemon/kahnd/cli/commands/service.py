@@ -12,7 +12,7 @@ import click
 
 from kahnd.cli.options import examples, json_option
 from kahnd.cli.place import Place
-from kahnd.cli.terminal import show_json
+from kahnd.cli.terminal import show_json, tame
 
 
 @click.group(
@@ -35,7 +35,7 @@ def install(place: Place, *, no_start: bool) -> None:
     from kahnd.service import installing  # noqa: PLC0415 (only this command needs it)
 
     done = installing.install(place.root.resolve(), program(), os.environ.get("PATH", os.defpath), start=not no_start)
-    click.echo(f"{done.file} {'written' if done.written else 'is as it should be'}.")
+    click.echo(f"{tame(str(done.file))} {'written' if done.written else 'is as it should be'}.")
     if done.started:
         click.echo(f"{done.unit} runs, and will with each login (`loginctl enable-linger`: without one, too).")
         click.echo("See `kahnd service status` and `kahnd logs -f`.")
@@ -53,9 +53,9 @@ def uninstall(place: Place) -> None:
     if done is None:
         click.echo("There is no unit that kahnd wrote for this project.")
         return
-    click.echo(f"{done.file} removed.")
+    click.echo(f"{tame(str(done.file))} removed.")
     if done.unstopped:
-        click.echo(f"Nothing could be stopped, should it run: {done.unstopped}.", err=True)
+        click.echo(f"Nothing could be stopped, should it run: {tame(done.unstopped)}.", err=True)
 
 
 @command.command(short_help="Whether it is installed, enabled, active")
@@ -78,7 +78,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
     words = [f"{told['active']} ({told['state']})", "enabled" if told["enabled"] else "not enabled"]
     words += [f"process {told['pid']}"] if told["pid"] else []
     words += [f"started again {told['restarts']} times"] if told["restarts"] else []
-    return [f"{told['unit']}: {', '.join(words)}", *([f"  {told['status']}"] if told["status"] else [])]
+    return [f"{told['unit']}: {', '.join(words)}", *([f"  {tame(told['status'])}"] if told["status"] else [])]
 
 
 def program() -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from kahnd.cli.completion import documents
 from kahnd.cli.daemon_first import ask
 from kahnd.cli.options import examples, json_option
 from kahnd.cli.place import Place
+from kahnd.cli.showing import warn_of_config
 from kahnd.cli.terminal import show_json
 from kahnd.service.client import ControlClient, Json
 
@@ -26,6 +27,7 @@ from kahnd.service.client import ControlClient, Json
 def command(place: Place, document: str, *, in_json: bool) -> None:
     """Tell the reasons of a document's last render, or of the one to come, and the chain from the edited file."""
     answer = _why(place, place.target(document))
+    warn_of_config(answer)
     if in_json:
         show_json(answer)
     else:

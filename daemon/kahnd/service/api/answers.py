@@ -16,6 +16,8 @@ from kahnd.service.api.shapes import encoded
 
 HEADERS: Final = {"Kahnd-Version": __version__, "Cache-Control": "no-store"}
 """In every answer."""
+PROJECT: Final = "Kahnd-Project"
+"""The header that tells whose daemon answers: see `paths.identity`."""
 _JSON: Final = {**HEADERS, "Content-Type": "application/json"}
 
 
@@ -48,7 +50,7 @@ def failure(error: KahndError) -> web.Response:
 
 def told(problems: Sequence[Problem], exit_code: int) -> shapes.Error:
     """The first problem, and all of them."""
-    all_told = tuple(shapes.Problem(each.message, each.file, each.line, each.remedy) for each in problems)
+    all_told = tuple(map(shapes.problem, problems))
     first = all_told[0]
     return shapes.Error(
         shapes.Refusal(first.message, first.file, first.line, first.remedy, exit_code=exit_code, problems=all_told)

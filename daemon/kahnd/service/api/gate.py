@@ -67,6 +67,7 @@ class Speaker(web.RequestHandler):
             access_log=None,  # type: ignore[arg-type]  # which is for none at all
             keepalive_timeout=bounds.idle_s,
             max_line_size=bounds.line_bytes,
+            auto_decompress=False,
         )
         self._head_s = bounds.head_s
         self._end: asyncio.TimerHandle | None = None
@@ -87,6 +88,11 @@ class Speaker(web.RequestHandler):
         """It is gone."""
         self.begun()
         super().connection_lost(exc)
+
+    def log_exception(self, *args: Any, **fields: Any) -> None:
+        """A body that is broken is its sender's fault, and the answer tells so."""
+        if not isinstance(fields.get("exc_info"), web.RequestPayloadError):
+            super().log_exception(*args, **fields)
 
     def handle_error(
         self,

@@ -11,10 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from kahnd.core.model import Problem
-from kahnd.errors import UsageError
 from kahnd.own_files import NotOwnError
-from kahnd.service.paths import unkept
+from kahnd.service.paths import check_private, unkept
 
 REST_S: Final = 0.5
 """Half of what the event loop rests after it was told that there is no file for a connection."""
@@ -89,10 +87,6 @@ def _clear(path: Path) -> None:
 
 
 def _make_private(folder: Path) -> None:
-    """In a folder that others can write to, anybody could have been there first."""
+    """Raises UsageError where somebody else made it, or could write there."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise UsageError(Problem(f"{folder} is not a folder of your own", remedy="remove it, or set XDG_RUNTIME_DIR"))
-    if found.st_mode & 0o022:
-        raise UsageError(Problem("others may write there", str(folder), remedy=f"chmod go-w {folder}"))
+    check_private(folder)

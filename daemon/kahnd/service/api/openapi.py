@@ -22,7 +22,8 @@ in the user's runtime directory. Only the user who runs the daemon, and root, ma
 
 What is under `/v1` stays: keys may be added to answers, and calls to the table. Every error has the same shape; \
 an unknown path is 404, another method than the one that is described 405. Each answer's header `Kahnd-Version` has \
-the daemon's version."""
+the daemon's version; `Kahnd-Project` has device and inode of the project's folder, in hexadecimal, by which the \
+command line knows that a daemon is this project's."""
 _REF: Final = "#/components/schemas/{name}"
 _OF_BODY: Final = frozenset({408, 413})
 """What only a request with a body can come to."""

@@ -96,6 +96,7 @@ STATUS: Final = Route(
         "last_build": None,
         "watch": {"backend": "inotify", "overflows": 0, "rescans": 2, "unwatched": []},
         "store": {"url": "surrealkv://.kahnd/db"},
+        "config_error": None,
     },
     command="status",
 )

@@ -24,7 +24,7 @@ from kahnd.service.api.listener import bound, remove_socket
 from kahnd.service.api.routes import A, Q, Route, fields_of
 from kahnd.service.api.streams import Trouble, Writing, events, lines, whole
 from kahnd.service.broadcast import Broadcast
-from kahnd.service.paths import socket_path
+from kahnd.service.paths import identity, socket_path
 
 SHUTDOWN_S: Final = 0.2
 """What is asked when the daemon ends has so long for its answer."""
@@ -82,7 +82,7 @@ async def serving(root: Path, desk: Desk, broadcast: Broadcast, bounds: Bounds =
     """Answer on the project's socket; a stale one is taken over (the project's lock is held). Raises UsageError."""
     path = socket_path(root)
     listener = bound(path)
-    api = _Api(desk, broadcast, bounds)
+    api = _Api(desk, broadcast, bounds, identity(root))
     server = web.Server(api.answer, handler_cancellation=True, request_factory=api.request)
     runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
@@ -99,7 +99,8 @@ async def serving(root: Path, desk: Desk, broadcast: Broadcast, bounds: Bounds =
 class _Api:
     """Every route of the table, and what answers it."""
 
-    def __init__(self, desk: Desk, broadcast: Broadcast, bounds: Bounds) -> None:
+    def __init__(self, desk: Desk, broadcast: Broadcast, bounds: Bounds, project: str) -> None:
+        self._project = {answers.PROJECT: project}
         self._broadcast = broadcast
         self._bounds = bounds
         self._trouble = desk.trouble
@@ -134,6 +135,7 @@ class _Api:
         """The answer, sent; an error too."""
         response = await self._answered(request)
         if isinstance(response, web.Response):
+            response.headers.update(self._project)
             with suppress(ConnectionError):  # nobody is there to be told anything
                 await whole(request, response, self._bounds)
         return response
@@ -144,7 +146,7 @@ class _Api:
             return await self._handler(request)(request)
         except RefusedError as error:
             return answers.refusal(error)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return answers.refusal(RefusedError(HTTPStatus.BAD_REQUEST, f"the request: {error}"))
         except KahndError as error:
             return answers.failure(error)
@@ -172,7 +174,7 @@ class _Api:
         async def handler(request: web.BaseRequest) -> web.StreamResponse:
             asked = await self._asked(route, request)
             timeout_s = asked.timeout if isinstance(asked, shapes.WaitRequest) else None
-            writing = Writing(request, route.form, self._bounds)
+            writing = Writing(request, route.form, self._bounds, self._project)
             with suppress(ConnectionError):  # likewise
                 await lines(writing, lambda on_progress: ask(asked, on_progress), trouble, timeout_s)
             return writing.response
@@ -181,7 +183,7 @@ class _Api:
 
     async def _events(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = await self._asked(routes.EVENTS, request)
-        writing = Writing(request, routes.EVENTS.form, self._bounds)
+        writing = Writing(request, routes.EVENTS.form, self._bounds, self._project)
         last_id = request.headers.get("Last-Event-ID")
         with suppress(ConnectionError):  # likewise
             await events(writing, self._broadcast, asked, last_id, self._bounds.heartbeat_s)
@@ -198,11 +200,16 @@ class _Api:
         return msgspec.json.decode(await self._body(request) or b"{}", type=route.request)
 
     async def _body(self, request: web.BaseRequest) -> bytes:
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "the request's body is encoded", "send it as plain JSON")
         try:
             with anyio.fail_after(self._bounds.body_s):
                 return await request.read()
         except TimeoutError:
             raise RefusedError(HTTPStatus.REQUEST_TIMEOUT, "the request's body did not come") from None
+        except web.RequestPayloadError as error:
+            said = " ".join(str(error).split())
+            raise RefusedError(HTTPStatus.BAD_REQUEST, f"the request's body is broken: {said}") from None
         except web.HTTPRequestEntityTooLarge:
             most = self._bounds.body_bytes
             message = f"the request's body has more than {most:,} bytes"

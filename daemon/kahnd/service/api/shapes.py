@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from kahnd.core import model
 from kahnd.core.model import Because, Facet, Kind, Status
 
 MOST_ENTRIES: Final = 10_000
@@ -25,6 +26,13 @@ Moment = Annotated[str, Meta(description="ISO 8601, UTC.", examples=["2026-01-31
 Milliseconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 Line = Annotated[int, Meta(ge=0, description="From 1 on; 0 where it is not known.")]
+ConfigError = Annotated[
+    str | None,
+    Meta(
+        description="Why kahnd.toml can't be used, while the last good one is in force; null or left out where it can.",
+        examples=["kahnd.toml:3: broken TOML: invalid value"],
+    ),
+]
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -61,6 +69,11 @@ class Problem(Answer, frozen=True):
     remedy: str = ""
 
 
+def problem(told: model.Problem) -> Problem:
+    """As it is told to clients."""
+    return Problem(told.message, told.file, told.line, told.remedy)
+
+
 class Refusal(Problem, frozen=True, kw_only=True):
     """The first problem, all of them, and the exit code that a command ends with for it."""
 
@@ -74,6 +87,13 @@ class Error(Answer, frozen=True):
     """Every error there is has this shape."""
 
     error: Refusal
+
+
+class Configured(Answer, frozen=True, kw_only=True):
+    """What every answer of a daemon tells while kahnd.toml is broken."""
+
+    config_error: ConfigError = None
+    config_problems: tuple[Problem, ...] = ()
 
 
 # Status
@@ -144,7 +164,7 @@ class Store(Answer, frozen=True):
     url: str
 
 
-class DaemonStatus(Answer, frozen=True):
+class DaemonStatus(Configured, frozen=True, kw_only=True):
     """The daemon, documents by status, what is wrong, the last build."""
 
     project: str
@@ -158,6 +178,7 @@ class DaemonStatus(Answer, frozen=True):
     last_build: Build | None
     watch: Watch
     store: Store
+    config_error: ConfigError
 
 
 # Plan, graph, why, history
@@ -169,7 +190,7 @@ class PlanRequest(Request, frozen=True):
     target: tuple[Target, ...] = ()
 
 
-class Plan(Answer, frozen=True):
+class Plan(Configured, frozen=True):
     """What a build would render now: nothing of a generation needs anything of a later one."""
 
     generations: tuple[tuple[str, ...], ...]
@@ -202,7 +223,7 @@ class Edge(Answer, frozen=True, rename={"source": "from", "target": "to"}):
     kind: Kind
 
 
-class Graph(Answer, frozen=True):
+class Graph(Configured, frozen=True):
     """Nodes, and the edges among them."""
 
     nodes: tuple[Node, ...]
@@ -237,7 +258,7 @@ class Render(Answer, frozen=True):
     error: str | None
 
 
-class Why(Answer, frozen=True):
+class Why(Configured, frozen=True):
     """The reasons of a document's last render, or of the one to come; the chain from the edited file."""
 
     document: Path
@@ -254,7 +275,7 @@ class HistoryRequest(Request, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=MOST_ENTRIES)] = 20
 
 
-class History(Answer, frozen=True):
+class History(Configured, frozen=True):
     """Past renders, newest first."""
 
     history: tuple[Render, ...]
@@ -294,7 +315,7 @@ class Warned(Answer, frozen=True):
     remedy: str = ""
 
 
-class Report(Answer, frozen=True):
+class Report(Configured, frozen=True):
     """What was done, and what is wrong now."""
 
     rendered: tuple[str, ...]

@@ -6,7 +6,7 @@ Nothing that is told ever waits for who is told: the writing does, for so long, 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -37,10 +37,10 @@ Trouble = Callable[[], str]
 class Writing:
     """An answer under way. Who does not read for too long is hung up on."""
 
-    def __init__(self, request: web.BaseRequest, form: Form, bounds: Bounds) -> None:
+    def __init__(self, request: web.BaseRequest, form: Form, bounds: Bounds, headers: Mapping[str, str]) -> None:
         self._request = request
         self._bounds = bounds
-        self.response = web.StreamResponse(headers={**answers.HEADERS, "Content-Type": form.value})
+        self.response = web.StreamResponse(headers={**answers.HEADERS, **headers, "Content-Type": form.value})
 
     async def begin(self) -> None:
         """Send what comes before it."""

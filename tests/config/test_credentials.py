@@ -1,0 +1,119 @@
+"""The store's password goes to a server that the environment names, and to no other."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.helpers import Loader
+from kahnd.config.credentials import PASSWORD_FOR, origin_of
+from kahnd.errors import ConfigError
+
+SMALL = '[project]\nname = "small"\nsources = ["docs"]\n'
+SECRET = {"KAHND_STORE__USER": "root", "KAHND_STORE__PASSWORD": "hush-hush"}
+
+
+def with_url(url: str) -> str:
+    return f'{SMALL}[store]\nurl = "{url}"\n'
+
+
+def refused(loaded: Loader, text: str, **environ: str) -> str:
+    with pytest.raises(ConfigError) as raised:
+        loaded(text, **SECRET, **environ)
+    (problem,) = raised.value.problems
+    assert "hush-hush" not in str(problem)
+    return str(problem)
+
+
+def test_a_server_that_only_the_file_names_gets_none(loaded: Loader) -> None:
+    told = refused(loaded, with_url("wss://db.example:8000/rpc"))
+    assert told.startswith("kahnd.toml:5: kahnd.toml names the server wss://db.example:8000")
+    assert "set KAHND_STORE__PASSWORD_FOR=wss://db.example:8000" in told
+
+
+def test_without_a_user_any_server_may_be_named(loaded: Loader) -> None:
+    assert loaded(with_url("ws://db.example:8000/rpc")).store.user is None
+
+
+def test_a_database_of_the_project_s_own_needs_no_permission(loaded: Loader) -> None:
+    assert loaded(SMALL, **SECRET).store.password == SECRET["KAHND_STORE__PASSWORD"]
+
+
+def test_a_server_that_the_environment_names_gets_it(loaded: Loader) -> None:
+    config = loaded(with_url("wss://evil.example"), KAHND_STORE__URL="wss://db.example/rpc", **SECRET)
+    assert (config.store.url, config.store.user) == ("wss://db.example/rpc", "root")
+
+
+@pytest.mark.parametrize(
+    ("url", "servers"),
+    [
+        ("wss://db.example:8000/rpc", "wss://db.example:8000"),
+        ("wss://DB.example./rpc", "wss://other wss://db.EXAMPLE:443/rpc"),
+        ("ws://localhost:8000/rpc", "ws://localhost:8000"),
+        ("ws://127.0.0.1/rpc", "ws://127.0.0.1:80"),
+        ("ws://[::1]:8000", "ws://[0:0::1]:8000"),
+        ("ws://[::ffff:127.0.0.1]:8000", "ws://[::ffff:7f00:1]:8000"),
+        ("wss://db.example/behind/a/proxy/rpc", "wss://db.example"),
+    ],
+)
+def test_a_server_may_be_named_apart(loaded: Loader, url: str, servers: str) -> None:
+    assert loaded(with_url(url), KAHND_STORE__PASSWORD_FOR=servers, **SECRET).store.user == "root"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "wss://db.example",
+        "wss://db.example:8001",
+        "ws://db.example:8000",
+        "wss://db.example.evil:8000",
+        "wss://evil/db.example:8000",
+        "wss://db.example:8000/rpc.evil/rpc",
+        "wss://db.example/rpc:8000",
+        "wss://db.example:8000?x=@evil",
+        "wss://db.example:8000#@evil",
+        "wss://evil\\\\@db.example:8000",
+        "wss://db.example:8000\\\\.evil",
+        "wss://db.exam\\tple:8000",
+        "wss://db.example%2eevil:8000",
+        "wss://ｄb.example:8000",  # noqa: RUF001 - what is tested here
+        "wss://db.example:99999",
+        "wss://[db.example:8000",
+    ],
+)
+def test_what_only_looks_like_it_gets_none(loaded: Loader, url: str) -> None:
+    with pytest.raises(ConfigError):
+        loaded(with_url(url), **{PASSWORD_FOR: "wss://db.example:8000"}, **SECRET)
+
+
+@pytest.mark.parametrize(
+    "url", ["ws://db.example:8000/rpc", "ws://10.0.0.1/rpc", "ws://127.evil", "ws://localhost.evil"]
+)
+def test_it_is_never_sent_where_others_can_read_it(loaded: Loader, url: str) -> None:
+    assert "not encrypted" in refused(loaded, SMALL, KAHND_STORE__URL=url)
+    server = str(origin_of(url))
+    assert "use wss://" in refused(loaded, with_url(url), KAHND_STORE__PASSWORD_FOR=server)
+
+
+@pytest.mark.parametrize("server", ["db.example", "db.example:8000", "https://db.example", "wss://u:p@db.example"])
+def test_a_word_that_names_no_server_is_an_error(loaded: Loader, server: str) -> None:
+    with pytest.raises(ConfigError, match=r"KAHND_STORE__PASSWORD_FOR: .* names no server"):
+        loaded(SMALL, KAHND_STORE__PASSWORD_FOR=server)
+
+
+@given(
+    st.sampled_from(["ws", "wss"]),
+    st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True),
+    st.integers(1, 65535),
+)
+def test_a_server_is_told_as_it_can_be_named(scheme: str, host: str, port: int) -> None:
+    origin = origin_of(f"{scheme}://{host.upper()}:{port}/rpc")
+    assert origin is not None
+    assert origin_of(str(origin)) == origin
+
+
+@given(st.text(st.characters(codec="ascii")))
+def test_no_text_is_an_exception(text: str) -> None:
+    origin_of(f"wss://{text}")
+    origin_of(text)
