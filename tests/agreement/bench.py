@@ -38,6 +38,8 @@ class Bench:
         self.project = Project(root)
         self._daemon: Live | None = None
         self._read = 0
+        self._links = root.with_name(f"{root.name}.links")
+        self._links.mkdir()
         for folder in ("docs", "shared"):
             self.project.path(folder).mkdir()
         self.put(tree.files())
@@ -55,8 +57,10 @@ class Bench:
     def make(self, edit: steps.FileEdit, before: Tree, after: Tree) -> None:
         """An edit as an editor, a shell or a checkout makes it."""
         match edit:
-            case steps.Touch(path):
-                os.utime(self.project.path(path))
+            case steps.Touch(path, time_s):
+                os.utime(self.project.path(path), None if time_s is None else (time_s, time_s))
+            case steps.WriteThroughLink(path):
+                self._link(path).write_text(source(path, after.documents[path]))
             case steps.Save(path, in_place) | steps.Write(path, _, in_place):
                 self._save(path, source(path, after.documents[path]), in_place=in_place)
             case steps.Rename(path, to) | steps.MoveFolder(path, to):
@@ -72,6 +76,14 @@ class Bench:
             self.project.path(path).write_text(text)
         else:
             self.project.write(path, text)
+
+    def _link(self, path: str) -> Path:
+        """Another name of a document's file, outside of the project."""
+        link = self._links / path.replace("/", "%")
+        if not link.exists() or not link.samefile(self.project.path(path)):
+            link.unlink(missing_ok=True)
+            link.hardlink_to(self.project.path(path))
+        return link
 
     def spoil(self, output: str, how: str) -> None:
         """Delete an output, or write something else into it."""
@@ -118,6 +130,11 @@ class Bench:
         except KahndError as error:
             error.add_note(f"--- the daemon said:\n{daemon.told[-6000:]}")
             raise
+
+    def remove(self) -> None:
+        """Nothing is left."""
+        shutil.rmtree(self._links)
+        shutil.rmtree(self.project.root)
 
     # What is there
 

@@ -8,14 +8,32 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from agreement import language as la
-from agreement import steps
+from agreement import steps, ways
 
 SHEETS: Final = ("shared/s.json", "shared/t.csv", "docs/a/u.csv")
+ODD: Final = "docs/b/ö $(x) #1 'é'"
+"""A name that shells, addresses and encodings make something of."""
 PARTIALS: Final = ("shared/_one.txt", "shared/_two.txt", "docs/_part.txt", "docs/a/_part.md", "docs/b/_part.cat")
 LAYOUTS: Final = ("shared/page.html", "shared/wide.html")
-SCRIPTS: Final = ("docs/m.mk", "docs/a/m.mk", "docs/c.cat", "docs/a/c.cat", "docs/b/p.plug", "docs/p.plug")
+SCRIPTS: Final = (
+    "docs/m.mk",
+    "docs/a/m.mk",
+    "docs/c.cat",
+    "docs/a/c.cat",
+    "docs/b/p.plug",
+    "docs/p.plug",
+    f"{ODD}.cat",
+)
 TEXTS: Final = ("docs/t.txt", "docs/a/t.txt", "docs/b/t.txt")
-PAGES: Final = ("docs/b/four.md", "docs/a/two.alt", "docs/a/three.md", "docs/a/two.md", "docs/one.md")
+PAGES: Final = (
+    "docs/b/four.md",
+    "docs/a/two.alt",
+    "docs/a/three.md",
+    "docs/a/two.md",
+    f"{ODD}.md",
+    "docs/a.md",
+    "docs/one.md",
+)
 PATHS: Final = (*SHEETS, *PARTIALS, *LAYOUTS, *SCRIPTS, *TEXTS, *PAGES)
 FOLDERS: Final = ("docs/a", "docs/b", "docs/c")
 IGNORABLE: Final = "docs/b"
@@ -23,11 +41,15 @@ PATTERNS: Final = ("/docs/**/*.md", "/docs/a/*.md", "*.md", "/docs/**/*.txt")
 LOWER_TO_ANY: Final = 8
 """How many times more likely a reference is to one further down than to any."""
 
-words = st.sampled_from(["w0", "w1", "w2"])
+words = st.sampled_from(["w0", "w1", "w2", "हिन्दी"])
+titles = words | st.sampled_from(["1.10", "No", "2026-1-5", "0123"])
+dates = st.sampled_from(["", *la.DATES])
+times = st.sampled_from([None, None, None, -1_000_000_000, 0, 10_000_000_000, 1_767_225_600_000])
+"""Of the years 1938, 1970, 2286, and one beyond all that file systems keep."""
 sheets = st.sampled_from([f"/{each}" for each in SHEETS])
 facets = st.sampled_from(["title", "rank", "url", "text"])
 patterns = st.sampled_from(PATTERNS)
-sorts = st.sampled_from(["path", "title", "rank", "-rank"])
+sorts = st.sampled_from(["path", "title", "rank", "-rank", "date", "-date"])
 rarely = st.sampled_from([False] * 9 + [True])
 
 
@@ -50,6 +72,7 @@ def _items(path: str) -> st.SearchStrategy[la.Item]:
         st.builds(la.Word, words),
         st.builds(la.Include, _targets(path, PARTIALS)),
         st.builds(la.Cell, sheets),
+        st.builds(la.Column, sheets, st.sampled_from(la.COLUMNS)),
         st.builds(la.Include, texts, st.booleans()),
         st.builds(la.IncludeIf, sheets, texts),
         st.builds(la.IncludeNamed, sheets),
@@ -63,8 +86,9 @@ def _items(path: str) -> st.SearchStrategy[la.Item]:
 def _matters(path: str) -> st.SearchStrategy[la.Matter]:
     return st.builds(
         la.Matter,
-        title=st.just("") | words,
+        title=st.just("") | titles,
         rank=st.integers(0, 2),
+        date=dates,
         depends_on=st.lists(_targets(path), max_size=1).map(tuple) if path in PAGES else st.just(()),
         template=st.sampled_from(["", "", "", *(f"/{each}" for each in LAYOUTS)]) if path in PAGES else st.just(""),
     )
@@ -82,7 +106,7 @@ def _texts(path: str) -> st.SearchStrategy[la.Document]:
 def _scripts(path: str) -> st.SearchStrategy[la.Document]:
     plain = st.sampled_from([each for each in (*SHEETS, *PARTIALS) if not each.startswith(IGNORABLE)])
     verbs: dict[str, list[st.SearchStrategy[tuple[str, str]]]] = {
-        ".mk": [st.tuples(st.just("read"), plain)],
+        ".mk": [st.tuples(st.just("read"), plain), st.tuples(st.just("maybe"), plain)],
         ".cat": [st.tuples(st.just("needs"), _targets(path))],
         ".plug": [
             st.tuples(st.just("read"), _targets(path)),
@@ -112,6 +136,13 @@ def writes(*among: str) -> st.SearchStrategy[steps.Write]:
     return st.sampled_from(among).flatmap(lambda path: st.builds(steps.Write, st.just(path), DOCUMENTS[path], rarely))
 
 
+def linked_writes(*among: str) -> st.SearchStrategy[steps.WriteThroughLink]:
+    """One of these documents is written by another name of its file."""
+    return st.sampled_from(among).flatmap(
+        lambda path: st.builds(steps.WriteThroughLink, st.just(path), DOCUMENTS[path])
+    )
+
+
 def _projects() -> st.SearchStrategy[dict[str, la.Document]]:
     """Mostly all of the documents; layouts and data always."""
     drawn = {path: each if path in {*SHEETS, *LAYOUTS} else _mostly(each) for path, each in DOCUMENTS.items()}
@@ -133,12 +164,12 @@ def _cycles() -> st.SearchStrategy[tuple[steps.Write, ...]]:
     )
 
 
-def _rules() -> st.SearchStrategy[tuple[la.Rule, ...]]:
+def _rules() -> st.SearchStrategy[tuple[ways.Rule, ...]]:
     """Mostly all of them, each in one of its ways."""
     kept = st.sampled_from([True] * 11 + [False])
-    ways = {ending: st.tuples(kept, st.integers(0, len(ways) - 1)) for ending, ways in la.WAYS.items()}
-    return st.fixed_dictionaries(ways).map(
-        lambda drawn: tuple(la.Rule(ending, way) for ending, (kept, way) in drawn.items() if kept)
+    each = {ending: st.tuples(kept, st.integers(0, len(them) - 1)) for ending, them in ways.WAYS.items()}
+    return st.fixed_dictionaries(each).map(
+        lambda drawn: tuple(ways.Rule(ending, way) for ending, (kept, way) in drawn.items() if kept)
     )
 
 
@@ -148,7 +179,7 @@ cycles = _cycles()
 renames = st.one_of(
     *(
         st.builds(steps.Rename, st.sampled_from(group), st.sampled_from(group))
-        for group in (TEXTS, PAGES, SHEETS[1:], PARTIALS[:3], SCRIPTS[:2], SCRIPTS[2:4], SCRIPTS[4:], LAYOUTS)
+        for group in (TEXTS, PAGES, SHEETS[1:], PARTIALS[:3], SCRIPTS[:2], SCRIPTS[2:4], SCRIPTS[4:6], LAYOUTS)
     ),
     st.builds(steps.Rename, st.just("docs/a/three.md"), st.just("docs/a/_draft.md")),
     st.builds(steps.Rename, st.just("docs/a/_draft.md"), st.just("docs/a/three.md")),
@@ -156,9 +187,10 @@ renames = st.one_of(
 folder_moves = st.builds(steps.MoveFolder, st.sampled_from(FOLDERS), st.sampled_from(FOLDERS))
 breaks = st.builds(steps.Break, paths, st.integers(0, 3))
 configs = st.builds(
-    la.Config, _rules(), st.sampled_from(["site"] * 5 + ["public"]), st.sampled_from([(), (), (), (IGNORABLE,)])
+    ways.Config, _rules(), st.sampled_from(["site"] * 5 + ["public"]), st.sampled_from([(), (), (), (IGNORABLE,)])
 )
-plugins = st.builds(la.Plugin, st.sampled_from(["v0", "v1"]), st.sampled_from(["", "", "", "", "syntax", "missing"]))
+versions = st.sampled_from(["v0", "v1"])
+plugins = st.builds(la.Plugin, versions, versions, st.sampled_from(["", "", "", "", "syntax", "missing"]))
 spoils = st.builds(steps.SpoilOutput, paths, st.sampled_from(["delete", "alter"]))
 pauses: st.SearchStrategy[Any] = st.sampled_from([True, True, False])
 """Whether all is let come to quiet after an edit, or the next one follows at once."""

@@ -13,13 +13,13 @@ from typing import Final, Literal
 
 import msgspec
 
+from agreement.values import Value
+from agreement.ways import TOOL, Config
+
 TEXTS: Final = (".md", ".alt", ".txt", ".html")
 PAGES: Final = (".md", ".alt")
 SHEETS: Final = (".json", ".csv")
-
-
-class Value(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
-    """A frozen value; in JSON it says what it is."""
+COLUMNS: Final = ("items", "values", "keys", "copy", "count")
 
 
 # What stands in a text, a line each. `target` and `sheet` are references as users write them.
@@ -47,6 +47,13 @@ class Cell(Value, frozen=True):
     sheet: str
 
 
+class Column(Value, frozen=True):
+    """A value of data by a name that is also a method's."""
+
+    sheet: str
+    name: Literal["items", "values", "keys", "copy", "count"]
+
+
 class OfPage(Value, frozen=True):
     target: str
     facet: Literal["title", "rank", "url", "text"]
@@ -55,7 +62,7 @@ class OfPage(Value, frozen=True):
 class OfPages(Value, frozen=True):
     pattern: str
     facet: Literal["title", "rank", "url", "text"]
-    sort: Literal["path", "title", "rank", "-rank"]
+    sort: Literal["path", "title", "rank", "-rank", "date", "-date"]
 
 
 class OfOutput(Value, frozen=True):
@@ -71,17 +78,27 @@ class Content(Value, frozen=True):
     """In a layout: where the page's HTML goes."""
 
 
-Item = Word | Include | IncludeIf | IncludeNamed | Cell | OfPage | OfPages | OfOutput | Own | Content
+Item = Word | Include | IncludeIf | IncludeNamed | Cell | Column | OfPage | OfPages | OfOutput | Own | Content
 
 
 # Documents
 
+DATES: Final = {
+    "2025-12-31 10:00:00 +0100": 0,
+    "2026-1-5": 1,
+    "2026-01-10": 2,
+    "2026-02-01T08:00:00Z": 3,
+    '"2026-03-01"': 4,
+}
+"""Dates in the spellings that people use, and their order."""
+
 
 class Matter(Value, frozen=True):
-    """A page's front matter; what is empty is not there."""
+    """A page's front matter; what is empty is not there. `title` and `date` stand as they are written."""
 
     title: str = ""
     rank: int = 0
+    date: str = ""
     depends_on: tuple[str, ...] = ()
     template: str = ""
 
@@ -119,107 +136,16 @@ Document = Text | Sheet | Script | Empty
 
 
 class Plugin(Value, frozen=True):
-    """The project's Python: a word that goes into every line it makes."""
+    """The project's Python: a word that goes into every line it makes. `tool`: the word that its script says first."""
 
     word: str = "v0"
+    tool: str = "v0"
     broken: Literal["", "syntax", "missing"] = ""
 
 
-# Rules
-
-
-class Way(Value, frozen=True):
-    """One way to render documents of an ending: a rule without its number."""
-
-    renderer: Literal["page", "template", "command", "python", "copy"]
-    match: str
-    output: str
-    keys: str = ""
-    template: str = ""
-    templating: bool = True
-    reverse: bool = False
-
-
-SHELL_CAT: Final = "! grep -q ^fail {source} && cat {deps} {source} > {output}"
-SHELL_MAKE: Final = (
-    "sed -n 's|^read |'{output}': |p' {source} > {depfile}"
-    " && ! grep -q ^fail {source} && cat {source} $(sed -n 's|^read ||p' {source}) > {output}"
-)
-CAT: Final = (
-    'command = ["sh", "-c", "cat \\"$@\\" && ! grep -q ^fail \\"$1\\"", "sh", "{source}", "{deps}"]\nstdout = true\n'
-)
-NEEDS: Final = "scan = ['^needs (\\S+)']\n"
-SHELL: Final = "shell = true\n"
-
-
-def _shell(line: str) -> str:
-    return f"command = {json.dumps(line)}\n{SHELL}"
-
-
-WAYS: Final[dict[str, tuple[Way, ...]]] = {
-    "md": (
-        Way("page", "docs/**/*.md", "{dir}/{stem}.html", template="shared/page.html"),
-        Way("page", "docs/**/*.md", "{dir}/{stem}.html", template="shared/wide.html"),
-        Way("page", "docs/**/*.md", "pages/{dir}/{stem}.htm", template="shared/page.html"),
-        Way("page", "docs/a/**/*.md", "{dir}/{stem}.html", template="shared/page.html"),
-        Way("page", "docs/**/*.md", "{dir}/{stem}.html", template="shared/page.html", templating=False),
-    ),
-    "alt": (Way("page", "docs/**/*.alt", "{dir}/{stem}.html", template="shared/wide.html"),),
-    "txt": (
-        Way("template", "docs/**/*.txt", "{dir}/{name}"),
-        Way("template", "docs/**/*.txt", "texts/{dir}/{name}"),
-    ),
-    "cat": (
-        Way("command", "docs/**/*.cat", "{dir}/{stem}.out", CAT + NEEDS),
-        Way("command", "docs/**/*.cat", "{dir}/{stem}.out", _shell(SHELL_CAT) + NEEDS, reverse=True),
-    ),
-    "mk": (Way("command", "docs/**/*.mk", "{dir}/{stem}.made", _shell(SHELL_MAKE)),),
-    "plug": (Way("python", "docs/**/*.plug", "{dir}/{stem}.shout", 'function = "plugins.shout:render"\n'),),
-    "csv": (Way("copy", "docs/**/*.csv", "{dir}/{name}"),),
-}
-
-
-class Rule(Value, frozen=True):
-    """One of an ending's ways."""
-
-    ending: str
-    way: int = 0
-
-    @property
-    def of(self) -> Way:
-        """All that it says."""
-        return WAYS[self.ending][self.way]
-
-    def fits(self, path: str) -> bool:
-        """Whether `match` fits, underscores or not."""
-        return path.startswith(self.of.match.partition("**")[0]) and path.endswith(f".{self.ending}")
-
-
-class Config(Value, frozen=True):
-    """What kahnd.toml says; `ignored` are folders."""
-
-    rules: tuple[Rule, ...] = tuple(Rule(ending) for ending in WAYS)
-    output: str = "site"
-    ignored: tuple[str, ...] = ()
-
-    @property
-    def toml(self) -> str:
-        """The file's text."""
-        ignore = [f"/{folder}/**" for folder in self.ignored]
-        head = f'[project]\nname = "drawn"\nsources = ["docs", "shared"]\noutput = "{self.output}"\n'
-        tail = f"ignore = {json.dumps(ignore)}\n\n[pool]\nworkers = 2\ntimeout_s = 20\n"
-        return head + tail + "".join(_rule_text(rule.of) for rule in self.rules)
-
-
-def _rule_text(way: Way) -> str:
-    template = f'template = "{way.template}"\n' if way.template else ""
-    templating = "" if way.templating else "templating = false\n"
-    head = f'\n[[rules]]\nmatch = "{way.match}"\nrenderer = "{way.renderer}"\noutput = "{way.output}"\n'
-    return head + template + templating + way.keys
-
-
 BROKEN_CONFIG: Final = "[project]\nname = \n"
-PLUGIN_FILES: Final = ("plugins/shout.py", "drawn_wording.py")
+PLUGIN_FILES: Final = ("plugins/shout.py", "drawn_wording.py", TOOL)
+JOIN: Final = '! grep -q ^fail "$1" || exit 1\necho {}\ncat "$@"\n'
 SHOUT: Final = """\
 from drawn_wording import WORD
 
@@ -243,13 +169,13 @@ def _line(document, text):
 def plugin_files(plugin: Plugin) -> dict[str, str | None]:
     """The plug-in's files; None for one that is not there."""
     shout = {"": SHOUT, "syntax": "def render(:\n", "missing": None}[plugin.broken]
-    return dict(zip(PLUGIN_FILES, (shout, f'WORD = "{plugin.word}"\n'), strict=True))
+    return dict(zip(PLUGIN_FILES, (shout, f'WORD = "{plugin.word}"\n', JOIN.format(plugin.tool)), strict=True))
 
 
 class Tree(Value, frozen=True):
     """All of a project's files at one moment. Where kahnd.toml is broken, `config` is what it said before."""
 
-    documents: dict[str, Document] = {}
+    documents: dict[str, Document] = msgspec.field(default_factory=dict)
     config: Config = Config()
     plugin: Plugin = Plugin()
     config_broken: bool = False
@@ -297,10 +223,11 @@ def _matter(document: Text) -> str:
     values = {
         "title": matter.title,
         "rank": matter.rank,
-        "depends_on": list(matter.depends_on),
+        "date": matter.date,
+        "depends_on": _json_text(list(matter.depends_on)) if matter.depends_on else "",
         "template": matter.template,
     }
-    lines = [f"{key}: {json.dumps(value)}\n" for key, value in values.items() if value]
+    lines = [f"{key}: {value}\n" for key, value in values.items() if value]
     lines += ["wrong: [\n"] if document.broken == "yaml" else []
     return f"---\n{''.join(lines)}---\n" if lines else ""
 
@@ -326,6 +253,8 @@ def line(item: Item) -> str:  # noqa: C901, PLR0911 - a line an item
             return f"{{% include {_row(sheet)}.name %}}"
         case Cell(sheet):
             return f"cell {{{{ {_row(sheet)}.word }}}}"
+        case Column(sheet, name):
+            return f"column {{{{ {_row(sheet)}.{name} }}}}"
         case OfPage(target, facet):
             return f'page {{{{ page("{target}"){_FACETS[facet]} }}}}'
         case OfPages(pattern, facet, sort):
@@ -347,10 +276,21 @@ def _row(sheet: str) -> str:
 
 
 def _json(sheet: Sheet) -> str:
-    row = {"word": sheet.word, "flag": sheet.flag, "name": sheet.name}
-    return "{\n" if sheet.broken else f"{json.dumps(row)}\n"
+    columns = {name: column(sheet, name) for name in COLUMNS}
+    row = {"word": sheet.word, "flag": sheet.flag, "name": sheet.name, **columns}
+    return "{\n" if sheet.broken else f"{_json_text(row)}\n"
 
 
 def _csv(sheet: Sheet) -> str:
-    row = "" if sheet.broken else f",{'yes' if sheet.flag else ''},{sheet.name}"
-    return f"word,flag,name\n{sheet.word}{row}\n"
+    columns = "".join(f",{column(sheet, name)}" for name in COLUMNS)
+    row = "" if sheet.broken else f",{'yes' if sheet.flag else ''},{sheet.name}{columns}"
+    return f"word,flag,name,{','.join(COLUMNS)}\n{sheet.word}{row}\n"
+
+
+def column(sheet: Sheet, name: str) -> str:
+    """What stands in a column that is named as a method is."""
+    return f"{name} {sheet.word}"
+
+
+def _json_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

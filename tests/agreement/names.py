@@ -11,19 +11,19 @@ from typing import Final
 
 from agreement.language import (
     Cell,
+    Column,
     Include,
     IncludeIf,
     IncludeNamed,
     Item,
     Matter,
     OfOutput,
-    Rule,
     Script,
     Text,
     Tree,
-    Way,
     source,
 )
+from agreement.ways import Rule, Way
 
 SOURCES: Final = ("docs", "shared")
 OF_CONTENT: Final = frozenset({"page", "title", "text", "front matter", "url", "members"})
@@ -46,6 +46,7 @@ class Names:
         self.present = {path for path in tree.documents if not self._is_ignored(path)}
         self.claims = {path: claim for path in self.present if (claim := self.output_of(path))}
         self._claimants = Counter(self.claims.values())
+        self._folders = {folder for claim in self._claimants for folder in above(claim)}
 
     def rule_of(self, path: str) -> Rule | None:
         """The rule that renders it."""
@@ -67,8 +68,13 @@ class Names:
         return posixpath.normpath(f"{self.tree.config.output}/{inner.lstrip('/')}")
 
     def is_contested(self, path: str) -> bool:
-        """Whether another document renders to the same place."""
-        return self._claimants[self.claims[path]] > 1
+        """Whether another document renders to the same place, below it, or to a file where it needs a folder."""
+        claim = self.claims[path]
+        return (
+            self._claimants[claim] > 1
+            or claim in self._folders
+            or any(each in self._claimants for each in above(claim))
+        )
 
     def is_written_as_page(self, path: str) -> bool:
         """Whether front matter is no part of it where it is included."""
@@ -124,12 +130,18 @@ def _named_by(item: Item) -> list[tuple[str, str]]:
             return [("include", target)]
         case IncludeIf(sheet, target):
             return [("data", sheet), ("include", target)]
-        case IncludeNamed(sheet) | Cell(sheet):
+        case IncludeNamed(sheet) | Cell(sheet) | Column(sheet):
             return [("data", sheet)]
         case OfOutput(target, facet):
             return [(f"output {facet}", target)]
         case _:
             return []  # who asks what is named does not ask for pages
+
+
+def above(path: str) -> Iterator[str]:
+    """The folders that a path is in, innermost first."""
+    while path := posixpath.dirname(path):
+        yield path
 
 
 def locate(given: str, origin: str) -> str | None:

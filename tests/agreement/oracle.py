@@ -56,8 +56,9 @@ class Evaluation(Names):
     def _recipe(self, path: str) -> object:
         rule = self.rule_of(path)
         way = msgspec.structs.replace(rule.of, match="") if rule else None
-        plugin = self.tree.plugin if way and way.renderer == "python" else None
-        return way, self.claims[path], plugin
+        tool = self.tree.plugin.tool if way and way.tool else None
+        plugin = (self.tree.plugin.word, self.tree.plugin.broken) if way and way.renderer == "python" else None
+        return way, self.claims[path], plugin, tool
 
     def _all_that_bears(self, references: Iterable[Reference]) -> object:
         return frozenset((each, self._bears(each)) for each in references)

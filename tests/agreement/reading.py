@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -12,7 +13,9 @@ import msgspec
 
 from agreement.facets import NotDoneError, matter_of, rank_of, stem, text_of, title_of
 from agreement.language import (
+    DATES,
     Cell,
+    Column,
     Content,
     Document,
     Include,
@@ -26,13 +29,14 @@ from agreement.language import (
     Script,
     Sheet,
     Text,
-    Way,
     Word,
     body,
+    column,
     is_page,
     source,
 )
 from agreement.names import Reference, locate
+from agreement.ways import Way
 
 if TYPE_CHECKING:  # which makes a Reading for each document
     from agreement.oracle import Evaluation
@@ -114,6 +118,8 @@ class Reading:
                 return self._include(self._locate(self._row(sheet, origin).name, origin), content)
             case Cell(sheet):
                 return f"cell {self._row(sheet, origin).word}\n"
+            case Column(sheet, name):
+                return f"column {column(self._row(sheet, origin), name)}\n"
             case OfPage(target, facet):
                 return f"page {self._facet(self._read_page(self._locate(target, origin)), facet)}\n"
             case OfPages():
@@ -174,10 +180,21 @@ class Reading:
             return pages
         if sort == "title":
             return sorted(pages, key=lambda page: self._facet(page, "title").casefold())
+        if sort.endswith("date"):
+            return self._by_date(pages, newest_first=sort.startswith("-"))
         ranks = {page: self._facet(page, "rank") for page in pages}
         having = [page for page in pages if ranks[page] != "none"]
         lacking = [page for page in pages if ranks[page] == "none"]
         return sorted(having, key=lambda page: int(ranks[page]), reverse=sort.startswith("-")) + lacking
+
+    def _by_date(self, pages: list[str], *, newest_first: bool) -> list[str]:
+        """By what a date means, however it is spelt; without one last."""
+        self.reads.update(Reference("front matter", page) for page in pages)
+        dates = {page: matter_of(page, self._at(page)).date for page in pages}
+        having = sorted(
+            (page for page in pages if dates[page]), key=lambda page: DATES[dates[page]], reverse=newest_first
+        )
+        return having + [page for page in pages if not dates[page]]
 
     def _output(self, target: str, facet: str) -> str:
         if self.evaluation.output_of(target) is None:
@@ -189,12 +206,12 @@ class Reading:
         claim = self.evaluation.output_of(target)
         if claim is None:
             raise NotDoneError
-        return posixpath.relpath(claim, posixpath.dirname(self.evaluation.claims[self.document]))
+        return quote(posixpath.relpath(claim, posixpath.dirname(self.evaluation.claims[self.document])))
 
     def _own(self, facet: str) -> str:
         rule = self.evaluation.rule_of(self.document)
         if facet == "url":
-            return posixpath.basename(self.evaluation.claims[self.document])
+            return quote(posixpath.basename(self.evaluation.claims[self.document]))
         paged = rule is not None and rule.of.renderer == "page"
         return title_of(self.document, self._at(self.document)) if paged else stem(self.document)
 
@@ -207,7 +224,8 @@ class Reading:
         self._check_sound()
         files = [self.evaluation.made[e.target] if e.aspect == "output" else self._text(e.target) for e in needs]
         own = self._text(self.document)
-        return "".join([*files, own] if way.reverse else [own, *files])
+        first = [f"{self.evaluation.tree.plugin.tool}\n"] if way.tool else []
+        return "".join([*first, *files, own] if way.reverse else [*first, own, *files])
 
     def _make(self) -> str:
         self._check_sound()
@@ -215,7 +233,17 @@ class Reading:
         for target in reads:
             if target != self.document:
                 self._need("discovered", target)
-        return "".join(map(self._text, [self.document, *reads]))
+        there = [target for target in self._optional() if target in self.evaluation.present]
+        return "".join(map(self._text, [self.document, *reads, *there]))
+
+    def _optional(self) -> Iterator[str]:
+        """What a program reads where it is there, and tells of anyhow."""
+        for verb, target in self._lines():
+            if verb == "maybe":
+                self.reads.add(Reference("discovered", target))
+                if target in self.evaluation.present:
+                    self._need("discovered", target)
+                yield target
 
     def _shout(self) -> str:
         plugin = self.evaluation.tree.plugin
@@ -267,4 +295,4 @@ class Reading:
 
 def markdown(text: str) -> str:
     """A body as HTML: a heading, if there is one, and a block that stays as it is."""
-    return re.sub(r"\A# (\w+)\n", r'<h1 id="\1">\1</h1>\n', text)
+    return re.sub(r"\A# (\S+)\n", r'<h1 id="\1">\1</h1>\n', text)

@@ -8,7 +8,9 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from agreement.language import Config, Document, Empty, Plugin, Script, Sheet, Text, Tree, Value
+from agreement.language import Document, Empty, Plugin, Script, Sheet, Text, Tree
+from agreement.values import Value
+from agreement.ways import Config
 
 
 class Write(Value, frozen=True):
@@ -27,7 +29,17 @@ class Save(Value, frozen=True):
 
 
 class Touch(Value, frozen=True):
+    """Given a time: now (None), or of any year, in seconds."""
+
     path: str
+    time_s: int | None = None
+
+
+class WriteThroughLink(Value, frozen=True):
+    """Written in place by a hard link that lies outside of the project."""
+
+    path: str
+    document: Document
 
 
 class Delete(Value, frozen=True):
@@ -106,7 +118,21 @@ class Quiet(Value, frozen=True):
     """All is brought up to date and compared: by waiting for the daemon, or with none by `kahnd build`."""
 
 
-FileEdit = Write | Save | Touch | Delete | Rename | MoveFolder | Break | Mend | Switch | Configure | BreakConfig | Teach
+FileEdit = (
+    Write
+    | WriteThroughLink
+    | Save
+    | Touch
+    | Delete
+    | Rename
+    | MoveFolder
+    | Break
+    | Mend
+    | Switch
+    | Configure
+    | BreakConfig
+    | Teach
+)
 Disturbance = SpoilOutput | LoseOutputs | Stop | LoseStore
 Step = FileEdit | Disturbance | Start | Quiet
 
@@ -121,7 +147,7 @@ _MISTAKES = {
 def applies(tree: Tree, edit: FileEdit) -> bool:
     """Whether the edit can be made, and would be one."""
     match edit:
-        case Save(path) | Touch(path) | Delete(path):
+        case Save(path) | Touch(path) | Delete(path) | WriteThroughLink(path):
             return path in tree.documents
         case Rename(path, to):
             return path in tree.documents and to != path
@@ -139,7 +165,7 @@ def moments(tree: Tree, edit: FileEdit) -> Iterator[Tree]:
     """What the files are one after the other while the edit is made; the last is what stays."""
     last = after(tree, edit)
     match edit:
-        case Write(path, _, True) | Save(path, True):
+        case Write(path, _, True) | WriteThroughLink(path) | Save(path, True):
             yield _with(tree, {path: Empty()})
         case Rename() | MoveFolder() | Switch():
             yield last  # many files, not seen in one moment
@@ -149,7 +175,7 @@ def moments(tree: Tree, edit: FileEdit) -> Iterator[Tree]:
 def after(tree: Tree, edit: FileEdit) -> Tree:  # noqa: C901, PLR0911 - a line an edit
     """The files once the edit is made."""
     match edit:
-        case Write(path, document):
+        case Write(path, document) | WriteThroughLink(path, document):
             return _with(tree, {path: document})
         case Save() | Touch():
             return tree

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -68,7 +67,7 @@ class Trial:
     def end(self) -> None:
         """Nothing is left."""
         self._bench.stop("kill")
-        shutil.rmtree(self.root)
+        self._bench.remove()
 
     def perform(self, step: steps.Step) -> None:
         """Make one step, if it can be made now."""
