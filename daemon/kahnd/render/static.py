@@ -76,7 +76,9 @@ class StaticScan:
     def _known(self, found: Iterable[_Reference], document: DocumentId) -> tuple[Dependency, ...]:
         known: dict[Dependency, Dependency] = {}
         for each in found:
-            if target := self._target(each, document):
+            target = self._target(each, document)
+            # What includes itself on a condition needs nothing that is not its own bytes.
+            if target and (each.sure or each.kind is not Kind.INCLUDE or target != document):
                 dependency = Dependency(target, each.kind, each.line, facets=each.facets, sure=each.sure)
                 known[dependency] = joined(known.get(dependency, dependency), dependency)
         return tuple(known.values())
