@@ -18,10 +18,19 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from kahnd.core.model import Dependency, Digest, DocumentId, Kind, Problem
 from kahnd.render.cache import Cache
-from kahnd.render.files import ProblemError, decode
+from kahnd.render.files import OutsideError, ProblemError, UnfitError, decode, read_inside
 from kahnd.render.frontmatter import Parts, cut
 from kahnd.render.inclusions import Composition, parts_of
-from kahnd.render.page_source import COMMENT_END, COMMENT_START, CONTINUED, INDENTED, as_template, continued, indented
+from kahnd.render.page_source import (
+    COMMENT_END,
+    COMMENT_START,
+    CONTINUED,
+    INDENTED,
+    as_template,
+    continued,
+    indented,
+    is_in_code,
+)
 from kahnd.render.rendering import Place, Rendering, UnmetError
 
 FUNCTIONS: Final[Mapping[str, Kind]] = {
@@ -186,6 +195,16 @@ class ProjectLoader(BaseLoader):
         self.loaded.add(name)
         made = compiled_page(parts, name) if is_page else compiled(environment, parts.body, name)
         return self._bounded(made.template(environment, environment.globals))
+
+    def is_code(self, file: str, line: int) -> bool:
+        """Whether what is wrong on a file's line stands in a page's code, where it may be meant as text."""
+        if not self.rendering.layout.is_written_as_page(DocumentId(file)):
+            return False
+        try:
+            parts = cut(decode(read_inside(self.rendering.root, file), file), file)
+        except (OSError, OutsideError, UnfitError, ProblemError):
+            return False
+        return is_in_code(parts.body, line - parts.lines)
 
     def _compiled(self, environment: Environment, content: bytes, name: DocumentId) -> Compiled | Composition:
         text = decode(content, name)
