@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 
 from kahnd.core import verdict
 from kahnd.core.graph import Graph, Node
-from kahnd.core.model import Dependency, DocumentId, Kind, Status
+from kahnd.core.model import Dependency, DocumentId, Status
 
 
 class Doubts:
@@ -52,10 +52,20 @@ class Doubts:
         return loose
 
     def unproven(self, knots: Iterable[frozenset[DocumentId]]) -> list[tuple[Node, list[Dependency]]]:
-        """Those in a knot that can't be run to tell, and are said to need more than what is sure, with what is sure."""
-        nodes = [(self._graph[each], knot) for knot in knots for each in sorted(knot) if not self._can_run(each, knot)]
-        kept = [(node, [need for need in node.dependencies if _is_kept(need, node, knot)]) for node, knot in nodes]
-        return [(node, needs) for node, needs in kept if self.is_doubtful(node) and len(needs) < len(node.dependencies)]
+        """Those in a knot that can't be run to tell, and are said to need more than what is sure, with what is sure.
+
+        A plain one is left as it is where another is free now to be run: that may untie the knot.
+        """
+        return [found for knot in knots for each in sorted(knot) for found in self._unproven(each, knot)]
+
+    def _unproven(self, document: DocumentId, knot: frozenset[DocumentId]) -> Iterator[tuple[Node, list[Dependency]]]:
+        node = self._graph[document]
+        waits = node.rule is None and not self._freed.isdisjoint(knot)
+        if waits or self._can_run(document, knot) or not self.is_doubtful(node):
+            return
+        needs = [need for need in node.dependencies if _is_kept(need, node, knot)]
+        if len(needs) < len(node.dependencies):
+            yield node, needs
 
     def _loose(self, knot: frozenset[DocumentId]) -> list[DocumentId]:
         return [each for each in sorted(knot) if self._can_run(each, knot) and self.is_doubtful(self._graph[each])]
@@ -77,5 +87,5 @@ def _is_kept(dependency: Dependency, node: Node, knot: Container[DocumentId]) ->
     another as long as their conditions let them. Who renders them finds out what they read.
     """
     if node.rule is None:
-        return dependency.sure or dependency.kind is not Kind.INCLUDE or dependency.target not in knot
+        return not verdict.is_optional(dependency, node) or dependency.target not in knot
     return dependency.kind.of_content or verdict.is_sure(dependency, node)
