@@ -56,7 +56,9 @@ def evaluate(sources: dict[str, str], layout: Layout) -> Evaluation:
 def _sure(found: tuple[Dependency, ...], document: str, layout: Layout) -> tuple[Dependency, ...]:
     """What a document needs before it is rendered: of what may not be read, its rendering will tell."""
     rule = layout.rule_of(DocumentId(document))
-    return found if rule is None or not rule.judges_missing else tuple(each for each in found if each.sure)
+    if rule is None:
+        return tuple(each for each in found if each.sure or each.kind is not Kind.INCLUDE)
+    return tuple(each for each in found if each.sure) if rule.judges_missing else found
 
 
 class _Try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from core.world import World, at_rest
 from kahnd.core.model import Status
 
@@ -155,3 +157,22 @@ def test_what_may_be_on_a_cycle_and_needs_another_for_sure_is_blocked_by_that() 
     assert world.status("docs/c.md") is Status.FAILED
     assert world.status("docs/b.md") is Status.BLOCKED
     assert world.because("docs/b.md") == "docs/c.md"
+
+
+@pytest.mark.parametrize(
+    "sources",
+    [
+        {"docs/p.txt": "maybe docs/q.txt", "docs/q.txt": "maybe docs/p.txt"},
+        {"docs/p.txt": "include docs/q.txt", "docs/q.txt": "maybe docs/p.txt"},
+        {"docs/p.txt": "maybe docs/p.txt"},
+        {"docs/p.txt": "maybe docs/b.md", "docs/b.md": "fail"},
+    ],
+)
+def test_conditional_includes_of_plain_documents_are_no_cycle_and_block_nothing(sources: dict[str, str]) -> None:
+    world = World(sources | {"docs/a.md": "title docs/p.txt"})
+    world.start()
+    world.settle()
+    expected = Status.FAILED if sources.get("docs/b.md") == "fail" else Status.DONE
+    statuses = world.statuses()
+    assert {statuses[each] for each in ("docs/a.md", "docs/p.txt")} == {Status.DONE}
+    assert statuses.get("docs/b.md", expected) is expected

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 
 from kahnd.core import verdict
 from kahnd.core.graph import Graph, Node
@@ -51,14 +51,21 @@ class Doubts:
         self._freed.update(loose)
         return loose
 
-    def unproven(self, knots: Iterable[frozenset[DocumentId]]) -> list[Node]:
-        """Those in a knot that can't be run to tell, and are said to need more than what is sure."""
-        nodes = [self._graph[each] for knot in knots for each in sorted(knot) if not self._can_run(each, knot)]
-        return [
-            each
-            for each in nodes
-            if self.is_doubtful(each) and not all(is_kept(need, each) for need in each.dependencies)
-        ]
+    def unproven(self, knots: Iterable[frozenset[DocumentId]]) -> list[tuple[Node, list[Dependency]]]:
+        """Those in a knot that can't be run to tell, and are said to need more than what is sure, with what is sure.
+
+        A plain one is left as it is where another is free now to be run: that may untie the knot.
+        """
+        return [found for knot in knots for each in sorted(knot) for found in self._unproven(each, knot)]
+
+    def _unproven(self, document: DocumentId, knot: frozenset[DocumentId]) -> Iterator[tuple[Node, list[Dependency]]]:
+        node = self._graph[document]
+        waits = node.rule is None and not self._freed.isdisjoint(knot)
+        if waits or self._can_run(document, knot) or not self.is_doubtful(node):
+            return
+        needs = [need for need in node.dependencies if _is_kept(need, node, knot)]
+        if len(needs) < len(node.dependencies):
+            yield node, needs
 
     def _loose(self, knot: frozenset[DocumentId]) -> list[DocumentId]:
         return [each for each in sorted(knot) if self._can_run(each, knot) and self.is_doubtful(self._graph[each])]
@@ -66,12 +73,19 @@ class Doubts:
     def _can_run(self, document: DocumentId, knot: frozenset[DocumentId]) -> bool:
         """Not one that is in the knot for sure, or whose output is contested."""
         node = self._graph[document]
-        return not verdict.is_tied(node, knot) and not self._is_contested(node)
+        is_plain = node.rule is None
+        return not (is_plain or verdict.is_tied(node, knot) or self._is_contested(node))
 
     def _is_contested(self, node: Node) -> bool:
         return bool(self._graph.rivals(node))
 
 
-def is_kept(dependency: Dependency, node: Node) -> bool:
-    """Whether it stays a dependency of a document that can't be run to tell."""
+def _is_kept(dependency: Dependency, node: Node, knot: Container[DocumentId]) -> bool:
+    """Whether it stays a dependency of a document that can't be run to tell.
+
+    A plain one loses only what a condition includes, and what would tie it into the knot: templates may include one
+    another as long as their conditions let them. Who renders them finds out what they read.
+    """
+    if node.rule is None:
+        return not verdict.is_optional(dependency, node) or dependency.target not in knot
     return dependency.kind.of_content or verdict.is_sure(dependency, node)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from kahnd.core import verdict
 from kahnd.core.ahead import Ahead
 from kahnd.core.book import Book
-from kahnd.core.doubts import Doubts, is_kept
+from kahnd.core.doubts import Doubts
 from kahnd.core.forced import Forced
 from kahnd.core.graph import Graph, Node
 from kahnd.core.intake import CONTENT, NEW, Intake, Noticed
@@ -290,11 +290,11 @@ class Machine:
         knots = self.schedule.stuck()
         loose = self._doubts.loosen(knots)
         self.schedule.add(dict.fromkeys(loose, ()))
-        return [*([()] if loose else []), *(self._believe(node) for node in self._doubts.unproven(knots))]
+        return [*([()] if loose else []), *(self._believe(*each) for each in self._doubts.unproven(knots))]
 
-    def _believe(self, node: Node) -> Iterable[Command]:
+    def _believe(self, node: Node, sure: Iterable[Dependency]) -> Iterable[Command]:
         """Keep of a document's dependencies what is sure."""
-        yield from self._connect(node, [each for each in node.dependencies if is_kept(each, node)])
+        yield from self._connect(node, sure)
         yield from self._book.keep_edges(node)
         self._enter([node])
 

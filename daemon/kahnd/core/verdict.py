@@ -194,6 +194,11 @@ def is_sure(dependency: Dependency, node: Node) -> bool:
     return not node.rule.judges_missing and dependency.kind is not Kind.DISCOVERED
 
 
+def is_optional(dependency: Dependency, node: Node) -> bool:
+    """Whether a plain document includes it on a condition: then it is for those to judge who render the plain one."""
+    return node.rule is None and dependency.kind is Kind.INCLUDE and not dependency.sure
+
+
 def is_tied(node: Node, knot: Container[DocumentId]) -> bool:
     """Whether it is in the knot by its own bytes."""
     needs = [each for each in node.dependencies if each.target in knot and not each.kind.of_content]
@@ -206,6 +211,8 @@ def _culprit(graph: Graph, node: Node, *, sure_only: bool) -> Block | None:
     for each in node.dependencies:
         target = graph.get(each.target)
         if each.kind.of_content or target is None or (sure_only and not is_sure(each, node)):
+            continue
+        if is_optional(each, node):
             continue
         if target.status in BROKEN:
             culprit = culprit_of(target)

@@ -21,6 +21,7 @@ from kahnd.render.rendering import UnmetError
 
 _OWN_CLASS: Final = re.compile(r"'kahnd\.[\w.]+\.(\w+) object'")
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
+_AS_TEXT: Final = "code in a page is a template, too: write {% raw %} before it and {% endraw %} after it"
 _DEFINE: Final = "give it a value, or write `| default(...)` after it"
 
 
@@ -64,7 +65,9 @@ def _not_found(loader: ProjectLoader, error: TemplateNotFound) -> Outcome:
 def _problem(loader: ProjectLoader, error: Exception) -> Problem:
     document = loader.rendering.job.document
     if isinstance(error, TemplateSyntaxError):
-        return Problem(error.message or "", error.name or document, error.lineno, "correct the template")
+        file = error.name or document
+        remedy = _AS_TEXT if loader.is_code(file, error.lineno) else "correct the template"
+        return Problem(error.message or "", file, error.lineno, remedy)
     file, line = innermost(error, loader.loaded) or (document, 0)
     if isinstance(error, ProblemError):
         return _placed(error.problem, file, line)
@@ -73,9 +76,8 @@ def _problem(loader: ProjectLoader, error: Exception) -> Problem:
     if isinstance(error, UnicodeEncodeError):
         remedy = r"look for an escape such as \ud800 in it, and correct that"
         return Problem("its text has half a character", file, line, remedy)
-    return Problem(
-        _message(error), file, line, _DEFINE if isinstance(error, UndefinedError) else "correct the template"
-    )
+    remedy = _DEFINE if isinstance(error, UndefinedError) else "correct the template"
+    return Problem(_message(error), file, line, _AS_TEXT if loader.is_code(file, line) else remedy)
 
 
 def _placed(problem: Problem, file: str, line: int) -> Problem:

@@ -7,19 +7,29 @@ A line that holds only a `{% block %}` leaves no blank line, so that loops can m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any, Final
 
 from jinja2 import BaseLoader, Environment, Template, TemplateNotFound, nodes
+from jinja2.runtime import Context
 
-from kahnd.core.model import Dependency, Digest, DocumentId, Kind
+from kahnd.core.model import Dependency, Digest, DocumentId, Kind, Problem
 from kahnd.render.cache import Cache
-from kahnd.render.files import decode
+from kahnd.render.files import OutsideError, ProblemError, UnfitError, decode, read_inside
 from kahnd.render.frontmatter import Parts, cut
 from kahnd.render.inclusions import Composition, parts_of
-from kahnd.render.page_source import COMMENT_END, COMMENT_START, CONTINUED, INDENTED, as_template, continued, indented
+from kahnd.render.page_source import (
+    COMMENT_END,
+    COMMENT_START,
+    CONTINUED,
+    INDENTED,
+    as_template,
+    continued,
+    indented,
+    is_in_code,
+)
 from kahnd.render.rendering import Place, Rendering, UnmetError
 from kahnd.render.sandbox import Sandbox
 
@@ -29,6 +39,8 @@ FUNCTIONS: Final[Mapping[str, Kind]] = {
     "output": Kind.OUTPUT,
     "pages": Kind.COLLECTION,
 }
+MAX_DEPTH: Final = 100
+"""How many templates may be in one another. A tree that is deeper than that has no end."""
 PLACE_ARGUMENT: Final = "_place"
 _ESCAPED: Final = tuple(
     f".{kind}{end}" for kind in ("html", "htm", "xhtml", "xml", "svg") for end in ("", ".j2", ".jinja")
@@ -134,6 +146,7 @@ class ProjectLoader(BaseLoader):
     codes: CodeCache
     loaded: set[str] = field(default_factory=set)
     missing: UnmetError | None = None
+    _depth: int = 0
 
     def load(
         self,
@@ -148,20 +161,54 @@ class ProjectLoader(BaseLoader):
     def load_as(self, environment: Environment, name: DocumentId, kind: Kind, place: Place) -> Template:
         """As `load`, and told why and where it is asked for."""
         try:
-            content, digest = self.rendering.read(Dependency(name, kind, place.line), place)
+            content, digest = self._read(Dependency(name, kind, place.line), place)
         except UnmetError as error:
             self.missing = error
             raise TemplateNotFound(name) from error
         self.loaded.add(name)
         made = self.codes.get((name, digest), lambda: self._compiled(environment, content, name), _CODE * len(content))
-        return made.template(environment, environment.globals)
+        return self._bounded(made.template(environment, environment.globals))
+
+    def _read(self, dependency: Dependency, place: Place) -> tuple[bytes, Digest]:
+        """The bytes of a template. The document's own, if it includes itself, are no dependency."""
+        job = self.rendering.job
+        if dependency.target == job.document:
+            return self.rendering.own_bytes(), job.content_hash
+        return self.rendering.read(dependency, place)
+
+    def _bounded(self, template: Template) -> Template:
+        """The template, which fails where it is one too many of those that include, extend or import one another."""
+        render = template.root_render_func
+
+        def rendered(context: Context) -> Iterator[str]:
+            if self._depth >= MAX_DEPTH:
+                message = f"goes round without end: templates include one another {MAX_DEPTH} levels deep"
+                raise ProblemError(Problem(message, remedy="have it include itself on a condition that ends"))
+            self._depth += 1
+            try:
+                yield from render(context)
+            finally:
+                self._depth -= 1
+
+        template.root_render_func = rendered
+        return template
 
     def own(self, environment: Environment, parts: Parts, *, is_page: bool) -> Template:
         """The document itself as a template; it is rendered once, so its code is not kept."""
         name = self.rendering.job.document
         self.loaded.add(name)
         made = compiled_page(parts, name) if is_page else compiled(environment, parts.body, name)
-        return made.template(environment, environment.globals)
+        return self._bounded(made.template(environment, environment.globals))
+
+    def is_code(self, file: str, line: int) -> bool:
+        """Whether what is wrong on a file's line stands in a page's code, where it may be meant as text."""
+        if not self.rendering.layout.is_written_as_page(DocumentId(file)):
+            return False
+        try:
+            parts = cut(decode(read_inside(self.rendering.root, file), file), file)
+        except (OSError, OutsideError, UnfitError, ProblemError):
+            return False
+        return is_in_code(parts.body, line - parts.lines)
 
     def _compiled(self, environment: Environment, content: bytes, name: DocumentId) -> Compiled | Composition:
         text = decode(content, name)

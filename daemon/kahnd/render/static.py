@@ -108,7 +108,9 @@ class StaticScan:
         known: dict[Dependency, Dependency] = {}
         patterns = 0
         for each in found:
-            if target := self._target(each, document):
+            target = self._target(each, document)
+            # What includes itself on a condition needs nothing that is not its own bytes.
+            if target and (each.sure or each.kind is not Kind.INCLUDE or target != document):
                 dependency = Dependency(target, each.kind, each.line, facets=each.facets, sure=each.sure)
                 patterns += each.kind is Kind.COLLECTION and dependency not in known
                 known[dependency] = joined(known.get(dependency, dependency), dependency)
