@@ -77,7 +77,8 @@ def _unfit(value: Any) -> Problem:
         return Problem("bytes are no text", remedy="write `.decode()` after them")
     if callable(value):
         name = getattr(value, "__name__", None) or getattr(value, "name", None)
-        told = f"`{name}` is a {_kind(value)}, and no text" if isinstance(name, str) else f"a {_kind(value)} is no text"
+        name = name.lstrip("_") if isinstance(name, str) else None
+        told = f"`{name}` is a {_kind(value)}, and no text" if name else f"a {_kind(value)} is no text"
         return Problem(told, remedy="call it: write `()` after it, or name a key")
     return Problem(f"a {_kind(value)} is no text", remedy="name what is to be shown of it: a key, or `| list`")
 
