@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kahnd.render.files import ProblemError
 from kahnd.render.frontmatter import MAX_CHARACTERS, split
 from kahnd.render.plain_yaml import YamlError, load, load_front_matter
 
@@ -170,3 +171,16 @@ def test_a_title_is_as_it_is_written(written: str, title: str | None) -> None:
 
 def test_front_matters_names_are_as_they_are_written() -> None:
     assert load_front_matter("on: 1\n2024: 2\nNo: 3\n1.10: 4\n") == {"on": 1, "2024": 2, "No": 3, "1.10": 4}
+
+
+@pytest.mark.parametrize("written", ["[a, b]", "{a: b}", "\n  - a", "\n  Part: One"])
+def test_a_title_that_is_no_text_is_refused_with_its_line(written: str) -> None:
+    with pytest.raises(ProblemError) as caught:
+        split(f"---\nx: 1\ntitle: {written}\n---\n", "a.md")
+    assert caught.value.problem.line == (4 if written.startswith("\n") else 3)
+    assert "`title` is a" in caught.value.problem.message
+
+
+def test_a_no_break_space_in_front_matter_is_named() -> None:
+    with pytest.raises(ProblemError, match="no-break space in line 3"):
+        split("---\na: 1\nb:\xa02\n---\n", "a.md")

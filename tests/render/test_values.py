@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kahnd.render.values import in_order, instants
+from kahnd.render.ordering import in_order, instants
 from render.workshop import Workshop
 
 HEAD = """\

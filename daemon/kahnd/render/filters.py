@@ -14,7 +14,8 @@ from jinja2.filters import FILTERS, do_join, ignore_case, make_attrgetter, make_
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Undefined
 
-from kahnd.render.values import instants, plain
+from kahnd.render.ordering import instants
+from kahnd.render.values import plain
 
 _TEXTUAL: Final = (
     *("capitalize", "center", "e", "escape", "filesizeformat", "forceescape", "format", "indent", "lower", "pprint"),

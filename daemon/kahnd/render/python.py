@@ -52,7 +52,7 @@ class Document:
         return decode(content, target)
 
     def data(self, path: str) -> Any:
-        """A csv, json, toml or yaml file's value."""
+        """A csv, tsv, json, toml or yaml file's value, which is its own to change."""
         target, content = self._read(path)
         return parse(content, target)
 

@@ -15,8 +15,8 @@ from kahnd.render.data import parse
 from kahnd.render.files import ProblemError, decode, is_regular
 from kahnd.render.frontmatter import Parts, cut, split
 from kahnd.render.markdown import first_heading
+from kahnd.render.ordering import UnorderedError, in_order
 from kahnd.render.rendering import Place, Rendering
-from kahnd.render.values import Readable, UnorderedError, in_order
 
 T = TypeVar("T")
 _NO_PLACE: Final = ("", 0)
@@ -52,7 +52,7 @@ class Lazily:
     text: Callable[[], str]
 
 
-class Page(Readable):
+class Page:
     """A page as templates see it: `title`, `url`, `path`, `text`, and its front matter by name or key."""
 
     def __init__(self, path: DocumentId, lazily: Lazily) -> None:
@@ -97,7 +97,7 @@ class CurrentPage(Page):
         return self._other(reference, _place)
 
 
-class Output(Readable):
+class Output:
     """What another document renders to: its address (also as text), and its content."""
 
     def __init__(self, url: Callable[[], str], text: Callable[[], str]) -> None:

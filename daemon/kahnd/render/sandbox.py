@@ -69,7 +69,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
     def unsafe_undefined(self, obj: Any, attribute: str) -> Undefined:
         """What is there in the place of an attribute that a template may not have."""
-        if isinstance(obj, dt.date | dt.time | dt.tzinfo):
+        if isinstance(obj, dt.date | dt.time | dt.tzinfo) and not attribute.startswith("_"):
             message = f"`{attribute}` of a date depends on the machine's clock or zone, and an output must not"
             return self.undefined(message, obj=obj, name=attribute, exc=SecurityError)
         return super().unsafe_undefined(obj, attribute)

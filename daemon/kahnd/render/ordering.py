@@ -1,0 +1,98 @@
+"""In which order values stand: numbers, texts, and dates by what they mean, however they are spelled."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+_DATE: Final = re.compile(
+    r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})"
+    r"(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d*)?)?\s*(?:Z|UTC|GMT|([-+])(\d{1,2}):?(\d{2})?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def instant(value: Any) -> dt.datetime | None:
+    """The moment that a date means, or a text that spells one; without a zone, in UTC. None for anything else."""
+    if isinstance(value, str):
+        return _spelled(value)
+    if isinstance(value, dt.datetime):
+        return _in_utc(value)
+    return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC) if isinstance(value, dt.date) else None
+
+
+def _spelled(text: str) -> dt.datetime | None:
+    found = _DATE.fullmatch(text.strip())
+    if not found:
+        return None
+    *numbers, sign, hours, minutes = found.groups()
+    distance = dt.timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    try:
+        zone = dt.timezone(-distance if sign == "-" else distance)
+        year, month, day, hour, minute, second = (int(each or 0) for each in numbers)
+        return _in_utc(dt.datetime(year, month, day, hour, minute, second, tzinfo=zone))
+    except ValueError:
+        return None
+
+
+def _in_utc(value: dt.datetime) -> dt.datetime:
+    try:
+        return value.replace(tzinfo=dt.UTC) if value.utcoffset() is None else value.astimezone(dt.UTC)
+    except OverflowError:  # within hours of the first or the last day that there is
+        return value.replace(tzinfo=dt.UTC)
+
+
+class UnorderedError(ValueError):
+    """A value has no place among the others; `index` says which."""
+
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(message)
+        self.index = index
+
+
+def instants(values: Sequence[Any]) -> list[dt.datetime] | None:
+    """The moments that the values mean, where all are dates; None where none is, and all texts spell none."""
+    found = [instant(each) for each in values]
+    if found and all(each is not None for each in found):
+        return [each for each in found if each is not None]
+    return None
+
+
+def in_order(values: Sequence[Any], *, as_dates: bool = False) -> list[Any]:
+    """Keys that sort the values: dates by what they mean, else numbers first, and then texts, whatever their case.
+
+    Raises UnorderedError for a list or a mapping, and for a date's neighbour that is none, where there are dates or
+    where these are asked for.
+    """
+    dates = as_dates or any(isinstance(each, dt.date) for each in values)
+    if dates or instants(values):
+        return [_date_key(index, each) for index, each in enumerate(values)]
+    return [_key(index, each) for index, each in enumerate(values)]
+
+
+def _date_key(index: int, value: Any) -> dt.datetime:
+    found = instant(value)
+    if found is None:
+        raise UnorderedError(index, f"{_told(value)} is no date")
+    return found
+
+
+def _key(index: int, value: Any) -> tuple[int, float, str]:
+    if isinstance(value, str):
+        return (1, 0, value.casefold())
+    if isinstance(value, int | float) and value == value:  # noqa: PLR0124 - not a number is in no order
+        return (0, value, "")
+    if isinstance(value, dt.time | bytes):
+        return (1, 0, str(value))
+    raise UnorderedError(index, f"{_told(value)} has no place in an order")
+
+
+def _told(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return "a list"
+    text = str(value)
+    return f"`{text[:40]}…`" if len(text) > 40 else f"`{text}`"  # noqa: PLR2004 - enough to find it by
