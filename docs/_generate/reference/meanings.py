@@ -36,7 +36,7 @@ EVENTS: Final = {
     "notify.failed": "The desktop could not be told; said once, until it can.",
     "log.left_out": "Whoever reads standard error did not keep up; only there, in place of lines that the file has.",
     "state.removed": "`.kahnd/` was removed below the running daemon, which makes it anew.",
-    "state.damaged": "A file of kahnd's own is damaged, or names files that kahnd did not make. Nothing is removed for it.",
+    "state.damaged": "The account of outputs is damaged, or names files that kahnd did not make: these are kept.",
     "store.lost": "The database does not answer; it is tried again, and what is saved meanwhile is kept.",
     "store.restored": "The database answers again.",
     "store.rebuilt": "The database could not be read; it was moved aside and is filled anew.",
