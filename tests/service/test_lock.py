@@ -139,9 +139,16 @@ def test_a_lock_that_is_no_file_of_the_user_s_is_refused(tmp_path: Path, kind: s
         lock.parent.symlink_to(precious.parent)
     else:
         lock.parent.mkdir()
-        places = {"link": lock.symlink_to, "hard link": lock.hardlink_to, "pipe": lambda _: os.mkfifo(lock)}
-        places |= {"folder": lambda _: lock.mkdir(), "another user's": lambda _: lock.touch()}
-        places[kind](precious)
+        if kind == "link":
+            lock.symlink_to(precious)
+        elif kind == "hard link":
+            lock.hardlink_to(precious)
+        elif kind == "pipe":
+            os.mkfifo(lock)
+        elif kind == "folder":
+            lock.mkdir()
+        else:
+            lock.touch()
     if kind == "another user's":
         if os.geteuid():
             pytest.skip("only root can give files away")
