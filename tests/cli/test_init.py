@@ -99,3 +99,14 @@ def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert run(["-C", str(tmp_path), "init"]) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["docs"]
     assert "docs/index.md" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("link", ["docs", "kahnd.toml"])
+def test_it_follows_no_link_to_elsewhere(tmp_path: Path, link: str) -> None:
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / link).symlink_to(tmp_path / "elsewhere")
+    if link == "docs":
+        (tmp_path / "elsewhere").mkdir()
+    assert run(["-C", str(tmp_path), "init", "made"]) == 2
+    assert [each.name for each in (tmp_path / "made").iterdir()] == [link]
+    assert list((tmp_path / "elsewhere").iterdir() if link == "docs" else tmp_path.glob("elsewhere")) == []

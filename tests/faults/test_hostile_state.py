@@ -175,11 +175,12 @@ def everything(top: Path) -> dict[str, bytes | str]:
 
 
 def is_kahnds(path: str, content: bytes | str) -> bool:
-    """What kahnd made or may write: its outputs, and the files in `.kahnd/` that bear its names and are files."""
+    """What kahnd made or may write: its outputs, its stages, and files in `.kahnd/` that bear its names."""
     name = path.removeprefix("project/")
     return (
         name in OUTPUTS
-        or name in {".kahnd/lock", ".kahnd/outputs"}
+        or name in {".kahnd/lock", ".kahnd/outputs", ".kahnd/stage/1"}
+        or name.startswith(".kahnd/stage/1/")
         or (name.startswith(".kahnd/") and isinstance(content, bytes) and content != PRECIOUS.encode())
         or (name.startswith(".kahnd/db/") and name.rpartition("/")[2] in {"LOCK", "kahnd"})
     )

@@ -126,3 +126,45 @@ def test_where_a_file_stands_in_the_way_somebody_has_to_mend_it(tmp_path: Path) 
     (tmp_path / ".kahnd").touch()
     with pytest.raises(UsageError, match="can't be kept here"), project_lock(tmp_path):
         pass
+
+
+@pytest.mark.parametrize(
+    "kind", ["link", "hard link", "pipe", "folder", "a link to the state folder", "another user's"]
+)
+def test_a_lock_that_is_no_file_of_the_user_s_is_refused(tmp_path: Path, kind: str) -> None:
+    precious, lock = tmp_path / "elsewhere/lock", tmp_path / ".kahnd/lock"
+    precious.parent.mkdir()
+    precious.write_text("precious")
+    if kind == "a link to the state folder":
+        lock.parent.symlink_to(precious.parent)
+    else:
+        lock.parent.mkdir()
+        if kind == "link":
+            lock.symlink_to(precious)
+        elif kind == "hard link":
+            lock.hardlink_to(precious)
+        elif kind == "pipe":
+            os.mkfifo(lock)
+        elif kind == "folder":
+            lock.mkdir()
+        else:
+            lock.touch()
+    if kind == "another user's":
+        if os.geteuid():
+            pytest.skip("only root can give files away")
+        os.chown(lock, 12345, 12345)
+    with pytest.raises(UsageError, match="can't be kept here") as refused, project_lock(tmp_path, patience_s=0):
+        pass
+    assert refused.value.problems[0].remedy
+    assert precious.read_text() == "precious"
+
+
+def test_root_may_use_the_state_folder_of_the_project_s_owner(tmp_path: Path) -> None:
+    if os.geteuid():
+        pytest.skip("only root can give files away")
+    with project_lock(tmp_path):
+        pass
+    for each in (tmp_path, tmp_path / ".kahnd", tmp_path / ".kahnd/lock"):
+        os.chown(each, 12345, 12345)
+    with project_lock(tmp_path):
+        pass

@@ -21,7 +21,7 @@ from kahnd.service import state_folder
 from kahnd.service.groups import unwrapped
 from kahnd.service.limits import allow_files
 from kahnd.service.lock import project_lock
-from kahnd.service.paths import socket_path
+from kahnd.service.paths import socket_path, unkept
 from kahnd.service.session import begin_outputs, outputs_of, schemas, stored
 from kahnd.store.folders import is_own, path_of
 from kahnd.store.folders import remove as remove_database
@@ -112,7 +112,11 @@ def _remove_state(config: Config) -> tuple[str, ...]:
                 anyio.run(_clear, config)
         else:
             remove_database(config.root, path_of(config.store.url)[0])
-    state_folder.remove(config.root, config.log.file)
+    try:
+        state_folder.remove(config.root, config.log.file)
+    except OSError as error:
+        message, remedy = "the state can't be removed", "check the folder and its permissions"
+        raise unkept(message, config.root / STATE_FOLDER, remedy, error) from error
     address = socket_path(config.root)
     if not address.is_relative_to(config.root):  # one that was left in the runtime folder, if any
         remove_file(address.parent, address.name)

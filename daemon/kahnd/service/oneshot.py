@@ -72,8 +72,8 @@ def _performed(root: Path, question: _Question, progress: Callable[[Progress], N
 
         def say(event: str, **fields: Any) -> None:
             tell(logging.log, Event(event), **fields)
-            if event == Event.STATE_DAMAGED:
-                _warn(str(fields["error"]), str(fields["remedy"]))
+            if event in {Event.STATE_DAMAGED, Event.OUTPUT_STUCK}:
+                _warn(str(fields["error"]), str(fields.get("remedy", "")))
 
         def on_progress(done: int, total: int, document: str) -> None:
             progress(Progress(done, total, document))
@@ -263,7 +263,9 @@ def _noting(project: Project) -> Say:
 
 def _warn(message: str, remedy: str) -> None:
     """On standard error: nobody reads a command's log. Without what steers a terminal, which paths may hold."""
-    text = "".join(each if each.isprintable() else "�" for each in f"kahnd: warning: {message} ({remedy})")
+    text = "".join(
+        each if each.isprintable() else "�" for each in f"kahnd: warning: {message}{remedy and f' ({remedy})'}"
+    )
     with suppress(OSError, ValueError):
         print(text, file=sys.stderr)  # noqa: T201
 

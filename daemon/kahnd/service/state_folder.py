@@ -40,8 +40,11 @@ def problems(root: Path, log: str) -> Iterator[NotOwnError]:
 
 def remove(root: Path, log: str) -> None:
     """Remove all of kahnd's own in the state folder, and that if nothing is left. Raises NotOwnError, OSError."""
-    with folder(root, STATE_FOLDER) as here:
-        names = sorted(os.listdir(here))  # noqa: PTH208 - of a descriptor
+    try:
+        with folder(root, STATE_FOLDER) as here:
+            names = sorted(os.listdir(here))  # noqa: PTH208 - of a descriptor
+    except FileNotFoundError:
+        return
     for path in (f"{STATE_FOLDER}/{name}" for name in names):
         if path in {STAGES, COOKIES}:
             _empty(root, path)
