@@ -155,3 +155,16 @@ def test_people_are_told_in_lines(project: Project) -> None:
     assert "error" in told
     assert "    install no-such-program" in told
     assert "1 thing to see to" in told
+
+
+def test_files_that_can_be_no_documents_are_listed(project: Project) -> None:
+    outside = project.root.with_name("outside")
+    outside.mkdir()
+    project.path("docs/led-out").symlink_to(outside)
+    project.path("docs/led-in").symlink_to("led-out-of-nothing")
+    (project.root / os.fsdecode(b"docs/half\xff.md")).touch()
+    told = {each["message"]: each["remedy"] for each in checks(project, "sources")}
+    assert told == {
+        "a name that is not UTF-8: docs/half\udcff.md": "rename it",
+        "a link that leads out of the project, and is not followed: docs/led-out": "copy in what it leads to",
+    }

@@ -89,6 +89,7 @@ def _parts(root: Path) -> Iterator[Iterable[Check]]:
         yield _state(config)
         yield _store(config)
         yield _programs(config)
+        yield _sources(config)
         yield _inotify(Project(config, config.layout))
         yield _file_systems(config)
     yield _room(root)
@@ -256,6 +257,54 @@ def _programs(config: Config) -> Iterator[Check]:
         else:
             then = f"{program} {fault.reason}: what {rule.match} matches will fail"
             yield Check("program", State.ERROR, then, f"{fault.remedy}, or name a `fallback` file in the rule")
+
+
+_NAMED: Final = 5
+"""So many files are named in one check."""
+
+
+def _sources(config: Config) -> Iterator[Check]:
+    """What lies in the source folders, and is no document."""
+    told: dict[str, list[str]] = {"name": [], "link": [], "reading": []}
+    for source in filter(Path.is_dir, (config.root / each for each in config.layout.sources)):
+        for name, kind in _unfit(config.root, source):
+            told[kind].append(name)
+    words = {
+        "name": ("a name that is not UTF-8", "rename it"),
+        "link": ("a link that leads out of the project, and is not followed", "copy in what it leads to"),
+        "reading": ("a folder or file that can't be read", "chmod u+rX"),
+    }
+    for kind, names in told.items():
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            yield Check(
+                "sources", State.WARNING, f"{words[kind][0]}: {', '.join(names[:_NAMED])}{more}", words[kind][1]
+            )
+
+
+def _unfit(root: Path, source: Path) -> Iterator[tuple[str, str]]:
+    """Paths in the project that can be no document, and why."""
+    refused: list[str] = []
+    real = root.resolve()
+    for folder, folders, files in os.walk(source, onerror=lambda error: refused.append(str(error.filename))):
+        for name in (*folders, *files):
+            path = Path(folder, name)
+            inside = str(path.relative_to(root))
+            if not _is_utf8(inside):
+                yield inside, "name"
+            elif path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real):
+                yield inside, "link"
+            elif name in files and not path.is_symlink() and not os.access(path, os.R_OK):
+                yield inside, "reading"
+    yield from ((str(Path(each).relative_to(root)), "reading") for each in refused)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 # How changes are noticed

@@ -13,8 +13,9 @@ import anyio
 from kahnd.core.graph import Graph
 from kahnd.core.machine import Machine
 from kahnd.core.messages import Asked, Report
-from kahnd.core.model import DocumentId, Failed, HistoryEntry, Job, OutputPath, Problem, RunId, Snapshot
+from kahnd.core.model import BuildRecord, DocumentId, Failed, HistoryEntry, Job, OutputPath, Problem, RunId, Snapshot
 from kahnd.core.preview import preview
+from kahnd.core.rest import rest
 from kahnd.engine import Answered, Engine, OnProgress, World, past_renders, questions, resolve
 from kahnd.errors import ConfigError
 from kahnd.ports import OnEnd
@@ -109,16 +110,16 @@ def plan(root: Path, targets: tuple[str, ...]) -> Json:
 
 
 def status(root: Path) -> Json:
-    """What the database says while no daemon runs."""
+    """How the documents stand while no daemon runs: as the database says, and what has changed since is dirty."""
     project = read_project(root)
     with _at_rest(project), unwrapped():
-        snapshot = anyio.run(_snapshot, project)
+        graph, last_build = anyio.run(_standing, project)
     config = project.config
     told = present.status(
         config.name,
         str(root),
-        Graph(project.layout, snapshot),
-        snapshot.last_build,
+        graph,
+        last_build,
         pid=None,
         state="stopped",
         watch=shapes.Watch(backend=None, overflows=0, rescans=0, unwatched=()),
@@ -161,6 +162,14 @@ async def _snapshot(project: Project) -> Snapshot:
         return await store.load()
 
 
+async def _standing(project: Project) -> tuple[Graph, BuildRecord | None]:
+    """Of a project that was never built nothing is known, and nothing is looked at."""
+    if not is_stored(project.config):
+        return Graph(project.layout, Snapshot()), None
+    engine = await _rehearsed(project, (), retry=False)
+    return engine.machine.graph, engine.last_build
+
+
 async def _why(project: Project, target: str) -> Json:
     engine = await _rehearsed(project, (), retry=False)
 
@@ -187,7 +196,7 @@ async def _plan(project: Project, targets: tuple[str, ...]) -> Json:
 
 
 async def _graph(project: Project, target: str | None, reverse: bool) -> Json:  # noqa: FBT001 - anyio.run passes by position
-    engine = await _rehearsed(project, ())
+    engine = await _rehearsed(project, (), retry=False)
     graph = engine.machine.graph
     if target is None:
         return plain(present.graph_of(graph, None))
@@ -210,7 +219,7 @@ async def _rehearsed(project: Project, targets: tuple[str, ...], *, retry: bool 
         SystemClock(),
         _silent,
     )
-    engine = Engine(machine, world)
+    engine = Engine(machine, world, last_build=snapshot.last_build)
     asked = engine.open("plan", targets, retry=retry)
     async with anyio.create_task_group() as tasks:
 
@@ -220,6 +229,8 @@ async def _rehearsed(project: Project, targets: tuple[str, ...], *, retry: bool 
         tasks.start_soon(run)
         await engine.started.wait()
         tasks.cancel_scope.cancel()
+    if not retry:
+        rest(machine.graph, snapshot)
     return engine
 
 

@@ -1,0 +1,74 @@
+"""Every command tells the same status of the same document, with a daemon and without one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from e2e.harness import Project
+from e2e.rules import PAGES
+
+SAME = """
+[[rules]]
+match = "docs/same.*"
+renderer = "copy"
+output = "same"
+"""
+FILES = {
+    "docs/ok.md": "# ok",
+    "docs/failed.md": "{{ nope }}",
+    "docs/blocked.md": "{% include 'failed.md' %}",
+    "docs/needs.md": "{% include 'none.md' %}",
+    "docs/x.md": "{% include 'y.md' %}",
+    "docs/y.md": "{% include 'x.md' %}",
+    "docs/z.md": "{% include 'x.md' %}",
+    "docs/same.a": "1",
+    "docs/same.b": "2",
+    "docs/p.txt": "plain",
+}
+
+
+def statuses(project: Project) -> dict[str, str]:
+    return {each["id"]: each["status"] for each in project.graph()["nodes"]}
+
+
+def counts(project: Project, code: int) -> dict[str, int]:
+    told: dict[str, Any] = project.status(code=code)
+    return {name: count for name, count in told["documents"].items() if name != "total"}
+
+
+def counted(found: dict[str, str]) -> dict[str, int]:
+    names = ("done", "dirty", "failed", "blocked", "missing")
+    return {name: sum(each.lower() == name for each in found.values()) for name in names}
+
+
+def whys(project: Project) -> dict[str, Any]:
+    told = {name: project.kahnd("why", "--json", name).json for name in ("docs/same.a", "docs/x.md", "docs/z.md")}
+    return {name: (each["status"], each["reasons"], each["chain"]) for name, each in told.items()}
+
+
+def test_a_document_stands_as_it_did_when_the_daemon_has_ended(project: Project) -> None:
+    project.configure(SAME, PAGES)
+    project.write_all(FILES)
+    with project.daemon():
+        project.wait(code=3)
+        with_daemon, why_with = statuses(project), whys(project)
+        history_with = project.kahnd("history", "--json").json
+        assert counts(project, 0) == counted(with_daemon)
+    assert statuses(project) == with_daemon
+    assert counts(project, 4) == counted(with_daemon)
+    assert whys(project) == why_with
+    assert project.kahnd("history", "--json").json == history_with
+
+
+def test_an_edit_without_a_daemon_is_dirty_for_every_command(project: Project) -> None:
+    project.configure(SAME, PAGES)
+    project.write_all(FILES)
+    project.build(code=3)
+    project.write("docs/ok.md", "# other")
+    project.write("docs/failed.md", "# mended")
+    project.remove("docs/same.b")
+    found = statuses(project)
+    dirty = {name for name, status in found.items() if status == "DIRTY"}
+    assert dirty == {"docs/ok.md", "docs/failed.md", "docs/blocked.md", "docs/same.a"}
+    assert counts(project, 4) == counted(found)
+    assert project.kahnd("why", "--json", "docs/ok.md").json["status"] == "DIRTY"
