@@ -96,6 +96,7 @@ PATTERNS = st.builds(
         st.sampled_from(["", "", "/", "/**"]),
     ),
 ).filter(lambda pattern: not pattern.endswith("**/"))  # `a/**/` is `a/` to pathspec, but not to git
+LINES = st.lists(PATTERNS, max_size=3)
 FILES = st.lists(PATHS, min_size=1, max_size=12)
 GITIGNORES = st.dictionaries(st.sampled_from(["", "a", "b", "a/b", "b/a"]), st.lists(PATTERNS, max_size=4), max_size=3)
 
@@ -146,14 +147,16 @@ def test_a_hundred_thousand_paths_are_judged_in_seconds(tmp_path: Path) -> None:
     assert time.perf_counter() - start < 10
 
 
-def repository(folder: Path, *extra: str) -> None:
-    subprocess.run(["git", "init", "-q", *extra], cwd=folder, check=True)
+def git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=folder, check=True)
+
+
+def repository(folder: Path) -> None:
+    git(folder, "init", "-q")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    files=FILES, outer=st.lists(PATTERNS, max_size=3), inner=st.lists(PATTERNS, max_size=3), exclude=st.lists(PATTERNS)
-)
+@given(files=FILES, outer=LINES, inner=LINES, exclude=LINES)
 def test_ignore_files_around_the_project_mean_what_git_says(
     tmp_path_factory: pytest.TempPathFactory, files: list[str], outer: list[str], inner: list[str], exclude: list[str]
 ) -> None:
@@ -188,10 +191,8 @@ async def test_the_nearest_repository_counts_and_none_above_it(tmp_path: Path) -
 async def test_in_a_worktree_the_repositorys_exclude_counts(tmp_path: Path) -> None:
     write(tmp_path, {"main/a.txt": ""})
     repository(tmp_path / "main")
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
-    subprocess.run([*git, "add", "."], cwd=tmp_path / "main", check=True)
-    subprocess.run([*git, "commit", "-qm", "a"], cwd=tmp_path / "main", check=True)
-    subprocess.run([*git, "worktree", "add", "-q", "../tree"], cwd=tmp_path / "main", check=True)
+    for words in (["add", "."], ["commit", "-qm", "a"], ["worktree", "add", "-q", "../tree"]):
+        git(tmp_path / "main", *words)
     write(tmp_path, {"main/.git/info/exclude": "b.md\n", "tree/docs/a.md": "", "tree/docs/b.md": ""})
     assert await documents(tmp_path / "tree") == {"docs/a.md"}
 

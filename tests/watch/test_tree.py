@@ -526,17 +526,16 @@ class BrokenScanner(IncludeScanner):
     def scan(self, document: DocumentId, content: bytes) -> Scan:
         if content == b"break":
             raise RecursionError("too deep")
-        return (
-            Scan(problem=Problem("too much", document, 3)) if content == b"limit" else super().scan(document, content)
-        )
+        if content == b"limit":
+            return Scan(problem=Problem("too much", document, 3))
+        return super().scan(document, content)
 
 
 async def test_what_a_scan_breaks_over_is_that_documents_problem(tmp_path: Path) -> None:
     write(tmp_path, {"docs/a.md": "break", "docs/b.md": "limit", "docs/c.md": "fine"})
     said: list[str] = []
-    tree = SourceTree(
-        tmp_path, Layout(("docs",), "site"), (), BrokenScanner(), lambda event, **_fields: said.append(event)
-    )
+    layout = Layout(("docs",), "site")
+    tree = SourceTree(tmp_path, layout, (), BrokenScanner(), lambda event, **_fields: said.append(event))
     found = by_document(await tree.crawl())
     assert found["docs/a.md"].problem is not None
     assert "RecursionError: too deep" in found["docs/a.md"].problem.message
