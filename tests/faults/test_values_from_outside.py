@@ -77,7 +77,7 @@ DEEP = {
 def test_a_page_beyond_all_bounds_holds_no_other_up(corner: Corner, text: str) -> None:
     corner.write("evil.md", text)
     corner.write("good.txt", "good")
-    corner.wait(code=None)
+    corner.project.wait(code=None)
     assert corner.outputs()["good.txt"] == b"good"
     corner.write("evil.md", "mended")
     corner.wait()
@@ -86,7 +86,7 @@ def test_a_page_beyond_all_bounds_holds_no_other_up(corner: Corner, text: str) -
 def test_an_expression_that_would_backtrack_finds_what_there_is(corner: Corner) -> None:
     corner.write("a.sum", "needs " + "a" * 100_000 + "!\n")
     corner.write("good.txt", "good")
-    corner.wait(code=None)
+    corner.project.wait(code=None)
     assert corner.outputs()["good.txt"] == b"good"
 
 
