@@ -316,3 +316,66 @@ def test_a_struct_says_itself_what_its_values_must_be_together(tmp_path: Path) -
     (tmp_path / "kahnd.toml").write_text(text)
     with pytest.raises(ConfigError, match=r"kahnd\.toml:3: low is above high"):
         load(tmp_path, {"odd": RendererSchema(Odd)}, {})
+
+
+# What can't be read, or not in bounded time
+
+
+def _place(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "kahnd.toml"
+    if kind == "pipe":
+        os.mkfifo(file)
+    elif kind == "folder":
+        file.mkdir()
+    elif kind == "device":
+        file.symlink_to("/dev/zero")
+    else:
+        file.symlink_to("kahnd.toml")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "link to itself"])
+def test_a_config_that_is_no_file_is_told_at_once(tmp_path: Path, kind: str) -> None:
+    _place(tmp_path, kind)
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, schemas(), {})
+    assert raised.value.problems[0].file == "kahnd.toml"
+    assert log_config(tmp_path, {}) == LogTable()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("#" * (2 << 20), "larger than 1 MiB"),
+        (f"{SMALL}[x{'.a' * 100_000}]\n", "a key has more than 100 parts"),
+        (f"{'a.' * 100_000}a = 1\n", "a key has more than 100 parts"),
+        (f"a = {'[' * 100_000}", "nested too deeply"),
+        (f"a = {'[' * 300}{']' * 300}\n", 'unknown table "a"'),
+        (f"a = {'{a=' * 400}1{'}' * 400}\n", "nested too deeply"),
+    ],
+)
+def test_a_config_beyond_all_bounds_is_told(loaded: Loader, text: str, words: str) -> None:
+    assert any(words in each.message for each in _problems(loaded, text))
+
+
+@pytest.mark.parametrize(
+    ("expression", "words"), [("(" * 5_000 + ")" * 5_000, "longer than"), ("(?<=a)(b)", "look-around")]
+)
+def test_a_scan_expression_that_can_not_be_used_is_told_with_its_line(
+    loaded: Loader, expression: str, words: str
+) -> None:
+    problem = _problem(loaded, f"{SMALL}{COMMAND}command = ['x', '{{output}}']\nscan = ['{expression}']\n")
+    assert words in problem.message
+    assert problem.line == 8
+
+
+@pytest.mark.parametrize("pattern", ["docs/{1..100000}.md", "{1..9}" * 20, "a" * 5_000])
+def test_a_pattern_of_too_many_alternatives_is_told_with_its_line(loaded: Loader, pattern: str) -> None:
+    problem = _problem(loaded, f'{SMALL}[[rules]]\nmatch = "{pattern}"\nrenderer = "page"\n')
+    assert "no valid pattern" in problem.message
+    assert len(problem.message) < 500
+    assert problem.line == 4
+
+
+def test_a_variable_that_is_not_utf8_is_told_by_its_name(loaded: Loader) -> None:
+    problem = _problem(loaded, SMALL, KAHND_PROJECT__OUTPUT="caf\udce9")
+    assert problem.message == "KAHND_PROJECT__OUTPUT: its value is not UTF-8"

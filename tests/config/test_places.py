@@ -53,3 +53,11 @@ def test_without_a_project_the_way_to_one_is_told(tmp_path: Path) -> None:
 )
 def test_paths_stay_in_the_project(folder: str, path: str | None) -> None:
     assert inside(folder) == path
+
+
+def test_a_project_whose_path_is_not_utf8_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "caf\udce9"
+    folder.mkdir()
+    (folder / "kahnd.toml").touch()
+    with pytest.raises(UsageError, match=r"not UTF-8: .*caf\\xe9"):
+        find_root(folder)

@@ -28,6 +28,7 @@ def test_every_text_can_be_written_and_is_as_it_was_where_it_could_be(text: str)
 
 def test_half_a_character_is_written_as_its_escape() -> None:
     assert whole("a\ud83db") == r"a\ud83db"
+    assert whole("caf\udce9") == r"caf\xe9"
     assert whole("a\U0001f680b") == "a\U0001f680b"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from watch.harness import by_document, tree_over, write
 
 EDITORS_NAMES = [
     *("a.md~", ".#a.md", "#a.md#", "4913", "a.md___jb_tmp___", "a.md___jb_old___", ".goutputstream-AB12CD"),
+    *("~$a.docx", "~$a.md", "~WRL0001.tmp", ".a.md.kate-swp", "._a.md"),
     *("sedXXXXXX", "sedk3Jf9a", ".a.md.swp", ".a.md.swo", ".a.md.swx", ".~lock.a.odt#", ".DS_Store"),
 ]
 
@@ -24,7 +26,7 @@ def test_names_that_are_never_documents(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["a.md", "sediments", "sed.md", "tilde~.md", "#1.md", ".hidden", "a\nb.md", "é.md", "swp"]
+    "name", ["a.md", "sediments", "sed.md", "tilde~.md", "~a.md", "$a.md", "#1.md", ".hidden", "a\nb.md", "é.md", "swp"]
 )
 def test_names_that_are_documents(name: str) -> None:
     assert not never_document(name)
@@ -71,11 +73,30 @@ PATTERNS = st.builds(
         st.sampled_from(["", "", "!"]),
         st.sampled_from(["", "", "/", "**/"]),
         st.sampled_from(
-            ["a", "b", "*", "*.md", "c.*", "a/b", "a/*", "*/b", "a/**", "a/**/b", "[ab]", "?", "d.log", "a b"]
+            [
+                "a",
+                "b",
+                "*",
+                "*.md",
+                "c.*",
+                "*a*b*",
+                "**/*/**/*",
+                "a/*/**/b",
+                "a/b",
+                "a/*",
+                "*/b",
+                "a/**",
+                "a/**/b",
+                "[ab]",
+                "?",
+                "d.log",
+                "a b",
+            ]
         ),
         st.sampled_from(["", "", "/", "/**"]),
     ),
 ).filter(lambda pattern: not pattern.endswith("**/"))  # `a/**/` is `a/` to pathspec, but not to git
+LINES = st.lists(PATTERNS, max_size=3)
 FILES = st.lists(PATHS, min_size=1, max_size=12)
 GITIGNORES = st.dictionaries(st.sampled_from(["", "a", "b", "a/b", "b/a"]), st.lists(PATTERNS, max_size=4), max_size=3)
 
@@ -124,3 +145,70 @@ def test_a_hundred_thousand_paths_are_judged_in_seconds(tmp_path: Path) -> None:
     )
     assert ignored == 60_000
     assert time.perf_counter() - start < 10
+
+
+def git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], cwd=folder, check=True)
+
+
+def repository(folder: Path) -> None:
+    git(folder, "init", "-q")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(files=FILES, outer=LINES, inner=LINES, exclude=LINES)
+def test_ignore_files_around_the_project_mean_what_git_says(
+    tmp_path_factory: pytest.TempPathFactory, files: list[str], outer: list[str], inner: list[str], exclude: list[str]
+) -> None:
+    top = tmp_path_factory.mktemp("tree")
+    repository(top)
+    root = top / "some/project"
+    make_tree(root, [f"docs/{file}" for file in files], {"": inner})
+    (top / ".gitignore").write_text("\n".join(outer) + "\n")
+    (top / ".git/info/exclude").write_text("\n".join(exclude) + "\n")
+    paths = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and path.name != ".gitignore"]
+    asked = "\0".join(f"some/project/{path}" for path in paths)
+    command = ["git", "check-ignore", "-z", "--stdin", "--no-index"]
+    told = subprocess.run(command, cwd=top, input=asked, capture_output=True, text=True, check=False)
+    ignored = {path.removeprefix("some/project/") for path in told.stdout.split("\0") if path}
+    above = subprocess.run([*command[:2], "-q", "some/project/docs"], cwd=top, check=False).returncode == 0
+    ignore = Ignore(str(root), Layout(("docs",), "site"), ())
+    ours = {path for path in paths if ignore.excludes(path) or ignore.ignores(path, folder=False)}
+    if not above:  # a source that is itself ignored is looked into all the same
+        assert ours == ignored
+
+
+async def test_the_nearest_repository_counts_and_none_above_it(tmp_path: Path) -> None:
+    write(tmp_path, {".gitignore": "a.md\n", "in/.gitignore": "b.md\n"})
+    write(tmp_path, {f"in/project/docs/{name}.md": "" for name in "abc"})
+    assert await documents(tmp_path / "in/project") == {"docs/a.md", "docs/b.md", "docs/c.md"}
+    repository(tmp_path / "in")
+    assert await documents(tmp_path / "in/project") == {"docs/a.md", "docs/c.md"}
+    repository(tmp_path)
+    assert await documents(tmp_path / "in/project") == {"docs/a.md", "docs/c.md"}
+
+
+async def test_in_a_worktree_the_repositorys_exclude_counts(tmp_path: Path) -> None:
+    write(tmp_path, {"main/a.txt": ""})
+    repository(tmp_path / "main")
+    for words in (["add", "."], ["commit", "-qm", "a"], ["worktree", "add", "-q", "../tree"]):
+        git(tmp_path / "main", *words)
+    write(tmp_path, {"main/.git/info/exclude": "b.md\n", "tree/docs/a.md": "", "tree/docs/b.md": ""})
+    assert await documents(tmp_path / "tree") == {"docs/a.md"}
+
+
+async def test_a_pattern_with_many_stars_takes_no_time(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/.gitignore": "**/*/" * 8 + "b.md\n" + "*a" * 30 + "b\n", "docs/" + "a/" * 45 + "c.md": ""})
+    write(tmp_path, {"docs/" + "a" * 200: ""})
+    began = time.perf_counter()
+    assert len(await documents(tmp_path)) == 2
+    assert time.perf_counter() - began < 10
+
+
+@pytest.mark.parametrize("place", [".gitignore", "docs/.gitignore", ".git/info/exclude"])
+async def test_a_pipe_in_the_place_of_an_ignore_file_holds_nothing_up(tmp_path: Path, place: str) -> None:
+    repository(tmp_path)
+    write(tmp_path, {"docs/a.md": ""})
+    (tmp_path / place).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / place)
+    assert await documents(tmp_path) == {"docs/a.md"}

@@ -518,3 +518,30 @@ async def test_a_look_shows_with_each_file_and_folder_that_it_goes_on(tmp_path: 
     signs.clear()
     await tree.crawl()
     assert len(signs) >= 4
+
+
+class BrokenScanner(IncludeScanner):
+    """Breaks over one document, and has a problem with another."""
+
+    def scan(self, document: DocumentId, content: bytes) -> Scan:
+        if content == b"break":
+            raise RecursionError("too deep")
+        if content == b"limit":
+            return Scan(problem=Problem("too much", document, 3))
+        return super().scan(document, content)
+
+
+async def test_what_a_scan_breaks_over_is_that_documents_problem(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/a.md": "break", "docs/b.md": "limit", "docs/c.md": "fine"})
+    said: list[str] = []
+    layout = Layout(("docs",), "site")
+    tree = SourceTree(tmp_path, layout, (), BrokenScanner(), lambda event, **_fields: said.append(event))
+    found = by_document(await tree.crawl())
+    assert found["docs/a.md"].problem is not None
+    assert "RecursionError: too deep" in found["docs/a.md"].problem.message
+    assert found["docs/a.md"].problem.file == "docs/a.md"
+    assert found["docs/b.md"].problem == Problem("too much", "docs/b.md", 3)
+    assert found["docs/c.md"].content_hash is not None
+    assert said == ["document.unscanned"]
+    write(tmp_path, {"docs/a.md": "mended"})
+    assert by_document(await tree.look(["docs/a.md"]))["docs/a.md"].content_hash is not None

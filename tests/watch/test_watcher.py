@@ -102,6 +102,17 @@ async def test_a_changed_gitignore_asks_for_a_look_at_everything(root: Path, eve
         assert any(batch.config and batch.everything for batch in await seen.flushed())
 
 
+@pytest.mark.parametrize("file", [".gitignore", ".git/info/exclude"])
+async def test_a_changed_ignore_file_around_the_project_asks_for_a_look_at_everything(
+    tmp_path: Path, events: Events, file: str
+) -> None:
+    write(tmp_path, {".git/info/exclude": "", "project/docs/a.md": ""})
+    async with watching(FileWatcher(tmp_path / "project", ["docs"], events=events)) as seen:
+        for text in ("*.log", "*.md"):
+            write(tmp_path, {file: text})
+            assert any(batch.config and batch.everything for batch in await seen.flushed())
+
+
 async def test_without_an_event_config_changes_are_noticed_all_the_same(root: Path, events: Events) -> None:
     async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
         write(root, {"kahnd.toml": "changed"})

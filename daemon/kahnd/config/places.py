@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from kahnd.core.problem import Problem
+from kahnd.core.text import is_whole
 from kahnd.errors import UsageError
 
 CONFIG_FILE: Final = "kahnd.toml"
@@ -19,9 +20,17 @@ def find_root(start: Path) -> Path:
     here = start.resolve()
     for folder in (here, *here.parents):
         if (folder / CONFIG_FILE).is_file():
-            return folder
+            return _named(folder)
     message = f"there is no {CONFIG_FILE} in {here} or any folder above it"
     raise UsageError(Problem(message, remedy="`kahnd init` makes a small project to start from"))
+
+
+def _named(root: Path) -> Path:
+    """The root, where the database and programs can be told its path; else UsageError."""
+    if is_whole(str(root)):
+        return root
+    problem = Problem(f"the path of the project is not UTF-8: {root}", remedy="rename the folder, or move the project")
+    raise UsageError(problem)
 
 
 def inside(folder: str) -> str | None:

@@ -6,12 +6,16 @@ a name that is not UTF-8), and its integers have no end.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
 SMALLEST: Final = -(1 << 63)
 LARGEST: Final = (1 << 63) - 1
+_HALF: Final = re.compile("[\ud800-\udfff]")
+_BYTE: Final = 0xDC00
+"""Python adds this to each byte of a name that is not UTF-8."""
 LONGEST_SHOWN: Final = 200
 """Characters of somebody's text in a message."""
 
@@ -28,8 +32,13 @@ def is_whole(text: str) -> bool:
 
 
 def whole(text: str) -> str:
-    """The text with each half of a character written as its escape."""
-    return text if is_whole(text) else text.encode("utf-8", "backslashreplace").decode()
+    r"""The text with each half of a character written as its escape; a byte of a name that is not UTF-8, as `\xe9`."""
+    return text if is_whole(text) else _HALF.sub(_escape, text)
+
+
+def _escape(half: re.Match[str]) -> str:
+    code = ord(half[0])
+    return f"\\x{code - _BYTE:02x}" if "\udc80" <= half[0] <= "\udcff" else f"\\u{code:04x}"
 
 
 def shortened(text: str) -> str:

@@ -162,13 +162,17 @@ class PythonRenderer:
 
 
 def _check_compiles(loader: Loader, name: str, file: str) -> None:
-    """Raise ProblemError where Python's compiler can't hold the module's source."""
+    """Raise ProblemError where Python's compiler can't hold the module's source, or does not say whose it is."""
     try:
         if isinstance(loader, InspectLoader):
             loader.get_code(name)
     except (MemoryError, RecursionError) as error:
         message = "Python can't compile it: an expression in it is nested too deeply"
         raise ProblemError(Problem(message, file, 0, "split the expression")) from error
+    except (SyntaxError, ValueError) as error:
+        if getattr(error, "filename", None):
+            raise
+        raise ProblemError(Problem(f"{type(error).__name__}: {error}", file, 0, "correct the file")) from error
 
 
 def _with(problem: Problem, said: str) -> Problem:
