@@ -382,10 +382,11 @@ class Machine:
 
     def _unmet(self, node: Node, job: Job, event: Finished, needs: Dependency) -> Iterable[Command]:
         """A run found something not there: a new collection, a missing document, an output, its own old bytes."""
-        target = self.graph[needs.target]
         if needs.kind is Kind.DISCOVERED and not (node.rule and node.rule.judges_missing):
             yield from self._again(node, job, event, (needs.target,))
-        elif is_collection(needs.target) and needs.target not in dict(job.collections):
+            return
+        target = self.graph[needs.target]
+        if is_collection(needs.target) and needs.target not in dict(job.collections):
             yield from self._again(node, job, event, ())
         elif not target.exists or (target.status in verdict.BROKEN and not needs.kind.of_content):
             self._runs.end(job)
