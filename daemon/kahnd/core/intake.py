@@ -54,6 +54,10 @@ class Noticed:
         self.changes[change.facts.id] = change
         self.reasons[change.facts.id] = reason
 
+    def written(self) -> list[DocumentId]:
+        """The documents with other bytes than before."""
+        return [each for each in self.changes if self.reasons[each] in {NEW, CONTENT}]
+
     def again(self, nodes: Iterable[Node], reason: str) -> None:
         """Documents to be decided on although nothing of theirs has changed."""
         for node in nodes:
