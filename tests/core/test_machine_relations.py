@@ -165,3 +165,23 @@ def test_another_title_renders_who_lists_the_titles() -> None:
     world.save("docs/b.md", "Other T\ntwo")
     assert world.settle() == ["docs/a.md", "docs/b.md"]
     assert world.outputs.texts["site/a.html"] == "[Other T]"
+
+
+FILE_AND_FOLDER = "docs/a.md renders to site/a.html, where docs/a.html/b.md needs a folder"
+
+
+@pytest.mark.parametrize("first", ["docs/a.md", "docs/a.html/b.md"])
+def test_a_file_and_a_folder_that_claim_one_place_both_fail_whichever_came_first(first: str) -> None:
+    second = ({"docs/a.md", "docs/a.html/b.md"} - {first}).pop()
+    world = at_rest({first: "A"})
+    world.save(second, "B")
+    world.settle()
+    assert set(world.statuses().values()) == {Status.FAILED}
+    assert all(FILE_AND_FOLDER in str(node.facts.problem) for node in world.machine.graph)
+    assert not world.outputs.texts
+    world.remove(first)
+    assert world.settle() == [second]
+    world.save(first, "A")
+    world.settle()
+    world.remove(second)
+    assert world.settle() == [first]

@@ -545,3 +545,41 @@ async def test_what_a_scan_breaks_over_is_that_documents_problem(tmp_path: Path)
     assert said == ["document.unscanned"]
     write(tmp_path, {"docs/a.md": "mended"})
     assert by_document(await tree.look(["docs/a.md"]))["docs/a.md"].content_hash is not None
+
+
+async def test_what_is_written_to_a_file_by_another_of_its_names_is_found_by_a_look(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/a.md": "one", "docs/b.md": "one", "away/x.md": "one"})
+    os.link(tmp_path / "away/x.md", tmp_path / "docs/x.md")
+    tree = tree_over(tmp_path)
+    await tree.crawl()
+    assert await tree.look_at_shared() == ()
+    (tmp_path / "away/x.md").write_text("two, and longer")
+    assert [each.document for each in await tree.look_at_shared(at_leisure=True)] == ["docs/x.md"]
+    assert await tree.look_at_shared() == ()
+
+
+async def test_a_file_that_gets_another_name_later_is_looked_at_and_no_more_when_it_is_gone(tmp_path: Path) -> None:
+    write(tmp_path, {"docs/a.md": "one"})
+    tree = tree_over(tmp_path)
+    await tree.crawl()
+    os.link(tmp_path / "docs/a.md", tmp_path / "a")
+    await tree.look(["docs/a.md"])
+    (tmp_path / "a").write_text("two, and longer")
+    assert [each.document for each in await tree.look_at_shared()] == ["docs/a.md"]
+    (tmp_path / "docs/a.md").unlink()
+    assert [each.content_hash for each in await tree.look_at_shared()] == [None]
+    assert await tree.look_at_shared() == ()
+
+
+async def test_of_very_many_shared_files_each_is_looked_at_in_its_turn(tmp_path: Path) -> None:
+    write(tmp_path, {f"away/{number}.md": "one" for number in range(2_000)})
+    (tmp_path / "docs").mkdir()
+    for number in range(2_000):
+        os.link(tmp_path / f"away/{number}.md", tmp_path / f"docs/{number}.md")
+    tree = tree_over(tmp_path)
+    await tree.crawl()
+    (tmp_path / "away/1999.md").write_text("two, and longer")
+    for _ in range(200):
+        if found := await tree.look_at_shared(at_leisure=True):
+            break
+    assert [each.document for each in found] == ["docs/1999.md"]

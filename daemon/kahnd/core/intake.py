@@ -55,6 +55,10 @@ class Noticed:
         self.changes[change.facts.id] = change
         self.reasons[change.facts.id] = reason
 
+    def written(self) -> list[DocumentId]:
+        """The documents with other bytes than before."""
+        return [each for each in self.changes if self.reasons[each] in {NEW, CONTENT}]
+
     def again(self, nodes: Iterable[Node], reason: str) -> None:
         """Documents to be decided on although nothing of theirs has changed."""
         for node in nodes:
@@ -137,7 +141,10 @@ class Intake:
         return bool(self._named) and any(each.target in self._named for each in node.dependencies)
 
     def _with_makers(self, document: DocumentId, dependencies: tuple[Dependency, ...]) -> Iterator[Dependency]:
-        """The dependencies and, after each that names an output, those on what renders to it: to be finished first."""
+        """The dependencies and, for each that names an output, those on what renders to it: to be finished first.
+
+        The name stays beside them where a text has it, and where nothing renders to it.
+        """
         is_output = self._graph.layout.is_output
         named = [each for each in dependencies if each.kind in _BY_PATH and is_output(each.target)]
         if not named:
@@ -145,11 +152,13 @@ class Intake:
             return
         told = {each.target for each in dependencies if each.kind in _BY_PATH and each.facets is None}
         for each in dependencies:
-            yield each
-            for maker in sorted(self._graph.makers(each.target)) if each in named else ():
+            makers = self._graph.makers(each.target) if each in named else ()
+            declared = each.kind is Kind.DECLARED
+            if declared or not makers:
+                yield each
+            for maker in sorted(makers):
                 if maker != document and maker not in told:
-                    sure = each.kind is Kind.DECLARED
-                    yield Dependency(maker, Kind.DISCOVERED, each.line, facets=_ITS_OUTPUT, sure=sure)
+                    yield Dependency(maker, Kind.DISCOVERED, each.line, facets=_ITS_OUTPUT, sure=declared)
 
     def _first_heard(self, target: DocumentId) -> Facts:
         if is_collection(target):

@@ -9,18 +9,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Container, Iterable, Iterator
 
 from msgspec.structs import replace
 
 from kahnd.core import verdict
 from kahnd.core.ahead import Ahead
 from kahnd.core.book import Book
+from kahnd.core.connections import Connections
+from kahnd.core.demand import demanded
 from kahnd.core.doubts import Doubts
 from kahnd.core.forced import Forced
 from kahnd.core.graph import Graph, Node
-from kahnd.core.intake import CONTENT, NEW, Intake, Noticed
+from kahnd.core.intake import Intake, Noticed
 from kahnd.core.messages import (
     Asked,
     Cancel,
@@ -59,14 +60,11 @@ from kahnd.core.model import (
     Ticket,
     Unmet,
 )
-from kahnd.core.rounds import Rounds
+from kahnd.core.rounds import NOBODY, Amid, Rounds
 from kahnd.core.rules import Layout, is_collection
 from kahnd.core.runs import Runs
 from kahnd.core.tries import Tries
-from kahnd.core.why import FAILED_BEFORE, FORCED, OUTPUT_ALTERED, OUTPUT_GONE
-
-WRITTEN: Final = frozenset({CONTENT, NEW})
-NOTHING: Final[Mapping[DocumentId, Collection[DocumentId]]] = {}
+from kahnd.core.why import OUTPUT_ALTERED, OUTPUT_GONE
 
 
 class Machine:
@@ -84,6 +82,7 @@ class Machine:
         )
         """Documents whose rule has changed since they were last looked at: their bytes must be scanned anew."""
         self._intake = Intake(self.graph)
+        self._edges = Connections(self.graph, self._intake, self._book)
         self._runs = Runs(self.graph, self._intake.members, slots, self._book.expected)
         self.asked: Asked | None = None
         self._open = False
@@ -181,17 +180,7 @@ class Machine:
     def _demand(self, asked: Asked, *, from_start: bool = False) -> Iterable[Command]:
         """Make dirty what is asked for although nothing in it changed."""
         self.builds.ask(asked, from_start=from_start)
-        noticed = Noticed()
-        concerned = [node for node in self.graph if not asked.targets or node.facts.id in asked.targets]
-        if asked.force:
-            forced = [node for node in concerned if node.claim]
-            self._forced.ask(forced)
-            noticed.again(forced, FORCED)
-        if asked.retry:
-            failed = [node for node in concerned if node.status is Status.FAILED]
-            for node in failed:
-                self._rounds.forgive(node.facts.id)
-            noticed.again(failed, FAILED_BEFORE)
+        noticed = demanded(self.graph, asked, self._forced, self._rounds)
         yield from self._take_in(noticed, asked.cause)
 
     def _withdraw(self, ticket: Ticket) -> Iterable[Command]:
@@ -204,7 +193,7 @@ class Machine:
         noticed: Noticed,
         cause: str,
         told: Tell | None = None,
-        amid: Mapping[DocumentId, Collection[DocumentId]] = NOTHING,
+        amid: Amid = NOBODY,
     ) -> Iterable[Command]:
         if noticed.touched:
             yield Commit(tuple(noticed.touched))
@@ -219,7 +208,7 @@ class Machine:
                 self.schedule.discard(document)
         for output, document in noticed.removed:
             yield from self._book.remove(output, document)
-        self._rounds.changed([each for each in noticed.changes if noticed.reasons[each] in WRITTEN], amid)
+        self._rounds.changed(noticed.written(), amid)
         yield from self._go_ahead(noticed)
         yield from self._book.unwritten()
         yield from self._query(Propagate(tuple(noticed.changes.values())))
@@ -294,14 +283,14 @@ class Machine:
 
     def _believe(self, node: Node, sure: Iterable[Dependency]) -> Iterable[Command]:
         """Keep of a document's dependencies what is sure."""
-        yield from self._connect(node, sure)
+        yield from self._edges.connect(node, sure)
         yield from self._book.keep_edges(node)
         self._enter([node])
 
     def _decide(self, node: Node) -> Iterable[Command]:
         document = node.facts.id
-        if (dependencies := self._other_dependencies(node)) is not None:
-            yield from self._connect(node, dependencies)
+        if (dependencies := self._edges.others(node)) is not None:
+            yield from self._edges.connect(node, dependencies)
             if self._doubts.has_to_wait(node):
                 self._enter([node])
                 return
@@ -333,12 +322,6 @@ class Machine:
         else:
             yield Render(self._runs.start(node, decision.content_hash, decision.rule.index, decision.output))
 
-    def _other_dependencies(self, node: Node) -> Iterable[Dependency] | None:
-        """What it depends on, where that may be something else than what is known; None where it is the same."""
-        trace = self.graph.verified_trace(node)
-        names = trace is None and self._intake.names_outputs(node)
-        return [*node.dependencies] if names else trace
-
     def _stop(self, document: DocumentId) -> Iterable[Command]:
         """Whatever runs for this document is not wanted any more."""
         self._held.pop(document, None)
@@ -357,7 +340,7 @@ class Machine:
         if job is None:
             return
         node = self.graph[job.document]
-        yield from self._connect(node, verdict.edges_after(node, event.outcome))
+        yield from self._edges.connect(node, verdict.edges_after(node, event.outcome))
         self._doubts.found(job.document)
         check = verdict.check(self.graph, node, event.outcome.reads, self.schedule)
         match check, event.outcome:
@@ -372,20 +355,13 @@ class Machine:
             case _, Unmet(needs):
                 yield from self._unmet(node, job, event, needs)
 
-    def _connect(self, node: Node, dependencies: Iterable[Dependency]) -> Iterable[Command]:
-        """Replace the edges; what they name first is known from now on (a collection at once with its members)."""
-        edges, new = self._intake.connect(node.facts.id, dependencies)
-        self._book.found(node.facts.id, edges)
-        for each in new:
-            known = replace(each, status=Status.DONE, effective_hash=each.content_hash)
-            yield self._book.keep(known if is_collection(each.id) else each)
-
     def _unmet(self, node: Node, job: Job, event: Finished, needs: Dependency) -> Iterable[Command]:
         """A run found something not there: a new collection, a missing document, an output, its own old bytes."""
-        target = self.graph[needs.target]
         if needs.kind is Kind.DISCOVERED and not (node.rule and node.rule.judges_missing):
             yield from self._again(node, job, event, (needs.target,))
-        elif is_collection(needs.target) and needs.target not in dict(job.collections):
+            return
+        target = self.graph[needs.target]
+        if is_collection(needs.target) and needs.target not in dict(job.collections):
             yield from self._again(node, job, event, ())
         elif not target.exists or (target.status in verdict.BROKEN and not needs.kind.of_content):
             self._runs.end(job)

@@ -308,6 +308,16 @@ class Job(msgspec.Struct, frozen=True):
     missing: tuple[DocumentId, ...] = ()
     collections: tuple[tuple[DocumentId, tuple[DocumentId, ...]], ...] = ()
 
+    def documents(self) -> dict[str, DocumentId]:
+        """Which document each of the files is, or is rendered from; an output that a program told of is its own name.
+
+        So it stays told apart from the source, which a program may read as well.
+        """
+        told = frozenset(self.discovered)
+        return {
+            file: DocumentId(file) if each in told else each for file, each in zip(self.deps, self.targets, strict=True)
+        }
+
 
 class Read(msgspec.Struct, frozen=True):
     """Something a rendering read; `hash` is of the bytes it got (source, or output for Kind.OUTPUT), if it knows."""

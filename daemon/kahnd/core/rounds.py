@@ -29,6 +29,9 @@ class Step(NamedTuple):
 
 
 _Way = tuple[Step, ...]
+Amid = Mapping[DocumentId, Collection[DocumentId]]
+"""Of documents that were written, which were being rendered then."""
+NOBODY: Final[Amid] = {}
 
 
 class Rounds:
@@ -39,7 +42,7 @@ class Rounds:
         self._rested: dict[DocumentId, _Way] = {}
         self._asked: deque[tuple[_Way, frozenset[DocumentId]]] = deque()
 
-    def changed(self, documents: Collection[DocumentId], amid: Mapping[DocumentId, Collection[DocumentId]]) -> None:
+    def changed(self, documents: Collection[DocumentId], amid: Amid) -> None:
         """These have other bytes, some of them `amid` renderings; the database is asked whom that reaches."""
         ways = {each: self._way(each, amid[each]) for each in documents if each in amid}
         for each in documents if self._ways else ():

@@ -1,7 +1,8 @@
 """The loop: performs the machine's commands and feeds the results back."""
 
 from kahnd.engine import questions
-from kahnd.engine.engine import Answered, AtHand, Engine
+from kahnd.engine.answers import Answered, AtHand
+from kahnd.engine.engine import Engine
 from kahnd.engine.patience import Patience
 from kahnd.engine.pulse import Pulse, Waits
 from kahnd.engine.stages import MeteredScanner, Stages

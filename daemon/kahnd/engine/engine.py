@@ -53,6 +53,7 @@ from kahnd.core.model import (
     Status,
     Ticket,
 )
+from kahnd.engine.answers import Answered, AtHand
 from kahnd.engine.eyes import Eyes
 from kahnd.engine.hands import Hands
 from kahnd.engine.inspection import Inspection
@@ -74,29 +75,11 @@ COUNTED: Final = ("rendered", "skipped", "failed", "blocked", "removed", "genera
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """A report and how long it took, in milliseconds."""
-
-    report: Report
-    duration_ms: float
-
-
-@dataclass(frozen=True, slots=True)
 class _Now:
     build: BuildId
     cause: str
     started_at: str
     began: float
-
-
-@dataclass(frozen=True, slots=True)
-class AtHand:
-    """What the engine has at hand: renderings begun, each with the seconds since, and how long its queues are."""
-
-    jobs: tuple[tuple[DocumentId, float], ...]
-    scheduled: int
-    events: int
-    uncommitted: int
 
 
 class Engine:

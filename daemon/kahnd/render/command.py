@@ -61,7 +61,7 @@ class CommandRenderer:
     """Keeps the environment that programs get, and what it found in files that documents refer to."""
 
     name = "command"
-    version = "2"
+    version = "3"
     judges_missing = False
     parameters = CommandParameters
 

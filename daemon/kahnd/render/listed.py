@@ -70,7 +70,7 @@ class _Finder:
         job = rendering.job
         self._root, self._layout = str(rendering.root), rendering.layout
         self._folder = posixpath.dirname(job.document)
-        self._by_file: Mapping[str, DocumentId] = dict(zip(job.deps, job.targets, strict=True))
+        self._by_file: Mapping[str, DocumentId] = job.documents()
         self._known = {job.document, *job.targets}.difference(job.discovered)
         self.found = Listed()
 

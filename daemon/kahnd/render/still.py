@@ -29,7 +29,8 @@ class Still:
         self._rendering = rendering
         self._began_ns = _now_ns()
         job = rendering.job
-        self._targets = dict(zip(job.deps, job.targets, strict=True))
+        self._targets = job.documents()
+        self._told = frozenset(job.targets).difference(job.discovered)
         self._more = tuple(each for each in more if each not in self._targets)
         self._before = self._stamps()
         self._check_own()
@@ -56,7 +57,7 @@ class Still:
         job, target = self._rendering.job, self._document_at(path)
         if path == job.document or (target in job.missing and self._before.get(path)):
             return  # of what was there and is no document, nothing is known that it could be compared with
-        kind = Kind.DISCOVERED if target in job.discovered or path not in self._targets else Kind.DECLARED
+        kind = Kind.DECLARED if target in self._told else Kind.DISCOVERED
         digest = self._digest(path)
         if digest or path in self._targets:
             self._rendering.note(Dependency(target, kind), digest or Digest("gone"))

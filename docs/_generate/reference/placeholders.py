@@ -20,7 +20,7 @@ COMMANDS: Final = {
     "source": "the document",
     "output": "the file to write",
     "deps": "the files of its direct dependencies, in the order found; alone as a word, one word each: "
-    "a plain document as it is, a rendered one as its output",
+    "a plain document as it is, a rendered one as its output; without those that only `{depfile}` tells of",
     "dir": "the document's folder, with the source folder's name; `.` at the top",
     "stem": "its name without the ending",
     "root": "the project's folder, absolute",
