@@ -19,7 +19,7 @@ from kahnd.core.runs import STAGES
 from kahnd.errors import AlreadyRunningError, UsageError
 from kahnd.render.outputs import FileOutputs
 from kahnd.service.groups import unwrapped
-from kahnd.service.limits import allow_files
+from kahnd.service.limits import claim
 from kahnd.service.lock import STATE_FOLDER, project_lock
 from kahnd.service.paths import socket_path
 from kahnd.service.session import schemas, stored
@@ -130,6 +130,6 @@ def _remove_state(config: Config) -> tuple[str, ...]:
 
 
 async def _clear(config: Config) -> None:
-    allow_files()
+    claim()
     async with stored(config, lambda _event, **_fields: None) as store:
         await store.clear()

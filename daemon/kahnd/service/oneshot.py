@@ -25,7 +25,7 @@ from kahnd.service.client import Progress
 from kahnd.service.clock import SystemClock, build_ids
 from kahnd.service.events import Event, tell
 from kahnd.service.groups import unwrapped
-from kahnd.service.limits import allow_files
+from kahnd.service.limits import claim
 from kahnd.service.lock import project_lock
 from kahnd.service.logs import configure
 from kahnd.service.session import Project, Say, is_stored, open_session, read_project, stored, tree_of
@@ -65,7 +65,7 @@ def _performed(root: Path, question: _Question, progress: Callable[[Progress], N
     missing = project.config.missing_sources()
     if missing:
         raise ConfigError(*missing)
-    files = allow_files()
+    files = claim()
     with project_lock(root), unwrapped():
         logging = configure(project.config.log, root, terminal=False, stream=None, secrets=project.config.store.secrets)
 
@@ -147,7 +147,7 @@ def graph(root: Path, target: str | None, *, reverse: bool) -> Json:
 
 def _at_rest(project: Project) -> AbstractContextManager[object]:
     """Keep others out while the database is read; a project without one is not given any."""
-    allow_files()
+    claim()
     return project_lock(project.root) if is_stored(project.config) else nullcontext()
 
 
