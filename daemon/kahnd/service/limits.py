@@ -1,4 +1,4 @@
-"""What this process may use: files, threads, memory. The embedded database aborts, or hangs, where it gets too little."""
+"""What this process may use: files, threads, memory. With too little, the embedded database aborts, or hangs."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ _THREADS: Final = 24
 _PLENTY_OF_PROCESSES: Final = 4096
 _PLENTY_OF_MEMORY: Final = 8 << 30
 _REHEARSAL: Final = """
-import os, sys
+import mmap, os, sys
 from surrealdb_embedded import AsyncEmbeddedDB
+left = mmap.mmap(-1, int(sys.argv[2]), mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 engine = AsyncEmbeddedDB("surrealkv://" + sys.argv[1])
 os._exit(0)
 """
@@ -109,9 +110,8 @@ def _startable(number: int) -> int:
 def _check_memory() -> None:
     """What the engine needs depends on the machine: where little is allowed, it is tried out in another process."""
     limits = {"ulimit -v": resource.RLIMIT_AS, "ulimit -d": resource.RLIMIT_DATA}
-    low = {
-        name: soft for name, each in limits.items() if 0 <= (soft := resource.getrlimit(each)[0]) < _PLENTY_OF_MEMORY
-    }
+    allowed = {name: resource.getrlimit(each)[0] for name, each in limits.items()}
+    low = {name: soft for name, soft in allowed.items() if 0 <= soft < _PLENTY_OF_MEMORY}
     if not low or _is_rehearsed():
         return
     name, soft = min(low.items(), key=lambda each: each[1])
@@ -119,9 +119,14 @@ def _check_memory() -> None:
     raise UsageError(Problem(message, remedy=f"raise the limit ({name})"))
 
 
+def _left_free() -> int:
+    """How many bytes the engine takes later, when it opens a file once more: of a large machine more."""
+    return min(1 << 30, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 16)
+
+
 def _is_rehearsed() -> bool:
     with tempfile.TemporaryDirectory() as folder:
-        words = [sys.executable, "-P", "-c", _REHEARSAL, f"{folder}/db"]
+        words = [sys.executable, "-P", "-c", _REHEARSAL, f"{folder}/db", str(_left_free())]
         try:
             ended = subprocess.run(words, capture_output=True, timeout=_REHEARSAL_S, check=False)  # noqa: S603 - its own
         except (OSError, subprocess.TimeoutExpired):
