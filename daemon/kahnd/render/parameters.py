@@ -63,7 +63,7 @@ class CommandParameters(Parameters, frozen=True, forbid_unknown_fields=True):
     """`command`: an argv, or one line of shell with `shell = true`. `stdout`: standard output is the output.
 
     `scan`: regular expressions whose first group is a path. `fallback`: a project path, the file to use as output
-    where the program is not installed. A `{depfile}` in the command asks for a Makefile-style list of what it read.
+    where the program can't start. A `{depfile}` in the command asks for a Makefile-style list of what it read.
     """
 
     command: tuple[str, ...] | str
