@@ -94,6 +94,8 @@ class CommandParameters(Parameters, frozen=True, forbid_unknown_fields=True):
     def _form(self) -> list[str]:
         if not any(word.strip() for word in self.words):
             return ["`command` is empty"]
+        if not self.words[0].strip() or any("\0" in word for word in self.words):
+            return ["`command` begins with an empty word, or has a NUL in one"]
         if self.shell != isinstance(self.command, str):
             return ["`command` is one string with `shell = true`, and a list of strings without"]
         if not self.stdout and not any("{output}" in word for word in self.words):
