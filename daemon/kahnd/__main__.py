@@ -12,6 +12,9 @@ def main() -> NoReturn:
         command()
     except KeyboardInterrupt:
         sys.exit(130)
+    except MemoryError:
+        sys.stderr.write("kahnd: error: there is too little memory\n  see to the machine's, and to ulimit -v and -d\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -138,6 +138,7 @@ def test_a_program_that_is_not_there_is_named_with_the_rules_line(shop: Workshop
         ("text", 0o644, "is not executable", "chmod +x tools/x"),
         (b"\0\1\2", 0o755, "is no program", "#!/bin/sh"),
         ("", 0o755, "is empty", "write tools/x"),
+        ("\ufeff#!/bin/sh\n", 0o755, "begins with a byte order mark", "save tools/x"),
         ("#!/bin/sh\r\necho hi\r\n", 0o755, "has a first line that ends with CRLF", "sed -i"),
         ("#!/usr/bin/env sh\r\necho hi\r\n", 0o755, "has a first line that ends with CRLF", "sed -i"),
         ("#!/nowhere/perl -w\n", 0o755, "needs the interpreter /nowhere/perl, which is not there", "install"),

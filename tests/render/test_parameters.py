@@ -47,6 +47,8 @@ def test_a_good_command_has_nothing_against_it(keys: dict[str, Any]) -> None:
     [
         ({"command": []}, "empty"),
         ({"command": ["", " "]}, "empty"),
+        ({"command": ["", "{output}"]}, "empty word"),
+        ({"command": ["cp", "a\0b", "{output}"]}, "NUL"),
         ({"command": "cp {output}"}, "shell = true"),
         ({"command": ["cp", "{output}"], "shell": True}, "shell = true"),
         ({"command": ["cp", "{source}"]}, "stdout = true"),

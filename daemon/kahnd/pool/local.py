@@ -28,6 +28,7 @@ SPARE: Final = 1
 """Workers beyond those that can be busy, where they are kept ready: whoever is killed is replaced at once."""
 
 
+_LAST_WORDS_S: Final = 1.0
 _ORPHAN_LOOKS: Final = 100
 _ORPHAN_STEP_S: Final = 0.01
 
@@ -266,6 +267,9 @@ class WorkerPool:
 
     async def _replace(self, worker: _Worker, *, died: bool = False) -> int:
         self._all -= 1
+        if died:
+            with anyio.move_on_after(_LAST_WORDS_S):  # it is ending by itself, and says how
+                await worker.process.wait()
         gone = await self._gone(worker)
         if self._tasks:
             self._tasks.start_soon(self._fill)
@@ -297,7 +301,10 @@ class WorkerPool:
         )
 
 
-_SHORT: Final = "see whether it needs more memory than the machine has, or than memory_mb in [pool] allows"
+_SHORT: Final = (
+    "see whether it needs more memory than the machine has, or than memory_mb in [pool] allows, "
+    "and to the limit on processes (ulimit -u)"
+)
 
 
 @dataclass(frozen=True, slots=True)

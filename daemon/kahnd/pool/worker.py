@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -28,7 +29,10 @@ def serve(prepare: Callable[[object], Render]) -> None:
     incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    Thread(target=_end_with_daemon, args=(incoming.fileno(),), daemon=True).start()
+    try:
+        Thread(target=_end_with_daemon, args=(incoming.fileno(),), daemon=True).start()
+    except RuntimeError as error:
+        sys.exit(f"kahnd: a worker ends, since it {error}: see to the limit on processes (ulimit -u)")
     root = Path.cwd()  # before anything of a plug-in's, which may go elsewhere
     render = prepare(frames.read(incoming))
     unclaimed = descendants.Unclaimed()
@@ -45,7 +49,8 @@ def limit_memory(megabytes: int) -> None:
 
     Of private writable memory, which is what a runaway takes; what programs only reserve is not counted.
     """
-    limit = megabytes << 20
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    limit = megabytes << 20 if hard == resource.RLIM_INFINITY else min(megabytes << 20, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 

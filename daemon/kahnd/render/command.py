@@ -254,7 +254,7 @@ class Run:
         """Which of the project's files in a shell's line can't be started, and what to do."""
         root = self.rendering.root
         try:
-            words = [each for each in shlex.split(line) if "/" in each and (root / each).is_file()]
+            words = [each for each in shlex.split(line) if "/" in each and os.path.isfile(root / each)]  # noqa: PTH113
         except ValueError:
             return _exit_remedy(code)
         found = ((word, fault) for word in words if (fault := programs.fault(word, root)))

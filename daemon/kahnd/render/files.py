@@ -24,6 +24,8 @@ MAX_BYTES: Final = 256 * 1024 * 1024
 _REMEDIES: Final = {
     errno.ENOSPC: "make room on the disk",
     errno.EDQUOT: "make room: the disk quota is used up",
+    errno.EAGAIN: "see to the limit on processes (ulimit -u)",
+    errno.ENOMEM: "see to the machine's memory",
     errno.EROFS: "mount the file system writable",
     errno.EFBIG: "let it be smaller, or allow more with output_mb in [pool]",
     errno.EMFILE: "see to the limit on open files (ulimit -n)",

@@ -63,7 +63,7 @@ class CommandParameters(Parameters, frozen=True, forbid_unknown_fields=True):
     """`command`: an argv, or one line of shell with `shell = true`. `stdout`: standard output is the output.
 
     `scan`: regular expressions whose first group is a path. `fallback`: a project path, the file to use as output
-    where the program is not installed. A `{depfile}` in the command asks for a Makefile-style list of what it read.
+    where the program can't start. A `{depfile}` in the command asks for a Makefile-style list of what it read.
     """
 
     command: tuple[str, ...] | str
@@ -94,6 +94,8 @@ class CommandParameters(Parameters, frozen=True, forbid_unknown_fields=True):
     def _form(self) -> list[str]:
         if not any(word.strip() for word in self.words):
             return ["`command` is empty"]
+        if not self.words[0].strip() or any("\0" in word for word in self.words):
+            return ["`command` begins with an empty word, or has a NUL in one"]
         if self.shell != isinstance(self.command, str):
             return ["`command` is one string with `shell = true`, and a list of strings without"]
         if not self.stdout and not any("{output}" in word for word in self.words):

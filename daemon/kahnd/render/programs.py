@@ -10,12 +10,15 @@ import platform
 import re
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Final
 
 _HEAD: Final = 4096
 _ELF: Final = b"\x7fELF"
+_MARK: Final = b"\xef\xbb\xbf"
 _LOADER: Final = re.compile(rb"/[\w./+-]*ld[\w.+-]*\.so[\w.]*(?=\0)")
 _FORMATS: Final = Path("/proc/sys/fs/binfmt_misc")
 _OWN_FORMATS: Final = frozenset({"register", "status"})
@@ -44,8 +47,8 @@ def fault(program: str, root: Path) -> Fault | None:
     """Why a program can't be started from the project's folder, as far as its files tell; None where it can."""
     place = located(program, root)
     if place is not None:
-        return _fault_of_file(place, program, root) if place.exists() else _missing(place, program)
-    present = next((each for each in _on_path(program) if each.is_file()), None)
+        return _fault_of_file(place, program, root) if _mode(place) else _missing(place, program)
+    present = next((each for each in _on_path(program, root) if stat.S_ISREG(_mode(each))), None)
     if present:
         return _not_executable(present, str(present))
     return Fault("is not installed", f"install {program}, or correct the rule's `command`")
@@ -55,41 +58,49 @@ def located(program: str, root: Path) -> Path | None:
     """The file that a program's name stands for; None for one that is not on PATH."""
     if "/" in program:
         return root / program
-    return next((each for each in _on_path(program) if _is_executable(each)), None)
+    return next((each for each in _on_path(program, root) if _is_executable(each)), None)
 
 
 def _files_of(program: str, root: Path) -> Iterator[str]:
     place = located(program, root)
     if place is None:
-        yield from map(str, _on_path(program))
+        yield from map(str, _on_path(program, root))
         return
     yield program if "/" in program else str(place)
     for interpreter in _interpreters(_head(place)):
         if (found := located(interpreter, root)) is None:
-            yield from map(str, _on_path(interpreter))
+            yield from map(str, _on_path(interpreter, root))
         else:
             yield str(found)
 
 
-def _on_path(program: str) -> list[Path]:
-    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return [Path(folder).absolute() / program for folder in folders]
+def _on_path(program: str, root: Path) -> list[Path]:
+    """Where it may be; a relative folder is one of the project's, where programs are started."""
+    return [root / folder / program for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)]
+
+
+def _mode(place: Path) -> int:
+    """As stat(2) tells it; 0 for what is not there, or out of reach."""
+    try:
+        return place.stat().st_mode
+    except (OSError, ValueError):
+        return 0
 
 
 def _is_executable(place: Path) -> bool:
-    return place.is_file() and os.access(place, os.X_OK)
+    return stat.S_ISREG(_mode(place)) and os.access(place, os.X_OK)
 
 
 def _missing(place: Path, program: str) -> Fault:
-    if place.is_symlink():
+    with suppress(OSError):
         return Fault(f"is a link to {place.readlink()}, which is not there", "correct the link")
     return Fault("is not there", f"create {program}, or correct the rule's `command`")
 
 
 def _fault_of_file(place: Path, program: str, root: Path) -> Fault | None:
-    if place.is_dir():
+    if stat.S_ISDIR(_mode(place)):
         return Fault("is a folder", "name the program in it")
-    if not place.is_file():
+    if not stat.S_ISREG(_mode(place)):
         return Fault("is no regular file", "correct the rule's `command`")
     if not _is_executable(place):
         return _not_executable(place, program)
@@ -97,9 +108,9 @@ def _fault_of_file(place: Path, program: str, root: Path) -> Fault | None:
 
 
 def _not_executable(place: Path, shown: str) -> Fault:
-    if place.stat().st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH):
+    if _mode(place) & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH):
         return Fault("may not be executed here", "check its owner, and whether its file system is mounted noexec")
-    return Fault("is not executable", f"chmod +x {shown}")
+    return Fault("is not executable", f"chmod +x {quote(shown)}")
 
 
 def _fault_of_head(head: bytes | None, program: str, root: Path) -> Fault | None:
@@ -109,6 +120,8 @@ def _fault_of_head(head: bytes | None, program: str, root: Path) -> Fault | None
         return _fault_of_script(head, program, root)
     if head.startswith(_ELF):
         return _fault_of_binary(head)
+    if head.startswith(_MARK + b"#!"):
+        return Fault("begins with a byte order mark, before its `#!`", f"save {program} without one")
     if head and not _has_other_formats():
         return Fault("is no program: it is no binary, and has no `#!` line", "begin it with a line such as #!/bin/sh")
     return None if head else Fault("is empty", f"write {program}")
@@ -118,7 +131,7 @@ def _fault_of_script(head: bytes, program: str, root: Path) -> Fault | None:
     first, _, _ = head.partition(b"\n")
     interpreters = _interpreters(head)
     if first.endswith(b"\r") and (len(first.split()) == 1 or len(interpreters) > 1):
-        return Fault("has a first line that ends with CRLF", f"save {program} with LF: sed -i 's/\\r$//' {program}")
+        return Fault("has a first line that ends with CRLF", f"save it with LF: sed -i 's/\\r$//' {quote(program)}")
     for each in interpreters:
         place = located(each, root)
         if place is None or not _is_executable(place):

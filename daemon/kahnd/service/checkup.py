@@ -30,7 +30,7 @@ from kahnd.service import state_folder
 from kahnd.service.client import ControlClient
 from kahnd.service.events import Event
 from kahnd.service.groups import unwrapped
-from kahnd.service.limits import FEWEST, allow_files
+from kahnd.service.limits import FEWEST, claim
 from kahnd.service.lock import project_lock
 from kahnd.service.paths import LONGEST_ADDRESS, socket_path
 from kahnd.service.session import Project, is_stored, outputs_of, read_project, schemas, stored, tree_of
@@ -204,7 +204,7 @@ def _store(config: Config) -> Iterator[Check]:
         return
     try:
         with project_lock(config.root, patience_s=0), unwrapped():
-            allow_files()
+            claim()
             moved = anyio.run(_opened, config)
     except AlreadyRunningError:
         yield Check("store", State.OK, f"{config.store.url}{_size(config)}, in use by the process above")

@@ -19,7 +19,7 @@ from kahnd.errors import AlreadyRunningError, UsageError
 from kahnd.own_files import STATE_FOLDER, leads_straight, remove_file
 from kahnd.service import state_folder
 from kahnd.service.groups import unwrapped
-from kahnd.service.limits import allow_files
+from kahnd.service.limits import claim
 from kahnd.service.lock import project_lock
 from kahnd.service.paths import socket_path, unkept
 from kahnd.service.session import begin_outputs, outputs_of, schemas, stored
@@ -124,6 +124,6 @@ def _remove_state(config: Config) -> tuple[str, ...]:
 
 
 async def _clear(config: Config) -> None:
-    allow_files()
+    claim()
     async with stored(config, lambda _event, **_fields: None) as store:
         await store.clear()

@@ -33,7 +33,7 @@ from kahnd.service.frontdesk import FrontDesk
 from kahnd.service.glance import Glance, Onlooker, glance
 from kahnd.service.groups import cancel_after, unwrapped
 from kahnd.service.herald import Herald
-from kahnd.service.limits import allow_files
+from kahnd.service.limits import claim
 from kahnd.service.lock import ProjectLock, project_lock
 from kahnd.service.logs import configure
 from kahnd.service.notify import Notifier
@@ -56,7 +56,7 @@ def run(root: Path, onlookers: Sequence[Onlooker] = (), stream: TextIO | None = 
         signal.signal(number, lambda *_: None)
     project = read_project(root)
     secrets = project.config.store.secrets
-    files = allow_files()
+    files = claim()
     with project_lock(root) as lock:
         broadcast = Broadcast()
         logging = configure(

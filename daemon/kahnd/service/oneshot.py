@@ -27,7 +27,7 @@ from kahnd.service.client import Progress
 from kahnd.service.clock import SystemClock, build_ids
 from kahnd.service.events import Event, tell
 from kahnd.service.groups import unwrapped
-from kahnd.service.limits import allow_files
+from kahnd.service.limits import claim
 from kahnd.service.lock import project_lock
 from kahnd.service.logs import configure
 from kahnd.service.session import Project, Say, is_stored, open_session, outputs_of, read_project, stored, tree_of
@@ -67,7 +67,7 @@ def _performed(root: Path, question: _Question, progress: Callable[[Progress], N
     missing = project.config.missing_sources()
     if missing:
         raise ConfigError(*missing)
-    files = allow_files()
+    files = claim()
     with project_lock(root), unwrapped():
         logging = configure(project.config.log, root, terminal=False, stream=None, secrets=project.config.store.secrets)
 
@@ -151,7 +151,7 @@ def graph(root: Path, target: str | None, *, reverse: bool) -> Json:
 
 def _at_rest(project: Project) -> AbstractContextManager[object]:
     """Keep others out while the database is read; a project without one is not given any."""
-    allow_files()
+    claim()
     return project_lock(project.root) if is_stored(project.config) else nullcontext()
 
 
