@@ -71,7 +71,7 @@ def test_a_disk_that_refuses_is_told_with_a_remedy(
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(os, "replace", refuse)
     problem = outputs.publish(STAGE, PLACE, NEW)
     assert problem
     assert os.strerror(number) in problem.message

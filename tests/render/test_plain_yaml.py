@@ -38,7 +38,8 @@ def test_any_text_is_read_as_pyyaml_does_or_refused_with_a_line(text: str) -> No
     except YamlError as error:
         line = error.line
     else:
-        line, known = 0, yaml.safe_load(text) if ":" not in text and "!" not in text else value  # base 60, and tags
+        alike = not set(":!=").intersection(text)  # base 60, tags, and a type that PyYAML can't make
+        line, known = 0, yaml.safe_load(text) if alike else value
         assert repr(value) == repr(known)
     assert 0 <= line <= text.count("\n") + 2
 
@@ -182,5 +183,5 @@ def test_a_title_that_is_no_text_is_refused_with_its_line(written: str) -> None:
 
 
 def test_a_no_break_space_in_front_matter_is_named() -> None:
-    with pytest.raises(ProblemError, match="no-break space in line 3"):
+    with pytest.raises(ProblemError, match=r"no-break space .* in line 3"):
         split("---\na: 1\nb:\xa02\n---\n", "a.md")

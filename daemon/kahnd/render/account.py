@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import os
-import posixpath
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from kahnd.core.model import Digest, OutputPath
 from kahnd.own_files import STATE_FOLDER, open_file, replace_file
 
 ACCOUNT: Final = f"{STATE_FOLDER}/outputs"
+_NO_NAMES: Final = frozenset({"", ".", ".."})
 _SLACK: Final = 1_000
 """So many lines more than are needed are not worth writing the journal anew."""
 
@@ -86,7 +86,7 @@ class Account:
         A journal that has to be written anew, and can't be for now, is so with the first line that can.
         """
         if self._is_new:
-            self._made.update({output: Made(digest) for output, digest in recorded.items()})
+            self._made.update({output: Made(digest) for output, digest in recorded.items() if _is_path(output)})
         self._due = self._is_new or self._torn or self._surplus > len(self._made) + _SLACK
         with suppress(OSError):
             self._renew()
@@ -203,8 +203,7 @@ def _decoded(line: bytes) -> _Line | None:
 
 def _is_path(output: str) -> bool:
     """Whether it is a path in the project, in its shortest form."""
-    outside = output in {"", ".", ".."} or output.startswith(("/", "../")) or "\0" in output
-    return not outside and posixpath.normpath(output) == output
+    return "\0" not in output and _NO_NAMES.isdisjoint(output.split("/"))
 
 
 def _encoded(output: OutputPath, made: Made | None) -> bytes:

@@ -137,15 +137,7 @@ def _parse(source: str, path: str) -> dict[str, Any]:
         meta = load_front_matter(source)
     except YamlError as error:
         line = error.line + 1
-        raise ProblemError(Problem(f"its front matter is broken: {error}", path, line, _remedy(source))) from error
+        raise ProblemError(Problem(f"its front matter is broken: {error}", path, line, _REMEDY)) from error
     if meta is None:
-        raise ProblemError(Problem("its front matter is no list of `name: value`", path, 2, _remedy(source)))
+        raise ProblemError(Problem("its front matter is no list of `name: value`", path, 2, _REMEDY))
     return meta
-
-
-def _remedy(source: str) -> str:
-    """What to do; a no-break space looks like any other, and YAML takes it for a letter."""
-    found = source.find("\xa0")
-    if found < 0:
-        return _REMEDY
-    return f"write a common space for the no-break space in line {source.count(chr(10), 0, found) + 2}"

@@ -56,6 +56,7 @@ class FileOutputs:
         self._folder = root / output
         self._sources = tuple(sources)
         self._account = Account(root, kept=kept)
+        self._recorded: Mapping[OutputPath, Digest | None] = {}
         self._known: set[OutputPath] = set()
         self._foreign = frozenset(each for each in self._account if self._is_out_of_reach(each))
 
@@ -65,7 +66,7 @@ class FileOutputs:
         `recorded` outputs, with the hash of their bytes, count as made by kahnd where there is no account yet.
         """
         self._account.open(recorded)
-        self._known.update(each for each, digest in recorded.items() if self._agrees(each, digest))
+        self._recorded = recorded
         for each in self._foreign:
             with suppress(OSError):  # then it is known to be foreign for as long as this session lasts
                 self._account.enter(each, None)
@@ -161,23 +162,22 @@ class FileOutputs:
         self._known.add(output)
         return True
 
-    def _agrees(self, output: OutputPath, digest: Digest | None) -> bool:
-        """Whether the account says of an output what the database does."""
-        made = self._account.get(output)
+    def _is_known(self, output: OutputPath) -> bool:
+        """Whether it was made in this session, or the account says of it what the database does."""
+        if output in self._known:
+            return True
+        made, digest = self._account.get(output), self._recorded.get(output)
         return made is not None and digest is not None and made.hash == digest
 
     def _is_foreign(self, output: OutputPath, digest: Digest) -> bool:
         """Whether something is there that kahnd did not make. A folder is for the system to refuse."""
-        if output in self._known:
-            return False
-        try:
-            status = os.lstat(self._prefix + output)
-        except OSError:
-            return False
-        if stat.S_ISDIR(status.st_mode):
+        status = self._stat_of_any(output)
+        if status is None or stat.S_ISDIR(status.st_mode):
             return False
         if not stat.S_ISREG(status.st_mode):
             return True
+        if self._is_known(output):
+            return False
         made = self._account.get(output)
         if made and made == _made(status, made.hash):
             return False

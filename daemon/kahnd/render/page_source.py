@@ -240,7 +240,7 @@ class _Line:
     def _is_place(self, text: str, before: str) -> bool:
         """Whether lines can stand here: after only blanks and marks of Markdown, and without Jinja's `-` and `+`."""
         tags = (text[each.start : each.end] for each in self.tokens)
-        signs = (tag[2] in "-+" or tag[-3] in "-+" for tag in tags if not _INCLUDE.match(tag))
+        signs = ({tag[2:3], tag[-3:-2]} & {"-", "+"} for tag in tags if not _INCLUDE.match(tag))
         return _MARKERS.fullmatch(before) is not None and not any(signs)
 
     def _only_tags(self, text: str) -> bool:
