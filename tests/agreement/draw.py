@@ -11,8 +11,9 @@ from agreement import language as la
 from agreement import steps, ways
 
 SHEETS: Final = ("shared/s.json", "shared/t.csv", "docs/a/u.csv")
-ODD: Final = "docs/b/ö $(x) #1 'é'"
-"""A name that shells, addresses and encodings make something of."""
+ODD_PAGE: Final = "docs/b/ö $(x) #1 é.md"
+ODD_SCRIPT: Final = "docs/b/ö $(x) #1 'é'.cat"
+"""Names that shells, addresses and encodings make something of."""
 PARTIALS: Final = ("shared/_one.txt", "shared/_two.txt", "docs/_part.txt", "docs/a/_part.md", "docs/b/_part.cat")
 LAYOUTS: Final = ("shared/page.html", "shared/wide.html")
 SCRIPTS: Final = (
@@ -22,7 +23,7 @@ SCRIPTS: Final = (
     "docs/a/c.cat",
     "docs/b/p.plug",
     "docs/p.plug",
-    f"{ODD}.cat",
+    ODD_SCRIPT,
 )
 TEXTS: Final = ("docs/t.txt", "docs/a/t.txt", "docs/b/t.txt")
 PAGES: Final = (
@@ -30,7 +31,7 @@ PAGES: Final = (
     "docs/a/two.alt",
     "docs/a/three.md",
     "docs/a/two.md",
-    f"{ODD}.md",
+    ODD_PAGE,
     "docs/a.md",
     "docs/one.md",
 )

@@ -96,12 +96,12 @@ class Names:
     def _is_ignored(self, path: str) -> bool:
         return any(path.startswith(f"{folder}/") for folder in self.tree.config.ignored)
 
-    def static(self, path: str) -> list[Reference]:
-        """What a document names, whether or not a rendering comes to it."""
-        found = [(aspect, locate(given, path)) for aspect, given in self._named(path)]
+    def static(self, path: str, *, certain: bool = False) -> list[Reference]:
+        """What a document names, whether or not a rendering comes to it; `certain`: but for what stands under a condition."""
+        found = [(aspect, locate(given, path)) for aspect, given in self._named(path, certain=certain)]
         return [Reference(aspect, target) for aspect, target in found if target]
 
-    def _named(self, path: str) -> Iterator[tuple[str, str]]:
+    def _named(self, path: str, *, certain: bool) -> Iterator[tuple[str, str]]:
         rule, document = self.scanned_as(path), self.tree.documents[path]
         way = rule.of if rule else Way("template", "", "")
         if isinstance(document, Script) and way.renderer == "command":
@@ -111,7 +111,7 @@ class Names:
                 return
             yield from _named_in_matter(document.matter)
         if isinstance(document, Text) and way.templating and document.broken != "syntax":
-            yield from (each for item in document.items for each in _named_by(item))
+            yield from (each for item in document.items for each in _named_by(item, certain=certain))
 
     def _wanted(self, given: str, path: str) -> str:
         target = locate(given, path)
@@ -124,12 +124,12 @@ def _named_in_matter(matter: Matter) -> Iterator[tuple[str, str]]:
     yield from (("declared", each) for each in matter.depends_on)
 
 
-def _named_by(item: Item) -> list[tuple[str, str]]:
+def _named_by(item: Item, *, certain: bool) -> list[tuple[str, str]]:
     match item:
         case Include(target):
             return [("include", target)]
         case IncludeIf(sheet, target):
-            return [("data", sheet), ("include", target)]
+            return [("data", sheet), *([] if certain else [("include", target)])]
         case IncludeNamed(sheet) | Cell(sheet) | Column(sheet):
             return [("data", sheet)]
         case OfOutput(target, facet):

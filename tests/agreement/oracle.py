@@ -1,7 +1,7 @@
 """What a project must come to, evaluated from scratch: no memory, no order, nothing of kahnd's own code.
 
 A document is DONE if all that its rendering really reads is there and DONE, and nothing goes wrong. A plain document
-is read as its text says, whatever is conditional in it.
+is read as its text says, but for what it includes on a condition: that is for those to judge who render it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Evaluation(Names):
 
     def _comes_to_its_end(self, path: str) -> bool:
         if path not in self.claims:
-            needs = [each.target for each in self.static(path) if each.aspect not in OF_CONTENT]
+            needs = [each.target for each in self.static(path, certain=True) if each.aspect not in OF_CONTENT]
             return all(self.is_done(each) for each in needs if each in self.present)
         reading = Reading(self, path)
         try:
