@@ -78,11 +78,14 @@ class Bench:
             self.project.write(path, text)
 
     def _link(self, path: str) -> Path:
-        """Another name of a document's file, outside of the project."""
-        link = self._links / path.replace("/", "%")
-        if not link.exists() or not link.samefile(self.project.path(path)):
+        """A file outside of the project of which the document's is another name. No event tells of the reverse."""
+        link, inside = self._links / path.replace("/", "%"), self.project.path(path)
+        if not link.exists() or not link.samefile(inside):
             link.unlink(missing_ok=True)
-            link.hardlink_to(self.project.path(path))
+            shutil.copyfile(inside, link)
+            fresh = self._links / "fresh"
+            fresh.hardlink_to(link)
+            fresh.replace(inside)
         return link
 
     def spoil(self, output: str, how: str) -> None:

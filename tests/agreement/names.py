@@ -97,7 +97,7 @@ class Names:
         return any(path.startswith(f"{folder}/") for folder in self.tree.config.ignored)
 
     def static(self, path: str, *, certain: bool = False) -> list[Reference]:
-        """What a document names, whether or not a rendering comes to it; `certain`: but for what stands under a condition."""
+        """What a document names, whether or not it is read; `certain`: but for what stands under a condition."""
         found = [(aspect, locate(given, path)) for aspect, given in self._named(path, certain=certain)]
         return [Reference(aspect, target) for aspect, target in found if target]
 

@@ -24,6 +24,7 @@ class Evaluation(Names):
         self.made: dict[str, str] = {}
         self._done: dict[str, bool] = {}
         self._reads: dict[str, frozenset[Reference]] = {}
+        self._open: list[str] = []
         self.done = {path for path in sorted(self.present) if self.is_done(path)}
         self.outputs = {self.claims[path]: text for path, text in self.made.items()}
         self.inputs = {path: self._inputs(path) for path in self.made}
@@ -91,5 +92,11 @@ class Evaluation(Names):
         return self.source_of(target) if whole else FACETS[facet](target, document)
 
     def _effective(self, plain: str) -> object:
+        """Of what goes round on a condition, each text counts once."""
+        if plain in self._open:
+            return None
+        self._open.append(plain)
         ordering = (each for each in self.static(plain) if each.aspect not in OF_CONTENT)
-        return self.source_of(plain), self.is_written_as_page(plain), self._all_that_bears(ordering)
+        effective = self.source_of(plain), self.is_written_as_page(plain), self._all_that_bears(ordering)
+        self._open.pop()
+        return effective
