@@ -126,8 +126,8 @@ def _named_in_matter(matter: Matter) -> Iterator[tuple[str, str]]:
 
 def _named_by(item: Item, *, certain: bool) -> list[tuple[str, str]]:
     match item:
-        case Include(target):
-            return [("include", target)]
+        case Include(target, optional):
+            return [] if certain and optional else [("include", target)]
         case IncludeIf(sheet, target):
             return [("data", sheet), *([] if certain else [("include", target)])]
         case IncludeNamed(sheet) | Cell(sheet) | Column(sheet):

@@ -48,7 +48,7 @@ CAT_AND_LEAVE: Final = CAT.replace("cat ", "sleep 60 & cat ", 1)
 """Leaves a program behind that holds what it was given open."""
 TOOL: Final = "tools/join.sh"
 CAT_BY_TOOL: Final = f'command = ["sh", "{TOOL}", "{{source}}", "{{deps}}"]\nstdout = true\n'
-NEEDS: Final = "scan = ['^needs (\\S+)']\n"
+NEEDS: Final = "scan = ['^needs (.+)']\n"
 SHELL: Final = "shell = true\n"
 
 
