@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -198,4 +199,5 @@ class Project(RuleBasedStateMachine):
 
 
 Project.TestCase.settings = settings(max_examples=1000, stateful_step_count=15, deadline=None)
-TestProject = Project.TestCase
+# A time limit that strikes within an example would count as a failure of that example, and as a flaky one.
+TestProject = pytest.mark.timeout(900)(Project.TestCase)

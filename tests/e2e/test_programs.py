@@ -128,3 +128,25 @@ def test_a_large_document_can_be_copied_whatever_the_limit(project: Project) -> 
     assert project.build()["failed"] == []
     assert len(project.outputs()["a.out"]) == 2 * MEGABYTE
     assert len(project.outputs()["b.bin"]) == 3 * MEGABYTE
+
+
+def test_an_output_that_is_a_hard_link_to_its_source_is_a_file_of_its_own(project: Project) -> None:
+    project.write("kahnd.toml", LINKING)
+    project.write("docs/a.in", "one\n")
+    project.kahnd("build")
+    with (project.root / "docs/a.in").open("a") as source:
+        source.write("two\n")
+    assert project.output("a.out") == "one\n"
+    project.kahnd("build")
+    assert project.output("a.out") == "one\ntwo\n"
+
+
+LINKING = """
+[project]
+sources = ["docs"]
+[[rules]]
+match = "docs/*.in"
+renderer = "command"
+command = ["ln", "{source}", "{output}"]
+output = "{stem}.out"
+"""

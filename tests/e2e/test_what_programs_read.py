@@ -149,12 +149,55 @@ def test_a_path_in_the_list_is_relative_to_the_project_or_to_the_documents_folde
         ("/usr/include/nothing.h", None),
         ("/usr/bin/env", None),
         ("docs/a.in", None),
+        ("$1 $2 .kahnd/outputs", None),
+        ("site/a.out", None),
+        ("x" * 500, "x" * 200 + "…, which is not there"),
+        ("docs/part.txt | docs/a.in # and no more", None),
     ],
 )
 def test_a_path_that_can_not_be_followed_is_named(program: Project, listed: str, warned: str | None) -> None:
-    program.write_all({"docs/a.in": f'echo made > $1\necho "$1: {listed}" > $2\n', "tools/x.txt": ""})
+    program.write_all(
+        {"docs/a.in": f'echo made > $1\necho "$1: {listed}" > $2\n', "tools/x.txt": "", "docs/part.txt": ""}
+    )
     warnings = _build(program).json["warnings"]
     assert [warned in each["message"] for each in warnings if warned] == ([True] if warned else [])
+    assert bool(warnings) is bool(warned)
+
+
+def test_the_rules_script_in_the_list_is_followed_as_it_is(book: Project) -> None:
+    rule = BOOK.replace('"{output}"]\nscan', '"{output}", "{depfile}"]\nscan', 1)
+    book.write("kahnd.toml", SOURCES + rule)
+    book.write_all({"docs/a.book": "", "tools/bind.sh": 'cp $1 $2\necho "$2: tools/bind.sh" > $3\n'})
+    assert not _build(book).json["warnings"]
+    book.write("tools/bind.sh", "echo other > $2\n: > $3\n")
+    _build(book)
+    assert book.output("a.out") == "other\n"
+
+
+def test_a_list_that_is_a_link_counts_as_none(program: Project) -> None:
+    program.write_all({"docs/a.in": "echo made > $1\nln -s $PWD/data/list $2\n", "data/list": "a: docs/a.in\n"})
+    built = _build(program)
+    assert built.code == 1
+    assert "did not write its list of dependencies" in built.told
+
+
+@pytest.mark.parametrize(
+    ("found", "warned"),
+    [
+        ("../tools/x.txt", "../tools/x.txt, which is in none of the project's sources"),
+        ("../nowhere/x.txt", "../nowhere/x.txt, which is not there"),
+        ("../../../nowhere.txt", "../../../nowhere.txt, which is not there"),
+        ("https://example.org/x.txt", None),
+        ("/usr/bin/env", None),
+        ("parts/x.txt", None),
+    ],
+)
+def test_a_path_that_scan_finds_and_nobody_follows_is_named(book: Project, found: str, warned: str | None) -> None:
+    book.write_all({"docs/a.book": f"see {found}\n", "docs/parts/x.txt": "", "tools/x.txt": ""})
+    warnings = _build(book).json["warnings"]
+    assert [f"its rule's scan finds {warned}" in each["message"] for each in warnings if warned] == [True] * bool(
+        warned
+    )
     assert bool(warnings) is bool(warned)
 
 

@@ -5,7 +5,7 @@ The one place where a document leaves the schedule.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 from msgspec.structs import replace
@@ -44,7 +44,7 @@ class Book:
     """Owns the schedule, the build under way, and the edges that a run has found and nobody has written yet."""
 
     def __init__(self, graph: Graph, build_ids: Iterator[BuildId]) -> None:
-        self._graph = graph
+        self.graph = graph
         self.schedule = Schedule(self.expected)
         self._pace: dict[int, float] = {}
         self.builds = Builds(build_ids)
@@ -55,7 +55,7 @@ class Book:
 
     def expected(self, document: DocumentId) -> float:
         """Milliseconds that a document will take: as last time, or as others by its rule; nothing, if not rendered."""
-        node = self._graph.get(document)
+        node = self.graph.get(document)
         if node is None or node.rule is None:
             return 0.0
         return node.facts.took_ms or self._pace.get(node.rule.index, UNKNOWN_MS)
@@ -64,6 +64,10 @@ class Book:
         if node.rule:
             known = self._pace.get(node.rule.index, took_ms)
             self._pace[node.rule.index] = known + PACE * (took_ms - known)
+
+    def enter(self, nodes: Iterable[Node], free: Container[DocumentId] = ()) -> None:
+        """Into the schedule, with all that is needed and DIRTY but not in it yet (a scope can leave such out)."""
+        self.schedule.add(self.graph.with_dirty_needs(nodes, free, self.schedule))
 
     def found(self, document: DocumentId, edges: Edges) -> None:
         """A run has found other dependencies: they are written with the document's next facts."""
@@ -79,14 +83,14 @@ class Book:
     def unwritten(self) -> Iterator[Commit]:
         """All found edges that the database does not know yet: it is about to be asked about them."""
         for document in tuple(self._edges):
-            if node := self._graph.get(document):
+            if node := self.graph.get(document):
                 yield self.keep(node.facts)
             else:
                 del self._edges[document]
 
     def keep(self, facts: Facts, attempt: Attempt | None = None) -> Commit:
         """Facts into the graph and, with found edges, on their way into the database."""
-        return Commit((Result(self._graph.put(facts).facts, self._edges.pop(facts.id, NO_EDGES), attempt),))
+        return Commit((Result(self.graph.put(facts).facts, self._edges.pop(facts.id, NO_EDGES), attempt),))
 
     def settle(self, node: Node, effective: Digest | None) -> Iterable[Command]:
         """DONE: a plain document has nothing but an effective hash."""
@@ -144,13 +148,13 @@ class Book:
         """DONE, with a new trace."""
         attempt = self._attempt(node, finished)
         self._learn(node, finished.duration_ms)
-        self.found(node.facts.id, self._graph.remember(node))
+        self.found(node.facts.id, self.graph.remember(node))
         facts = replace(
             node.facts,
             status=Status.DONE,
             last_rendered_hash=job.content_hash,
             last_recipe_hash=node.facts.recipe_hash,
-            inputs_hash=self._graph.inputs_hash(node),
+            inputs_hash=self.graph.inputs_hash(node),
             output_hash=outcome.output_hash,
             effective_hash=outcome.output_hash,
             output=job.output,
@@ -192,7 +196,7 @@ class Book:
     def replaced(self, node: Node, output: OutputPath) -> Iterable[Command]:
         """Its rendering is at this place now; another place where it was is nobody's any more, unless it is."""
         old = node.facts.output
-        if old and old != output and not self._graph.is_made_by_others(old, node.facts.id):
+        if old and old != output and not self.graph.is_made_by_others(old, node.facts.id):
             yield from self.remove(old, node.facts.id)
 
     def tell(self, event: str, **fields: object) -> Tell:
@@ -209,7 +213,7 @@ class Book:
 
     def _attempt(self, node: Node, event: Finished) -> Attempt:
         build, cause = self.builds.current or (BuildId(""), "")
-        found = reasons(self._graph, node, self.reasons) or _there_and_back(node)
+        found = reasons(self.graph, node, self.reasons) or _there_and_back(node)
         chain = self._trail.add(node.facts.id, origins(found))
         return Attempt(build, cause, event.started_at, event.duration_ms, found, chain)
 

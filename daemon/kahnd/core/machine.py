@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
 
@@ -32,12 +32,10 @@ from kahnd.core.messages import (
     Event,
     FindCycle,
     Finished,
-    Look,
     Looked,
     Observed,
     Propagate,
     Propagated,
-    Publish,
     Published,
     Render,
     Resume,
@@ -50,16 +48,12 @@ from kahnd.core.model import (
     BuildId,
     Dependency,
     DocumentId,
-    Failed,
-    Job,
-    Kind,
-    Rendered,
     Sighting,
     Snapshot,
     Status,
     Ticket,
-    Unmet,
 )
+from kahnd.core.outcomes import Held, Outcomes
 from kahnd.core.rounds import NOBODY, Amid, Rounds
 from kahnd.core.rules import Layout, is_collection
 from kahnd.core.runs import Runs
@@ -89,12 +83,14 @@ class Machine:
         self._scope: frozenset[DocumentId] | None = None
         self._asked_of_store = 0
         self._ahead = Ahead(self.graph, self.schedule, self._runs)
-        self._held: dict[DocumentId, bool] = {}
-        """Out of the schedule until a look is done; True: until it has rested, too."""
+        self._held = Held()
         self._forced = Forced()
         self._doubts = Doubts(self.graph)
         self._tries = Tries(self.graph)
         self._rounds = Rounds()
+        self._outcomes = Outcomes(
+            self._book, self._edges, self._runs, self._doubts, self._tries, self._forced, self._held
+        )
 
     @property
     def quiet(self) -> bool:
@@ -132,9 +128,9 @@ class Machine:
             case Looked():
                 return self._release(event)
             case Finished():
-                return self._finished(event)
+                return self._outcomes.finished(event)
             case Published():
-                return self._published(event)
+                return self._outcomes.published(event)
             case CycleFound():
                 return self._break(event)
             case Asked():
@@ -232,7 +228,7 @@ class Machine:
                 yield from self._stop(node.facts.id)
             yield self._book.tell("document.dirty", document=node.facts.id, reason=self.reasons.get(node.facts.id))
         if self._open:
-            self._enter(node for node in nodes if self._scope is None or node.facts.id in self._scope)
+            self._book.enter(node for node in nodes if self._scope is None or node.facts.id in self._scope)
         if waiting := self._ahead.settle():
             yield from self._stop(waiting)
 
@@ -242,11 +238,9 @@ class Machine:
             asked = replace(self.asked, targets=event.scope or frozenset())
             yield from self._demand(asked, from_start=True)
         dirty = [node for node in self.graph if node.status is Status.DIRTY]
-        self._enter((node for node in dirty if event.scope is None or node.facts.id in event.scope), event.frontier)
-
-    def _enter(self, nodes: Iterable[Node], free: Container[DocumentId] = ()) -> None:
-        """Into the schedule, with all that is needed and DIRTY but not in it yet (a scope can leave such out)."""
-        self.schedule.add(self.graph.with_dirty_needs(nodes, free, self.schedule))
+        self._book.enter(
+            (node for node in dirty if event.scope is None or node.facts.id in event.scope), event.frontier
+        )
 
     # What to do next
 
@@ -285,14 +279,14 @@ class Machine:
         """Keep of a document's dependencies what is sure."""
         yield from self._edges.connect(node, sure)
         yield from self._book.keep_edges(node)
-        self._enter([node])
+        self._book.enter([node])
 
     def _decide(self, node: Node) -> Iterable[Command]:
         document = node.facts.id
         if (dependencies := self._edges.others(node)) is not None:
             yield from self._edges.connect(node, dependencies)
             if self._doubts.has_to_wait(node):
-                self._enter([node])
+                self._book.enter([node])
                 return
         forced = self.is_forced(document) or self._doubts.is_freed(document)
         decision = verdict.decide(self.graph, node, forced=forced, doubtful=self._doubts.is_doubtful(node))
@@ -317,14 +311,13 @@ class Machine:
         if problem := self._rounds.endless(document):
             yield from self._book.fail(node, problem)
         elif self._rounds.has_to_rest(document):
-            self._held[document] = True
-            yield Look((document,), document, rest=True)
+            yield self._held.rest(document)
         else:
             yield Render(self._runs.start(node, decision.content_hash, decision.rule.index, decision.output))
 
     def _stop(self, document: DocumentId) -> Iterable[Command]:
         """Whatever runs for this document is not wanted any more."""
-        self._held.pop(document, None)
+        self._held.drop(document)
         if job := self._runs.cancel(document):
             yield Cancel(job.run)
 
@@ -335,76 +328,10 @@ class Machine:
 
     # What came of it
 
-    def _finished(self, event: Finished) -> Iterable[Command]:
-        job = self._runs.job(event.run)
-        if job is None:
-            return
-        node = self.graph[job.document]
-        yield from self._edges.connect(node, verdict.edges_after(node, event.outcome))
-        self._doubts.found(job.document)
-        check = verdict.check(self.graph, node, event.outcome.reads, self.schedule)
-        match check, event.outcome:
-            case verdict.Again(look), _:
-                yield from self._again(node, job, event, look)
-            case _, Rendered() as outcome:
-                self._runs.publish(event)
-                yield Publish(event.run, job.stage, job.output, outcome.output_hash)
-            case _, Failed(problem):
-                self._runs.end(job)
-                yield from self._book.fail(node, problem, finished=event)
-            case _, Unmet(needs):
-                yield from self._unmet(node, job, event, needs)
-
-    def _unmet(self, node: Node, job: Job, event: Finished, needs: Dependency) -> Iterable[Command]:
-        """A run found something not there: a new collection, a missing document, an output, its own old bytes."""
-        if needs.kind is Kind.DISCOVERED and not (node.rule and node.rule.judges_missing):
-            yield from self._again(node, job, event, (needs.target,))
-            return
-        target = self.graph[needs.target]
-        if is_collection(needs.target) and needs.target not in dict(job.collections):
-            yield from self._again(node, job, event, ())
-        elif not target.exists or (target.status in verdict.BROKEN and not needs.kind.of_content):
-            self._runs.end(job)
-            told = event.outcome.problem if isinstance(event.outcome, Unmet) else None
-            culprit = verdict.culprit_of(target) if target.exists else needs.target
-            problem = told if told and target.exists else verdict.missing(self.graph, job.document, needs, told)
-            yield from self._book.fail(node, problem, culprit)
-        else:
-            yield from self._again(node, job, event, (needs.target,))
-
-    def _again(self, node: Node, job: Job, event: Finished, look: tuple[DocumentId, ...]) -> Iterable[Command]:
-        """Drop a result made from what is not so (any more); run again once that is finished, or was looked at."""
-        document = node.facts.id
-        self._runs.end(job)
-        yield from self._book.keep_edges(node)
-        if not look:
-            self._enter([node])
-            return
-        if problem := self._tries.dropped(document, event.outcome, look[0]):
-            yield from self._book.fail(node, problem, finished=event)
-            return
-        self._held[document] = False
-        yield Look(look, document)
-
     def _release(self, event: Looked) -> Iterable[Command]:
-        if self._held.get(event.document) is event.rested:
-            del self._held[event.document]
-            self._enter([self.graph[event.document]])
+        if self._held.release(event.document, rested=event.rested):
+            self._book.enter([self.graph[event.document]])
         return ()
-
-    def _published(self, event: Published) -> Iterable[Command]:
-        finished, job = self._runs.published(event.run), self._runs.job(event.run)
-        if job is None or not isinstance(finished.outcome, Rendered):
-            raise AssertionError(f"run {event.run} was published but not rendered")
-        node = self.graph[job.document]
-        self._runs.end(job)
-        if event.problem:
-            yield from self._book.fail(node, event.problem, finished=finished)
-            return
-        yield from self._book.replaced(node, job.output)
-        self._forced.made(job.document)
-        self._tries.succeeded(job.document)
-        yield from self._book.rendered(node, job, finished.outcome, finished)
 
     def _break(self, event: CycleFound) -> Iterable[Command]:
         self._asked_of_store -= 1

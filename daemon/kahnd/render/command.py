@@ -24,8 +24,8 @@ from kahnd.ports import PRESSING
 from kahnd.render import programs, scripts
 from kahnd.render.chapters import Chapters
 from kahnd.render.depfile import dependencies, unread
-from kahnd.render.files import ProblemError, clear, digest_of, is_regular, remedy_for, size_of
-from kahnd.render.listed import listed
+from kahnd.render.files import ProblemError, clear, digest_of, is_regular, make_own, remedy_for, size_of
+from kahnd.render.listed import listed, stray
 from kahnd.render.parameters import CommandParameters
 from kahnd.render.process import Ended, execute
 from kahnd.render.programs import Fault
@@ -123,7 +123,18 @@ class CommandRenderer:
         finally:
             read = run.note_discovered()  # of one that failed, too: it may be mended by what it reads
         still.check(read.files)
-        return Rendered(digest_of(run.stage), rendering.reads, joined_warning(too_many, *read.warnings, warning))
+        warnings = (too_many, *self._strays(rendering, parameters), *read.warnings, warning)
+        return Rendered(digest_of(run.stage), rendering.reads, joined_warning(*warnings))
+
+    def _strays(self, rendering: Rendering, parameters: CommandParameters) -> Iterator[Problem]:
+        """What to warn of where `scan` finds paths that can be none of the project's documents."""
+        if not parameters.scan:
+            return
+        document = rendering.job.document
+        found = find(parameters.scan, rendering.own_bytes().decode(errors="replace"), document)
+        strays = stray((path for _, path in found if self._target(document, path) is None), rendering)
+        remedy = "correct the path, which is relative to the document, or the rule's `scan`"
+        yield from strays.warnings(document, "its rule's scan finds", remedy)
 
     def _without_program(
         self, rendering: Rendering, parameters: CommandParameters, error: CannotStartError
@@ -212,6 +223,11 @@ class Run:
         if not is_regular(self.stage):
             remedy = "write the file that `{output}` names, or set `stdout = true` in the rule"
             raise self._failure(f"{self._program} ended well but wrote no output", remedy, ended.said)
+        try:
+            make_own(self.stage)
+        except OSError as error:
+            message, passing = f"its output can't be written: {error.strerror}", error.errno in PRESSING
+            raise self._failure(message, remedy_for(error, "check .kahnd/"), passing=passing) from error
         return self._left(ended.left) if ended.left else None
 
     def _is_cut_off(self, code: int) -> bool:
@@ -275,7 +291,7 @@ class Run:
 
     def check_depfile(self) -> None:
         """Raise ProblemError where the list of what was read is not there, though the rule asks for it."""
-        if self.parameters.writes_depfile and not (self.rendering.root / self.depfile).is_file():
+        if self.parameters.writes_depfile and not is_regular(self.rendering.root / self.depfile):
             message = f"{self._program} did not write its list of dependencies"
             raise self._failure(message, "write the file that `{depfile}` names, or leave it out")
 
@@ -290,7 +306,10 @@ class Run:
         depfile.unlink()
         found = listed(dependencies(text), self.rendering)
         found.note(self.rendering)
-        warnings = [*found.warnings(document), *self._syntax(text)]
+        if found.untracked:
+            found.leave_out(scripts.scripts(self.parameters, self.rendering.root))
+        remedy = "list paths relative to the project or to the document's folder"
+        warnings = [*found.warnings(document, "its program says that it read", remedy), *self._syntax(text)]
         return Discovered(tuple(found.files), tuple(warnings))
 
     def _syntax(self, text: str) -> Iterator[Problem]:

@@ -112,6 +112,14 @@ def is_regular(path: Path | str) -> bool:
     return stat.S_ISREG(_mode(path))
 
 
+def make_own(path: str) -> None:
+    """Put a copy in the place of a file that has other names: who writes to one of those would write to this one."""
+    if os.lstat(path).st_nlink > 1:
+        copy = f"{path}.own"
+        shutil.copyfile(path, copy)
+        os.replace(copy, path)  # noqa: PTH105 - a name as text
+
+
 def size_of(path: Path | str) -> int:
     """In bytes, links not followed; 0 where nothing stands."""
     try:

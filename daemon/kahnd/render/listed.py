@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
 from kahnd.core.globs import glob_matcher
 from kahnd.core.model import Dependency, DocumentId, Kind, Problem
-from kahnd.core.rules import collection_id
+from kahnd.core.rules import collection_id, resolve
+from kahnd.core.text import shortened
 from kahnd.render.rendering import CONFIG_FILE, Rendering
 
 MOST_IN_FOLDER: Final = 10_000
@@ -30,14 +31,14 @@ class Listed:
     """What a list comes to.
 
     `files`: those among the documents that no job has told of. `nowhere`, `untracked`: paths that are not there, and
-    files of the project that are none of its documents.
+    those of the project's files that are none of its documents, each with its project path.
     """
 
     documents: dict[DocumentId, None] = field(default_factory=dict)
     collections: dict[DocumentId, None] = field(default_factory=dict)
     files: dict[str, None] = field(default_factory=dict)
     nowhere: dict[str, None] = field(default_factory=dict)
-    untracked: dict[str, None] = field(default_factory=dict)
+    untracked: dict[str, str] = field(default_factory=dict)
 
     def note(self, rendering: Rendering) -> None:
         """Put it into the account of a run."""
@@ -46,15 +47,18 @@ class Listed:
         for collection in self.collections:
             rendering.note(Dependency(collection, Kind.COLLECTION))
 
-    def warnings(self, document: DocumentId) -> Iterator[Problem]:
-        """What of it can't be followed."""
+    def leave_out(self, followed: Collection[str]) -> None:
+        """Files that are none of the documents, but followed in another way: the rule's scripts."""
+        self.untracked = {path: place for path, place in self.untracked.items() if place not in followed}
+
+    def warnings(self, document: DocumentId, says: str, remedy: str) -> Iterator[Problem]:
+        """What of it can't be followed; `says` are the words for who names it."""
         if self.nowhere:
-            message = f"its program says that it read {_some(self.nowhere)}, which is not there"
-            yield Problem(message, document, remedy="list paths relative to the project or to the document's folder")
+            yield Problem(f"{says} {_some(self.nowhere)}, which is not there", document, remedy=remedy)
         if self.untracked:
-            message = f"its program read {_some(self.untracked)}, which is in none of the project's sources: "
-            remedy = f"add the folder to `sources` in {CONFIG_FILE}"
-            yield Problem(f"{message}a change there is not noticed", document, remedy=remedy)
+            message = f"{says} {_some(self.untracked)}, which is in none of the project's sources"
+            add = f"add the folder to `sources` in {CONFIG_FILE}"
+            yield Problem(f"{message}: a change there is not noticed", document, remedy=add)
 
 
 def listed(paths: Iterable[str], rendering: Rendering) -> Listed:
@@ -69,14 +73,14 @@ class _Finder:
     def __init__(self, rendering: Rendering) -> None:
         job = rendering.job
         self._root, self._layout = str(rendering.root), rendering.layout
-        self._folder = posixpath.dirname(job.document)
+        self._folder, self._output = posixpath.dirname(job.document), job.output
         self._by_file: Mapping[str, DocumentId] = job.documents()
         self._known = {job.document, *job.targets}.difference(job.discovered)
         self.found = Listed()
 
     def take(self, path: str) -> None:
         places = self._places(path)
-        if not places:
+        if not places or self._output in places:
             return
         known = next((place for place in places if self._target(place) in self._known), None)
         if known is not None:
@@ -99,8 +103,9 @@ class _Finder:
             places = [posixpath.normpath(path), posixpath.normpath(posixpath.join(self._folder, path))]
             if places[0].startswith("../") and os.path.exists(f"{self._root}/{path}"):  # noqa: PTH110
                 return []
-        inside = (each for each in dict.fromkeys(places) if each and each != ".." and not each.startswith("../"))
-        return [each for each in inside if each != _STATE and not each.startswith(f"{_STATE}/")]
+        if places[0].partition("/")[0] == _STATE:
+            return []
+        return [each for each in dict.fromkeys(places) if each and each != ".." and not each.startswith("../")]
 
     def _target(self, place: str) -> DocumentId:
         return self._by_file.get(place, DocumentId(place))
@@ -116,7 +121,7 @@ class _Finder:
             if place not in self._by_file:
                 self.found.files[place] = None
         else:
-            self.found.untracked[path] = None
+            self.found.untracked[path] = place
 
     def _take_folder(self, folder: str) -> None:
         """What is in a folder that was read, directly or in others, and whatever will be."""
@@ -148,6 +153,18 @@ class _Finder:
         for each in files:
             if self._target(each) not in self._known and self._layout.source_of(each) is not None:
                 self.found.documents[self._target(each)] = None
+
+
+def stray(paths: Iterable[str], rendering: Rendering) -> Listed:
+    """Of paths in a document that name none of the project's documents: which are not there, or not followed."""
+    found, root = Listed(), str(rendering.root)
+    for path in paths:
+        target = resolve(path, rendering.job.document)
+        if target and os.path.exists(f"{root}/{target}"):  # noqa: PTH110
+            found.untracked[path] = target
+        elif "://" not in path and not os.path.exists(os.path.join(root, path)):  # noqa: PTH110, PTH118
+            found.nowhere[path] = None
+    return found
 
 
 def likely(places: Iterable[str], root: str) -> list[str]:
@@ -186,4 +203,4 @@ def _real(folder: str) -> str:
 def _some(paths: Iterable[str]) -> str:
     names = list(paths)
     more = f" (and {len(names) - _SHOWN} more)" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+    return ", ".join(map(shortened, names[:_SHOWN])) + more
