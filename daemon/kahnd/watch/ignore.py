@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from pathspec.patterns.gitignore import GitIgnorePatternError
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
+from kahnd.core.globs import LONGEST_PATTERN
 from kahnd.core.rules import Layout, is_below
 from kahnd.watch.git import GITIGNORE, IgnoreFile, ignore_files_around
 from kahnd.watch.hashing import is_passing, read_file
@@ -47,6 +48,8 @@ MOST_STARS: Final = 2
 MOST_PATTERNS: Final = 5_000
 """Of one file; those after these count for nothing."""
 _BRACKETS: Final = re.compile(r"\\.|\[(?P<negated>[!^]?)(?P<inner>\]?(?:\[:[a-z]+:\]|[^\]])*)\]", re.DOTALL)
+_SLASH: Final = "\ufdd0"
+"""Stands for a slash in brackets, at which pathspec would split the pattern."""
 _CLASS: Final = re.compile(r"\[:([a-z]+):\]")
 _CLASSES: Final = {
     "alnum": "A-Za-z0-9",
@@ -104,11 +107,15 @@ class Patterns:
 def _compiled(lines: Iterable[str]) -> Iterator[tuple[bool, _Regex]]:
     for line in lines:
         try:
-            pattern = GitIgnoreSpecPattern(_BRACKETS.sub(_written_out, line))
+            is_short = len(line) <= LONGEST_PATTERN  # the search takes the square of a line's length
+            pattern = GitIgnoreSpecPattern(_BRACKETS.sub(_written_out, line) if is_short else line)
         except (GitIgnorePatternError, re.error, ValueError):
             continue  # git, too, passes over a line it can't read
         if pattern.include is not None and pattern.regex is not None:
-            regex = pattern.regex if len(_STARS.findall(line)) <= MOST_STARS else _linear(pattern.regex)
+            found = pattern.regex
+            if _SLASH in found.pattern:
+                found = re.compile(found.pattern.replace(_SLASH, "/"))
+            regex = found if len(_STARS.findall(line)) <= MOST_STARS else _linear(found)
             if regex is not None:
                 yield pattern.include, regex
 
@@ -118,7 +125,7 @@ def _written_out(bracket: re.Match[str]) -> str:
     if (inner := bracket["inner"]) is None:
         return bracket[0]
     named = _CLASS.sub(lambda each: _CLASSES.get(each[1], each[0]), inner)
-    return f"[{bracket['negated']}{named}{'/' if bracket['negated'] else ''}]"
+    return f"[{bracket['negated']}{named}{_SLASH if bracket['negated'] else ''}]"
 
 
 def _linear(regex: re.Pattern[str]) -> _Regex | None:
