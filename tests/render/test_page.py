@@ -498,3 +498,10 @@ def test_what_a_partial_uses_of_an_output_is_told_where_it_is_plain_to_see(
     shop.write("docs/_part.md", layout)
     used = [each.facets for each in shop.scanned("docs/_part.md").dependencies]
     assert [None if each is None else {facet.value for facet in each} for each in used] == [facets]
+
+
+def test_more_patterns_than_the_daemon_takes_are_a_failure_with_the_line(shop: Workshop) -> None:
+    shop.write("docs/a.md", "\n{% for n in range(300) %}{{ pages('x%d*.md' % n) | length }}{% endfor %}")
+    problem = shop.problem("docs/a.md", *(f"docs/x{n}*.md" for n in range(300)))
+    assert "more than 200 patterns of pages()" in problem.message
+    assert (problem.file, problem.line) == ("docs/a.md", 2)

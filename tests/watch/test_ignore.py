@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kahnd.core.rules import Layout
-from kahnd.watch.ignore import Ignore, never_document
+from kahnd.watch.ignore import Ignore, Patterns, never_document
 from watch.harness import by_document, tree_over, write
 
 EDITORS_NAMES = [
@@ -212,3 +212,32 @@ async def test_a_pipe_in_the_place_of_an_ignore_file_holds_nothing_up(tmp_path: 
     (tmp_path / place).unlink(missing_ok=True)
     os.mkfifo(tmp_path / place)
     assert await documents(tmp_path) == {"docs/a.md"}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "ignored"),
+    [
+        ("[[:digit:]]*.md", "1a.md", True),
+        ("[[:digit:]]*.md", "a1.md", None),
+        ("[![:digit:]]*.md", "a1.md", True),
+        ("[![:digit:]]*.md", "1a.md", None),
+        ("x[[:alpha:]_-].md", "x_.md", True),
+        ("[[:punct:]]x", "[x", True),
+        ("[[:punct:]]x", "ax", None),
+        ("a[!x]b", "a/b", None),
+        (r"\[[[:digit:]]", "[1", True),
+    ],
+)
+def test_brackets_mean_what_git_says(pattern: str, path: str, ignored: bool | None) -> None:  # noqa: FBT001
+    assert Patterns("", [pattern]).verdict(path, folder=False) is ignored
+
+
+def test_too_many_patterns_are_told_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / ".gitignore").write_text("".join(f"x{number}\n" for number in range(5_001)))
+    ignore = Ignore(str(tmp_path), Layout((".",), "site"), (), lambda event, **fields: said.append(f"{event} {fields}"))
+    for _ in range(3):
+        ignore.reread("")
+    assert len(said) == 1
+    assert "ignore.cut" in said[0]
+    assert ".gitignore" in said[0]

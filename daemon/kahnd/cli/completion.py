@@ -63,12 +63,10 @@ def _matters(path: Path, places: list[Path]) -> bool:
 
 def _folders(root: Path) -> list[str]:
     """Where documents and outputs are; everywhere, where that can't be told for now."""
-    import tomllib  # noqa: PLC0415 (no command but a completion needs it here)
-
     try:
         import tomllib  # noqa: PLC0415 (only who completes reads it)
 
         project = tomllib.loads((root / CONFIG_FILE).read_text(encoding="utf-8-sig"))["project"]
         return [*map(str, project["sources"]), str(project.get("output", "site"))]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ["."]

@@ -82,16 +82,18 @@ def cut(text: str, path: str) -> Parts:
 
 def _begins_with_key(source: str) -> bool:
     """Whether the first line is a `key:`; comments may stand before it."""
-    lines = source.split("\n")
+    lines = source[:MAX_CHARACTERS].split("\n")
     return _KEY.match(next((line for line in lines if not line.startswith("#")), "")) is not None
 
 
 def _is_mapping(source: str) -> bool:
     """Whether it is YAML with `key: value`, or none at all. A comment that is no such thing is Markdown's heading."""
+    if len(source) > MAX_CHARACTERS:
+        return False
     lines = [line for line in source.split("\n") if line.strip()]
     if all(map(_COMMENTED_KEY.match, lines)):
         return True
-    if source.lstrip().startswith(_JINJA) or len(source) > MAX_CHARACTERS:
+    if source.lstrip().startswith(_JINJA):
         return False
     return is_mapping(source)
 
@@ -102,7 +104,7 @@ def _refuse_unseen(source: str, path: str, *, above: int = 1) -> None:
     That is before a key, at its end, after its colon, or beside a `---`. `above` is how many of the file's lines stand
     before this text.
     """
-    for number, line in enumerate(source.split("\n"), start=above + 1):
+    for number, line in enumerate(source[:MAX_CHARACTERS].split("\n"), start=above + 1):
         if (column := _unseen_in(line)) is None:
             continue
         message = f"its front matter has a {_name_of(line[column])} in line {number}, column {column + 1}"

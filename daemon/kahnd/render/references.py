@@ -26,6 +26,8 @@ _VALUE: Final = 16
 """How many bytes a value takes for each of its text, at the most: measured on numbers in lists."""
 _USUAL_META: Final = 4096
 _TITLE: Final = 256
+LARGEST_TITLED: Final = 1 << 18
+"""Characters of a text in which the daemon looks for a heading."""
 
 
 @dataclass(frozen=True)
@@ -243,8 +245,8 @@ class References:
 
 
 def facets_of(parts: Parts, path: str) -> Facets:
-    """The hashes of what other documents can use of a page."""
-    title = title_of(path, parts.meta, lambda: parts.body)
+    """The hashes of what other documents can use of a page. A long text's title counts as another with each change."""
+    title = title_of(path, parts.meta, lambda: parts.body) if len(parts.body) <= LARGEST_TITLED else parts.body
     return Facets(*(of_bytes(each.encode(errors="surrogatepass")) for each in (parts.yaml, parts.body, title)))
 
 

@@ -21,6 +21,8 @@ from kahnd.ports import PRESSING
 from kahnd.render.files import OutsideError, ProblemError, UnfitError, clear, read_inside, remedy_for, twin_on_disk
 
 CONFIG_FILE: Final = "kahnd.toml"
+MOST_PATTERNS: Final = 200
+"""Of one document: the daemon tries each on every document of the project."""
 
 
 class UnmetError(Exception):
@@ -49,6 +51,7 @@ class Rendering:
         self.job = job
         self._reads: dict[Dependency, Read] = {}
         self._contents: dict[str, tuple[bytes, Digest]] = {}
+        self._patterns: set[DocumentId] = set()
 
     @property
     def reads(self) -> tuple[Read, ...]:
@@ -197,7 +200,11 @@ class Rendering:
         return Problem(message, self.job.document, 0, remedy, passing=error.errno in PRESSING)
 
     def members(self, collection: DocumentId, place: Place) -> Iterable[DocumentId]:
-        """A collection's documents. Raises UnmetError where the job was not given them."""
+        """A collection's documents. Raises UnmetError where the job was not given them, ProblemError for too many."""
+        self._patterns.add(collection)
+        if len(self._patterns) > MOST_PATTERNS:
+            message = f"refers to more than {MOST_PATTERNS:,} patterns of pages()"
+            raise ProblemError(Problem(message, place.file, place.line, "split the file"))
         for given, members in self.job.collections:
             if given == collection:
                 return members

@@ -18,13 +18,16 @@ from kahnd.render.frontmatter import Parts, split
 from kahnd.render.inclusions import Inclusion, parts_of
 from kahnd.render.page_source import as_template
 from kahnd.render.references import declared, facets_of
-from kahnd.render.rendering import Place, joined
-from kahnd.render.tokens import MOST_TOKENS, BoundedTokens, TooManyTokensError
+from kahnd.render.rendering import MOST_PATTERNS, Place, joined
+from kahnd.render.tokens import BoundedTokens, TooManyTokensError
 
 _ATTRIBUTES: Final = {"url": Facet.URL, "text": Facet.OUTPUT}
 MOST_REFERENCES: Final = 10_000
-MOST_PATTERNS: Final = 200
-"""Each is tried on every document of the project."""
+LARGEST: Final = 1 << 20
+"""Characters of a text that is searched for template code."""
+MOST_MARKS: Final = 10_000
+"""Marks in a text that begin template code, or code in Markdown, where template comments are none."""
+_MARKS: Final = ("{{", "{%", "{#", "```", "~~~")
 _WORTH_PARSING: Final = re.compile(r"\{[{%]")
 
 
@@ -50,7 +53,7 @@ class _Parser:
         self._tokens = BoundedTokens.added_to(environment)
 
     def references(self, text: str, document: DocumentId) -> list[_Reference]:
-        """What is found; nothing in a text whose syntax is wrong, of which rendering tells.
+        """What is found; nothing in a text whose syntax is wrong, of which rendering tells, or that is too long.
 
         Raises ProblemError, with the line, where there is more than is ever looked through for one document.
         """
@@ -62,15 +65,16 @@ class _Parser:
         except RecursionError:
             message = "an expression in it is nested too deeply, or is too long"
             raise ProblemError(Problem(message, document, self._tokens.line, "split the expression")) from None
-        except TooManyTokensError as error:
-            message = f"has more than {MOST_TOKENS:,} words and signs of template code"
-            raise ProblemError(Problem(message, document, error.line, "split the file")) from None
-        except (TemplateError, ValueError):
+        except (TemplateError, TooManyTokensError, ValueError):
             return []
 
 
 class StaticScan:
-    """Finds references in texts; what leads out of the project or of its sources is left for the rendering to tell."""
+    """Finds references in texts; what leads out of the project or of its sources is left for the rendering to tell.
+
+    The daemon itself scans, so a text with very much template code is not looked through: rendering it, in a worker
+    that has a time limit, finds the same references.
+    """
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -87,17 +91,16 @@ class StaticScan:
         except ProblemError:
             return Scan(self._known([_Reference("/" + template, Kind.TEMPLATE)] if template else [], document))
         found = [*_in_front_matter(parts, document, template)]
-        if templating and _WORTH_PARSING.search(parts.body):
+        if templating and _is_worth_parsing(parts.body):
             found += self._in_template(as_template(parts.body, parts.lines), document, of_page=True)
         return Scan(self._known(found, document), facets_of(parts, document))
 
     def of_template(self, document: DocumentId, text: str) -> tuple[Dependency, ...]:
         """A template's. Raises ProblemError as `of_page` does."""
-        return self._known(self._in_template(text, document), document)
+        found = self._in_template(text, document) if _is_worth_parsing(text) else []
+        return self._known(found, document)
 
     def _in_template(self, text: str, document: DocumentId, *, of_page: bool = False) -> list[_Reference]:
-        if not _WORTH_PARSING.search(text):
-            return []
         parts = parts_of(text, of_page=of_page)
         if parts is not None:
             return [_Reference(each.path, Kind.INCLUDE, each.line) for each in parts if isinstance(each, Inclusion)]
@@ -126,6 +129,13 @@ class StaticScan:
         if reference.kind is Kind.COLLECTION and glob_objection(path):
             return None
         return collection_id(path) if reference.kind is Kind.COLLECTION else DocumentId(path)
+
+
+def _is_worth_parsing(text: str) -> bool:
+    """Whether there may be references in a text, and no more template code than the daemon takes the time for."""
+    if len(text) > LARGEST or _WORTH_PARSING.search(text) is None:
+        return False
+    return sum(map(text.count, _MARKS)) <= MOST_MARKS
 
 
 def _check_number(number: int, limit: int, what: str, reference: _Reference, document: DocumentId) -> None:

@@ -36,6 +36,7 @@ class Event(StrEnum):
     DOCUMENT_BLOCKED = "document.blocked"
     DOCUMENT_UNNAMED = "document.unnamed"
     DOCUMENT_UNSCANNED = "document.unscanned"
+    IGNORE_CUT = "ignore.cut"
     DOCUMENT_REMOVED = "document.removed"
     OUTPUT_STUCK = "output.stuck"
     CYCLE_FOUND = "cycle.found"
@@ -64,6 +65,7 @@ LEVELS: Final[Mapping[Event, int]] = MappingProxyType(
         Event.WATCH_UNWATCHED: logging.WARNING,
         Event.WATCH_COOKIE: logging.WARNING,
         Event.DOCUMENT_UNNAMED: logging.WARNING,
+        Event.IGNORE_CUT: logging.WARNING,
         Event.OUTPUT_STUCK: logging.WARNING,
         Event.DOCUMENT_BLOCKED: logging.WARNING,
         Event.SOURCE_MISSING: logging.WARNING,

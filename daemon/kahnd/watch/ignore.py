@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pathspec.patterns.gitignore import GitIgnorePatternError
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
+from kahnd.core.globs import LONGEST_PATTERN
 from kahnd.core.rules import Layout, is_below
 from kahnd.watch.git import GITIGNORE, IgnoreFile, ignore_files_around
 from kahnd.watch.hashing import is_passing, read_file
@@ -46,6 +47,21 @@ MOST_STARS: Final = 2
 """So many in one pattern take at most the square of a path's length."""
 MOST_PATTERNS: Final = 5_000
 """Of one file; those after these count for nothing."""
+_BRACKETS: Final = re.compile(r"\\.|\[(?P<negated>[!^]?)(?P<inner>\]?(?:\[:[a-z]+:\]|[^\]])*)\]", re.DOTALL)
+_SLASH: Final = "\ufdd0"
+"""Stands for a slash in brackets, at which pathspec would split the pattern."""
+_CLASS: Final = re.compile(r"\[:([a-z]+):\]")
+_CLASSES: Final = {
+    "alnum": "A-Za-z0-9",
+    "alpha": "A-Za-z",
+    "blank": " \t",
+    "digit": "0-9",
+    "lower": "a-z",
+    "punct": ":-@[-`{-~!-.",
+    "space": " \t\n\r\f\v",
+    "upper": "A-Z",
+    "xdigit": "0-9A-Fa-f",
+}
 _Regex: TypeAlias = "re.Pattern[str] | re2._Regexp"  # noqa: SLF001 - it has no public name
 """An `re.Pattern`, or RE2's, which has the same methods."""
 
@@ -63,13 +79,15 @@ def is_utf8(name: str) -> bool:
 class Patterns:
     """One list of `.gitignore` patterns and the folder it counts from.
 
-    `prefix`: where that is above the project, the way from there to the project.
+    `prefix`: where that is above the project, the way from there to the project. `is_cut`: some were too many.
     """
 
     def __init__(self, folder: str, lines: Iterable[str], prefix: str = "") -> None:
         self._start = len(folder) + 1 if folder else 0
         self._prefix = prefix
-        self._patterns = tuple(islice(_compiled(lines), MOST_PATTERNS))[::-1]
+        compiled = _compiled(lines)
+        self._patterns = tuple(islice(compiled, MOST_PATTERNS))[::-1]
+        self.is_cut = next(compiled, None) is not None
         simple = [regex for _, regex in self._patterns if isinstance(regex, re.Pattern)]
         self._any = re.compile("|".join(map(_ungrouped, simple)) or r"(?!)").search
         self._linear = [regex.search for _, regex in self._patterns if not isinstance(regex, re.Pattern)]
@@ -89,13 +107,25 @@ class Patterns:
 def _compiled(lines: Iterable[str]) -> Iterator[tuple[bool, _Regex]]:
     for line in lines:
         try:
-            pattern = GitIgnoreSpecPattern(line)
+            is_short = len(line) <= LONGEST_PATTERN  # the search takes the square of a line's length
+            pattern = GitIgnoreSpecPattern(_BRACKETS.sub(_written_out, line) if is_short else line)
         except (GitIgnorePatternError, re.error, ValueError):
             continue  # git, too, passes over a line it can't read
         if pattern.include is not None and pattern.regex is not None:
-            regex = pattern.regex if len(_STARS.findall(line)) <= MOST_STARS else _linear(pattern.regex)
+            found = pattern.regex
+            if _SLASH in found.pattern:
+                found = re.compile(found.pattern.replace(_SLASH, "/"))
+            regex = found if len(_STARS.findall(line)) <= MOST_STARS else _linear(found)
             if regex is not None:
                 yield pattern.include, regex
+
+
+def _written_out(bracket: re.Match[str]) -> str:
+    """`[[:digit:]]` as `[0-9]`, and no slash for `[!a]`, which pathspec leaves undone."""
+    if (inner := bracket["inner"]) is None:
+        return bracket[0]
+    named = _CLASS.sub(lambda each: _CLASSES.get(each[1], each[0]), inner)
+    return f"[{bracket['negated']}{named}{_SLASH if bracket['negated'] else ''}]"
 
 
 def _linear(regex: re.Pattern[str]) -> _Regex | None:
@@ -139,7 +169,7 @@ def _lines(content: bytes) -> list[str]:
 
 
 class FolderRules:
-    """What is ignored directly in one folder; remembers each answer."""
+    """What is ignored directly in one folder; remembers each answer. `is_cut`: its own file has too many patterns."""
 
     def __init__(
         self, folder: str, own: bytes, above: FolderRules | None, first: Patterns, around: Around = ()
@@ -149,6 +179,7 @@ class FolderRules:
         self.around = around
         self._prefix = f"{folder}/" if folder else ""
         patterns = Patterns(folder, _lines(own))
+        self.is_cut = patterns.is_cut
         outside = (Patterns("", _lines(content), prefix) for prefix, content in around)
         inherited = above.nearest_first if above else tuple(filter(None, outside))
         self.nearest_first: tuple[Patterns, ...] = (patterns, *inherited) if patterns else inherited
@@ -176,17 +207,25 @@ class Ignore:
     """The project's ignore rules: the config's patterns first, then the `.gitignore` files from the nearest up.
 
     In a git repository that begins above the project, up to its root; then its `info/exclude`. A source folder is
-    looked into even where a pattern would ignore it: it was named.
+    looked into even where a pattern would ignore it: it was named. `say` writes a log line.
     """
 
-    def __init__(self, root: str, layout: Layout, patterns: Iterable[str]) -> None:
+    def __init__(
+        self,
+        root: str,
+        layout: Layout,
+        patterns: Iterable[str],
+        say: Callable[..., None] = lambda _event, **_fields: None,
+    ) -> None:
         self._root = root
+        self._say = say
         self._layout = layout
         self._configured = Patterns("", patterns)
         self._around: tuple[IgnoreFile, ...] = ignore_files_around(root)
         self._folders: dict[str, FolderRules] = {}
         self._contents: dict[str, bytes] = {}
         self._unread: set[str] = set()
+        self._said: set[str] = set()
 
     @property
     def is_unsure(self) -> bool:
@@ -204,8 +243,19 @@ class Ignore:
         around = () if folder else tuple((each.prefix, self._read(each.path)) for each in self._around)
         known = self._folders.get(folder)
         if known is None or known.own != own or known.above is not above or known.around != around:
+            if known is None or known.own != own:
+                self._said.discard(folder)
             known = self._folders[folder] = FolderRules(folder, own, above, self._configured, around)
+            self._tell_cut(folder, known)
         return known
+
+    def _tell_cut(self, folder: str, rules: FolderRules) -> None:
+        """Say, once for each text of the file, that it has too many patterns."""
+        if rules.is_cut and folder not in self._said:
+            self._said.add(folder)
+            error = f"has more than {MOST_PATTERNS:,} patterns; those after are passed over"
+            file = posixpath.join(folder, GITIGNORE)
+            self._say("ignore.cut", document=file, error=error, remedy="ignore whole folders instead")
 
     def reread_above(self, folder: str) -> None:
         """Read the `.gitignore` files of all folders above this one again."""

@@ -83,7 +83,7 @@ class SourceTree:
         self._layout = layout
         self._sources = tuple(sorted({_normal(source) for source in layout.sources}))
         self._scanner = scanner
-        self._ignore = Ignore(base, layout, ignore)
+        self._ignore = Ignore(base, layout, ignore, say)
         self._names = Links(base, self._sources, layout.output)
         self._say = say
         self._survey = Survey(self._names, self._sources, self._ignore, say)

@@ -26,6 +26,7 @@ EVENTS: Final = {
     "document.failed": "Its rendering failed, or it is on a cycle. The last good output stays.",
     "document.blocked": "It was not rendered, since something that it needs failed, is missing or is on a cycle.",
     "store.refused": "The database does not take what is known of one document; the others are kept.",
+    "ignore.cut": "An ignore file has too many patterns; those after are passed over.",
     "document.unscanned": "A renderer's search for dependencies broke; the document fails.",
     "document.unnamed": "A file whose name is not UTF-8 is left alone.",
     "document.removed": "An output went, since no document stands for it any more.",
