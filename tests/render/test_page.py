@@ -498,3 +498,36 @@ def test_what_a_partial_uses_of_an_output_is_told_where_it_is_plain_to_see(
     shop.write("docs/_part.md", layout)
     used = [each.facets for each in shop.scanned("docs/_part.md").dependencies]
     assert [None if each is None else {facet.value for facet in each} for each in used] == [facets]
+
+
+@pytest.mark.parametrize(
+    ("body", "title"),
+    [
+        ("{#\n# Not this\n#}\n\n# This {# nor this #}\n", "This"),
+        ("{% raw %}\n\n# A {# b #} c\n{% endraw %}\n", "A {# b #} c"),
+        ("```\n{# x\n```\n\n# This {#id}\n", "This"),
+    ],
+)
+def test_a_title_is_read_from_the_text_without_comments(shop: Workshop, body: str, title: str) -> None:
+    shop.write("docs/b.md", body)
+    shop.write("docs/a.md", '{{ page("b.md").title }}')
+    assert f"<p>{title}</p>" in shop.text("docs/a.md")
+    assert f"<title>{title}</title>" in shop.text("docs/b.md")
+
+
+def test_a_title_keeps_what_is_no_comment_where_there_is_no_templating(shop: Workshop) -> None:
+    shop.by(("docs/a.md", PageParameters()), ("docs/b.md", PageParameters(templating=False)))
+    shop.write("docs/b.md", "# A {# b #} c\n")
+    shop.write("docs/a.md", '{{ page("b.md").title }}')
+    assert "<title>A {# b #} c</title>" in shop.text("docs/b.md")
+    assert "<p>A {# b #} c</p>" in shop.text("docs/a.md")
+
+
+@pytest.mark.parametrize(
+    "code", ['"\\ud83d"', '"%c" % 55357', '"{:c}".format(55357)', '"\\ud83d" ~ 1', '["\\ud83d"] | join']
+)
+def test_half_a_character_is_told_with_its_line(shop: Workshop, code: str) -> None:
+    shop.write("docs/a.md", f"x\n\n{{{{ {code} }}}}\n")
+    problem = shop.problem("docs/a.md")
+    assert (problem.file, problem.line) == ("docs/a.md", 3)
+    assert "half a character" in problem.message

@@ -76,6 +76,19 @@ def has_jinja(body: str) -> bool:
     return "{{" in body or "{%" in body or ("{#" in body and any(_tokens(body)))
 
 
+def without_comments(body: str) -> str:
+    """A page's body without its template comments; all else is as it is written."""
+    if "{#" not in body:
+        return body
+    pieces: list[str] = []
+    end = 0
+    for token in _tokens(body):
+        if token.kind == "comment":
+            pieces.append(body[end : token.start])
+            end = token.end
+    return "".join((*pieces, body[end:]))
+
+
 def is_in_code(body: str, line: int) -> bool:
     """Whether there is Jinja in code on a line of the body, counted from 1."""
     lines = body.split("\n")
