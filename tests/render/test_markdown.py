@@ -194,3 +194,10 @@ def test_the_language_is_found_among_attributes(info: str, before: str, indent: 
 )
 def test_a_line_with_braces_after_a_fence_keeps_its_text(text: str, html: str) -> None:
     assert Markdown().convert(text).content == html
+
+
+@pytest.mark.parametrize("attributes", ["=" * 100_000, "a" * 100_000, 'a="' * 50_000, " =" * 50_000])
+def test_attributes_after_a_fence_take_no_more_time_than_their_length(attributes: str) -> None:
+    started = time.process_time()
+    Markdown().convert(f"```{{{attributes}}}\nx\n```\n")
+    assert time.process_time() - started < 2

@@ -531,3 +531,20 @@ def test_half_a_character_is_told_with_its_line(shop: Workshop, code: str) -> No
     problem = shop.problem("docs/a.md")
     assert (problem.file, problem.line) == ("docs/a.md", 3)
     assert "half a character" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("body", "html"),
+    [
+        ("a\n\n    x {# y #} z\n", "<p>a</p>\n<pre><code>x {# y #} z\n</code></pre>"),
+        ("\tx {# y #} z\n\n\tq {# r #}\n", "<pre><code>x {# y #} z\n\nq {# r #}\n</code></pre>"),
+        ("- a\n\n    x {# y #}\n", "<p>x</p>"),
+        ("[^1]\n\n[^1]: a\n\n    x{# y #}z\n", "<p>xz</p>"),
+        ("a\n    x{# y #}z\n", "<p>a\nxz</p>"),
+        ("- a\n\nb\n\n    x {# y #}\n", "<pre><code>x {# y #}\n</code></pre>"),
+        ("{% if true %}\n\n    {# y\n    z #}\n    {% set x = 1 %}\n\n{% endif %}\n{{ x }}\n", "<body>\n<p>1</p>"),
+    ],
+)
+def test_code_by_indentation_keeps_its_text(shop: Workshop, body: str, html: str) -> None:
+    shop.write("docs/a.md", body)
+    assert html in shop.text("docs/a.md")

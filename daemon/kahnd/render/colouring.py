@@ -22,7 +22,7 @@ from kahnd.render.lexing import quickened
 
 _LANGUAGE: Final = re.compile(r"[^\s,{}:=]*")
 _ATTRIBUTES: Final = re.compile(r"\{([^}]*)\}?")
-_QUOTED: Final = re.compile(r"\S*=(?:\"[^\"]*\"|'[^']*')")
+_QUOTED: Final = re.compile(r"(?<!\S)[^\s=]*+=(?:\"[^\"]*\"|'[^']*')")
 
 
 class Colouring:
