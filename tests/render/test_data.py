@@ -44,7 +44,7 @@ def test_a_written_sheet_is_read_back(rows: list[tuple[str, str]]) -> None:
         ("a.csv", "x,y\n1,2\n1,2,3\n", 3, "3 values for 2 columns"),
         ("a.csv", 'x\n"a"b\n', 2, ""),
         ("a.json", '{"a": 1,\n"b"}', 2, ""),
-        ("a.json", "[" * 100_000, 0, "recursion"),
+        ("a.json", "[" * 100_000, 1, "nested more than 100 deep"),
         ("a.toml", "a = 1\nb = \n", 2, ""),
         ("a.yaml", "a: 1\nb: [\n", 3, ""),
         ("a.yaml", "a: 2026-13-45\n", 1, "month"),
@@ -96,16 +96,26 @@ def test_a_cell_is_as_long_as_it_is_and_the_processs_limit_stays() -> None:
         ("a.csv", "a,a\n1,2\n", 1, "two columns are named 'a'"),
         ("a.csv", "sep=,\na,a\n1,2\n", 2, "two columns are named 'a'"),
         ("a.csv", ",,a\n1,2,3\n", 1, "two columns have no name"),
-        ("a.csv", "a;b,c\n1\n", 2, "1 values for 2 columns (a;b, c)"),
+        ("a.csv", "a;b,c\n1\n", 2, "1 value for 2 columns (a;b, c)"),
         ("a.csv", 'a,b\n1,2\n"3,4\n5,6\n', 3, "not closed"),
         ("a.csv", 'a,b\n"1\n1",2\n3,4,5\n', 4, "3 values for 2 columns"),
         ("a.csv", "a,b\n1,\0\n", 2, "NUL"),
+        ("a.csv", "net, EUR;number\n1,5;2\n", 1, "commas and semicolons would divide it alike"),
+        ("a.csv", "a;b\n1;2\n3\n", 3, "1 value by semicolons for 2 columns (a, b)"),
+        ("a.csv", "a\tb\tc\n1\t2\n", 2, "2 values by tabs for 3 columns"),
+        ("a.csv", "price\n1,5\n", 2, "2 values for 1 column (price)"),
         ("a.json", '\n{"a": "\\ud800"}', 2, r"\ud800 is half a character"),
         ("a.json", '\n["\\ud83d\\ude00", "\\ude00"]', 2, r"\ude00 is half a character"),
-        ("a.json", '{"r": [{"n": 1}, {"n": 1, "n": 2}]}', 0, "`r[1].n` stands there twice"),
+        ("a.json", '{"r": [{"n": 1},\n {"n": 1,\n "n": 2}]}', 3, "`n` stands there twice"),
         ("a.json", '["NaN",\nNaN]', 2, "NaN"),
         ("a.json", "[1,\n-Infinity]", 2, "-Infinity"),
         ("a.json", "[1,\n" + "9" * 5000 + "]", 2, "4300 digits"),
+        ("a.json", '{"a": {"b": ["{", {"c": 1}]},\n"\\u0061": 2}', 2, "`a` stands there twice"),
+        ("a.json", "[1,\n" + "[" * 100 + "]" * 101, 2, "nested more than 100 deep"),
+        ("a.json", "[\n" + "[" * 100_000 + "]" * 100_001, 2, "nested more than 100 deep"),
+        ("a.toml", "a = " + "[" * 101 + "]" * 101, 0, "nested more than 100 deep"),
+        ("a.toml", "a = " + "[" * 5000 + "]" * 5000, 0, "nested more than 100 deep"),
+        ("a.toml", "a." * 101 + "b = 1", 0, "nested more than 100 deep"),
         ("a.toml", "a = 1\na = 2\n", 2, "overwrite"),
         ("a.toml", "a = " + "9" * 5000, 1, "4300 digits"),
         ("a.yaml", "a: 1\nb: !!bool maybe\n", 2, "`maybe` is no bool"),
@@ -117,6 +127,25 @@ def test_data_from_which_a_value_would_be_lost_is_told(name: str, text: str, lin
         parse(text.encode(), name)
     assert (caught.value.problem.file, caught.value.problem.line) == (name, line)
     assert words in caught.value.problem.message
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("note\nuse a; then b\nsemi; colon\n", [{"note": "use a; then b"}, {"note": "semi; colon"}]),
+        ('"a;b"\n"1;2"\n3\n', [{"a;b": "1;2"}, {"a;b": "3"}]),
+        ("sep=,\na;b\n1;2\n", [{"a;b": "1;2"}]),
+        ("name;first\nx;y,z\n", [{"name": "x", "first": "y,z"}]),
+        ("id,tags (a;b)\n1,x\n2,y;z\n", [{"id": "1", "tags (a;b)": "x"}, {"id": "2", "tags (a;b)": "y;z"}]),
+        ("a;b,c\n", []),
+    ],
+)
+def test_a_separator_that_only_stands_in_texts_divides_nothing(text: str, rows: list[dict[str, str]]) -> None:
+    assert parse(text.encode(), "a.csv") == rows
+
+
+def test_data_that_is_as_deep_as_is_read_is_read() -> None:
+    assert parse(b"[" * 100 + b"]" * 100, "a.json")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])

@@ -166,3 +166,38 @@ def test_headings_are_found_in_linear_time(part: str) -> None:
 def test_a_fences_language_is_found_however_it_is_written(info: str, coloured: bool) -> None:  # noqa: FBT001
     html = _html(f"{info}\nimport os\n{info[:3]}\n")
     assert ('<span class="k' in html) is coloured
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        *("python", "{.python}", "{ .python }", "{.numberLines .python}", "{#listing .python startFrom=10}"),
+        *('{.python caption="a .c b"}', "{python, echo=FALSE}", "{python setup}", "python {.x}", "python,ignore"),
+    ],
+)
+@pytest.mark.parametrize(("before", "indent"), [("", ""), ("> ", "> "), ("- ", "  ")])
+def test_the_language_is_found_among_attributes(info: str, before: str, indent: str) -> None:
+    content = Markdown().convert(f"{before}```{info}\n{indent}x = {{1, 2}}\n{indent}```\n").content
+    assert '<span class="n">x</span> <span class="o">=</span> <span class="p">{</span>' in content
+    assert "\ufdd1" not in content
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("```{.mermaid #fig}\na < b\n```", '<pre><code class="language-mermaid">a &lt; b\n</code></pre>\n'),
+        ("```{#fig}\n{a b}\n```", "<pre><code>{a b}\n</code></pre>\n"),
+        ("    ``` {a  b}\n", "<pre><code>``` {a  b}\n</code></pre>\n"),
+        ("``` {a b} ``` {c d}", "<p><code>{a b}</code> {c d}</p>\n"),
+        ("```\n~~~ {a b\tc}\n```", "<pre><code>~~~ {a b\tc}\n</code></pre>\n"),
+    ],
+)
+def test_a_line_with_braces_after_a_fence_keeps_its_text(text: str, html: str) -> None:
+    assert Markdown().convert(text).content == html
+
+
+@pytest.mark.parametrize("attributes", ["=" * 100_000, "a" * 100_000, 'a="' * 50_000, " =" * 50_000])
+def test_attributes_after_a_fence_take_no_more_time_than_their_length(attributes: str) -> None:
+    started = time.process_time()
+    Markdown().convert(f"```{{{attributes}}}\nx\n```\n")
+    assert time.process_time() - started < 2

@@ -505,3 +505,53 @@ def test_more_patterns_than_the_daemon_takes_are_a_failure_with_the_line(shop: W
     problem = shop.problem("docs/a.md", *(f"docs/x{n}*.md" for n in range(300)))
     assert "more than 200 patterns of pages()" in problem.message
     assert (problem.file, problem.line) == ("docs/a.md", 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "title"),
+    [
+        ("{#\n# Not this\n#}\n\n# This {# nor this #}\n", "This"),
+        ("{% raw %}\n\n# A {# b #} c\n{% endraw %}\n", "A {# b #} c"),
+        ("```\n{# x\n```\n\n# This {#id}\n", "This"),
+    ],
+)
+def test_a_title_is_read_from_the_text_without_comments(shop: Workshop, body: str, title: str) -> None:
+    shop.write("docs/b.md", body)
+    shop.write("docs/a.md", '{{ page("b.md").title }}')
+    assert f"<p>{title}</p>" in shop.text("docs/a.md")
+    assert f"<title>{title}</title>" in shop.text("docs/b.md")
+
+
+def test_a_title_keeps_what_is_no_comment_where_there_is_no_templating(shop: Workshop) -> None:
+    shop.by(("docs/a.md", PageParameters()), ("docs/b.md", PageParameters(templating=False)))
+    shop.write("docs/b.md", "# A {# b #} c\n")
+    shop.write("docs/a.md", '{{ page("b.md").title }}')
+    assert "<title>A {# b #} c</title>" in shop.text("docs/b.md")
+    assert "<p>A {# b #} c</p>" in shop.text("docs/a.md")
+
+
+@pytest.mark.parametrize(
+    "code", ['"\\ud83d"', '"%c" % 55357', '"{:c}".format(55357)', '"\\ud83d" ~ 1', '["\\ud83d"] | join']
+)
+def test_half_a_character_is_told_with_its_line(shop: Workshop, code: str) -> None:
+    shop.write("docs/a.md", f"x\n\n{{{{ {code} }}}}\n")
+    problem = shop.problem("docs/a.md")
+    assert (problem.file, problem.line) == ("docs/a.md", 3)
+    assert "half a character" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("body", "html"),
+    [
+        ("a\n\n    x {# y #} z\n", "<p>a</p>\n<pre><code>x {# y #} z\n</code></pre>"),
+        ("\tx {# y #} z\n\n\tq {# r #}\n", "<pre><code>x {# y #} z\n\nq {# r #}\n</code></pre>"),
+        ("- a\n\n    x {# y #}\n", "<p>x</p>"),
+        ("[^1]\n\n[^1]: a\n\n    x{# y #}z\n", "<p>xz</p>"),
+        ("a\n    x{# y #}z\n", "<p>a\nxz</p>"),
+        ("- a\n\nb\n\n    x {# y #}\n", "<pre><code>x {# y #}\n</code></pre>"),
+        ("{% if true %}\n\n    {# y\n    z #}\n    {% set x = 1 %}\n\n{% endif %}\n{{ x }}\n", "<body>\n<p>1</p>"),
+    ],
+)
+def test_code_by_indentation_keeps_its_text(shop: Workshop, body: str, html: str) -> None:
+    shop.write("docs/a.md", body)
+    assert html in shop.text("docs/a.md")

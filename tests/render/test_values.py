@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kahnd.render.ordering import in_order, instants
+from kahnd.render.ordering import UnorderedError, in_order, instants
 from render.workshop import Workshop
 
 HEAD = """\
@@ -256,7 +256,7 @@ def test_dates_sort_by_what_they_mean(shop: Workshop, quote: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["tomorrow", "5 January 2026", "2026", "[2026-01-01]", "{a: 1}", '"2026-13-45"', "yes"]
+    "value", ["tomorrow", "5 janvier 2026", "2026", "[2026-01-01]", "{a: 1}", '"2026-13-45"', "yes"]
 )
 def test_what_is_no_date_fails_among_dates_with_its_line(shop: Workshop, value: str) -> None:
     _dated(shop, ["2026-01-01", value])
@@ -286,3 +286,35 @@ MOMENTS = st.datetimes(timezones=st.none() | OFFSETS).map(lambda moment: moment.
 @given(st.lists(MOMENTS | st.dates(), min_size=1))
 def test_a_written_date_means_what_the_date_means(dates: list[dt.date]) -> None:
     assert instants([str(each) for each in dates]) == instants(dates) == in_order(dates)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Jan 5, 2026", "January 5th, 2026", "5 Jan 2026", "05-jan-2026", "Jan. 5 2026"),
+        *("Mon, 05 Jan 2026 00:00:00 GMT", "Mon, 05 Jan 2026 01:00 +0100", "2026-01-05T00:00", "2026-01-04T19:00-05"),
+    ],
+)
+def test_a_date_is_read_by_what_it_means(text: str) -> None:
+    assert instants([text]) == [dt.datetime(2026, 1, 5, tzinfo=dt.UTC)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-02-30", "26-01-05", "05.01.2026", "1/5/2026", "1/5/26", "Feb 30, 2026", "2026-01-05/2026-01-09"),
+        *("2026-01-05T24:30", "2026-01-05T10:00 PST", "2026-01-05T10:00:00+25:00"),
+    ],
+)
+def test_a_text_that_looks_like_a_date_and_is_none_is_not_sorted_as_text(text: str, shop: Workshop) -> None:
+    with pytest.raises(UnorderedError, match="is no date"):
+        in_order(["2026-01-01", text])
+    shop.write("docs/a.md", f'x\n\n{{{{ [{{"d": "Jan 5, 2026"}}, {{"d": "{text}"}}] | sort(attribute="d") }}}}\n')
+    problem = shop.problem("docs/a.md")
+    assert (problem.file, problem.line) == ("docs/a.md", 3)
+    assert f"`{text}` is no date".lower() in problem.message.lower()
+
+
+def test_texts_of_which_one_is_no_date_are_texts() -> None:
+    assert instants(["2026-01-05", "soon"]) is None
+    assert in_order(["1.10.2", "1.9"]) == [(1, 0, "1.10.2"), (1, 0, "1.9")]

@@ -20,7 +20,9 @@ from pygments.util import ClassNotFound
 from kahnd.render.cache import Cache
 from kahnd.render.lexing import quickened
 
-_LANGUAGE: Final = re.compile(r"\{?\.?([^\s,{}:=]*)")
+_LANGUAGE: Final = re.compile(r"[^\s,{}:=]*")
+_ATTRIBUTES: Final = re.compile(r"\{([^}]*)\}?")
+_QUOTED: Final = re.compile(r"(?<!\S)[^\s=]*+=(?:\"[^\"]*\"|'[^']*')")
 
 
 class Colouring:
@@ -33,8 +35,8 @@ class Colouring:
         self._after = code + after
 
     def colour(self, info: str, code: str) -> str | None:
-        """The code's HTML; None for a language that Pygments does not know. `info` is the first word after a fence."""
-        lexer = self._lexers.get(info, lambda: _lexer(_language_of(info)), 1)
+        """The code's HTML; None for a language that Pygments does not know. `info` is what stands after a fence."""
+        lexer = self._lexers.get(info, lambda: _lexer_of(info), 1)
         return f"{self._before}{self._lines(lexer.get_tokens(code))}{self._after}" if lexer else None
 
     def _lines(self, tokens: Iterable[tuple[_TokenType, str]]) -> str:
@@ -86,10 +88,22 @@ def _escaped(value: str) -> str:
     return value.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _language_of(info: str) -> str:
-    """`python` of ```` ```python,ignore ````, `{.python`, `{python}`, `python:main.py`, as other programs write it."""
-    found = _LANGUAGE.match(info)
-    return found[1] if found else ""
+def languages_of(info: str) -> list[str]:
+    """What may be the language in what stands after a fence: one word, or the classes between braces.
+
+    That is `python` of ```` ```python,ignore ````, `python:main.py`, `{python}`, `{.python .numberLines}` and
+    `{#listing .python}`, as other programs write it.
+    """
+    braced = _ATTRIBUTES.match(info)
+    if not braced:
+        return [word] if (found := _LANGUAGE.match(info.removeprefix("."))) and (word := found[0]) else []
+    words = _QUOTED.sub("", braced[1]).split()
+    bare = words[:1] if words and words[0][0] not in ".#" and "=" not in words[0] else []
+    return [*(word.partition(",")[0] for word in bare), *(word[1:] for word in words if word[0] == ".")]
+
+
+def _lexer_of(info: str) -> Lexer | None:
+    return next((lexer for each in languages_of(info) if (lexer := _lexer(each))), None)
 
 
 def _lexer(language: str) -> Lexer | None:

@@ -14,7 +14,9 @@ from jinja2.filters import FILTERS, do_join, ignore_case, make_attrgetter, make_
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Undefined
 
-from kahnd.render.ordering import instants
+from kahnd.core.model import Problem
+from kahnd.render.files import ProblemError
+from kahnd.render.ordering import UnorderedError, instants
 from kahnd.render.values import plain
 
 _TEXTUAL: Final = (
@@ -91,7 +93,10 @@ def _sort(
     """Jinja's, but dates, and texts that spell dates, come in the order of what they mean."""
     items = list(value)
     keys_of = make_multi_attrgetter(environment, attribute, postprocess=None if case_sensitive else ignore_case)
-    columns = [instants(column) or column for column in zip(*map(keys_of, items), strict=True)]
+    try:
+        columns = [instants(column) or column for column in zip(*map(keys_of, items), strict=True)]
+    except UnorderedError as error:
+        raise ProblemError(Problem(f"can't be sorted: {error}", remedy="write it as 2026-01-31")) from error
     keys = list(zip(*columns, strict=True))
     return [items[place] for place in sorted(range(len(items)), key=keys.__getitem__, reverse=reverse)]
 

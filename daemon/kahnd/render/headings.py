@@ -24,9 +24,9 @@ def _in_any_case(name: str) -> str:
 
 
 _ATTRIBUTES: Final = r"""(?:[^>=]|=\s*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|))*+"""
-_TEXT_ONLY: Final = tuple(
-    map(_in_any_case, ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes"))
-)
+_NAMES: Final = ("script", "style", "textarea", "title", "xmp", "iframe", "noembed", "noframes")
+_TEXT_ONLY: Final = tuple(map(_in_any_case, _NAMES))
+_OF_INTEREST: Final = "|".join(("h[1-6]", "pre", "template", *_NAMES))
 _NOT_MARKUP: Final = "|".join(
     (
         r"!--(?:-?>|.*?(?:--!?>|\Z)) | !\[CDATA\[.*?(?:\]\]>|\Z) | \?.*?(?:\?>|\Z)",
@@ -36,15 +36,15 @@ _NOT_MARKUP: Final = "|".join(
 """What holds no elements: comments and the like, and what browsers take as text, up to where it ends."""
 _TOKEN: Final = re.compile(
     rf"""
-    <(?:{_NOT_MARKUP}
+    <(?!/(?![hH]) | (?!{_OF_INTEREST})[a-z][a-z0-9]*+(?:\ (?:class|href|src|alt|title|style)="[^"<>]*+")*+(?:\ /)?+>)
+    (?:{_NOT_MARKUP}
       | (?P<heading>/?[hH][1-6])(?=[\s/>])(?P<of_heading>{_ATTRIBUTES})(?:>|\Z)
       | (?P<quiet>{_in_any_case("pre")}|{_in_any_case("template")})(?=[\s/>])(?P<of_quiet>{_ATTRIBUTES})(?:>|\Z)
-      | (?!(?:[a-z][a-z0-9]*+(?:\ (?:class|href|src|alt|title|style)="[^"<>]*+")*+(?:\ /)?+>))
-        [a-zA-Z](?P<of_other>{_ATTRIBUTES})(?:>|\Z))
+      | [a-zA-Z](?P<of_other>{_ATTRIBUTES})(?:>|\Z))
     """,
     re.DOTALL | re.VERBOSE,
 )
-"""All that matters: it passes by the tags without an id that Markdown and Pygments make, for they are many."""
+"""All that matters: it passes by the tags without an id that Markdown and Pygments make first, for they are many."""
 _OF_MARKDOWN: Final = re.compile(
     r'<(?:(?P<heading>/?h[1-6])(?P<of_heading>[^>]*)>|div(?P<of_other> class="footnote[^>]*)>|(?P<quiet>(?!)))'
 )

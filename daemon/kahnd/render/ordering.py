@@ -13,6 +13,23 @@ _DATE: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH: Final = (
+    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_DAY: Final = r"(\d{1,2})(?:st|nd|rd|th)?"
+_WITH_MONTH: Final = (
+    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?"
+    rf"(?:{_DAY}[\s-]+{_MONTH}|{_MONTH}\s+{_DAY})[\s,-]+(\d{{4}})(\s.*)?"
+)
+_NAMED_MONTH: Final = re.compile(_WITH_MONTH, re.ASCII | re.IGNORECASE)
+_LIKE_DATE: Final = re.compile(
+    rf"\d{{4}}[-/]\d\d?[-/]\d\d?(?!\d).*|\d\d?([-/.])\d\d?\1(?:\d\d|\d{{4}})(?:\s.*)?|{_WITH_MONTH}",
+    re.ASCII | re.IGNORECASE,
+)
+"""Dates, and what people take for dates: no such day, the month and the day in either order, two digits of a year."""
+
 
 def instant(value: Any) -> dt.datetime | None:
     """The moment that a date means, or a text that spells one; without a zone, in UTC. None for anything else."""
@@ -24,7 +41,7 @@ def instant(value: Any) -> dt.datetime | None:
 
 
 def _spelled(text: str) -> dt.datetime | None:
-    found = _DATE.fullmatch(text.strip())
+    found = _DATE.fullmatch(_numbered(text.strip()))
     if not found:
         return None
     *numbers, sign, hours, minutes = found.groups()
@@ -35,6 +52,16 @@ def _spelled(text: str) -> dt.datetime | None:
         return _in_utc(dt.datetime(year, month, day, hour, minute, second, tzinfo=zone))
     except ValueError:
         return None
+
+
+def _numbered(text: str) -> str:
+    """A date with an English month's name in numbers; any other text as it is."""
+    found = _NAMED_MONTH.fullmatch(text)
+    if not found:
+        return text
+    day, month, month_first, day_after, year, time = found.groups()
+    number = _MONTHS.index((month or month_first)[:3].lower()) + 1
+    return f"{year}-{number}-{day or day_after}{time or ''}"
 
 
 def _in_utc(value: dt.datetime) -> dt.datetime:
@@ -53,11 +80,21 @@ class UnorderedError(ValueError):
 
 
 def instants(values: Sequence[Any]) -> list[dt.datetime] | None:
-    """The moments that the values mean, where all are dates; None where none is, and all texts spell none."""
+    """The moments that the values mean, where all are dates; None where not all are.
+
+    Raises UnorderedError where all look like dates and one can't be read: as text it would be in a wrong place.
+    """
     found = [instant(each) for each in values]
-    if found and all(each is not None for each in found):
-        return [each for each in found if each is not None]
+    if None not in found:
+        return [each for each in found if each is not None] or None
+    if all(map(_looks_like_date, values)):
+        index = found.index(None)
+        raise UnorderedError(index, f"{_told(values[index])} is no date that can be read")
     return None
+
+
+def _looks_like_date(value: Any) -> bool:
+    return isinstance(value, dt.date) or (isinstance(value, str) and bool(_LIKE_DATE.fullmatch(value.strip())))
 
 
 def in_order(values: Sequence[Any], *, as_dates: bool = False) -> list[Any]:

@@ -2,6 +2,7 @@ r"""A page's Markdown as Jinja takes it: where the two would read the same chara
 
 - `{#` opens a comment only where it can be nothing else: not in code, not after `$` or as a part of LaTeX, with a `#}`
   and no other `{#` before that; and it goes on with a blank or `-`, or ends in the same line with no brace in between.
+  In code by indentation one that is alone on its lines is a comment, since templates are indented, too.
   So `# Title {#id}`, `${#files[@]}`, and `\frac{#1}{#2}` keep their text.
 - A tag takes the end of its line with it only where the line holds nothing but tags.
 - An `{% include %}` alone on its line stands for lines: each of them gets what stands before the tag.
@@ -44,6 +45,10 @@ _END_OF_QUOTE: Final = re.compile(r"\n(?![ \t]*>)")
 _TICKS: Final = re.compile(r"`+")
 _INCLUDE: Final = re.compile(r"\{%\+?\s*include\b[^\n]*(?<![-+])%\}\Z", re.DOTALL)
 _MARKERS: Final = re.compile(r"[ \t]*(?:>[ \t]?)*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?:>[ \t]?)*")
+_TO_LINE_END: Final = re.compile(r"[ \t]*+(?:\n|\Z)")
+_CODE_INDENT: Final = 4
+_LIST_ITEM: Final = re.compile(r"(?:[-*+]|\d{1,9}[.)])\s|\[\^")
+"""A footnote's text may be indented too."""
 _LIST_MARKER: Final = re.compile(r"[-*+\d.)]")
 _LINE_END: Final = re.compile(r"\r\n?")
 
@@ -76,6 +81,19 @@ def has_jinja(body: str) -> bool:
     return "{{" in body or "{%" in body or ("{#" in body and any(_tokens(body)))
 
 
+def without_comments(body: str) -> str:
+    """A page's body without its template comments; all else is as it is written."""
+    if "{#" not in body:
+        return body
+    pieces: list[str] = []
+    end = 0
+    for token in _tokens(body):
+        if token.kind == "comment":
+            pieces.append(body[end : token.start])
+            end = token.end
+    return "".join((*pieces, body[end:]))
+
+
 def is_in_code(body: str, line: int) -> bool:
     """Whether there is Jinja in code on a line of the body, counted from 1."""
     lines = body.split("\n")
@@ -86,7 +104,7 @@ def is_in_code(body: str, line: int) -> bool:
 
 def _tokens(text: str, *, code: bool = False) -> Iterator[_Token]:
     """Jinja's parts of a text in order; with `code`, each tells whether it stands in code."""
-    fences, comments, spans = _Fences(text), _Comments(text), _Spans(text)
+    fences, comments, spans, indented_code = _Fences(text), _Comments(text), _Spans(text), _IndentedCode(text)
     position = 0
     # Fences matter only to comments, and to look for them takes a multiple of the time.
     expression = _TAG_OR_FENCE if code or "{#" in text else _TAG
@@ -95,10 +113,12 @@ def _tokens(text: str, *, code: bool = False) -> Iterator[_Token]:
         if kind == "info":
             position = fences.meet(found)
         elif kind != "comment":
-            in_code = code and (fences.holds(found.start()) or spans.hold(found.start()))
+            in_code = code and any(each.holds(found.start()) for each in (fences, spans, indented_code))
             yield _Token(kind, found.start(), position, in_code)
-        elif (close := comments.close(found.start())) and not (
-            fences.holds(found.start()) or spans.hold(found.start())
+        elif (
+            (close := comments.close(found.start()))
+            and not (fences.holds(found.start()) or spans.holds(found.start()))
+            and (indented_code.is_filled(found.start(), close) or not indented_code.holds(found.start()))
         ):
             position = close
             yield _Token(kind, found.start(), close)
@@ -173,7 +193,7 @@ class _Spans:
         self._paragraph = (0, -1)
         self._spans: list[tuple[int, int]] = []
 
-    def hold(self, position: int) -> bool:
+    def holds(self, position: int) -> bool:
         """Whether a place is in such code."""
         if not self._paragraph[0] <= position < self._paragraph[1]:
             self._go_to(position)
@@ -186,6 +206,46 @@ class _Spans:
         at = bisect_right(self._ends, position)
         self._paragraph = start, end = self._ends[at - 1], self._ends[at]
         self._spans = list(_spans(self._text, start, end))
+
+
+class _IndentedCode:
+    """Finds code that is indented by four blanks: after a blank line, and not in a list, whose text is indented too."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._code: list[tuple[int, int]] | None = None
+
+    def holds(self, position: int) -> bool:
+        """Whether a place is in such code."""
+        start, end = self._line(position)
+        return start <= position < end
+
+    def is_filled(self, start: int, end: int) -> bool:
+        """Whether nothing else stands on the lines of such code that a part of the text is on."""
+        return self._line(start)[0] == start and _TO_LINE_END.match(self._text, end) is not None
+
+    def _line(self, position: int) -> tuple[int, int]:
+        if self._code is None:
+            self._code = list(_indented_code(self._text))
+        at = bisect_right(self._code, (position, len(self._text))) - 1
+        return self._code[at] if at >= 0 else (-1, -1)
+
+
+def _indented_code(text: str) -> Iterator[tuple[int, int]]:
+    """Where lines that are code by their indentation begin, after that, and end."""
+    in_list, after_blank = False, True
+    position = 0
+    for line in text.split("\n"):
+        content = line.lstrip(" ")
+        is_indented = len(line) - len(content) >= _CODE_INDENT or content.startswith("\t")
+        if not line.strip():
+            after_blank = True
+        elif not is_indented or not after_blank:
+            in_list = bool(_LIST_ITEM.match(content)) or (in_list and not (after_blank and content == line))
+            after_blank = False
+        elif not in_list:
+            yield position + len(line) - len(line.lstrip()), position + len(line)
+        position += len(line) + 1
 
 
 def _spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -16,6 +16,7 @@ from kahnd.render.files import ProblemError, decode, is_regular
 from kahnd.render.frontmatter import Parts, cut, split
 from kahnd.render.markdown import first_heading
 from kahnd.render.ordering import UnorderedError, in_order
+from kahnd.render.page_source import without_comments
 from kahnd.render.rendering import Place, Rendering
 
 T = TypeVar("T")
@@ -189,6 +190,11 @@ class References:
         self._rendering.use(dependency, Facet.OUTPUT, digest)
         return decode(content, path)
 
+    def _is_template(self, document: DocumentId) -> bool:
+        """Whether the document's text is a template: all are but those of page rules without templating."""
+        rule = self._rendering.layout.scanned_as(document)
+        return rule is None or getattr(rule.parameters, "templating", True)
+
     def _is_partial(self, document: DocumentId) -> bool:
         """Whether a rule would fit but for the underscore: a partial or a draft is no page of the collection."""
         layout = self._rendering.layout
@@ -236,22 +242,28 @@ class References:
         place: Place,
     ) -> Lazily:
         target = source[0]
+
+        def untemplated() -> str:
+            return without_comments(body()) if self._is_template(target) else body()
+
         return Lazily(
             meta=meta,
-            title=lambda: self._caches.titles.get(source, lambda: title_of(target, meta(), body), _TITLE),
+            title=lambda: self._caches.titles.get(source, lambda: title_of(target, meta(), untemplated), _TITLE),
             url=lambda: self._rendering.url_to(self._rendering.output_of(target, place)),
             text=body,
         )
 
 
-def facets_of(parts: Parts, path: str) -> Facets:
+def facets_of(parts: Parts, path: str, *, templating: bool = True) -> Facets:
     """The hashes of what other documents can use of a page. A long text's title counts as another with each change."""
-    title = title_of(path, parts.meta, lambda: parts.body) if len(parts.body) <= LARGEST_TITLED else parts.body
+    title = parts.body
+    if len(parts.body) <= LARGEST_TITLED:
+        title = title_of(path, parts.meta, lambda: without_comments(parts.body) if templating else parts.body)
     return Facets(*(of_bytes(each.encode(errors="surrogatepass")) for each in (parts.yaml, parts.body, title)))
 
 
 def title_of(path: str, meta: Mapping[str, Any], body: Callable[[], str]) -> str:
-    """A page's title, from its source: a heading that a template makes does not count."""
+    """A page's title, from its source without comments: a heading that a template makes does not count."""
     given = meta.get("title")
     if given is not None:
         return str(given)

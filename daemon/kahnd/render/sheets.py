@@ -11,6 +11,8 @@ from typing import Final
 _OTHERS: Final = (";", "\t")
 _SEPARATOR_LINE: Final = re.compile(r"\"?sep=([^\"\r\n])\"?[ \t]*(?:\r\n?|\n|\Z)", re.IGNORECASE)
 _SHOWN: Final = 20
+_NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs"}
+_TELL: Final = "name the separator in a line above, `sep=;`, or `sep=,` for one column"
 
 
 class SheetError(ValueError):
@@ -22,10 +24,10 @@ class SheetError(ValueError):
 
 
 def rows_of(text: str, separator: str = "") -> list[dict[str, str]]:
-    """The rows by column. Raises SheetError.
+    """The rows by column. Raises SheetError, also where more than one separator would do.
 
-    Without a separator: what a first line `sep=;` says, else a comma; a semicolon or a tab where no comma is in the
-    first line, and every row has the same number of values by it.
+    Without a separator: the one that a first line `sep=;` names. Else a comma, a semicolon or a tab: the one that
+    divides the first line, and every other line into as many values. A first line with none of them is one column.
     """
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
@@ -33,13 +35,37 @@ def rows_of(text: str, separator: str = "") -> list[dict[str, str]]:
     told = _SEPARATOR_LINE.match(text)
     if told:
         return _named(_Lines(text[told.end() :], told[1], 1))
-    if separator:
-        return _named(_Lines(text, separator))
+    return _named(_Lines(text, separator) if separator else _divided(text))
+
+
+def _divided(text: str) -> _Lines:
+    """The lines by the separator that fits them."""
     first = re.match(r"[^\r\n]*", text)
-    for each in _OTHERS if first and "," not in first[0] else ():
-        if each in text and (lines := _table(text, each)):
-            return _named(lines)
-    return _named(_Lines(text, ","))
+    others = [each for each in _OTHERS if first and each in first[0]]
+    if not others:
+        return _Lines(text, ",")
+    found = [lines for each in (",", *others) if (lines := _table(text, each))]
+    if found and (len(found) == 1 or not found[0].rows):
+        return found[0]
+    if found:
+        told = " and ".join(_NAMES[each.separator] for each in found)
+        raise SheetError(f"{told} would divide it alike: {_TELL}", 1)
+    by_comma = _Lines(text, ",")
+    if len(by_comma.names) == 1:
+        for each in others:
+            _refuse_uneven(text, each)
+    return by_comma
+
+
+def _refuse_uneven(text: str, separator: str) -> None:
+    """Raise SheetError where this divides the first line and some others, but not all alike."""
+    try:
+        lines = _Lines(text, separator)
+    except SheetError:
+        return
+    if len(lines.names) > 1 and any(len(row) > 1 for row, _ in lines.rows):
+        row, line = next(each for each in lines.rows if len(each[0]) != len(lines.names))
+        raise SheetError(f"{_values(row)} by {_NAMES[separator]} for {_columns(lines)}: {_TELL}", line)
 
 
 def _table(text: str, separator: str) -> _Lines | None:
@@ -79,7 +105,7 @@ class _Lines:
 def _named(lines: _Lines) -> list[dict[str, str]]:
     for row, line in lines.rows:
         if len(row) != len(lines.names):
-            raise SheetError(f"{len(row)} values for {_columns(lines)}", line)
+            raise SheetError(f"{_values(row)} for {_columns(lines)}", line)
     kept = _kept(lines)
     if len(kept) == len(lines.names):
         return [dict(zip(lines.names, row, strict=True)) for row, _ in lines.rows]
@@ -89,7 +115,15 @@ def _named(lines: _Lines) -> list[dict[str, str]]:
 def _columns(lines: _Lines) -> str:
     names = ", ".join(each if len(each) <= _SHOWN else f"{each[:_SHOWN]}…" for each in lines.names[:_SHOWN])
     more = ", …" if len(lines.names) > _SHOWN else ""
-    return f"{len(lines.names)} columns ({names}{more})"
+    return f"{_counted(len(lines.names), 'column')} ({names}{more})"
+
+
+def _values(row: list[str]) -> str:
+    return _counted(len(row), "value")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _kept(lines: _Lines) -> list[int]:

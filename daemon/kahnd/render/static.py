@@ -93,7 +93,7 @@ class StaticScan:
         found = [*_in_front_matter(parts, document, template)]
         if templating and _is_worth_parsing(parts.body):
             found += self._in_template(as_template(parts.body, parts.lines), document, of_page=True)
-        return Scan(self._known(found, document), facets_of(parts, document))
+        return Scan(self._known(found, document), facets_of(parts, document, templating=templating))
 
     def of_template(self, document: DocumentId, text: str) -> tuple[Dependency, ...]:
         """A template's. Raises ProblemError as `of_page` does."""

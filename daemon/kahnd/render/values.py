@@ -29,11 +29,14 @@ CLOCKLESS: Final = frozenset(
     | {"utcoffset", "tzname", "dst", "resolution", "fromisoformat", "fromordinal", "combine"}
 )
 """The attributes of dates and times that read neither the machine's clock nor its zone."""
+_WRITE_WHOLE: Final = r"look for an escape such as \ud800 in it, and write the character itself"
 _LOCAL_DIRECTIVE: Final = re.compile(r"%[-_0^#]*[EO]?s")
 
 
 def plain(value: Any) -> Any:
     """The value, if it can become text. Raises ProblemError where its text would be no value of the document's."""
+    if isinstance(value, str) and not value.isascii() and _has_half(value):
+        raise ProblemError(Problem("a text has half a character", remedy=_WRITE_WHOLE))
     if (
         type(value) in _COMMON
         or isinstance(value, Page | Output | Undefined | TemplateModule)
@@ -45,6 +48,14 @@ def plain(value: Any) -> Any:
     except RecursionError:
         raise ProblemError(Problem("a value is nested too deep to be text", remedy="name a key of it")) from None
     return value
+
+
+def _has_half(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _check(value: Any, seen: set[int]) -> None:
