@@ -90,8 +90,11 @@ class Store(Protocol):
         """A shortest cycle through this document, along non-content edges: (member, …, member); empty if none."""
         ...
 
-    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
-        """Write a batch of results, their edges and the job history; and a finished build's record."""
+    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> Sequence[Problem]:
+        """Write a batch of results, their edges and the job history; and a finished build's record.
+
+        Answers what was refused since the last commit: a Problem for each document, of which nothing but that is kept.
+        """
         ...
 
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:

@@ -39,6 +39,8 @@ from kahnd.core.messages import (
     Propagated,
     Publish,
     Published,
+    Remove,
+    Removed,
     Render,
     Resume,
     Resumed,
@@ -53,6 +55,8 @@ from kahnd.core.model import (
     Failed,
     Job,
     Kind,
+    OutputPath,
+    Problem,
     Rendered,
     Sighting,
     Snapshot,
@@ -87,7 +91,7 @@ class Machine:
         self.asked: Asked | None = None
         self._open = False
         self._scope: frozenset[DocumentId] | None = None
-        self._asked_of_store = 0
+        self._unanswered = 0
         self._ahead = Ahead(self.graph, self.schedule, self._runs)
         self._held: dict[DocumentId, bool] = {}
         """Out of the schedule until a look is done; True: until it has rested, too."""
@@ -99,11 +103,15 @@ class Machine:
     @property
     def quiet(self) -> bool:
         """Whether nothing is left to do, and nothing is waited for."""
-        return self._open and not self.schedule and not self._asked_of_store
+        return self._open and not self.schedule and not self._unanswered
 
     def unwritten(self) -> list[Commit]:
         """What is to be written before the database is asked about edges by others."""
         return list(self._book.unwritten())
+
+    def refused(self, document: DocumentId, problem: Problem) -> None:
+        """The database does not take what is known of a document. Nothing else comes of it."""
+        self._book.refused(document, problem)
 
     def is_forced(self, document: DocumentId) -> bool:
         """Whether it is to be rendered even if its inputs are those of its last render."""
@@ -112,7 +120,7 @@ class Machine:
     def handle(self, event: Event) -> list[Command]:
         """What is to be done about an event, in this order."""
         commands = list(self._respond(event))
-        if self._open and not self._asked_of_store:
+        if self._open and not self._unanswered:
             commands += self._advance()
         return commands
 
@@ -123,11 +131,11 @@ class Machine:
             case Observed():
                 return self._take_in(self._notice(event), event.cause, event.told, event.amid)
             case Propagated():
-                self._asked_of_store -= 1
+                self._unanswered -= 1
                 self._rounds.reached(event.affected)
                 return self._mark(event.affected)
             case Resumed():
-                self._asked_of_store -= 1
+                self._unanswered -= 1
                 return self._resume(event)
             case Looked():
                 return self._release(event)
@@ -137,6 +145,9 @@ class Machine:
                 return self._published(event)
             case CycleFound():
                 return self._break(event)
+            case Removed():
+                self._unanswered -= 1
+                return self._book.removed(event)
             case Asked():
                 return self._demand(event)
             case Withdrawn():
@@ -152,7 +163,7 @@ class Machine:
         self._intake.entangled(noticed)
         yield from self._book.begin(event.cause, event.told)
         for output in self._intake.disowned(event.made, noticed):
-            yield from self._book.remove(output)
+            yield from self._remove(output)
         if first:
             yield from self._begin_with(noticed)
         else:
@@ -207,7 +218,7 @@ class Machine:
                 yield from self._stop(document)
                 self.schedule.discard(document)
         for output, document in noticed.removed:
-            yield from self._book.remove(output, document)
+            yield from self._remove(output, document)
         self._rounds.changed(noticed.written(), amid)
         yield from self._go_ahead(noticed)
         yield from self._book.unwritten()
@@ -218,8 +229,12 @@ class Machine:
         job = self._ahead.begin(noticed.changes, self._forced) if may_begin else None
         return [Render(job)] if job else []
 
-    def _query(self, command: Propagate | Resume | FindCycle) -> Iterable[Command]:
-        self._asked_of_store += 1
+    def _remove(self, output: OutputPath, document: DocumentId | None = None) -> Iterable[Command]:
+        """An output that nothing stands for any more goes."""
+        return self._query(Remove(output, document))
+
+    def _query(self, command: Propagate | Resume | FindCycle | Remove) -> Iterable[Command]:
+        self._unanswered += 1
         yield command
 
     def _mark(self, affected: Iterable[DocumentId]) -> Iterable[Command]:
@@ -401,13 +416,14 @@ class Machine:
         if event.problem:
             yield from self._book.fail(node, event.problem, finished=finished)
             return
-        yield from self._book.replaced(node, job.output)
+        if former := self._book.replaced(node, job.output):
+            yield from self._remove(former, job.document)
         self._forced.made(job.document)
         self._tries.succeeded(job.document)
         yield from self._book.rendered(node, job, finished.outcome, finished)
 
     def _break(self, event: CycleFound) -> Iterable[Command]:
-        self._asked_of_store -= 1
+        self._unanswered -= 1
         yield self._book.tell("cycle.found", cycle=list(event.path), error=" → ".join(event.path))
         for document in sorted(event.members):
             node = self.graph[document]

@@ -132,7 +132,17 @@ class CycleFound(msgspec.Struct, frozen=True):
     path: tuple[DocumentId, ...]
 
 
-Event = Started | Observed | Propagated | Resumed | Looked | Finished | Published | CycleFound | Asked | Withdrawn
+class Removed(msgspec.Struct, frozen=True):
+    """An output was to be removed; `gone`: and is not there any more."""
+
+    output: OutputPath
+    document: DocumentId | None
+    gone: bool
+
+
+Event = (
+    Started | Observed | Propagated | Resumed | Looked | Finished | Published | CycleFound | Removed | Asked | Withdrawn
+)
 
 # Commands
 
@@ -177,7 +187,7 @@ class Publish(msgspec.Struct, frozen=True):
 
 
 class Remove(msgspec.Struct, frozen=True):
-    """Remove an output that no document stands for any more; which one did is not always known."""
+    """Remove an output that no document stands for any more; which one did is not always known. Answered by Removed."""
 
     output: OutputPath
     document: DocumentId | None
