@@ -200,6 +200,10 @@ class Outputs(Protocol):
         """All that kahnd has made and not removed, whoever knows of it."""
         ...
 
+    def is_made(self, output: OutputPath) -> bool:
+        """Whether that is among them."""
+        ...
+
     def publish(self, stage: str, output: OutputPath, digest: Digest) -> Problem | None:
         """Move a finished output into place, whole; a Problem if that can't be done.
 

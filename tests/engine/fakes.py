@@ -97,6 +97,9 @@ class MemoryOutputs:
     def made(self) -> frozenset[OutputPath]:
         return frozenset(map(OutputPath, self.files.texts))
 
+    def is_made(self, output: OutputPath) -> bool:
+        return output in self.files.texts
+
     def publish(self, stage: str, output: OutputPath, digest: Digest) -> Problem | None:
         self.files.write(output, self.stages.pop(stage))
         return None

@@ -23,11 +23,11 @@ class Leftovers:
 
     def remove(self, output: OutputPath, document: DocumentId | None) -> bool:
         """Remove an output, now or later; whether it is gone. The document that it was made of is not always known."""
-        problem = self._outputs.remove(output)
+        made, problem = self._outputs.is_made(output), self._outputs.remove(output)
         if problem is None:
             self._stuck.discard(output)
-            return True
-        if output in self._outputs.made():  # otherwise it is kept for good
+            return made
+        if self._outputs.is_made(output):  # otherwise it is kept for good
             self._stuck.add(output)
         self._say("output.stuck", document=document, output=output, error=str(problem))
         return False

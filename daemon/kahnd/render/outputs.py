@@ -94,6 +94,10 @@ class FileOutputs:
         """All that kahnd has made and not removed, by its account."""
         return frozenset(self._account) - self._foreign
 
+    def is_made(self, output: OutputPath) -> bool:
+        """Whether that is among them."""
+        return output in self._account and output not in self._foreign
+
     def removable(self) -> frozenset[OutputPath]:
         """All that is there as kahnd made it."""
         return frozenset(each for each in self.made() if self._stat(each) and not self._kept_for(each))
@@ -113,19 +117,12 @@ class FileOutputs:
 
         Otherwise it is kept, and forgotten; the Problem says why. A folder in its place is not its own.
         """
-        if output not in self._account or output in self._foreign:
-            return self._left_alone(output)
+        if not self.is_made(output):
+            return None
         fits = leads_straight(self._root, posixpath.dirname(output))
         kept = self._kept_for(output) if fits else ""
         problem = self._attempt(output, lambda: self._remove(output, keep=bool(kept)), fits=fits)
         return Problem(kept, output, 0, "it is kept; remove it if you do not want it") if kept else problem
-
-    def _left_alone(self, output: OutputPath) -> Problem | None:
-        """What to say of an output that is not on the account, if anything is there."""
-        if self._stat_of_any(output) is None:
-            return None
-        message = "kahnd's account of outputs does not say that kahnd made it"
-        return Problem(message, output, 0, "it is kept; remove it if you do not want it")
 
     def discard(self, stage: str) -> None:
         """Remove a stage and all in it, if there. What can't be removed is in nobody's way."""

@@ -59,7 +59,7 @@ def going(root: Path, log: str) -> tuple[str, ...]:
         return ()
     mine = own(root, log)
     foreign = (each for each in _below(root, log) if not any(is_below(each, path) for path in mine))
-    return mine if any(foreign) else (STATE_FOLDER,)
+    return _lasting(mine) if any(foreign) else (STATE_FOLDER,)
 
 
 def remove(root: Path, log: str) -> tuple[str, ...]:
@@ -78,7 +78,12 @@ def remove(root: Path, log: str) -> tuple[str, ...]:
                 (root / path).rmdir()
     if not os.path.lexists(root / STATE_FOLDER):
         return (STATE_FOLDER,)
-    return tuple(each for each in mine if not os.path.lexists(root / each))
+    return tuple(each for each in _lasting(mine) if not os.path.lexists(root / each))
+
+
+def _lasting(paths: tuple[str, ...]) -> tuple[str, ...]:
+    """What is worth telling of: stages and cookies come and go."""
+    return tuple(each for each in paths if not (is_below(each, STAGES) or is_below(each, COOKIES)))
 
 
 def _names(root: Path, path: str) -> list[str]:
