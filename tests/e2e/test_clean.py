@@ -120,6 +120,15 @@ def test_of_a_state_folder_with_somebody_elses_files_what_went_is_told(built: Pr
     assert below(built.path(".kahnd")) == {"notes": b"mine", "log/mine.txt": b"mine"}
 
 
+def test_a_database_with_somebody_elses_file_is_kept_and_told_of(built: Project) -> None:
+    built.write(".kahnd/db/notes", "mine")
+    for words in (("--state", "--dry-run"), ("--state",)):
+        answer = clean(built, *words, code=2)
+        assert "kahnd did not make .kahnd/db/notes" in json.dumps(answer["kept"])
+        assert str(built.path(".kahnd/db")) not in json.dumps(answer["state"])
+    assert built.read(".kahnd/db/notes") == "mine"
+
+
 @pytest.mark.parametrize("words", [("status",), ("plan",), ("build",), ("wait",), ("clean",), ("graph",), ("run",)])
 def test_something_else_in_the_state_folders_place_is_told_with_its_remedy(
     project: Project, words: tuple[str, ...]

@@ -24,7 +24,7 @@ from kahnd.service.limits import claim
 from kahnd.service.lock import project_lock
 from kahnd.service.paths import check_private, socket_path, unkept
 from kahnd.service.session import begin_outputs, outputs_of, schemas, stored
-from kahnd.store.folders import is_own, path_of
+from kahnd.store.folders import foreign_in, is_own, path_of
 from kahnd.store.folders import remove as remove_database
 
 Json = dict[str, Any]
@@ -39,14 +39,16 @@ def clean(root: Path, *, state: bool, dry_run: bool) -> Json:
     """
     config = load(root, schemas(), os.environ)
     if dry_run:
-        return _answer(_there(config), (), _state_of(config) if state else (), dry_run=True)
+        stays = _database_kept(config) if state else ()
+        return _answer(_there(config), stays, _state_of(config) if state else (), dry_run=True)
     with _alone(root):
         there = (root / STATE_FOLDER).is_dir()
         removed, kept, is_stuck = _remove_outputs(root, config) if there else ((), (), False)
         if state and is_stuck:
             raise UsageError(*kept, Problem("the state was kept, since it tells whose these outputs are"))
         gone = _remove_state(config) if state else ()
-    return _answer(removed, kept, gone, dry_run=False)
+        stays = _database_kept(config) if state else ()
+    return _answer(removed, (*kept, *stays), gone, dry_run=False)
 
 
 def _answer(
@@ -102,6 +104,18 @@ def _database(config: Config) -> tuple[str, ...]:
     path, _ = path_of(config.store.url)
     mine = is_below(path, STATE_FOLDER)
     return () if mine or not is_own(config.root, path) else (str(config.root / path),)
+
+
+def _database_kept(config: Config) -> tuple[Problem, ...]:
+    """Why a database of kahnd's stays, where others have put something into it."""
+    if not config.store.url.startswith(_EMBEDDED):
+        return ()
+    path, _ = path_of(config.store.url)
+    with suppress(OSError):
+        if others := foreign_in(config.root, path):
+            message = f"the database is kept: kahnd did not make {', '.join(others)}"
+            return (Problem(message, path, 0, "move it away, and clean again"),)
+    return ()
 
 
 def _remove_state(config: Config) -> tuple[str, ...]:
