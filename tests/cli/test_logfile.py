@@ -206,4 +206,4 @@ def test_a_log_that_is_a_link_is_not_read(tmp_path: Path, opened: Opener) -> Non
     (tmp_path / "secret").write_text("secret")
     (tmp_path / "kahnd.jsonl").symlink_to(tmp_path / "secret")
     with pytest.raises(UsageError, match="symbolic link"):
-        opened(tmp_path / "kahnd.jsonl").last(10, Wanted())
+        opened(tmp_path / "kahnd.jsonl").last(10)
