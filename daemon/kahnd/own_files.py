@@ -127,6 +127,17 @@ def problem_of(root: Path, path: str) -> NotOwnError | None:
     return None
 
 
+def folder_problem(root: Path, path: str) -> NotOwnError | None:
+    """Why kahnd can't use what stands in the place of a folder of its own; None where nothing does, or what should."""
+    try:
+        with folder(root, path):
+            return None
+    except NotOwnError as error:
+        return error
+    except FileNotFoundError:
+        return None
+
+
 def leads_straight(root: Path, path: str) -> bool:
     """Whether no link stands on the way from `root` to a path below it, itself included."""
     way = str(root)

@@ -90,8 +90,11 @@ class Store(Protocol):
         """A shortest cycle through this document, along non-content edges: (member, …, member); empty if none."""
         ...
 
-    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
-        """Write a batch of results, their edges and the job history; and a finished build's record."""
+    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> Sequence[Problem]:
+        """Write a batch of results, their edges and the job history; and a finished build's record.
+
+        Answers what was refused since the last commit: a Problem for each document, of which nothing but that is kept.
+        """
         ...
 
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
@@ -195,6 +198,10 @@ class Outputs(Protocol):
 
     def made(self) -> frozenset[OutputPath]:
         """All that kahnd has made and not removed, whoever knows of it."""
+        ...
+
+    def is_made(self, output: OutputPath) -> bool:
+        """Whether that is among them."""
         ...
 
     def publish(self, stage: str, output: OutputPath, digest: Digest) -> Problem | None:

@@ -12,6 +12,7 @@ import pytest
 
 from kahnd.cli.commands.logs import pretty
 from kahnd.cli.logfile import Line, LogFile, Wanted
+from kahnd.errors import UsageError
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -199,3 +200,10 @@ def test_a_line_is_told_for_people() -> None:
     }
     time = f"{datetime(2026, 1, 1, 12, tzinfo=UTC).astimezone():%Y-%m-%d %H:%M:%S}.123"
     assert pretty(Line("", entry)) == f"{time} error    document.failed    docs/a.md rule=1\n    two\n    lines"
+
+
+def test_a_log_that_is_a_link_is_not_read(tmp_path: Path, opened: Opener) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "kahnd.jsonl").symlink_to(tmp_path / "secret")
+    with pytest.raises(UsageError, match="symbolic link"):
+        opened(tmp_path / "kahnd.jsonl").last(10)

@@ -193,6 +193,16 @@ def test_a_deleted_source_takes_its_output_with_it() -> None:
     assert world.builds[-1].removed == 1
 
 
+def test_an_altered_output_that_is_kept_does_not_count_as_removed() -> None:
+    world = at_rest(BOOK)
+    world.altered.add("site/other.html")
+    world.remove("docs/other.md")
+    assert world.settle() == []
+    assert "site/other.html" in world.outputs.texts
+    assert world.builds[-1].removed == 0
+    assert world.events("document.removed") == []
+
+
 def test_a_renamed_source_moves_its_output() -> None:
     world = at_rest({"docs/a.md": "one"})
     world.write("docs/b.md", "one")

@@ -32,6 +32,7 @@ from kahnd.core.messages import (
     Publish,
     Published,
     Remove,
+    Removed,
     Render,
     Report,
     Resume,
@@ -93,6 +94,8 @@ class World:
         """The account of outputs, which outlives a crash."""
         self.in_the_way: set[str] = set()
         """Files that kahnd did not make, where it wants to put outputs."""
+        self.altered: set[str] = set()
+        """Outputs that are not as kahnd made them any more, and so are kept."""
         self.rendered: list[str] = []
         self.removed: list[str] = []
         self.cancelled: list[RunId] = []
@@ -306,7 +309,7 @@ class World:
             if answer is not None:
                 commands.extend(self.machine.handle(answer))
 
-    def _perform(self, command: Command) -> Event | None:  # noqa: C901, PLR0912 - a line a command
+    def _perform(self, command: Command) -> Event | None:  # noqa: C901, PLR0911, PLR0912 - a line a command
         match command:
             case Propagate(changes):
                 self.flush()
@@ -328,10 +331,14 @@ class World:
                 self._cancel(run)
             case Look():
                 self.looks.append(command)
-            case Remove(output, _):
+            case Remove(output, document):
+                if output in self.altered:
+                    self.made.discard(output)
+                    return Removed(output, document, gone=False)
                 self.outputs.texts.pop(output, None)
                 self.made.discard(output)
                 self.removed.append(output)
+                return Removed(output, document, gone=True)
             case Tell():
                 self.said.append(command)
             case Answer(ticket, report):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -108,3 +109,31 @@ def test_where_nothing_was_built_nothing_is_made(project: Project) -> None:
 def test_people_are_told_what_went(built: Project) -> None:
     lines = built.kahnd("clean").stdout.splitlines()
     assert lines == ["removed  site/a.txt", "removed  site/deep/b.txt", "removed 2 outputs"]
+
+
+def test_of_a_state_folder_with_somebody_elses_files_what_went_is_told(built: Project) -> None:
+    built.write(".kahnd/notes", "mine")
+    built.write(".kahnd/log/mine.txt", "mine")
+    will = clean(built, "--state", "--dry-run")["state"]
+    assert clean(built, "--state")["state"] == will
+    assert str(built.path(".kahnd/db")) in json.dumps(will)
+    assert below(built.path(".kahnd")) == {"notes": b"mine", "log/mine.txt": b"mine"}
+
+
+def test_a_database_with_somebody_elses_file_is_kept_and_told_of(built: Project) -> None:
+    built.write(".kahnd/db/notes", "mine")
+    for words in (("--state", "--dry-run"), ("--state",)):
+        answer = clean(built, *words, code=2)
+        assert "kahnd did not make .kahnd/db/notes" in json.dumps(answer["kept"])
+        assert str(built.path(".kahnd/db")) not in json.dumps(answer["state"])
+    assert built.read(".kahnd/db/notes") == "mine"
+
+
+@pytest.mark.parametrize("words", [("status",), ("plan",), ("build",), ("wait",), ("clean",), ("graph",), ("run",)])
+def test_something_else_in_the_state_folders_place_is_told_with_its_remedy(
+    project: Project, words: tuple[str, ...]
+) -> None:
+    os.mkfifo(project.path(".kahnd"))
+    told = project.kahnd(*words, code=2).told
+    assert str(project.path(".kahnd")) in told
+    assert "move it away" in told

@@ -45,6 +45,17 @@ def test_the_daemons_start_makes_again_what_was_altered(built: Project) -> None:
         assert built.output("a.txt") == "A"
 
 
+def test_an_altered_output_that_is_kept_does_not_count_as_removed(built: Project) -> None:
+    built.write("site/a.txt", "mine")
+    built.remove("docs/a.txt")
+    built.remove("docs/deep/b.txt")
+    assert built.build()["removed"] == ["site/deep/b.txt"]
+    assert built.output("a.txt") == "mine"
+    assert [each["output"] for each in built.log("document.removed")] == ["site/deep/b.txt"]
+    assert [each["output"] for each in built.log("output.stuck")] == ["site/a.txt"]
+    assert built.build()["removed"] == []
+
+
 # Spoilt while the daemon runs
 
 

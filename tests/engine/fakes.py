@@ -97,6 +97,9 @@ class MemoryOutputs:
     def made(self) -> frozenset[OutputPath]:
         return frozenset(map(OutputPath, self.files.texts))
 
+    def is_made(self, output: OutputPath) -> bool:
+        return output in self.files.texts
+
     def publish(self, stage: str, output: OutputPath, digest: Digest) -> Problem | None:
         self.files.write(output, self.stages.pop(stage))
         return None
@@ -206,6 +209,7 @@ class TalkativeStore(MemoryStore):
         self.gate.set()
         self.calls: list[str] = []
         self.away_for = 0
+        self.refuses: set[str] = set()
 
     async def load(self) -> Snapshot:
         return await self._call("load", super().load)
@@ -223,9 +227,11 @@ class TalkativeStore(MemoryStore):
     async def cycle(self, member: DocumentId) -> tuple[DocumentId, ...]:
         return await self._call("cycle", lambda: MemoryStore.cycle(self, member))
 
-    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
+    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> tuple[Problem, ...]:
         named = " ".join([*(result.facts.id for result in results), *([f"in {build.id}"] if build else ())])
         await self._call(f"commit {named}", lambda: MemoryStore.commit(self, results, build))
+        refused = [each.facts.id for each in results if each.facts.id in self.refuses]
+        return tuple(Problem("the database does not take it", each) for each in refused)
 
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         return await self._call("history", lambda: MemoryStore.history(self, document, limit))

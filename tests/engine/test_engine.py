@@ -44,6 +44,23 @@ async def test_a_session_begun_for_an_unknown_target_raises() -> None:
     assert raised.group_contains(UsageError)
 
 
+async def test_what_the_database_refuses_has_failed_until_its_document_is_saved_again() -> None:
+    place = Place(PAIR, watcher=HandWatcher())
+    place.store.refuses = {"docs/a.md"}
+    async with place.at_work() as engine:
+        report = (await engine.ask("wait", retry=True, force=True)).report
+        assert [(document, problem.message) for document, problem in report.failed] == [
+            ("docs/a.md", "the database does not take it")
+        ]
+        assert report.rendered == ("docs/b.md",)
+        assert engine.machine.graph[DocumentId("docs/a.md")].status is Status.FAILED
+        place.store.refuses = set()
+        place.save("docs/a.md", "two")
+        report = (await engine.ask("wait")).report
+        assert report.failed == ()
+        assert engine.machine.graph[DocumentId("docs/a.md")].status is Status.DONE
+
+
 async def test_a_save_is_rendered() -> None:
     place = Place(PAIR, watcher=HandWatcher())
     async with place.at_work() as engine:

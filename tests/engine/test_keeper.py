@@ -6,7 +6,7 @@ import pytest
 
 from engine.fakes import Log, TalkativeStore
 from kahnd.core.messages import Commit, EndBuild, Propagate
-from kahnd.core.model import BuildId, BuildRecord, Change, DocumentId, Facts, Result, Status
+from kahnd.core.model import BuildId, BuildRecord, Change, DocumentId, Facts, Problem, Result, Status
 from kahnd.engine.keeper import Keeper
 from kahnd.engine.patience import Patience
 from kahnd.engine.pulse import ALLOWED_S, Pulse
@@ -109,11 +109,11 @@ async def test_each_try_of_a_database_that_is_away_is_a_sign_of_life() -> None:
     pulse = Pulse(lambda: seconds)
 
     class Slow(TalkativeStore):
-        async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
+        async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> tuple[Problem, ...]:
             nonlocal seconds
             seconds += 0.7 * ALLOWED_S
             tries.append(pulse.hung())
-            await super().commit(results, build)
+            return await super().commit(results, build)
 
     store = Slow()
     store.away_for = 3

@@ -56,6 +56,8 @@ class Hostile:
     is_built: bool
     journal: list[bytes]
     things: dict[str, str]
+    replaced: dict[str, str]
+    """Outputs that something else stands in the place of."""
     state: str
     output: str
     sources: list[str]
@@ -66,7 +68,7 @@ class Hostile:
 
 def lines() -> st.SearchStrategy[bytes]:
     """Of a journal: about files of all kinds, with the right hash where they are no outputs; and arbitrary bytes."""
-    odd = ("kahnd.toml", ".kahnd/lock", "../outside/file", "site", "docs", "link/file")
+    odd = ("hard", "site/hard", "kahnd.toml", ".kahnd/lock", "../outside/file", "site", "docs", "link/file")
     names = st.sampled_from((*FILES, *OUTPUTS, *odd))
 
     def line(name: str, *, right: bool, size: int) -> bytes:
@@ -88,6 +90,7 @@ HOSTILE = st.builds(
     is_built=st.booleans(),
     journal=st.lists(lines(), max_size=8),
     things=st.dictionaries(st.sampled_from(OWN), st.sampled_from(KINDS), max_size=2),
+    replaced=st.dictionaries(st.sampled_from(OUTPUTS), st.sampled_from(KINDS), max_size=2),
     state=mostly("folder", ("link to folder", "link to sources", "pipe", "file")),
     output=mostly("site", ("public", ".git", "../outside", "link", "link/x", "docs/out", "src")),
     sources=st.sampled_from((["docs"], ["docs"], ["docs", "public"], ["."])),
@@ -115,10 +118,14 @@ def prepare(root: Path, hostile: Hostile) -> None:
         (root.parent / "outside" / name).parent.mkdir(parents=True, exist_ok=True)
         (root.parent / "outside" / name).write_text(PRECIOUS)
     (root / "link").symlink_to(root.parent / "outside/folder")
+    for name in ("hard", "site/hard"):
+        (root / name).hardlink_to(root.parent / "outside/file")
     (root / "kahnd.toml").write_text(configuration(replace(hostile, output="site", sources=["docs"], url="", log="")))
     if hostile.is_built:
         COMMANDS["build"](root)
     (root / "kahnd.toml").write_text(configuration(hostile))
+    for name, kind in hostile.replaced.items():
+        put(root / name, kind, root)
     if hostile.state != "folder":
         shutil.rmtree(root / ".kahnd", ignore_errors=True)
         put(root / ".kahnd", hostile.state, root)
@@ -178,7 +185,7 @@ def is_kahnds(path: str, content: bytes | str) -> bool:
     """What kahnd made or may write: its outputs, its stages, and files in `.kahnd/` that bear its names."""
     name = path.removeprefix("project/")
     return (
-        name in OUTPUTS
+        (name in OUTPUTS and isinstance(content, bytes))
         or name in {".kahnd/lock", ".kahnd/outputs", ".kahnd/stage/1"}
         or name.startswith(".kahnd/stage/1/")
         or (name.startswith(".kahnd/") and isinstance(content, bytes) and content != PRECIOUS.encode())

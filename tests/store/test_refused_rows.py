@@ -84,3 +84,16 @@ async def test_a_refused_change_leaves_the_others_with_their_edges(tmp_path: Pat
     }
     assert [each.file for each in told] == ["4.md"]
     await store.close()
+
+
+async def test_a_commit_answers_what_was_refused_since_the_last(tmp_path: Path) -> None:
+    store = await open_store(EMBEDDED, root=tmp_path)
+    await store.propagate([Change(Facts(DocumentId("a.md"), took_ms=REFUSED))])
+    results = [
+        Result(Facts(DocumentId(name), Status.DONE, took_ms=took)) for name, took in (("b", REFUSED), ("c", 1.0))
+    ]
+    assert [each.file for each in await store.commit(results)] == ["a.md", "b"]
+    assert await store.commit([]) == ()
+    known = {each.id: each.status for each in (await store.load()).documents}
+    assert known == {"a.md": Status.DIRTY, "b": Status.FAILED, "c": Status.DONE}
+    await store.close()

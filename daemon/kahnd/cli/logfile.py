@@ -20,6 +20,7 @@ from kahnd.errors import UsageError
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 POLL_S: Final = 0.2
+_REMEDY: Final = "move it away: kahnd makes its log anew"
 
 Entry = dict[str, Any]
 
@@ -123,17 +124,21 @@ class LogFile:
 
 
 def _opened(path: Path) -> TextIOWrapper | None:
-    """None where there is no such file; a pipe, which would be waited for, is none."""
+    """None where there is no such file; a pipe, which would be waited for, is none, and no link is followed."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise UsageError(Problem("this is a symbolic link", str(path), remedy=_REMEDY)) from None
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
         os.close(descriptor)
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-        raise UsageError(Problem("this is not a file", str(path), remedy="move it away: kahnd makes its log anew"))
+        raise UsageError(Problem("this is not a file", str(path), remedy=_REMEDY))
     return os.fdopen(descriptor, encoding="utf-8", errors="replace")
 
 

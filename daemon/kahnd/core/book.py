@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from kahnd.core.builds import Builds
 from kahnd.core.graph import Graph, Node
-from kahnd.core.messages import BeginBuild, Command, Commit, Finished, Remove, Tell
+from kahnd.core.messages import BeginBuild, Command, Commit, Finished, Removed, Tell
 from kahnd.core.model import (
     NO_EDGES,
     Attempt,
@@ -187,17 +187,24 @@ class Book:
         """A line that somebody else worded, with the build that it belongs to."""
         return [self.tell(told.event, **told.fields)] if told else []
 
-    def remove(self, output: OutputPath, document: DocumentId | None = None) -> Iterable[Command]:
-        """An output that nothing stands for any more goes."""
-        self.builds.removed(output)
-        yield Remove(output, document)
-        yield self.tell("document.removed", document=document, output=output)
+    def refused(self, document: DocumentId, problem: Problem) -> None:
+        """FAILED; not written again, since the database has taken a row that says so."""
+        node = self.graph.get(document)
+        if node and node.exists and node.status is not Status.DIRTY:  # then there is something newer to be told
+            self.graph.put(replace(node.facts, status=Status.FAILED, problem=problem))
+            self.builds.place(document, "failed")
 
-    def replaced(self, node: Node, output: OutputPath) -> Iterable[Command]:
-        """Its rendering is at this place now; another place where it was is nobody's any more, unless it is."""
+    def removed(self, event: Removed) -> Iterable[Command]:
+        """Count and tell of an output that is gone; why one was kept is told by whoever kept it."""
+        if event.gone:
+            self.builds.removed(event.output)
+            yield self.tell("document.removed", document=event.document, output=event.output)
+
+    def replaced(self, node: Node, output: OutputPath) -> OutputPath | None:
+        """The former place of its output, if that is another and no other document's."""
         old = node.facts.output
-        if old and old != output and not self.graph.is_made_by_others(old, node.facts.id):
-            yield from self.remove(old, node.facts.id)
+        is_left = old and old != output and not self.graph.is_made_by_others(old, node.facts.id)
+        return old if is_left else None
 
     def tell(self, event: str, **fields: object) -> Tell:
         """A line for the log, with the build that it belongs to."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from kahnd.core.graph import Graph
 from kahnd.core.messages import Answer, Asked, Report
@@ -153,6 +155,19 @@ def report(graph: Graph, tally: Tally, targets: frozenset[DocumentId] = frozense
         removed=tuple(tally.removed),
         warnings=tuple(tally.warnings.items()),
         cycles=tuple(sorted({node.cycle for node in wrong if node.cycle})),
+    )
+
+
+def corrected(answer: Report, graph: Graph, refused: Iterable[DocumentId]) -> Report:
+    """A report that was made before the database refused what it tells of."""
+    nodes = [node for each in refused if (node := graph.get(each)) and node.status is Status.FAILED]
+    failed = {node.facts.id: node.facts.problem or Problem("failed") for node in nodes}
+    told = {*answer.rendered, *answer.skipped}
+    return replace(
+        answer,
+        rendered=tuple(each for each in answer.rendered if each not in failed),
+        skipped=tuple(each for each in answer.skipped if each not in failed),
+        failed=(*answer.failed, *(each for each in failed.items() if each[0] in told)),
     )
 
 

@@ -23,6 +23,7 @@ from kahnd.core.forced import Forced
 from kahnd.core.graph import Graph, Node
 from kahnd.core.intake import Intake, Noticed
 from kahnd.core.messages import (
+    ANSWERED,
     Asked,
     Cancel,
     Command,
@@ -37,6 +38,8 @@ from kahnd.core.messages import (
     Propagate,
     Propagated,
     Published,
+    Remove,
+    Removed,
     Render,
     Resume,
     Resumed,
@@ -48,6 +51,7 @@ from kahnd.core.model import (
     BuildId,
     Dependency,
     DocumentId,
+    Problem,
     Sighting,
     Snapshot,
     Status,
@@ -81,7 +85,7 @@ class Machine:
         self.asked: Asked | None = None
         self._open = False
         self._scope: frozenset[DocumentId] | None = None
-        self._asked_of_store = 0
+        self._unanswered = 0
         self._ahead = Ahead(self.graph, self.schedule, self._runs)
         self._held = Held()
         self._forced = Forced()
@@ -95,11 +99,15 @@ class Machine:
     @property
     def quiet(self) -> bool:
         """Whether nothing is left to do, and nothing is waited for."""
-        return self._open and not self.schedule and not self._asked_of_store
+        return self._open and not self.schedule and not self._unanswered
 
     def unwritten(self) -> list[Commit]:
         """What is to be written before the database is asked about edges by others."""
         return list(self._book.unwritten())
+
+    def refused(self, document: DocumentId, problem: Problem) -> None:
+        """The database does not take what is known of a document. Nothing else comes of it."""
+        self._book.refused(document, problem)
 
     def is_forced(self, document: DocumentId) -> bool:
         """Whether it is to be rendered even if its inputs are those of its last render."""
@@ -107,10 +115,16 @@ class Machine:
 
     def handle(self, event: Event) -> list[Command]:
         """What is to be done about an event, in this order."""
-        commands = list(self._respond(event))
-        if self._open and not self._asked_of_store:
-            commands += self._advance()
+        commands = self._counted(self._respond(event))
+        if self._open and not self._unanswered:
+            commands += self._counted(self._advance())
         return commands
+
+    def _counted(self, commands: Iterable[Command]) -> list[Command]:
+        """Those of them that an event answers are waited for before anything else begins."""
+        counted = list(commands)
+        self._unanswered += sum(isinstance(each, ANSWERED) for each in counted)
+        return counted
 
     def _respond(self, event: Event) -> Iterable[Command]:  # noqa: C901, PLR0911 - a line an event
         match event:
@@ -119,11 +133,11 @@ class Machine:
             case Observed():
                 return self._take_in(self._notice(event), event.cause, event.told, event.amid)
             case Propagated():
-                self._asked_of_store -= 1
+                self._unanswered -= 1
                 self._rounds.reached(event.affected)
                 return self._mark(event.affected)
             case Resumed():
-                self._asked_of_store -= 1
+                self._unanswered -= 1
                 return self._resume(event)
             case Looked():
                 return self._release(event)
@@ -133,6 +147,9 @@ class Machine:
                 return self._outcomes.published(event)
             case CycleFound():
                 return self._break(event)
+            case Removed():
+                self._unanswered -= 1
+                return self._book.removed(event)
             case Asked():
                 return self._demand(event)
             case Withdrawn():
@@ -148,12 +165,12 @@ class Machine:
         self._intake.entangled(noticed)
         yield from self._book.begin(event.cause, event.told)
         for output in self._intake.disowned(event.made, noticed):
-            yield from self._book.remove(output)
+            yield Remove(output)
         if first:
             yield from self._begin_with(noticed)
         else:
             yield from self._take_in(noticed, event.cause)
-            yield from self._query(Resume())
+            yield Resume()
 
     def _begin_with(self, noticed: Noticed) -> Iterable[Command]:
         """The database knows nothing: what there is is all that is affected, and is written as it is finished."""
@@ -203,20 +220,16 @@ class Machine:
                 yield from self._stop(document)
                 self.schedule.discard(document)
         for output, document in noticed.removed:
-            yield from self._book.remove(output, document)
+            yield Remove(output, document)
         self._rounds.changed(noticed.written(), amid)
         yield from self._go_ahead(noticed)
         yield from self._book.unwritten()
-        yield from self._query(Propagate(tuple(noticed.changes.values())))
+        yield Propagate(tuple(noticed.changes.values()))
 
     def _go_ahead(self, noticed: Noticed) -> Iterable[Command]:
         may_begin = self._open and self._scope is None and not self._rounds.is_suspect(noticed.changes)
         job = self._ahead.begin(noticed.changes, self._forced) if may_begin else None
         return [Render(job)] if job else []
-
-    def _query(self, command: Propagate | Resume | FindCycle) -> Iterable[Command]:
-        self._asked_of_store += 1
-        yield command
 
     def _mark(self, affected: Iterable[DocumentId]) -> Iterable[Command]:
         nodes = [node for each in affected if (node := self.graph.get(each)) and node.exists]
@@ -255,7 +268,7 @@ class Machine:
         elif self._is_stuck:
             yield from self._book.unwritten()
             for members in self.schedule.stuck():
-                yield from self._query(FindCycle(members))
+                yield FindCycle(members)
         yield from self.builds.answers(self.graph, self.schedule, quiet=not self.schedule)
 
     def _work(self) -> Iterable[Command]:
@@ -334,7 +347,7 @@ class Machine:
         return ()
 
     def _break(self, event: CycleFound) -> Iterable[Command]:
-        self._asked_of_store -= 1
+        self._unanswered -= 1
         yield self._book.tell("cycle.found", cycle=list(event.path), error=" → ".join(event.path))
         for document in sorted(event.members):
             node = self.graph[document]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -132,7 +133,17 @@ class CycleFound(msgspec.Struct, frozen=True):
     path: tuple[DocumentId, ...]
 
 
-Event = Started | Observed | Propagated | Resumed | Looked | Finished | Published | CycleFound | Asked | Withdrawn
+class Removed(msgspec.Struct, frozen=True):
+    """An output was to be removed; `gone`: and is not there any more."""
+
+    output: OutputPath
+    document: DocumentId | None
+    gone: bool
+
+
+Event = (
+    Started | Observed | Propagated | Resumed | Looked | Finished | Published | CycleFound | Removed | Asked | Withdrawn
+)
 
 # Commands
 
@@ -177,10 +188,10 @@ class Publish(msgspec.Struct, frozen=True):
 
 
 class Remove(msgspec.Struct, frozen=True):
-    """Remove an output that no document stands for any more; which one did is not always known."""
+    """Remove an output that no document stands for any more; which one did is not always known. Answered by Removed."""
 
     output: OutputPath
-    document: DocumentId | None
+    document: DocumentId | None = None
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -242,3 +253,6 @@ Command = (
     | BeginBuild
     | EndBuild
 )
+
+ANSWERED: Final = (Propagate, Resume, FindCycle, Remove)
+"""Commands that an event answers, and nothing is decided on before that."""

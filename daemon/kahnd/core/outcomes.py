@@ -11,7 +11,7 @@ from kahnd.core.connections import Connections
 from kahnd.core.doubts import Doubts
 from kahnd.core.forced import Forced
 from kahnd.core.graph import Node
-from kahnd.core.messages import Command, Finished, Look, Publish, Published
+from kahnd.core.messages import Command, Finished, Look, Publish, Published, Remove
 from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Rendered, Unmet
 from kahnd.core.rules import is_collection
 from kahnd.core.runs import Runs
@@ -122,7 +122,8 @@ class Outcomes:
         if event.problem:
             yield from self.book.fail(node, event.problem, finished=finished)
             return
-        yield from self.book.replaced(node, job.output)
+        if former := self.book.replaced(node, job.output):
+            yield Remove(former, job.document)
         self.forced.made(job.document)
         self.tries.succeeded(job.document)
         yield from self.book.rendered(node, job, finished.outcome, finished)

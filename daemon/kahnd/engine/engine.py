@@ -17,6 +17,7 @@ import anyio
 from anyio.abc import TaskGroup
 from msgspec.structs import replace
 
+from kahnd.core.builds import corrected
 from kahnd.core.machine import Machine
 from kahnd.core.messages import (
     Answer,
@@ -36,6 +37,7 @@ from kahnd.core.messages import (
     Publish,
     Published,
     Remove,
+    Removed,
     Render,
     Report,
     Resume,
@@ -112,6 +114,8 @@ class Engine:
         self._beat = Beat(anyio.Event())
         self._beat.heard.set()
         self._tickets = Tickets()
+        self._refused: set[DocumentId] = set()
+        """By the database, in this session."""
         self._now: _Now | None = None
         self._broken = anyio.Event()
         self._breakage: StoreCorruptError | None = None
@@ -321,7 +325,7 @@ class Engine:
                 rest_s = self._writers.rest_s(document) if rest else 0.0
                 tasks.start_soon(self.eyes.look, paths, document, rest_s)
             case Remove(output, document):
-                self._leftovers.remove(output, document)
+                return Removed(output, document, self._leftovers.remove(output, document))
             case Tell(event, fields):
                 self._say(event, **fields)
             case Answer(ticket, report):
@@ -344,13 +348,15 @@ class Engine:
 
     async def _answer(self, ticket: Ticket, report: Report) -> None:
         await self.keeper.flush()
-        self._tickets.answer(ticket, report)
+        self._heed_refusals()
+        self._tickets.answer(ticket, corrected(report, self.machine.graph, self._refused))
 
     async def _end(self, command: EndBuild) -> None:
         assert self._now is not None  # noqa: S101 - a build that ends has begun
         elapsed = self._elapsed_ms(self._now.began)
         self.last_build = await self.keeper.end(command, self._now.started_at, elapsed)
         self._now = None
+        self._heed_refusals()
         counts = {name: getattr(self.last_build, name) for name in COUNTED}
         self._say(
             "build.finished",
@@ -360,6 +366,13 @@ class Engine:
             stages_ms=self._stages.take(),
             **counts,
         )
+
+    def _heed_refusals(self) -> None:
+        """What the database did not take has failed, here too."""
+        refused, self.keeper.refused = self.keeper.refused, {}
+        for document, problem in refused.items():
+            self._refused.add(document)
+            self.machine.refused(document, problem)
 
     def _say_in_build(self, event: str, **fields: object) -> None:
         """With the build under way, if it is a part of one."""

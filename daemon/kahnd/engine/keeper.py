@@ -9,7 +9,7 @@ import anyio
 from msgspec.structs import replace
 
 from kahnd.core.messages import Commit, EndBuild, Propagate
-from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Result
+from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Problem, Result
 from kahnd.engine.patience import Patience
 from kahnd.engine.pulse import Pulse, Waits
 from kahnd.engine.stages import Stages
@@ -39,6 +39,8 @@ class Keeper:
         self._pulse = pulse or Pulse()
         self._lock = anyio.Lock()
         self._pending: list[Result] = []
+        self.refused: dict[DocumentId, Problem] = {}
+        """What the database did not take, for the engine to hear of."""
         self._kept = anyio.Event()
 
     @property
@@ -113,7 +115,8 @@ class Keeper:
         """What comes while this is written waits for the next batch: many small ones cost far more."""
         batch, self._pending = self._pending, []
         with self._stages.measure(Stage.COMMIT):
-            await self._try(lambda: self._store.commit(batch, build))
+            refused = await self._try(lambda: self._store.commit(batch, build))
+        self.refused.update((DocumentId(each.file), each) for each in refused)
 
     async def _try(self, call: Callable[[], Awaitable[T]]) -> T:
         with self._pulse.waiting(Waits.DATABASE):

@@ -10,7 +10,10 @@ from kahnd.ports import Outputs
 
 
 class Leftovers:
-    """Removes outputs. What can't be is told once, and tried again until it is gone or stands for something again."""
+    """Removes outputs. What is kept is told once.
+
+    What can't be removed for now is tried again until it is gone, or stands for something again.
+    """
 
     def __init__(self, graph: Graph, outputs: Outputs, say: Callable[..., None]) -> None:
         self._graph = graph
@@ -18,14 +21,16 @@ class Leftovers:
         self._say = say
         self._stuck: set[OutputPath] = set()
 
-    def remove(self, output: OutputPath, document: DocumentId | None) -> None:
-        """Remove an output, now or later; the document that it was made of is not always known."""
-        problem = self._outputs.remove(output)
-        if problem:
-            self._stuck.add(output)
-            self._say("output.stuck", document=document, output=output, error=str(problem))
-        else:
+    def remove(self, output: OutputPath, document: DocumentId | None) -> bool:
+        """Remove an output, now or later; whether it is gone. The document that it was made of is not always known."""
+        made, problem = self._outputs.is_made(output), self._outputs.remove(output)
+        if problem is None:
             self._stuck.discard(output)
+            return made
+        if self._outputs.is_made(output):  # otherwise it is kept for good
+            self._stuck.add(output)
+        self._say("output.stuck", document=document, output=output, error=str(problem))
+        return False
 
     def try_again(self) -> None:
         """Once more for all that is left: nothing tells when a file system can be written to again."""

@@ -94,6 +94,10 @@ class FileOutputs:
         """All that kahnd has made and not removed, by its account."""
         return frozenset(self._account) - self._foreign
 
+    def is_made(self, output: OutputPath) -> bool:
+        """Whether that is among them."""
+        return output in self._account and output not in self._foreign
+
     def removable(self) -> frozenset[OutputPath]:
         """All that is there as kahnd made it."""
         return frozenset(each for each in self.made() if self._stat(each) and not self._kept_for(each))
@@ -113,7 +117,7 @@ class FileOutputs:
 
         Otherwise it is kept, and forgotten; the Problem says why. A folder in its place is not its own.
         """
-        if output not in self._account or output in self._foreign:
+        if not self.is_made(output):
             return None
         fits = leads_straight(self._root, posixpath.dirname(output))
         kept = self._kept_for(output) if fits else ""

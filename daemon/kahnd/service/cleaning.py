@@ -16,14 +16,15 @@ from kahnd.config.values import Config
 from kahnd.core.model import OutputPath, Problem
 from kahnd.core.rules import is_below
 from kahnd.errors import AlreadyRunningError, UsageError
-from kahnd.own_files import STATE_FOLDER, leads_straight, remove_file
+from kahnd.own_files import STATE_FOLDER, leads_straight
 from kahnd.service import state_folder
+from kahnd.service.api.listener import remove_socket
 from kahnd.service.groups import unwrapped
 from kahnd.service.limits import claim
 from kahnd.service.lock import project_lock
-from kahnd.service.paths import socket_path, unkept
+from kahnd.service.paths import check_private, socket_path, unkept
 from kahnd.service.session import begin_outputs, outputs_of, schemas, stored
-from kahnd.store.folders import is_own, path_of
+from kahnd.store.folders import foreign_in, is_own, path_of
 from kahnd.store.folders import remove as remove_database
 
 Json = dict[str, Any]
@@ -38,13 +39,16 @@ def clean(root: Path, *, state: bool, dry_run: bool) -> Json:
     """
     config = load(root, schemas(), os.environ)
     if dry_run:
-        return _answer(_there(config), (), _state_of(config) if state else (), dry_run=True)
+        stays = _database_kept(config) if state else ()
+        return _answer(_there(config), stays, _state_of(config) if state else (), dry_run=True)
     with _alone(root):
-        removed, kept, is_stuck = _remove_outputs(root, config) if (root / STATE_FOLDER).is_dir() else ((), (), False)
+        there = (root / STATE_FOLDER).is_dir()
+        removed, kept, is_stuck = _remove_outputs(root, config) if there else ((), (), False)
         if state and is_stuck:
             raise UsageError(*kept, Problem("the state was kept, since it tells whose these outputs are"))
         gone = _remove_state(config) if state else ()
-    return _answer(removed, kept, gone, dry_run=False)
+        stays = _database_kept(config) if state else ()
+    return _answer(removed, (*kept, *stays), gone, dry_run=False)
 
 
 def _answer(
@@ -57,7 +61,7 @@ def _answer(
 @contextmanager
 def _alone(root: Path) -> Iterator[None]:
     """Nobody else works on the project; what was never built need not be locked, and gets no state by this."""
-    if not (root / STATE_FOLDER).is_dir():
+    if not os.path.lexists(root / STATE_FOLDER):
         yield
         return
     try:
@@ -89,9 +93,8 @@ def _remove_outputs(root: Path, config: Config) -> tuple[tuple[OutputPath, ...],
 
 def _state_of(config: Config) -> tuple[str, ...]:
     """What `_remove_state` would remove."""
-    folder = config.root / STATE_FOLDER
-    kept = [str(folder)] if folder.is_dir() and not folder.is_symlink() else []
-    return (*kept, *_database(config))
+    kept = state_folder.going(config.root, config.log.file)
+    return (*(str(config.root / each) for each in kept), *_database(config))
 
 
 def _database(config: Config) -> tuple[str, ...]:
@@ -103,24 +106,44 @@ def _database(config: Config) -> tuple[str, ...]:
     return () if mine or not is_own(config.root, path) else (str(config.root / path),)
 
 
+def _database_kept(config: Config) -> tuple[Problem, ...]:
+    """Why a database of kahnd's stays, where others have put something into it."""
+    if not config.store.url.startswith(_EMBEDDED):
+        return ()
+    path, _ = path_of(config.store.url)
+    with suppress(OSError):
+        if others := foreign_in(config.root, path):
+            message = f"the database is kept: kahnd did not make {', '.join(others)}"
+            return (Problem(message, path, 0, "move it away, and clean again"),)
+    return ()
+
+
 def _remove_state(config: Config) -> tuple[str, ...]:
     """What went. The state folder goes last: until then it says whose the outputs are."""
-    gone = _state_of(config)
-    for each in _database(config):
+    databases = _database(config)
+    for each in databases:
         if each == config.store.url:
             with unwrapped():
                 anyio.run(_clear, config)
         else:
             remove_database(config.root, path_of(config.store.url)[0])
     try:
-        state_folder.remove(config.root, config.log.file)
+        kept = state_folder.remove(config.root, config.log.file)
     except OSError as error:
         message, remedy = "the state can't be removed", "check the folder and its permissions"
         raise unkept(message, config.root / STATE_FOLDER, remedy, error) from error
-    address = socket_path(config.root)
-    if not address.is_relative_to(config.root):  # one that was left in the runtime folder, if any
-        remove_file(address.parent, address.name)
-    return tuple(each for each in gone if each == config.store.url or not os.path.lexists(each))
+    _remove_socket(config.root)
+    gone = (each for each in databases if each == config.store.url or not os.path.lexists(each))
+    return (*(str(config.root / each) for each in kept), *gone)
+
+
+def _remove_socket(root: Path) -> None:
+    """One that was left in the runtime folder, where nobody else could put it."""
+    address = socket_path(root)
+    if not address.is_relative_to(root.resolve()):
+        with suppress(UsageError, OSError):
+            check_private(address.parent)
+            remove_socket(address)
 
 
 async def _clear(config: Config) -> None:

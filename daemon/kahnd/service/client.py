@@ -17,8 +17,9 @@ from urllib.parse import urlencode
 from kahnd import __version__
 from kahnd.core.problem import Problem
 from kahnd.errors import KahndError, NobodyThereError, NoDaemonError, StoreError, UsageError
+from kahnd.own_files import STATE_FOLDER, folder_problem
 from kahnd.service.api.peers import user_of
-from kahnd.service.paths import check_private, identity, socket_path
+from kahnd.service.paths import check_private, identity, socket_path, unkept
 
 Json = dict[str, Any]
 
@@ -186,8 +187,8 @@ class ControlClient:
             yield stream, response
         except TimeoutError:
             raise _unanswered("the daemon does not answer") from None
-        except (FileNotFoundError, ConnectionRefusedError):
-            raise _nobody("no daemon runs for this project") from None
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
+            raise _absent(self._root) from None
         except (ConnectionError, http.client.IncompleteRead) as error:
             raise _nobody(f"the daemon is gone ({_words(error)})") from None
         except http.client.HTTPException:
@@ -268,6 +269,13 @@ def _places(problem: Json) -> Json:
 
 def _nobody(message: str) -> NobodyThereError:
     return NobodyThereError(Problem(message, remedy="start one with `kahnd run`"))
+
+
+def _absent(root: Path) -> KahndError:
+    """Nobody listens: that none runs, or why none could."""
+    if error := folder_problem(root, STATE_FOLDER):
+        return unkept("kahnd's own files can't be kept here", root / STATE_FOLDER, error.remedy, error)
+    return _nobody("no daemon runs for this project")
 
 
 def _unanswered(message: str) -> NoDaemonError:

@@ -216,9 +216,12 @@ def place_of(config: Config) -> Place:
 
 
 def is_stored(config: Config) -> bool:
-    """Whether there is a database to ask: an embedded one is only there after a first build."""
+    """Whether there is a database to ask: an embedded one is only there after a first build.
+
+    Something else in the state folder's place is for whoever opens it to tell of.
+    """
     embedded = config.store.url.startswith("surrealkv://")
-    return not embedded or (config.root / STATE_FOLDER).is_dir()
+    return not embedded or os.path.lexists(config.root / STATE_FOLDER)
 
 
 def tree_of(

@@ -16,6 +16,7 @@ from kahnd.core.model import (
     Facts,
     HistoryEntry,
     Kind,
+    Problem,
     Result,
     Snapshot,
     Status,
@@ -91,7 +92,7 @@ class MemoryStore:
                     paths.append((*path, target))
         return ()
 
-    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
+    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> tuple[Problem, ...]:
         """Write results, their edges and the job history, and a finished build."""
         for result in results:
             self._facts[result.facts.id] = result.facts
@@ -99,6 +100,7 @@ class MemoryStore:
             self._remember(result)
         if build:
             self._keep(build)
+        return ()
 
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         """Past renders, newest first."""

@@ -87,6 +87,7 @@ class SurrealStore:
     ) -> None:
         self._connection = connection
         self._report_refused = refused
+        self._refused: list[Problem] = []
         self._workspace = workspace
         self._calls = Calls(connection.run, workspace)
         self._limits = limits
@@ -161,10 +162,11 @@ class SurrealStore:
         path = answer.path if answer.edges is None else _shortest_cycle(member, dict(answer.edges))
         return (member, *path) if path else ()
 
-    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
-        """Write results. More than one transaction bears are several: each result stands for itself.
+    async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> tuple[Problem, ...]:
+        """Write results; what was refused since the last time.
 
-        A finished build goes with the last of them, and so do, now and then, the oldest of the history.
+        More than one transaction bears are several: each result stands for itself. A finished build goes with the last
+        of them, and so do, now and then, the oldest of the history.
         """
         *earlier, last = tuple(_chunks(results)) or ((),)
         for chunk in earlier:
@@ -173,6 +175,8 @@ class SurrealStore:
         if build:
             await self._prune()
             await self._stay_small()
+        refused, self._refused = tuple(self._refused), []
+        return refused
 
     async def _commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> None:
         renders = [row for each in results if (row := rows.render_row(self._workspace, each))]
@@ -195,7 +199,9 @@ class SurrealStore:
                 refused = _refused(items[0], error)
                 if items[0] == refused:  # not even that
                     raise
-                self._report_refused(refused.facts.problem or error.problems[0])
+                problem = refused.facts.problem or error.problems[0]
+                self._refused.append(problem)
+                self._report_refused(problem)
                 return [await write([refused])]
             middle = len(items) // 2
             return [each for half in (items[:middle], items[middle:]) for each in await self._each(half, write)]
@@ -328,7 +334,8 @@ def _refused(item: C, error: StoreRefusedError) -> C:
     document = item.facts.id
     message = f"the database does not take what is known of it: {shortened(error.problems[0].message)}"
     problem = Problem(message, document, 0, "report this, with the document")
-    facts = Facts(document, item.facts.status, problem=problem, output=item.facts.output)
+    status = Status.FAILED if isinstance(item, Result) else item.facts.status
+    facts = Facts(document, status, problem=problem, output=item.facts.output)
     return replace(item, facts=facts, edges=NO_EDGES)
 
 
