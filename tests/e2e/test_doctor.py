@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from e2e.harness import Project, eventually
 from e2e.rules import COPIES, TEXTS
@@ -198,3 +202,18 @@ def test_rules_that_render_nothing_are_told_with_the_reason(project: Project) ->
         "docs/**/*.part matches only names that begin with _",
         "docs/**/*.old matches only files that are ignored",
     }
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.touch, lambda path: path.symlink_to(path.parent)])
+def test_what_stands_in_the_place_of_the_socket_s_folder_is_told_alike(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, make: Callable[[Path], None]
+) -> None:
+    runtime = tmp_path_factory.mktemp("r")
+    make(runtime / "kahnd")
+    deep = Project(project.root.joinpath(*["a" * 40] * 4), {"XDG_RUNTIME_DIR": str(runtime)})
+    deep.configure(TEXTS)
+    message = f"{runtime}/kahnd is not a folder of your own"
+    (found,) = checks(deep, "socket")
+    assert (found["state"], found["message"]) == ("error", message)
+    assert message in deep.kahnd("run", code=2).told
+    assert deep.status(code=4)["state"] == "stopped"

@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-import stat
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from kahnd import __version__
 from kahnd.config.loader import load
 from kahnd.config.values import Config
 from kahnd.core.model import Problem
-from kahnd.errors import AlreadyRunningError, KahndError, NoDaemonError
+from kahnd.errors import AlreadyRunningError, KahndError, NoDaemonError, UsageError
 from kahnd.own_files import STATE_FOLDER
 from kahnd.render import programs
 from kahnd.render.parameters import CommandParameters
@@ -31,7 +31,7 @@ from kahnd.service.events import Event
 from kahnd.service.groups import unwrapped
 from kahnd.service.limits import FEWEST, claim
 from kahnd.service.lock import project_lock
-from kahnd.service.paths import LONGEST_ADDRESS, socket_path
+from kahnd.service.paths import LONGEST_ADDRESS, check_private, socket_path
 from kahnd.service.session import Project, is_stored, outputs_of, read_project, schemas, stored, tree_of
 from kahnd.service.source_checks import source_checks
 from kahnd.store.connection import VERSION
@@ -139,15 +139,13 @@ def _socket(root: Path) -> Iterator[Check]:
     near = path.parent == root.resolve() / STATE_FOLDER
     why = "" if near else f" (in the project its path would be longer than {LONGEST_ADDRESS} bytes)"
     try:
-        found = path.parent.lstat()
-    except FileNotFoundError:
-        found = None
-    if found and (found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode)):
-        yield Check(
-            "socket", State.ERROR, f"{path.parent} is not a folder of your own", "remove it, or set XDG_RUNTIME_DIR"
-        )
-    elif found and found.st_mode & 0o022:
-        yield Check("socket", State.ERROR, f"others may write to {path.parent}", f"chmod go-w {path.parent}")
+        with suppress(FileNotFoundError):
+            check_private(path.parent)
+    except UsageError as error:
+        yield _problem("socket", State.ERROR, error.problems[0])
+    except OSError as error:
+        remedy = "set XDG_RUNTIME_DIR to a folder of your own"
+        yield Check("socket", State.ERROR, f"{path.parent}: {error.strerror}", remedy)
     else:
         yield Check("socket", State.OK, f"{path}{why}")
 

@@ -186,7 +186,7 @@ class ControlClient:
             yield stream, response
         except TimeoutError:
             raise _unanswered("the daemon does not answer") from None
-        except (FileNotFoundError, ConnectionRefusedError):
+        except (FileNotFoundError, NotADirectoryError, ConnectionRefusedError):
             raise _nobody("no daemon runs for this project") from None
         except (ConnectionError, http.client.IncompleteRead) as error:
             raise _nobody(f"the daemon is gone ({_words(error)})") from None
