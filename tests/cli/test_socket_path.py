@@ -60,3 +60,17 @@ def test_a_runtime_folder_that_is_too_long_is_passed_over(tmp_path: Path, monkey
     deep = _deep(tmp_path)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
     assert len(os.fsencode(socket_path(deep))) <= LONGEST_ADDRESS
+
+
+def test_it_depends_on_no_relative_folder_and_no_temporary_one(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon and its clients may be started anywhere, with other environments."""
+    deep = _deep(tmp_path)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    unset = socket_path(deep)
+    monkeypatch.setenv("TMPDIR", str(tmp_path_factory.mktemp("t")))
+    for given in ("", "r", "./r", "~/r"):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", given)
+        assert socket_path(deep) == unset
+    assert unset.is_absolute()

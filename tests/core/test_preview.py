@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from core.world import PAGE_RULE, World, at_rest, with_recipe
-from kahnd.core.model import DocumentId
 from kahnd.core.preview import Preview, preview
 
 
@@ -70,12 +69,6 @@ def test_what_would_be_blocked_or_is_on_a_cycle_is_not_planned() -> None:
     found = rehearsed(at_rest(CHAIN), a_md="output docs/b.md", d_cmd="include docs/nowhere.txt")
     assert found.generations == ()
     assert found.reasons == {}
-
-
-def test_a_plan_for_targets_leaves_the_rest_out() -> None:
-    found = rehearsed(World(CHAIN)).within(set(map(DocumentId, ("docs/a.md", "docs/b.md"))))
-    assert found.generations == (("docs/a.md",), ("docs/b.md",))
-    assert set(found.reasons) == {"docs/a.md", "docs/b.md"}
 
 
 def test_a_plan_is_what_a_build_then_does() -> None:

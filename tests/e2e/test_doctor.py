@@ -5,7 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from e2e.harness import Project, eventually
 from e2e.rules import COPIES, TEXTS
@@ -168,3 +172,48 @@ def test_files_that_can_be_no_documents_are_listed(project: Project) -> None:
         "a name that is not UTF-8: docs/half\udcff.md": "rename it",
         "a link that leads out of the project, and is not followed: docs/led-out": "copy in what it leads to",
     }
+
+
+def test_ignored_files_are_listed_and_a_source_of_nothing_else_is_told(project: Project) -> None:
+    project.write_all({"docs/a.txt": "A", "docs/a.txt~": "A", "docs/drafts/b.txt": "B", "docs/c.tmp": "C"})
+    project.write("docs/.gitignore", "*.tmp\ndrafts/\n")
+    (found,) = checks(project, "sources")
+    assert found["state"] == "ok"
+    assert found["message"] == "ignored, by kahnd.toml or .gitignore: docs/c.tmp, docs/drafts/"
+    project.write("docs/.gitignore", "*\n")
+    assert "docs has no documents, since all files in it are ignored" in [
+        each["message"] for each in checks(project, "sources") if each["state"] == "warning"
+    ]
+
+
+def test_rules_that_render_nothing_are_told_with_the_reason(project: Project) -> None:
+    project.configure(
+        TEXTS,
+        COPIES.replace("*.bin", "*.txt"),
+        COPIES.replace("*.bin", "*.rst"),
+        COPIES.replace("*.bin", "*.part"),
+        COPIES.replace("*.bin", "*.old"),
+    )
+    project.write_all({"docs/a.txt": "A", "docs/_b.part": "B", "docs/c.old": "C", ".gitignore": "*.old"})
+    told = {each["message"].partition("the rule for ")[2] for each in checks(project, "rule")}
+    assert told == {
+        "docs/**/*.txt renders nothing, since rules above it match the same documents",
+        "docs/**/*.rst matches no document",
+        "docs/**/*.part matches only names that begin with _",
+        "docs/**/*.old matches only files that are ignored",
+    }
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.touch, lambda path: path.symlink_to(path.parent)])
+def test_what_stands_in_the_place_of_the_socket_s_folder_is_told_alike(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, make: Callable[[Path], None]
+) -> None:
+    runtime = tmp_path_factory.mktemp("r")
+    make(runtime / "kahnd")
+    deep = Project(project.root.joinpath(*["a" * 40] * 4), {"XDG_RUNTIME_DIR": str(runtime)})
+    deep.configure(TEXTS)
+    message = f"{runtime}/kahnd is not a folder of your own"
+    (found,) = checks(deep, "socket")
+    assert (found["state"], found["message"]) == ("error", message)
+    assert message in deep.kahnd("run", code=2).told
+    assert deep.status(code=4)["state"] == "stopped"

@@ -72,3 +72,28 @@ def test_an_edit_without_a_daemon_is_dirty_for_every_command(project: Project) -
     assert dirty == {"docs/ok.md", "docs/failed.md", "docs/blocked.md", "docs/same.a"}
     assert counts(project, 4) == counted(found)
     assert project.kahnd("why", "--json", "docs/ok.md").json["status"] == "DIRTY"
+
+
+def planned(project: Project) -> list[Any]:
+    targets: tuple[tuple[str, ...], ...] = ((), ("docs/failed.md",), ("site/z.html",))
+    return [project.kahnd("plan", "--json", *each).json for each in targets]
+
+
+def built(project: Project) -> dict[str, Any]:
+    told = project.kahnd("build", "--json", code=3).json
+    return {name: each for name, each in told.items() if name != "duration_ms"}
+
+
+def test_a_plan_and_a_build_answer_the_same_with_a_daemon_and_without(project: Project) -> None:
+    project.configure(SAME, PAGES)
+    project.write_all(FILES)
+    with project.daemon():
+        project.wait(code=3)
+        mark, plans = project.mark(), planned(project)
+        assert project.log(since=mark) == []
+        answer = built(project)
+    assert planned(project) == plans
+    assert built(project) == answer
+    assert plans[0]["generations"] == [["docs/failed.md"], ["docs/blocked.md"]]
+    assert plans[0]["reasons"]["docs/failed.md"] == "failed before"
+    assert plans[1]["generations"] == [["docs/failed.md"]]

@@ -56,3 +56,15 @@ def test_a_target_names_its_twin(project: Project, command: str) -> None:
     project.build()
     said = project.kahnd(command, "docs/ABOUT.md", code=2).told
     assert "there is docs/about.md, which differs by case" in said
+
+
+def test_a_rule_s_module_and_fallback_name_theirs(project: Project) -> None:
+    project.configure(
+        PAGES.replace('"page"', '"python"\nfunction = "tools.plug:run"'),
+        FIRST_LINES.replace('"head", "-n", "1"', '"no-such-program"') + 'fallback = "docs/none.svg"\n',
+    )
+    for name in ("tools/Plug.py", "docs/None.svg", "docs/a.md", "docs/b.head"):
+        project.write(name, "")
+    said = project.kahnd("build", code=1).told
+    assert "there is tools/Plug.py, which differs by case" in said
+    assert "there is docs/None.svg, which differs by case" in said

@@ -81,9 +81,10 @@ def allowed(environ: Mapping[str, str]) -> frozenset[Origin | None]:
     return frozenset(map(origin_of, environ.get(PASSWORD_FOR, "").split())) - {None}
 
 
-def unclear_servers(environ: Mapping[str, str]) -> list[str]:
-    """Words of KAHND_STORE__PASSWORD_FOR that name no server."""
-    return [each for each in environ.get(PASSWORD_FOR, "").split() if origin_of(each) is None]
+def unclear_servers(environ: Mapping[str, str]) -> list[int]:
+    """Which words of KAHND_STORE__PASSWORD_FOR name no server, from 1 on: a word may hold the password."""
+    words = environ.get(PASSWORD_FOR, "").split()
+    return [number for number, word in enumerate(words, 1) if origin_of(word) is None]
 
 
 def _is_plain(path: str) -> bool:

@@ -57,9 +57,9 @@ def _unknown(name: str, known: Mapping[str, object]) -> Problem:
     return Problem(f"{name}: there is no such key", remedy=nearest(name, [*known, *_OWN]))
 
 
-def _unclear(server: str) -> Problem:
+def _unclear(number: int) -> Problem:
     remedy = "write servers as wss://HOST:PORT, with spaces between them"
-    return Problem(f"{PASSWORD_FOR}: {server!r} names no server", remedy=remedy)
+    return Problem(f"{PASSWORD_FOR}: word {number} names no server", remedy=remedy)
 
 
 def _value(text: str, kind: Any) -> Any:

@@ -109,6 +109,11 @@ class Graph:
         """The node, if it is known at all."""
         return self._nodes.get(document)
 
+    def snapshot(self) -> Snapshot:
+        """A copy of the facts and edges, as the database has them."""
+        documents = tuple(node.facts for node in self)
+        return Snapshot(documents, {node.facts.id: node.dependencies for node in self if node.dependencies})
+
     @property
     def is_empty(self) -> bool:
         """Whether nothing at all is known."""

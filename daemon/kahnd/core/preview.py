@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from graphlib import TopologicalSorter
@@ -24,17 +24,6 @@ class Preview:
     cycles: tuple[tuple[DocumentId, ...], ...]
     because: Mapping[DocumentId, tuple[Reason, ...]] = field(default_factory=dict)
     chains: Mapping[DocumentId, tuple[DocumentId, ...]] = field(default_factory=dict)
-
-    def within(self, scope: Container[DocumentId]) -> Preview:
-        """The part of it that some targets need."""
-        kept = (tuple(each for each in generation if each in scope) for generation in self.generations)
-        return Preview(
-            tuple(filter(None, kept)),
-            {document: reason for document, reason in self.reasons.items() if document in scope},
-            tuple(cycle for cycle in self.cycles if any(each in scope for each in cycle)),
-            self.because,
-            self.chains,
-        )
 
 
 class _Fate(Enum):

@@ -13,11 +13,12 @@ from typing import Any, Final
 
 from msgspec import structs
 
+from kahnd.core import twins
 from kahnd.core.digest import of_bytes
 from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Scan, Unmet
 from kahnd.core.rules import Layout
 from kahnd.render.data import parse
-from kahnd.render.files import ProblemError, UnfitError, decode, read_regular
+from kahnd.render.files import ProblemError, UnfitError, decode, read_regular, twin_on_disk
 from kahnd.render.modules import files_of
 from kahnd.render.overheard import Overheard
 from kahnd.render.parameters import PythonParameters
@@ -139,8 +140,9 @@ class PythonRenderer:
     def _module(self, rendering: Rendering, parameters: PythonParameters) -> Any:
         file, place = self._root / parameters.module_file, rendering.rule_place
         if not file.is_file():
-            message = f"{parameters.module_file} is not there"
-            raise ProblemError(Problem(message, place.file, place.line, "create it, or correct `function`"))
+            wanted = parameters.module_file
+            remedy = twins.remedy(wanted, twin_on_disk(self._root, wanted), "create it, or correct `function`")
+            raise ProblemError(Problem(f"{wanted} is not there", place.file, place.line, remedy))
         # A name of its own, by path: the project's modules never stand before the standard library's.
         spec = importlib.util.spec_from_file_location(_PREFIX + parameters.module_file[:-3], file)
         if spec is None or spec.loader is None:

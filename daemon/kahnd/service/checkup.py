@@ -8,11 +8,9 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-import stat
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,18 +20,20 @@ from kahnd import __version__
 from kahnd.config.loader import load
 from kahnd.config.values import Config
 from kahnd.core.model import Problem
-from kahnd.errors import AlreadyRunningError, KahndError, NoDaemonError
+from kahnd.errors import AlreadyRunningError, KahndError, NoDaemonError, UsageError
 from kahnd.own_files import STATE_FOLDER
 from kahnd.render import programs
 from kahnd.render.parameters import CommandParameters
 from kahnd.service import state_folder
+from kahnd.service.checks import Check, State
 from kahnd.service.client import ControlClient
 from kahnd.service.events import Event
 from kahnd.service.groups import unwrapped
 from kahnd.service.limits import FEWEST, claim
 from kahnd.service.lock import project_lock
-from kahnd.service.paths import LONGEST_ADDRESS, socket_path
+from kahnd.service.paths import LONGEST_ADDRESS, check_private, socket_path
 from kahnd.service.session import Project, is_stored, outputs_of, read_project, schemas, stored, tree_of
+from kahnd.service.source_checks import source_checks
 from kahnd.store.connection import VERSION
 from kahnd.store.embedded import folder_of
 from kahnd.watch.mounts import comes_from_elsewhere, mounts
@@ -46,24 +46,6 @@ _INODES: Final = 1_000
 _TIGHT: Final = 0.9
 """A limit that is used by so much is worth a word."""
 _EMBEDDED: Final = "surrealkv://"
-
-
-class State(StrEnum):
-    """How a check came out."""
-
-    OK = "ok"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at; `remedy` says what to do where it is not as it should be."""
-
-    name: str
-    state: State
-    message: str
-    remedy: str = ""
 
 
 def checkup(root: Path) -> Json:
@@ -89,8 +71,9 @@ def _parts(root: Path) -> Iterator[Iterable[Check]]:
         yield _state(config)
         yield _store(config)
         yield _programs(config)
-        yield _sources(config)
-        yield _inotify(Project(config, config.layout))
+        project = Project(config, config.layout)
+        yield source_checks(project)
+        yield _inotify(project)
         yield _file_systems(config)
     yield _room(root)
 
@@ -156,15 +139,13 @@ def _socket(root: Path) -> Iterator[Check]:
     near = path.parent == root.resolve() / STATE_FOLDER
     why = "" if near else f" (in the project its path would be longer than {LONGEST_ADDRESS} bytes)"
     try:
-        found = path.parent.lstat()
-    except FileNotFoundError:
-        found = None
-    if found and (found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode)):
-        yield Check(
-            "socket", State.ERROR, f"{path.parent} is not a folder of your own", "remove it, or set XDG_RUNTIME_DIR"
-        )
-    elif found and found.st_mode & 0o022:
-        yield Check("socket", State.ERROR, f"others may write to {path.parent}", f"chmod go-w {path.parent}")
+        with suppress(FileNotFoundError):
+            check_private(path.parent)
+    except UsageError as error:
+        yield _problem("socket", State.ERROR, error.problems[0])
+    except OSError as error:
+        remedy = "set XDG_RUNTIME_DIR to a folder of your own"
+        yield Check("socket", State.ERROR, f"{path.parent}: {error.strerror}", remedy)
     else:
         yield Check("socket", State.OK, f"{path}{why}")
 
@@ -257,54 +238,6 @@ def _programs(config: Config) -> Iterator[Check]:
         else:
             then = f"{program} {fault.reason}: what {rule.match} matches will fail"
             yield Check("program", State.ERROR, then, f"{fault.remedy}, or name a `fallback` file in the rule")
-
-
-_NAMED: Final = 5
-"""So many files are named in one check."""
-
-
-def _sources(config: Config) -> Iterator[Check]:
-    """What lies in the source folders, and is no document."""
-    told: dict[str, list[str]] = {"name": [], "link": [], "reading": []}
-    for source in filter(Path.is_dir, (config.root / each for each in config.layout.sources)):
-        for name, kind in _unfit(config.root, source):
-            told[kind].append(name)
-    words = {
-        "name": ("a name that is not UTF-8", "rename it"),
-        "link": ("a link that leads out of the project, and is not followed", "copy in what it leads to"),
-        "reading": ("a folder or file that can't be read", "chmod u+rX"),
-    }
-    for kind, names in told.items():
-        if names:
-            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            yield Check(
-                "sources", State.WARNING, f"{words[kind][0]}: {', '.join(names[:_NAMED])}{more}", words[kind][1]
-            )
-
-
-def _unfit(root: Path, source: Path) -> Iterator[tuple[str, str]]:
-    """Paths in the project that can be no document, and why."""
-    refused: list[str] = []
-    real = root.resolve()
-    for folder, folders, files in os.walk(source, onerror=lambda error: refused.append(str(error.filename))):
-        for name in (*folders, *files):
-            path = Path(folder, name)
-            inside = str(path.relative_to(root))
-            if not _is_utf8(inside):
-                yield inside, "name"
-            elif path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(real):
-                yield inside, "link"
-            elif name in files and not path.is_symlink() and not os.access(path, os.R_OK):
-                yield inside, "reading"
-    yield from ((str(Path(each).relative_to(root)), "reading") for each in refused)
-
-
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 # How changes are noticed

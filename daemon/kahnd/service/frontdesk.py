@@ -12,6 +12,8 @@ from kahnd.core.preview import preview
 from kahnd.engine import Engine, OnProgress, questions, resolve
 from kahnd.service import present
 from kahnd.service.api import routes, shapes
+from kahnd.service.groups import unwrapped
+from kahnd.service.rehearsal import rehearsed
 from kahnd.service.session import Project, Session
 
 T = TypeVar("T")
@@ -92,8 +94,11 @@ class FrontDesk:
         """The answer to `plan`."""
 
         async def ask(engine: Engine) -> shapes.Plan:
-            found = preview(engine.machine)
-            return present.plan(found.within(await engine.closure(asked.target)) if asked.target else found)
+            """As without a daemon: a build tries failed documents again, and looks for changes and lost outputs."""
+            with unwrapped():
+                known = engine.machine.graph.snapshot()
+                found = await rehearsed(self._of.project, known, tuple(asked.target), retry=True)
+            return present.plan(preview(found.machine))
 
         return await self._told(ask)
 

@@ -11,15 +11,11 @@ from typing import Any
 import anyio
 
 from kahnd.core.graph import Graph
-from kahnd.core.machine import Machine
 from kahnd.core.messages import Asked, Report
-from kahnd.core.model import BuildRecord, DocumentId, Failed, HistoryEntry, Job, OutputPath, Problem, RunId, Snapshot
+from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Snapshot
 from kahnd.core.preview import preview
-from kahnd.core.rest import rest
-from kahnd.engine import Answered, Engine, OnProgress, World, past_renders, questions, resolve
+from kahnd.engine import Answered, Engine, OnProgress, past_renders, questions, resolve
 from kahnd.errors import ConfigError
-from kahnd.ports import OnEnd
-from kahnd.render.outputs import FileOutputs
 from kahnd.service import present
 from kahnd.service.api import shapes
 from kahnd.service.api.shapes import plain
@@ -30,8 +26,8 @@ from kahnd.service.groups import unwrapped
 from kahnd.service.limits import claim
 from kahnd.service.lock import project_lock
 from kahnd.service.logs import configure
-from kahnd.service.session import Project, Say, is_stored, open_session, outputs_of, read_project, stored, tree_of
-from kahnd.store.memory import MemoryStore
+from kahnd.service.rehearsal import rehearsed
+from kahnd.service.session import Project, Say, is_stored, open_session, read_project, stored
 
 Json = dict[str, Any]
 
@@ -166,12 +162,12 @@ async def _standing(project: Project) -> tuple[Graph, BuildRecord | None]:
     """Of a project that was never built nothing is known, and nothing is looked at."""
     if not is_stored(project.config):
         return Graph(project.layout, Snapshot()), None
-    engine = await _rehearsed(project, (), retry=False)
+    engine = await _rehearsed(project)
     return engine.machine.graph, engine.last_build
 
 
 async def _why(project: Project, target: str) -> Json:
-    engine = await _rehearsed(project, (), retry=False)
+    engine = await _rehearsed(project)
 
     async def past(document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         if not is_stored(project.config):
@@ -191,12 +187,12 @@ async def _history(project: Project, document: str | None, limit: int) -> tuple[
 
 
 async def _plan(project: Project, targets: tuple[str, ...]) -> Json:
-    found = preview((await _rehearsed(project, targets)).machine)
+    found = preview((await _rehearsed(project, targets, retry=True)).machine)
     return plain(present.plan(found))
 
 
 async def _graph(project: Project, target: str | None, reverse: bool) -> Json:  # noqa: FBT001 - anyio.run passes by position
-    engine = await _rehearsed(project, (), retry=False)
+    engine = await _rehearsed(project)
     graph = engine.machine.graph
     if target is None:
         return plain(present.graph_of(graph, None))
@@ -204,58 +200,8 @@ async def _graph(project: Project, target: str | None, reverse: bool) -> Json:  
     return plain(present.graph_of(graph, found))
 
 
-async def _rehearsed(project: Project, targets: tuple[str, ...], *, retry: bool = True) -> Engine:
-    """An engine over a copy of the database, brought to where it would begin to render.
-
-    `retry`: as a build would, failed documents too.
-    """
-    snapshot = await _snapshot(project)
-    machine = Machine(project.layout, snapshot, slots=0, build_ids=build_ids())
-    world = World(
-        MemoryStore.of(snapshot),
-        tree_of(project),
-        outputs_of(project.config, _Untouched, kept=False),
-        _NoPool(),
-        SystemClock(),
-        _silent,
-    )
-    engine = Engine(machine, world, last_build=snapshot.last_build)
-    asked = engine.open("plan", targets, retry=retry)
-    async with anyio.create_task_group() as tasks:
-
-        async def run() -> None:
-            await engine.run(cause="plan", asked=asked)
-
-        tasks.start_soon(run)
-        await engine.started.wait()
-        tasks.cancel_scope.cancel()
-    if not retry:
-        rest(machine.graph, snapshot)
-    return engine
-
-
-class _Untouched(FileOutputs):
-    """The output folder, to be looked at only."""
-
-    def remove(self, output: OutputPath) -> Problem | None:
-        """Leave it."""
-
-    def discard(self, stage: str) -> None:
-        """Leave it."""
-
-
-class _NoPool:
-    """Where nothing is rendered."""
-
-    def begin(self, job: Job, on_end: OnEnd) -> None:
-        """Nothing asks for this of a machine without slots."""
-        on_end(job, Failed(Problem("there are no workers", job.document)), 0.0)
-
-    def cancel(self, run: RunId) -> None:
-        """Nothing runs."""
-
-    def rest(self) -> None:
-        """Nothing is begun."""
+async def _rehearsed(project: Project, targets: tuple[str, ...] = (), *, retry: bool = False) -> Engine:
+    return await rehearsed(project, await _snapshot(project), targets, retry=retry)
 
 
 def _noting(project: Project) -> Say:
@@ -279,7 +225,3 @@ def _warn(message: str, remedy: str) -> None:
     )
     with suppress(OSError, ValueError):
         print(text, file=sys.stderr)  # noqa: T201
-
-
-def _silent(_event: str, **_fields: Any) -> None:
-    """A rehearsal is not logged."""

@@ -79,12 +79,10 @@ def _fits(path: Path) -> bool:
 
 def _runtime_folders() -> list[Path]:
     """Folders of the user's own, best first; the last is always short enough."""
-    import tempfile  # noqa: PLC0415 (likewise)
-
     uid = os.getuid()
-    given = os.environ.get("XDG_RUNTIME_DIR")
-    own = [Path(given)] if given else []
+    given = os.environ.get("XDG_RUNTIME_DIR", "")
+    own = [Path(given)] if given.startswith("/") else []  # a relative one is to be ignored (XDG Base Directory)
     usual = Path(f"/run/user/{uid}")
     own += [usual] if usual.is_dir() else []
-    temporary = [Path(tempfile.gettempdir()), Path("/tmp")]  # noqa: S108 (the server makes the folder its own, or refuses)
-    return [*(folder / "kahnd" for folder in own), *(folder / f"kahnd-{uid}" for folder in temporary)]
+    # Not $TMPDIR, which a daemon's environment and a terminal's seldom share. The server makes the folder its own.
+    return [*(folder / "kahnd" for folder in own), Path(f"/tmp/kahnd-{uid}")]  # noqa: S108

@@ -102,9 +102,16 @@ class SourceTree:
 
     def folders(self) -> int:
         """How many folders there are to watch, ignored ones left out."""
+        return sum(1 for _ in self._listings())
+
+    def documents(self) -> list[DocumentId]:
+        """The documents that there are, nothing of them read."""
+        return [DocumentId(posixpath.join(each.folder, name)) for each in self._listings() for name in each.files]
+
+    def _listings(self) -> Iterator[Listing]:
         for source in self._sources:
             self._ignore.reread_above(source)
-        return sum(1 for source in self._sources for _ in self._survey.subtree(source))
+        return (listing for source in self._sources for listing in self._survey.subtree(source))
 
     async def crawl(self) -> tuple[Sighting, ...]:
         """Look at everything: what changed against the stat cache, and what is gone."""

@@ -88,5 +88,6 @@ def _clear(path: Path) -> None:
 
 def _make_private(folder: Path) -> None:
     """Raises UsageError where somebody else made it, or could write there."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700, parents=True)
     check_private(folder)
