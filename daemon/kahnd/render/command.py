@@ -18,10 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Rendered, Scan, Unmet
+from kahnd.core.model import Dependency, Digest, DocumentId, Failed, Job, Kind, Outcome, Problem, Rendered, Scan, Unmet
 from kahnd.core.rules import Layout, resolve
 from kahnd.ports import PRESSING
 from kahnd.render import programs, scripts
+from kahnd.render.cache import Cache
 from kahnd.render.chapters import Chapters
 from kahnd.render.depfile import dependencies, unread
 from kahnd.render.files import ProblemError, clear, digest_of, is_regular, make_own, remedy_for, size_of
@@ -42,6 +43,8 @@ _CUT_OFF: Final = frozenset({-signal.SIGXFSZ, 128 + signal.SIGXFSZ})
 _ALLOW_MORE: Final = "let it write less, or allow more with output_mb in [pool]"
 _ACTS: Final = re.compile(r"[-@+~]|[^/]*[=:]")
 _SHELL: Final = "/bin/sh"
+_UNPLACED: Final = 512
+"""About how many bytes the paths take that one document's `scan` finds and nothing follows: mostly there are none."""
 _SHOWN: Final = 5
 """So many processes are named."""
 _LINE_SHOWN: Final = 60
@@ -69,6 +72,7 @@ class CommandRenderer:
         self._root = root
         self._layout = layout
         self._chapters = Chapters()
+        self._unplaced: Cache[tuple[DocumentId, Digest, tuple[str, ...]], tuple[str, ...]] = Cache(10_000, 8 << 20)
         self._environment = dict(os.environ)  # a copy: os.environ itself is decoded anew whenever it is read
 
     def fingerprint(self, parameters: CommandParameters) -> str:
@@ -131,10 +135,17 @@ class CommandRenderer:
         if not parameters.scan:
             return
         document = rendering.job.document
-        found = find(parameters.scan, rendering.own_bytes().decode(errors="replace"), document)
-        strays = stray((path for _, path in found if self._target(document, path) is None), rendering)
+        key = (document, rendering.job.content_hash, parameters.scan)
+        paths = self._unplaced.get(key, lambda: self._without_target(rendering, parameters), _UNPLACED)
+        strays = stray(paths, rendering)
         remedy = "correct the path, which is relative to the document, or the rule's `scan`"
         yield from strays.warnings(document, "its rule's scan finds", remedy)
+
+    def _without_target(self, rendering: Rendering, parameters: CommandParameters) -> tuple[str, ...]:
+        """The paths that `scan` finds and that can mean no document."""
+        document = rendering.job.document
+        found = find(parameters.scan, rendering.own_bytes().decode(errors="replace"), document)
+        return tuple(path for _, path in found if self._target(document, path) is None)
 
     def _without_program(
         self, rendering: Rendering, parameters: CommandParameters, error: CannotStartError
@@ -297,8 +308,7 @@ class Run:
 
     def note_discovered(self) -> Discovered:
         """Put the documents in the list of what was read, if there is one, into the account; the list is used up."""
-        depfile = self.rendering.root / self.depfile
-        if not self.parameters.writes_depfile or not is_regular(depfile):
+        if not self.parameters.writes_depfile or not is_regular(depfile := self.rendering.root / self.depfile):
             return Discovered()
         document = self.rendering.job.document
         with depfile.open("rb") as file:
