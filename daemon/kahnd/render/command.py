@@ -25,7 +25,7 @@ from kahnd.render import programs, scripts
 from kahnd.render.cache import Cache
 from kahnd.render.chapters import Chapters
 from kahnd.render.depfile import dependencies, unread
-from kahnd.render.files import ProblemError, clear, digest_of, is_regular, make_own, remedy_for, size_of
+from kahnd.render.files import ProblemError, clear, digest_of, is_regular, make_own, read_regular, remedy_for, size_of
 from kahnd.render.listed import listed, stray
 from kahnd.render.parameters import CommandParameters
 from kahnd.render.process import Ended, execute
@@ -144,7 +144,8 @@ class CommandRenderer:
     def _without_target(self, rendering: Rendering, parameters: CommandParameters) -> tuple[str, ...]:
         """The paths that `scan` finds and that can mean no document."""
         document = rendering.job.document
-        found = find(parameters.scan, rendering.own_bytes().decode(errors="replace"), document)
+        content = read_regular(f"{rendering.root}/{document}", document)
+        found = find(parameters.scan, content.decode(errors="replace"), document)
         return tuple(path for _, path in found if self._target(document, path) is None)
 
     def _without_program(

@@ -14,9 +14,9 @@ import xxhash
 
 from kahnd.core import twins
 from kahnd.core.model import Digest, Problem
+from kahnd.own_files import leads_straight
 
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_STAYING: Final = frozenset({"", ".", ".."})
 _PIECE: Final = 1 << 18
 _PAGE: Final = 1 << 12
 MAX_BYTES: Final = 256 * 1024 * 1024
@@ -89,13 +89,6 @@ def read_regular(file: Path | str, name: str) -> bytes:
         return b"".join(iter(lambda: os.read(descriptor, max(size + 1, _PAGE)), b""))
     finally:
         os.close(descriptor)
-
-
-def leads_straight(folder: str, path: str) -> bool:
-    """Whether neither links nor dots lead elsewhere on the way from a folder to a path in it."""
-    names = path.split("/")
-    ways = (f"{folder}/{'/'.join(names[:depth])}" for depth in range(1, len(names) + 1))
-    return _STAYING.isdisjoint(names) and not any(map(os.path.islink, ways))
 
 
 def _fitting_size(descriptor: int, path: str) -> int:

@@ -30,7 +30,6 @@ _REMEDIES: Final = {
     errno.EISDIR: "move away the folder that stands where the output goes",
 }
 _TEMPORARY: Final = ".kahnd-tmp"
-_STAYING: Final = frozenset({"", ".", ".."})
 _NAMED: Final = 5
 """So many files are named where many are told of."""
 
@@ -50,6 +49,7 @@ class FileOutputs:
 
     def __init__(self, root: Path, output: str, sources: Iterable[str] = (), *, kept: bool = True) -> None:
         self._root = root
+        self._top = str(root)
         self._prefix = f"{root}/"
         self._output = output
         self._inner = f"{output}/"
@@ -119,14 +119,14 @@ class FileOutputs:
         """
         if not self.is_made(output):
             return None
-        fits = leads_straight(self._root, posixpath.dirname(output))
+        fits = leads_straight(self._top, posixpath.dirname(output))
         kept = self._kept_for(output) if fits else ""
         problem = self._attempt(output, lambda: self._remove(output, keep=bool(kept)), fits=fits)
         return Problem(kept, output, 0, "it is kept; remove it if you do not want it") if kept else problem
 
     def discard(self, stage: str) -> None:
         """Remove a stage and all in it, if there. What can't be removed is in nobody's way."""
-        if not leads_straight(self._root, posixpath.dirname(stage)):
+        if not leads_straight(self._top, posixpath.dirname(stage)):
             return
         path = self._root / stage
         if path.is_dir() and not path.is_symlink():
@@ -254,9 +254,7 @@ class FileOutputs:
 
     def _is_inside(self, output: OutputPath) -> bool:
         """Whether it is in the output folder just as its path says: no link, no dots on the way."""
-        if not output.startswith(self._inner) or not _STAYING.isdisjoint(output.split("/")):
-            return False
-        return leads_straight(self._root, posixpath.dirname(output))
+        return output.startswith(self._inner) and leads_straight(self._top, posixpath.dirname(output))
 
     def _place(self, stage: str, output: OutputPath, digest: Digest) -> None:
         path = self._prefix + output

@@ -85,7 +85,7 @@ def _remove_outputs(root: Path, config: Config) -> tuple[tuple[OutputPath, ...],
         there = sorted(each for each in made if os.path.lexists(root / each))
         problems = {each: problem for each in sorted(made) if (problem := outputs.remove(each))}
         is_stuck = not outputs.made().isdisjoint(problems)
-    if leads_straight(root, config.layout.output):
+    if leads_straight(str(root), config.layout.output):
         with suppress(OSError):  # it holds what kahnd has not made, or is not there
             (root / config.layout.output).rmdir()
     return tuple(each for each in there if each not in problems), tuple(problems.values()), is_stuck

@@ -315,7 +315,7 @@ class FileWatcher:
 
     def _prepare(self) -> None:
         root = Path(self._root)
-        if self._outputs and leads_straight(root, self._outputs):
+        if self._outputs and leads_straight(str(root), self._outputs):
             with suppress(OSError):  # whoever puts the first output there will tell
                 Path(self._full(self._outputs)).mkdir(parents=True, exist_ok=True)
         with suppress(OSError), folder(root, COOKIES, make=True) as cookies:  # or flushing does without
