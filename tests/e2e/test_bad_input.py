@@ -79,7 +79,7 @@ CASES = {
     "front matter that is no YAML": Case(
         "page.md", "---\ntitle: A\nb: [\n---\n# A\n", "# A\n", ("front matter",), line=4
     ),
-    "front matter that is no mapping": Case("page.md", "---\n- a\n- b\n---\n# A\n", "# A\n", ("front matter",)),
+    "front matter that is no mapping": Case("page.md", "---\n- a: 1\n- b: 2\n---\n# A\n", "# A\n", ("front matter",)),
     "front matter without an end": Case("page.md", "---\ntitle: A\n", "# A\n", ("front matter", "---")),
     "front matter with a wrong type": Case("page.md", "---\ndepends_on: 7\n---\n", "# A\n", ("depends_on",), line=2),
     "a page template that is missing": Case(

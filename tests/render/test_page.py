@@ -260,6 +260,15 @@ def test_an_output_that_is_not_there_is_needed(shop: Workshop) -> None:
     assert (unmet.problem.file, unmet.problem.line) == ("docs/a.md", 3)
 
 
+def test_an_output_of_a_document_that_is_not_there_is_missing_though_another_renders_to_its_place(
+    shop: Workshop,
+) -> None:
+    shop.write_all({"docs/a.md": '{{ output("b.md") }}', "docs/b.md": ""})
+    shop.publish("docs/b.md")
+    (shop.root / "docs/b.md").unlink()
+    assert shop.unmet("docs/a.md").needs == Dependency(DocumentId("docs/b.md"), Kind.OUTPUT)
+
+
 def test_front_matter_declares_dependencies(shop: Workshop) -> None:
     shop.write_all(
         {"docs/a.md": "---\nx: 1\ndepends_on:\n  - b.md\n  - /data/d.csv\n---\n", "docs/b.md": "", "data/d.csv": ""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -180,8 +181,9 @@ class References:
         dependency = Dependency(target, Kind.OUTPUT, place.line, facets=frozenset())
         self._rendering.note(dependency)  # also if no rule renders it: one may come
         path = self._rendering.output_of(target, place)
-        if not is_regular(self._rendering.root / path):
-            raise self._rendering.missing(dependency, place)
+        root = self._rendering.root
+        if not (os.path.isfile(f"{root}/{target}") and is_regular(f"{root}/{path}")):  # noqa: PTH113 - on every call
+            raise self._rendering.missing(dependency, place)  # another document may render to the same place
         url = self._using(dependency, Facet.URL, lambda: self._rendering.url_to(path))
         return Output(url, lambda: self._output_text(dependency, path, place))
 

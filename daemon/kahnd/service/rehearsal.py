@@ -43,6 +43,7 @@ async def rehearsed(
         tasks.start_soon(run)
         await engine.started.wait()
         tasks.cancel_scope.cancel()
+    engine.last_build = snapshot.last_build  # a rehearsal is none
     if not retry:
         rest(machine.graph, snapshot)
     return engine
