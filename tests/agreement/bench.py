@@ -17,7 +17,6 @@ from kahnd.service.client import ControlClient
 OUTPUTS: Final = ("site", "public")
 PATIENCE_S: Final = 30.0
 """How long a daemon may take to come to quiet: a hundred times what it takes."""
-ALTERED: Final = "not what kahnd made"
 
 
 class Live(Daemon):
@@ -93,7 +92,7 @@ class Bench:
         if how == "delete":
             self.project.path(output).unlink()
         else:
-            self.project.path(output).write_text(ALTERED)
+            self.project.path(output).write_text(steps.ALTERED)
 
     def lose(self, folder: str) -> None:
         """Delete a folder and all in it, at once."""

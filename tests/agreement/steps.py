@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec.structs import replace
 
@@ -87,6 +87,9 @@ class Teach(Value, frozen=True):
     """Another plug-in."""
 
     plugin: Plugin
+
+
+ALTERED: Final = "not what kahnd made"
 
 
 class SpoilOutput(Value, frozen=True):
