@@ -341,7 +341,7 @@ class SourceTree:
             return self._scanner.scan(document, content)
         except Exception as error:  # noqa: BLE001 - a fault of a renderer: the document fails, the daemon goes on
             said = f"{type(error).__name__}: {error}"[:MOST_SAID]
-            self._say("document.unscanned", document=document, error=said, exc_info=error)
+            self._say("document.unscanned", document=document, error=said)
             return Scan(problem=Problem(f"its dependencies can't be found: {said}", document, 0, "simplify it"))
 
     def _troubled(self, document: DocumentId, problem: Problem) -> _Look:
