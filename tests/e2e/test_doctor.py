@@ -158,7 +158,7 @@ def test_people_are_told_in_lines(project: Project) -> None:
     told = project.kahnd("doctor").stdout
     assert "error" in told
     assert "    install no-such-program" in told
-    assert "1 thing to see to" in told
+    assert "3 things to see to" in told
 
 
 def test_files_that_can_be_no_documents_are_listed(project: Project) -> None:

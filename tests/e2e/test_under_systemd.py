@@ -16,20 +16,12 @@ from pathlib import Path
 
 import pytest
 
+from e2e import knots
 from e2e.harness import Project, environment, eventually, living_in
 from e2e.rules import SCRIPTS, TEXTS
 
 SYSTEMD = "/lib/systemd/systemd"
 BOOT = f"mount -t tmpfs none /run && mkdir -p /run/systemd/system /run/user && exec {SYSTEMD} --user --log-target=null"
-HANGS = """
-[[rules]]
-match = "docs/*.knot"
-renderer = "command"
-command = ["cat", "{source}"]
-stdout = true
-scan = ["(a+)+needs"]
-output = "{stem}"
-"""
 
 
 @dataclass(frozen=True)
@@ -105,7 +97,7 @@ class Service:
 @pytest.fixture
 def service(systemd: Systemd, tmp_path: Path) -> Iterator[Service]:
     project = Project(tmp_path / "half%i", dict(systemd.env))
-    project.configure(TEXTS, SCRIPTS, HANGS)
+    project.configure(TEXTS, SCRIPTS)
     project.write("docs/a.txt", "A")
     told = _service(project, systemd, "install")
     (unit,) = {word.strip(".") for word in told.split() if word.startswith("kahnd@")}
@@ -141,7 +133,8 @@ def test_it_is_started_told_of_reloaded_and_stopped(service: Service) -> None:
 
 def test_one_that_hangs_is_started_again(service: Service) -> None:
     project = service.project
-    service.set(WatchdogSec="1", RestartSec="100ms")
+    service.set(WatchdogSec="1", RestartSec="100ms", Environment=f"PYTHONPATH={knots.install(project)}")
+    project.configure(TEXTS, SCRIPTS, knots.RULE)
     service.systemd.ctl("restart", service.unit)
     first = service.pid()
     project.write("docs/a.knot", "a" * 60)
@@ -149,6 +142,7 @@ def test_one_that_hangs_is_started_again(service: Service) -> None:
     project.remove("docs/a.knot")
     eventually(lambda: service.systemd.shows(service.unit, "ActiveState") == "active", "it is there again")
     assert service.pid() != first
+    project.configure(TEXTS, SCRIPTS)
     with project.renders("docs/b.txt"):
         project.write("docs/b.txt", "B")
 

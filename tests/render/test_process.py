@@ -20,6 +20,7 @@ LONG_S = 20.0
 @pytest.fixture(autouse=True)
 def _as_in_a_worker() -> None:
     descendants.adopt()
+    descendants.end_children(frozenset(), grace_s=0)  # a process that adopts has got what earlier tests left behind
 
 
 @pytest.fixture
