@@ -65,7 +65,10 @@ class _Parser:
         except RecursionError:
             message = "an expression in it is nested too deeply, or is too long"
             raise ProblemError(Problem(message, document, self._tokens.line, "split the expression")) from None
-        except (TemplateError, TooManyTokensError, ValueError):
+        except TooManyTokensError:
+            _check_left_out(text, document)
+            return []
+        except (TemplateError, ValueError):
             return []
 
 
@@ -91,13 +94,13 @@ class StaticScan:
         except ProblemError:
             return Scan(self._known([_Reference("/" + template, Kind.TEMPLATE)] if template else [], document))
         found = [*_in_front_matter(parts, document, template)]
-        if templating and _is_worth_parsing(parts.body):
+        if templating and _is_worth_parsing(parts.body, document):
             found += self._in_template(as_template(parts.body, parts.lines), document, of_page=True)
         return Scan(self._known(found, document), facets_of(parts, document, templating=templating))
 
     def of_template(self, document: DocumentId, text: str) -> tuple[Dependency, ...]:
         """A template's. Raises ProblemError as `of_page` does."""
-        found = self._in_template(text, document) if _is_worth_parsing(text) else []
+        found = self._in_template(text, document) if _is_worth_parsing(text, document) else []
         return self._known(found, document)
 
     def _in_template(self, text: str, document: DocumentId, *, of_page: bool = False) -> list[_Reference]:
@@ -131,11 +134,27 @@ class StaticScan:
         return collection_id(path) if reference.kind is Kind.COLLECTION else DocumentId(path)
 
 
-def _is_worth_parsing(text: str) -> bool:
-    """Whether there may be references in a text, and no more template code than the daemon takes the time for."""
+def _is_worth_parsing(text: str, document: DocumentId) -> bool:
+    """Whether there may be references in a text, and no more template code than the daemon takes the time for.
+
+    Raises ProblemError as `_check_left_out` does.
+    """
     if len(text) > LARGEST or _WORTH_PARSING.search(text) is None:
         return False
-    return sum(map(text.count, _MARKS)) <= MOST_MARKS
+    if sum(map(text.count, _MARKS)) <= MOST_MARKS:
+        return True
+    _check_left_out(text, document)
+    return False
+
+
+def _check_left_out(text: str, document: DocumentId) -> None:
+    """Raise ProblemError where rendering could not find the references of a text that is not looked through.
+
+    Each pattern that only rendering finds costs one more run.
+    """
+    if text.count("pages(") > MOST_PATTERNS:
+        message = f"calls pages() more than {MOST_PATTERNS:,} times, in more template code than is looked through"
+        raise ProblemError(Problem(message, document, 0, "split the file"))
 
 
 def _check_number(number: int, limit: int, what: str, reference: _Reference, document: DocumentId) -> None:
