@@ -18,7 +18,7 @@ _SECOND_MS: Final = 1000
 
 
 def exit_code(report: Json) -> int:
-    """What a build that came to this ends with; with a broken kahnd.toml nothing is what the user asks for."""
+    """The exit code of a build with this report. A broken kahnd.toml goes before failures and cycles."""
     if report.get("config_error"):
         return _BROKEN_CONFIG
     return _CYCLE if report["cycles"] else _FAILED if report["failed"] or report["blocked"] else 0

@@ -44,7 +44,7 @@ def check_log(log: LogTable, project: ProjectTable, faults: Faults) -> None:
 
 
 def _used(folder: str, project: ProjectTable, kept: tuple[str, ...]) -> str:
-    """What a folder is used for already, or a folder in or above it; "" for nothing."""
+    """The use that a folder, or one in or above it, already has; "" for none."""
     if folder in {".", CONFIG_FILE} or is_below(STATE_FOLDER, folder) or is_below(folder, _GIT):
         return "something else already"
     if is_below(folder, STATE_FOLDER):

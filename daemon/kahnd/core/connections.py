@@ -31,7 +31,7 @@ class Connections:
             yield self._book.keep(known if is_collection(each.id) else each)
 
     def others(self, node: Node) -> Iterable[Dependency] | None:
-        """What it depends on, where that may be something else than what is known; None where it is the same."""
+        """Its dependencies, if they may differ from those that are known; None if they are the same."""
         trace = self._graph.verified_trace(node)
         names = trace is None and self._intake.names_outputs(node)
         return [*node.dependencies] if names else trace

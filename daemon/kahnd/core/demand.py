@@ -1,4 +1,4 @@
-"""What is to be done because somebody asks for it, although nothing has changed."""
+"""Finds the documents to render because somebody asks for them, although nothing has changed."""
 
 from __future__ import annotations
 

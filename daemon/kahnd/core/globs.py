@@ -81,7 +81,7 @@ def _by_folders(pattern: str) -> Matches:
 
 
 def _names(alternative: str) -> list[Matches | None]:
-    """What each name of a path must match, in order; None for any number of names."""
+    """Matchers for the names of a path, in order; None stands for any number of names."""
     found = [None if part == "**" else _name_matcher(part) for part in _parts(alternative)]
     if alternative.startswith("/") or alternative.endswith("/"):
         found.append(lambda _name: False)  # no path of a file begins or ends so

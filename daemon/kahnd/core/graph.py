@@ -270,7 +270,7 @@ class Graph:
         read = AS_PAGE if node.paged and kind in TEXT_KINDS else ""
         if node.claim and kind in SOURCE_KINDS:
             return f"{facts.content_hash}{read}"
-        # What a program names is the source; one that reads the output names that, and it is a dependency of its own.
+        # A program that names a source read the source; one that read its output names the output instead.
         named = f" {facts.content_hash}" if node.claim and kind is Kind.DISCOVERED else ""
         return f"{facts.effective_hash}{read} {node.claim or ''}{named}"
 
