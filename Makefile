@@ -2,20 +2,28 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# One process more than cores, since many tests wait for a daemon or a clock.
+PYTEST := $(BIN)/pytest --dist worksteal --numprocesses $$(( $$(nproc) + 1 ))
 STAMP := .venv/installed
 
-.PHONY: run test check lint types layers format docs reference openapi bench reliability soak agreement lock clean
+.PHONY: run test test-slow test-all check check-rest lint types layers format docs reference openapi screenshots bench reliability soak agreement recipes lock clean
 
 run: $(STAMP)  ## the daemon on examples/handbook
 	@echo "Rendering examples/handbook into examples/handbook/site: open site/index.html in a browser,"
 	@echo "then edit examples/handbook/docs/_partials/contacts.md and reload. Ctrl-C stops."
 	@$(BIN)/kahnd -C examples/handbook run
 
-test: $(STAMP)  ## all tests
-	$(BIN)/pytest --numprocesses auto --dist worksteal --ignore tests/faults
-	$(BIN)/pytest tests/faults  # by themselves: some are about how soon one thing follows another
+test: $(STAMP)  ## the tests that a change is tried with: every module, in two minutes on two cores
+	$(PYTEST) -m "not slow"
 
-check: lint types layers test docs  ## all that CI runs
+test-slow: $(STAMP)  ## the tests that `make test` leaves out
+	$(PYTEST) -m slow
+
+test-all: test test-slow  ## all tests
+
+check: test check-rest  ## all that CI runs
+
+check-rest: lint types layers test-slow docs  ## what is left of `make check` after `make test`
 
 lint: $(STAMP)
 	$(BIN)/ruff check
@@ -39,7 +47,10 @@ reference: $(STAMP)  ## what docs/reference tells from the code
 	cd docs/_generate && ../../$(BIN)/python -m reference
 
 openapi: $(STAMP)  ## docs/reference/openapi.json, from the code
-	$(BIN)/python -m kahnd.service.api.openapi > docs/reference/openapi.json
+	$(BIN)/python -m kahnd.api.openapi > docs/reference/openapi.json
+
+screenshots: $(STAMP)  ## the pictures of the theme in docs/images; needs Chromium
+	cd docs/_generate && ../../$(BIN)/python -m screenshots
 
 bench: $(STAMP)  ## kahnd beside its peers, into docs/performance.md: takes about half an hour, on a machine that is quiet
 	$(BIN)/python benchmarks/run.py
@@ -53,6 +64,9 @@ soak: $(STAMP)  ## a daemon under an edit every second for MINUTES (30): is it f
 
 agreement: $(STAMP)  ## random projects and edits for MINUTES (30), into docs/reliability.md; a failure into a file
 	cd tests && ../$(BIN)/python -m agreement.longer --minutes $(or $(MINUTES),30) --failure ../agreement-failure.json
+
+recipes: $(STAMP)  ## every recipe of `kahnd init --recipe`, which takes all of their programs
+	RECIPES=all $(PYTEST) tests/e2e/test_recipes.py
 
 lock: $(STAMP)  ## the newest versions that pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 \

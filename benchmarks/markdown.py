@@ -1,10 +1,10 @@
-"""Markdown libraries on the same texts: what each can do by itself, and how long it takes.
+"""Compares Markdown libraries on the same texts: their features and their speed.
 
     python benchmarks/markdown.py [FILE.md …]
 
-Without files, a text of some 15 kB is made of every feature a page needs. Prints a Markdown table: milliseconds a
-text (the best of several rounds, no highlighting), and which features come out. Candidates that are not installed
-are said to be absent; `pip install cmarkgfm comrak markdown-it-py mdit-py-plugins mistune` brings them.
+Without files, it uses a text of about 15 kB with every feature that a page needs. Prints a Markdown table with the
+milliseconds per text (the best of several rounds, without highlighting) and the supported features. Libraries that are
+not installed are shown as absent; `pip install cmarkgfm comrak markdown-it-py mdit-py-plugins mistune` installs them.
 """
 
 from __future__ import annotations
@@ -97,18 +97,18 @@ CANDIDATES: dict[str, Callable[[], Convert]] = {
 
 
 def first_time(text: str) -> str:
-    """The whole of what a page goes through: with ids and with code coloured."""
-    return import_module("kahnd.render.markdown").Markdown().convert(text).content  # type: ignore[no-any-return]
+    """Converts as for a page, with heading ids and highlighted code."""
+    return import_module("kahnd.render.markdown.convert").Markdown().convert(text).content  # type: ignore[no-any-return]
 
 
 def again() -> Convert:
-    """The same for a page that was rendered before: coloured code is kept."""
-    markdown = import_module("kahnd.render.markdown").Markdown()
+    """Returns the same conversion for a page that was rendered before, with its highlighted code cached."""
+    markdown = import_module("kahnd.render.markdown.convert").Markdown()
     return lambda text: markdown.convert(text).content
 
 
 def milliseconds(convert: Convert, texts: list[str]) -> float:
-    """The time for one text, the best of the rounds."""
+    """Returns the time for one text in the best round."""
     timer = timeit.Timer(lambda: [convert(text) for text in texts])
     once = max(min(timer.repeat(3, 1)), 1e-6)
     number = max(1, int(SECONDS_A_ROUND / once))

@@ -1,9 +1,9 @@
-"""Measures kahnd beside its peers, prints each goal with what came of it, and writes docs/performance.md.
+"""Measures kahnd and its peers, prints the goals with their results, and writes docs/performance.md.
 
     python benchmarks/run.py [--quick] [--only NAME …] [--write]
 
---quick: tiny corpora, to see that all of it works. --only: some scenarios. Neither changes the page, unless with
---write; then what --only leaves out stays as the last run of it measured.
+--quick uses tiny corpora, to check that everything works. --only selects scenarios. Neither changes the page without
+--write; with it, the figures that --only leaves out stay as they were last measured.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from suite.scenarios import SCENARIOS
 DOCS: Final = Path(__file__).parents[1] / "docs"
 PAGE: Final = DOCS / "performance.md"
 KEPT: Final = Path(__file__).with_name("figures.json")
-"""All that the page is written from."""
+"""The figures that the page is written from."""
 
 
 def measured(run: Bench, names: Sequence[str]) -> Iterator[Figure]:
-    """One scenario after another, each figure told as soon as it is there."""
+    """Runs the scenarios, and prints and yields each figure as soon as it is measured."""
     for name in names:
         began = time.monotonic()
         for figure in SCENARIOS[name](run):
-            told = f"{figure.measure}: {figure} {figure.spread and f'({figure.spread})'}"
-            print(f"  {figure.corpus}, {figure.documents:,} documents, {figure.tool}, {told}", flush=True)
+            measurement = f"{figure.measure}: {figure} {figure.spread and f'({figure.spread})'}"
+            print(f"  {figure.corpus}, {figure.documents:,} documents, {figure.tool}, {measurement}", flush=True)
             yield replace(figure, day=f"{datetime.now(UTC):%Y-%m-%d}")
         print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
 
 
 def write(figures: Figures, run: Bench) -> None:
-    """The page, its pictures, and what they are made from."""
+    """Writes the page, its plots, and the figures that they are made from."""
     KEPT.write_bytes(b"[\n" + b",\n".join(map(msgspec.json.encode, figures)) + b"\n]\n")
     judged = goals.goals(figures, run.sizes)
     drawn = list(plots.draw(figures, DOCS / "plots"))
@@ -56,7 +56,7 @@ def write(figures: Figures, run: Bench) -> None:
 
 
 def kept() -> Figures:
-    """What earlier runs have measured."""
+    """Returns the figures of earlier runs."""
     return Figures(msgspec.json.decode(KEPT.read_bytes(), type=tuple[Figure, ...]) if KEPT.exists() else ())
 
 
@@ -69,22 +69,22 @@ def _arguments() -> argparse.Namespace:
 
 
 def _compile() -> None:
-    """What is imported is compiled, as on a user's machine: else each start takes half a second longer."""
+    """Compiles all modules, as on a user's machine: otherwise each start takes half a second longer."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     compileall.compile_path(maxlevels=sys.getrecursionlimit(), quiet=2)
 
 
 def _main() -> int:
-    given = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started ends, and what was written goes
+    arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the started processes and removes the temporary files
     _compile()
     with tempfile.TemporaryDirectory(prefix="kahnd-bench-") as place:
-        run = bench.quick(Path(place)) if given.quick else bench.full(Path(place))
-        figures = Figures(tuple(measured(run, given.only or list(SCENARIOS))))
+        run = bench.quick(Path(place)) if arguments.quick else bench.full(Path(place))
+        figures = Figures(tuple(measured(run, arguments.only or list(SCENARIOS))))
     judged = [goal for goal in goals.goals(figures, run.sizes) if goal.limit.figure.absent != NOT_MEASURED]
     print(f"\n{report.table(goals.HEAD, goals.rows(judged))}")
-    if given.write or not (given.quick or given.only):
-        write(kept().merged(figures) if given.only else figures, run)
+    if arguments.write or not (arguments.quick or arguments.only):
+        write(kept().merged(figures) if arguments.only else figures, run)
     faults = [each for each in figures if each.measure == FAULT]
     for fault in faults:
         print(f"{fault.corpus}, {fault.documents:,} documents, {fault.tool}: {fault.absent}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What every scenario is given: sizes, repetitions, a folder to write in."""
+"""The parameters of every scenario: sizes, repetitions, and a folder to write in."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENOUGH: Final = 3
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many documents the corpora have."""
+    """The numbers of documents in the corpora."""
 
     small: int
     middle: int
@@ -25,18 +25,18 @@ class Sizes:
 
     @property
     def two(self) -> list[int]:
-        """For what is not measured at the large size."""
+        """The sizes for measurements that leave out the large one."""
         return sorted({self.small, self.middle})
 
     @property
     def three(self) -> list[int]:
-        """For what is."""
+        """The sizes for measurements at every size."""
         return sorted({self.small, self.middle, self.large})
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How often each thing is measured, and for how many seconds at the most before it is enough (three at least)."""
+    """How often each thing is measured; once the seconds of the budget are spent, three times are enough."""
 
     edits: int
     builds: int
@@ -49,10 +49,10 @@ class Effort:
 
 @dataclass(frozen=True)
 class Bench:
-    """A run of the suite; all that it writes is below `place`.
+    """A run of the suite, which writes only below `place`.
 
-    Nothing is removed there while it runs: for minutes ext4 passes over the inodes of what was, one by one, which makes
-    a new file or folder several times as slow.
+    It removes nothing there while it runs: after a removal, ext4 skips the freed inodes one by one for minutes, which
+    makes creating a file or folder several times as slow.
     """
 
     place: Path
@@ -60,13 +60,13 @@ class Bench:
     effort: Effort
 
     def folder(self) -> Path:
-        """An empty folder, for one tool's corpus; the one that it is in is the corpus's, too."""
+        """Creates an empty folder for one tool's corpus, which may also use the folder above it."""
         corpus = Path(tempfile.mkdtemp(dir=self.place)) / "corpus"
         corpus.mkdir()
         return corpus
 
     def repeat(self, times: int, once: Callable[[int], float]) -> tuple[float, ...]:
-        """Measure so often, but no more than three times once the budget is spent."""
+        """Measures a number of times, but only three times if the budget is spent."""
         began, values = time.monotonic(), list[float]()
         while len(values) < times and (len(values) < ENOUGH or time.monotonic() - began < self.effort.budget_s):
             values.append(once(len(values)))
@@ -74,7 +74,7 @@ class Bench:
 
 
 def full(place: Path) -> Bench:
-    """As the page has it."""
+    """Returns a run with the sizes that the page shows."""
     return Bench(
         place,
         Sizes(small=1_000, middle=10_000, large=100_000, heavy=3_000, skewed=60, burst=100),
@@ -83,7 +83,7 @@ def full(place: Path) -> Bench:
 
 
 def quick(place: Path) -> Bench:
-    """All of it, with next to nothing to do."""
+    """Returns a run of everything on tiny corpora."""
     return Bench(
         place,
         Sizes(small=40, middle=40, large=40, heavy=6, skewed=6, burst=10),

@@ -1,4 +1,4 @@
-"""What was measured: values with their names, and nothing that judges them."""
+"""Measured values with their names, without any judgement."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Unit = Literal["ms", "s", "MB", "%", "times"]
 class Figure:
     """Repeated measurements of one thing, or the reason why there are none.
 
-    `measure` is what was done ("leaf edit"), `corpus` and `documents` to what, `tool` by whom, `day` when.
+    `measure` names the action ("leaf edit"), `corpus` and `documents` the project, `tool` the program, `day` the date.
     """
 
     measure: str
@@ -29,26 +29,26 @@ class Figure:
 
     @property
     def key(self) -> tuple[str, str, int, str]:
-        """No two figures have the same."""
+        """Identifies the figure among all others."""
         return self.measure, self.corpus, self.documents, self.tool
 
     @property
     def median(self) -> float:
-        """Of the values; there must be some."""
+        """The median of the values. Raises StatisticsError if there are none."""
         return statistics.median(self.values)
 
     @property
     def p95(self) -> float:
-        """The value that 95 % are not above."""
+        """The 95th percentile of the values."""
         return sorted(self.values)[min(len(self.values) - 1, round(0.95 * len(self.values)))]
 
     def __str__(self) -> str:
-        """The median with its unit."""
+        """Returns the median with its unit, or why there is none."""
         return f"{number(self.median)} {self.unit}" if self.values else f"absent: {self.absent}"
 
     @property
     def spread(self) -> str:
-        """Least and greatest value, of how many."""
+        """The least and the greatest value, and their number."""
         if len(self.values) < 2:  # noqa: PLR2004 - one value has no spread
             return "one run" if self.values else ""
         return f"{number(min(self.values))}-{number(max(self.values))} of {len(self.values)}"
@@ -56,7 +56,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Figures:
-    """All that was measured."""
+    """All measured figures."""
 
     all: tuple[Figure, ...]
 
@@ -64,17 +64,17 @@ class Figures:
         return iter(self.all)
 
     def get(self, measure: str, corpus: str, documents: int, tool: str = "kahnd") -> Figure:
-        """One of them; where it was not measured, a figure that says so."""
+        """Returns one figure; one that says so if it was not measured."""
         key = (measure, corpus, documents, tool)
         return next((each for each in self.all if each.key == key), Figure(*key, "s", absent=NOT_MEASURED))
 
     def merged(self, newer: Iterable[Figure]) -> Figures:
-        """These, but for those measured anew."""
+        """Returns these figures with newer ones in place of older."""
         return Figures(tuple({each.key: each for each in (*self.all, *newer)}.values()))
 
 
 def number(value: float) -> str:
-    """Three digits that count (two of what is small), and thousands set apart."""
+    """Formats with three significant digits (two below 1) and thousands separators."""
     if abs(value) >= 100:  # noqa: PLR2004
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) >= 1 else f"{value:.2g}"

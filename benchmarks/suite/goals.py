@@ -1,4 +1,4 @@
-"""The goals, each with the figures that it is judged by."""
+"""The goals, each with the figures that decide whether it holds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from suite.figures import Figure, Figures, Unit
 
 @dataclass(frozen=True)
 class Limit:
-    """A figure, what it is compared with (nothing: its own unit), and how much it may be at the most."""
+    """An upper limit for a figure, absolute in its unit, or relative to the figure `beside`."""
 
     figure: Figure
     most: float
@@ -22,33 +22,33 @@ class Limit:
 
     @property
     def ratio(self) -> float | None:
-        """The figure over what it stands beside, or itself; None where either is not there."""
+        """The figure, divided by the one `beside` if there is one; None if either was not measured."""
         if not self.figure.values or (self.beside and not (self.beside.values and self.beside.median)):
-            return None  # a peer may be over before anybody has looked at its memory
+            return None  # a peer may end before its memory is sampled
         return self.figure.median / (self.beside.median if self.beside else 1)
 
     @property
     def holds(self) -> bool | None:
-        """None: not measured, or not all of it."""
+        """Tells whether the limit holds; None if a figure is missing."""
         return None if self.ratio is None else self.ratio <= self.most
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A row of the table."""
+    """A row of the table of goals."""
 
     measure: str
     limit: Limit
 
     @property
     def goal(self) -> str:
-        """What is to be reached."""
+        """The limit as text."""
         beside, most = self.limit.beside, self.limit.most
         return f"≤ {most:g} × {_beside(self.limit)}" if beside else f"≤ {most:g} {self.limit.unit}"
 
     @property
     def verdict(self) -> str:
-        """Whether it holds."""
+        """Tells whether the limit holds, as text."""
         return {True: "holds", False: "**does not hold**", None: "not measured"}[self.limit.holds]
 
 
@@ -59,7 +59,7 @@ def _beside(limit: Limit) -> str:
 
 
 def goals(figures: Figures, sizes: Sizes) -> Iterator[Goal]:
-    """All of them, in the order of the table."""
+    """Yields all goals in the order of the table."""
     yield from _saves(figures.get, sizes)
     yield from _starts_and_builds(figures.get, sizes)
     yield from _engine(figures.get, sizes)
@@ -126,14 +126,14 @@ HEAD: Final = ("measure", "goal", "kahnd:", "spread:", "beside it", "ratio:", ""
 
 
 def rows(all_goals: Iterable[Goal]) -> Iterator[tuple[str, ...]]:
-    """The table's cells."""
+    """Yields the cells of each row."""
     for goal in all_goals:
         limit = goal.limit
-        beside = _told(limit.beside) if limit.beside else ""
+        beside = _with_spread(limit.beside) if limit.beside else ""
         ratio = f"{limit.ratio:.2f}" if limit.beside and limit.ratio is not None else ""
         yield goal.measure, goal.goal, str(limit.figure), limit.figure.spread, beside, ratio, goal.verdict
 
 
-def _told(figure: Figure) -> str:
+def _with_spread(figure: Figure) -> str:
     spread = figure.spread and f" ({figure.spread})"
     return f"{figure.tool}: {figure}{spread}"

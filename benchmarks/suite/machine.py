@@ -1,4 +1,4 @@
-"""What it was measured on, and with what."""
+"""The machine and the versions that were measured."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from suite.tools.tup import Tup
 
 
 def machine() -> str:
-    """In a sentence's part."""
+    """Describes the machine in part of a sentence."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, {platform.system()} {platform.release()}"
 
@@ -30,7 +30,7 @@ def _processor() -> str:
 
 
 def versions() -> Iterator[str]:
-    """Of kahnd, of what is under it, and of its peers, with the reason where one is absent."""
+    """Yields the versions of kahnd, its engine and its peers, or why a peer is absent."""
     python = f"Python {platform.python_version()}"
     yield f"{Kahnd().version()} ({python}, surrealdb {version('surrealdb')})"
     ninja = Ninja()

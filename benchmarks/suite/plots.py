@@ -1,4 +1,4 @@
-"""The figures drawn: latency by the size of the project, a line a tool."""
+"""Plots of latency by the size of the project, with a line for each tool."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from suite.figures import Figure, Figures
 
 @dataclass(frozen=True)
 class Plot:
-    """A picture: which measure of which corpus."""
+    """One plot of a measure of a corpus."""
 
     name: str
     title: str
@@ -24,7 +24,7 @@ class Plot:
     corpus: str
 
     def figures(self, figures: Figures) -> list[Figure]:
-        """What is drawn."""
+        """Returns the figures that the plot shows."""
         return [each for each in figures if (each.measure, each.corpus) == (self.measure, self.corpus) and each.values]
 
 
@@ -41,7 +41,7 @@ PLOTS: Final = (
 
 
 def draw(figures: Figures, folder: Path) -> Iterator[Plot]:
-    """Write a picture for each plot that has something to show, and tell of it."""
+    """Writes a picture for each plot that has data, and yields those plots."""
     folder.mkdir(exist_ok=True)
     for plot in PLOTS:
         if drawn := plot.figures(figures):
@@ -50,22 +50,22 @@ def draw(figures: Figures, folder: Path) -> Iterator[Plot]:
 
 
 def _chart(plot: Plot, drawn: Sequence[Figure]) -> Any:
-    """Both axes by powers of ten: times logarithmic by pygal, sizes here. Without scripts, so it loads nothing."""
+    """Creates a chart with two logarithmic axes, the sizes' by hand. It has no scripts, so it loads nothing."""
     sizes = sorted({figure.documents for figure in drawn})
     chart = pygal.XY(Config(), style=CleanStyle, title=f"{plot.title}, {drawn[0].unit}", x_title="documents")
-    chart.uuid = plot.name  # which is drawn at random otherwise
+    chart.uuid = plot.name  # random by default
     chart.x_labels = [math.log10(size) for size in sizes]
     chart.x_value_formatter = lambda power: f"{round(10**power):,}"
     chart.y_labels = _steps([figure.median for figure in drawn])
     chart.y_value_formatter = chart.value_formatter = lambda value: f"{value:,g}"
     for tool in dict.fromkeys(figure.tool for figure in drawn):
-        mine = sorted((figure.documents, figure.median) for figure in drawn if figure.tool == tool)
-        chart.add(tool, [(math.log10(size), value) for size, value in mine])
+        selected = sorted((figure.documents, figure.median) for figure in drawn if figure.tool == tool)
+        chart.add(tool, [(math.log10(size), value) for size, value in selected])
     return chart
 
 
 def _steps(values: Sequence[float]) -> list[float]:
-    """1, 2, 5, 10 and so on, from below the least value to above the greatest."""
+    """Returns 1, 2, 5, 10 and so on, from below the least value to above the greatest."""
     powers = range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
     steps = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
     below = [step for step in steps if step <= min(values)]
@@ -74,7 +74,7 @@ def _steps(values: Sequence[float]) -> list[float]:
 
 
 class Config(pygal.Config):  # type: ignore[misc]
-    """What all the pictures share."""
+    """The style of all plots."""
 
     logarithmic = True
     js = ()

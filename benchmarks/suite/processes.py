@@ -1,4 +1,4 @@
-"""What a process and all its descendants use, from /proc."""
+"""The memory and processor time of a process and all its descendants, from /proc."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from typing import Final
 SAMPLE_S: Final = 0.1
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _UTIME: Final = 11
-"""Where the processor times begin in /proc/PID/stat, after the name: own and children's, user's and system's."""
+"""The first of the four processor times in /proc/PID/stat after the name: user, system, and the children's."""
 _GONE: Final = (FileNotFoundError, ProcessLookupError)
 
 
 def family(pid: int) -> list[int]:
-    """A process and its descendants."""
+    """Returns a process and its descendants."""
     found, ahead = [pid], [pid]
     while ahead:
         children = _children(ahead.pop())
@@ -41,7 +41,7 @@ def _words(path: Path) -> list[str]:
 
 
 def resident_mb(pids: Iterable[int]) -> float:
-    """What processes hold in memory, what several share counted once (PSS)."""
+    """Returns the memory of processes; shared memory counts once (PSS)."""
     return sum(_pss_kb(pid) for pid in pids) / 1024
 
 
@@ -53,12 +53,12 @@ def _pss_kb(pid: int) -> int:
 
 
 def cpu_s(pids: Iterable[int]) -> float:
-    """The processor time of processes and of their children that have ended."""
+    """Returns the processor time of processes and of their ended children."""
     return sum(sum(map(int, _stat(pid)[_UTIME : _UTIME + 4])) for pid in pids) / _TICKS
 
 
 def cpu_of_ended() -> float:
-    """The processor time of all of this process's children that have ended, and of theirs."""
+    """Returns the processor time of all ended children of this process, and of theirs."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
@@ -68,7 +68,7 @@ def _stat(pid: int) -> list[str]:
 
 
 def _times(stat: Path) -> tuple[str, list[str]]:
-    """The name of a process or thread, and what stands behind it."""
+    """Returns the name of a process or thread, and the fields after it."""
     with suppress(*_GONE):
         head, _, rest = stat.read_text().rpartition(")")
         return head.partition("(")[2], rest.split()
@@ -76,7 +76,7 @@ def _times(stat: Path) -> tuple[str, list[str]]:
 
 
 def _by_thread(pid: int) -> dict[str, float]:
-    """A process's own processor time, by the names of its threads; empty where it is gone."""
+    """Returns a process's own processor time by thread name; empty if it has ended."""
     found: dict[str, float] = {}
     with suppress(*_GONE):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -86,10 +86,10 @@ def _by_thread(pid: int) -> dict[str, float]:
 
 
 class Seen:
-    """What a process and its descendants used, as far as looks every `SAMPLE_S` show it.
+    """The resources that a process and its descendants used, sampled every `SAMPLE_S` seconds.
 
-    `mb`: the most that all of them held; `own_s`: the processor time of the process itself; `by_thread`: that of its
-    threads, but for those that have ended.
+    `mb` is the peak memory of all of them, `own_s` the processor time of the process itself, and `by_thread` that of
+    its threads, without those that have ended.
     """
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class Seen:
         self.by_thread: dict[str, float] = {}
 
     def look(self, pid: int) -> None:
-        """Look once."""
+        """Takes one sample."""
         self.mb = max(self.mb, resident_mb(family(pid)))
         self.own_s = sum(map(int, _stat(pid)[_UTIME : _UTIME + 2])) / _TICKS or self.own_s
         self.by_thread = _by_thread(pid) or self.by_thread
@@ -106,7 +106,7 @@ class Seen:
 
 @contextmanager
 def seen_of(pid: int) -> Iterator[Seen]:
-    """Look for as long as the block runs."""
+    """Takes samples for as long as the block runs."""
     seen, over = Seen(), threading.Event()
 
     def watch() -> None:
@@ -123,7 +123,7 @@ def seen_of(pid: int) -> Iterator[Seen]:
 
 
 def cpu_percent(pid: int, seconds: float) -> float:
-    """The share of one core that a process and its descendants use over some time."""
+    """Measures the share of one core that a process and its descendants use."""
     pids = family(pid)
     before, began = cpu_s(pids), time.perf_counter()
     time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""The part of `docs/performance.md` that the suite writes: between two marks, the rest being people's."""
+"""The generated part of `docs/performance.md`, between two marks; people write the rest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CORPORA: Final = {
 
 
 def inserted(page: str, text: str) -> str:
-    """The page with the text between its marks. Raises ValueError where it has none."""
+    """Returns the page with the text between its marks. Raises ValueError if it has none."""
     before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
@@ -34,7 +34,7 @@ def inserted(page: str, text: str) -> str:
 
 
 def text(machine: str, goals: Iterable[Goal], figures: Figures, plots: Iterable[Plot]) -> str:
-    """Goals, plots, and everything measured."""
+    """Returns the goals, the plots, and all figures."""
     days = " and ".join(sorted({figure.day for figure in figures}))
     parts = [
         f"Measured on {days}: {machine}\n",
@@ -48,28 +48,28 @@ def text(machine: str, goals: Iterable[Goal], figures: Figures, plots: Iterable[
 
 
 def table(head: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
-    """In Markdown; columns stand to the right where their heads say so, by a colon."""
+    """Returns a Markdown table. A head that ends with a colon aligns its column to the right."""
     rules = ["---:" if name.endswith(":") else "---" for name in head]
     lines = [[name.removesuffix(":") for name in head], rules, *cells]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _everything(figures: Figures) -> Iterator[str]:
-    wanting = [each for each in figures if each.measure in (ABSENT, FAULT)]
-    measured = [each for each in figures if each not in wanting]
+    missing = [each for each in figures if each.measure in (ABSENT, FAULT)]
+    measured = [each for each in figures if each not in missing]
     for corpus, name in CORPORA.items():
-        if mine := sorted((each for each in measured if each.corpus == corpus), key=_order):
+        if selected := sorted((each for each in measured if each.corpus == corpus), key=_order):
             yield f"### {name}\n"
             yield table(
-                ("", "tool", "documents:", "median:", "95th percentile:", "least to greatest:"), map(_cells, mine)
+                ("", "tool", "documents:", "median:", "95th percentile:", "least to greatest:"), map(_cells, selected)
             )
-    if wanting:
+    if missing:
         yield "### Not measured\n"
-        yield table(("corpus", "documents", "tool", "why"), map(_why, wanting))
+        yield table(("corpus", "documents", "tool", "why"), map(_why, missing))
 
 
 def _order(figure: Figure) -> tuple[str, bool, str, int]:
-    """Of each measure, kahnd comes first."""
+    """Returns a sort key that puts kahnd before the other tools of each measure."""
     return figure.measure, figure.tool != "kahnd", figure.tool, figure.documents
 
 
@@ -79,7 +79,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
 
 
 def number_with_unit(figure: Figure) -> str:
-    """The 95th percentile."""
+    """Returns the 95th percentile with its unit."""
     return str(Figure(*figure.key, figure.unit, (figure.p95,)))
 
 

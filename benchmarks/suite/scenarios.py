@@ -1,4 +1,4 @@
-"""What can be measured by itself, by name."""
+"""The scenarios that can be measured separately, by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from suite.bench import Bench
 from suite.figures import Figure
-from suite.measures import asked, commands, makespan, pages
+from suite.measures import cli, commands, makespan, pages
 
 SCENARIOS: Final[dict[str, Callable[[Bench], Iterator[Figure]]]] = {
     "index": commands.index,
@@ -16,5 +16,5 @@ SCENARIOS: Final[dict[str, Callable[[Bench], Iterator[Figure]]]] = {
     "heavy": pages.heavy,
     "hub": pages.hub,
     "skewed": makespan.measure,
-    "commands": asked.commands,
+    "commands": cli.commands,
 }

@@ -1,4 +1,4 @@
-"""Where the installed script begins, and `python -m kahnd`: an interrupt counts from the first moment."""
+"""The start of the installed script and of `python -m kahnd`: handles an interrupt from the first moment on."""
 
 import sys
 from typing import NoReturn
@@ -12,7 +12,9 @@ def main() -> NoReturn:
         command()
     except KeyboardInterrupt:
         sys.exit(130)
-    except MemoryError:
+    except (MemoryError, BaseExceptionGroup) as error:
+        if isinstance(error, BaseExceptionGroup) and error.split(MemoryError)[1] is not None:
+            raise
         sys.stderr.write("kahnd: error: there is too little memory\n  see to the machine's, and to ulimit -v and -d\n")
         sys.exit(2)
 

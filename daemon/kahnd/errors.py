@@ -1,27 +1,29 @@
-"""Every exception kahnd raises on purpose.
+"""Every exception that kahnd raises on purpose.
 
-KahndError                 has a Problem, and the exit code the command line ends with
-├── UsageError             2   the call's words, or a project that is not there
+KahndError                 carries Problems, and the exit code of the command line
+├── UsageError             2   wrong arguments, or no project here
 ├── ConfigError            2   kahnd.toml
-├── NoDaemonError          4   nobody answers on the control socket
-│   └── NobodyThereError       nobody listens there, or no more
-├── AlreadyRunningError    4   the project's lock is held
-├── PlaceError             5   kahnd's own files can't be kept for now, or the project's folder is gone
+├── NoDaemonError          4   no answer on the control socket
+│   └── NotListeningError      nobody listens there
+├── AlreadyRunningError    4   another process holds the project's lock
+├── DiskError              5   kahnd's own files can't be written, or the project's folder is gone
 └── StoreError             5   the database
-    ├── StoreLostError         it was reachable and is not now
-    ├── StoreRefusedError      it does not take what it was given
-    └── StoreCorruptError      it can't be opened: to be moved aside and rebuilt
+    ├── StoreLostError         it can't be reached any more
+    ├── StoreRefusedError      it rejects the data
+    └── StoreCorruptError      it can't be opened; it is moved aside and rebuilt
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 from kahnd.core.problem import Problem
 
 
 class KahndError(Exception):
-    """A promise broken from outside; `problems` is never empty."""
+    """An error caused from outside; `problems` is never empty."""
 
     exit_code: ClassVar[int] = 2
 
@@ -31,7 +33,7 @@ class KahndError(Exception):
 
 
 class UsageError(KahndError):
-    """The call's words are wrong, or there is no project here."""
+    """The arguments are wrong, or there is no project here."""
 
 
 class ConfigError(KahndError):
@@ -44,18 +46,18 @@ class NoDaemonError(KahndError):
     exit_code = 4
 
 
-class NobodyThereError(NoDaemonError):
-    """Nobody listens on the control socket, or no more: what was to be asked can be done without."""
+class NotListeningError(NoDaemonError):
+    """Nobody listens on the control socket, so the command can be done without a daemon."""
 
 
 class AlreadyRunningError(KahndError):
-    """Another process holds the project."""
+    """Another process holds the project's lock."""
 
     exit_code = 4
 
 
-class PlaceError(KahndError):
-    """Where the project is, nothing can be kept for now: a disk is full, read-only or away. It may pass by itself."""
+class DiskError(KahndError):
+    """The project's disk is full, read-only or unmounted. It may recover by itself."""
 
     exit_code = 5
 
@@ -67,12 +69,32 @@ class StoreError(KahndError):
 
 
 class StoreLostError(StoreError):
-    """The database was reachable and is not now; it may come back."""
+    """The database can't be reached any more; it may come back."""
 
 
 class StoreRefusedError(StoreError):
-    """The database does not take what it was given; nothing of that call is in it."""
+    """The database rejects the data; nothing of that call was written."""
 
 
 class StoreCorruptError(StoreError):
-    """The database can't be opened; everything in it can be derived again."""
+    """The database can't be opened; all its content can be derived again."""
+
+
+@contextmanager
+def unwrap_groups() -> Iterator[None]:
+    """Raise the first KahndError of an exception group that holds nothing else; any other group stays as it is.
+
+    Task groups raise groups of exceptions, and users are told of one error at a time.
+    """
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        expected, others = group.split(KahndError)
+        if expected is None or others is not None:
+            raise
+        raise _first(expected) from None
+
+
+def _first(group: BaseExceptionGroup[KahndError]) -> KahndError:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -1,4 +1,4 @@
-"""What the engine needs of the world. Adapters fulfil these; only the composition root knows which one does.
+"""The protocols by which the engine uses the outside world. Adapters implement them; the composition root picks one.
 
 Paths are relative to the project, with `/`, unless a name says otherwise. Durations are in seconds.
 """
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
+from kahnd.core.events import StagedOutput
 from kahnd.core.model import (
     BuildRecord,
     Change,
@@ -18,24 +19,24 @@ from kahnd.core.model import (
     DocumentId,
     HistoryEntry,
     Job,
+    Observation,
     Outcome,
     OutputPath,
     Problem,
     Result,
     RunId,
     Scan,
-    Sighting,
     Snapshot,
 )
 
 PRESSING: Final = frozenset(
     {errno.ENOMEM, errno.EAGAIN, errno.EACCES, errno.ENFILE, errno.EMFILE, errno.ENOSPC, errno.EROFS, errno.EDQUOT}
 )
-"""What the system says for want of memory, processes, permission, open files or space."""
+"""Errors of a system that lacks memory, processes, permission, open files or disk space."""
 
 
-class Stage(StrEnum):
-    """What is done between a save and the end of its build."""
+class Phase(StrEnum):
+    """The phases between a save and the end of its build."""
 
     EVENT = "event"
     SETTLE = "settle"
@@ -49,74 +50,75 @@ class Stage(StrEnum):
 
 
 class Meter(Protocol):
-    """Hears where time goes."""
+    """Measures where time goes."""
 
-    def spent(self, stage: Stage, seconds: float) -> None:
-        """So much more went there."""
+    def spent(self, phase: Phase, seconds: float) -> None:
+        """Adds the seconds that a phase has taken."""
         ...
 
 
 class Store(Protocol):
-    """The graph and every fact about it. Raises StoreLostError when the database can't be reached for now.
+    """The database: the graph and all facts about it. Methods raise StoreLostError while it can't be reached.
 
-    Every method is whole or not at all, and may be repeated with the same arguments.
+    Every method is atomic, and may be repeated with the same arguments.
     """
 
     async def load(self) -> Snapshot:
-        """All of the workspace's documents and edges, and the last build."""
+        """Returns all of the workspace's documents and edges, and the last build."""
         ...
 
-    async def relax(self) -> None:
-        """Give back what loading has taken: for a daemon, once there is time for it."""
+    async def release_memory(self) -> None:
+        """Gives back the memory that loading has taken; a daemon calls it once it is idle."""
         ...
 
     async def propagate(self, changes: Sequence[Change]) -> tuple[DocumentId, ...]:
-        """Write changed facts and edges, mark all they reach DIRTY, and return those: the affected set.
+        """Writes changed facts and edges and marks the affected set DIRTY, in one transaction; returns that set.
 
-        In one transaction: the changed (but MISSING and forgotten ones), the content dependents of those whose
-        content changed, and every transitive dependent of all these along the other edges.
+        It consists of the changed documents (but not MISSING and forgotten ones), the content dependents of those whose
+        content changed, if they use a facet that did (for links, of those that are `linked`), and every transitive
+        dependent of all these along the other edges.
         """
         ...
 
     async def frontier(self) -> tuple[DocumentId, ...]:
-        """The next batch: DIRTY documents that need no other DIRTY document finished first."""
+        """Returns the DIRTY documents that need no other DIRTY document finished first."""
         ...
 
     async def subgraph(self, targets: Collection[DocumentId]) -> frozenset[DocumentId]:
-        """The targets and everything they need, transitively, content dependencies included."""
+        """Returns the targets and their transitive dependencies, content dependencies included, but not links."""
         ...
 
     async def cycle(self, member: DocumentId) -> tuple[DocumentId, ...]:
-        """A shortest cycle through this document, along non-content edges: (member, …, member); empty if none."""
+        """Returns a shortest cycle through a document, along non-content edges: (member, …, member); empty if none."""
         ...
 
     async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> Sequence[Problem]:
-        """Write a batch of results, their edges and the job history; and a finished build's record.
+        """Writes a batch of results, their edges and the job history; and a finished build's record.
 
-        Answers what was refused since the last commit: a Problem for each document, of which nothing but that is kept.
+        Returns a Problem for each document whose data was refused since the last commit; only that is stored of it.
         """
         ...
 
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
-        """Past renders, newest first."""
+        """Returns past renders, newest first."""
         ...
 
     async def clear(self) -> None:
-        """Forget all of the workspace: documents, edges, history."""
+        """Deletes all of the workspace: documents, edges, history."""
         ...
 
     async def close(self) -> None:
-        """Give the database up; the store is not used again."""
+        """Closes the database; the store is not used again."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Hints that these paths may have changed. `everything`: events may have been lost, look at all.
+    """Hints that these paths may have changed. `everything`: events may have been lost, so any may have.
 
-    `flushed` are the tokens whose cookie was seen: all earlier events are in this batch or an earlier one.
-    `config`: the project's own file, or something else that a session is built on, may have changed.
-    `outputs` are paths below the output folder, where kahnd itself may have been at work.
+    `flushed`: the tokens whose cookie was seen; all earlier events are in this batch or an earlier one. `config`: the
+    configuration, or another file that a session is built on, may have changed. `outputs`: paths below the output
+    folder; the writer may have been kahnd itself.
     """
 
     paths: frozenset[str] = frozenset()
@@ -127,10 +129,10 @@ class Batch:
 
 
 class Watcher(Protocol):
-    """Events from the file system, as hints."""
+    """Reports file system events, as hints."""
 
     def batches(self) -> AsyncIterator[Batch]:
-        """Batches for as long as it is iterated; watching has begun once `ready` returns."""
+        """Yields batches for as long as it is iterated; watching has begun once `ready` returns."""
         ...
 
     async def ready(self) -> None:
@@ -138,53 +140,53 @@ class Watcher(Protocol):
         ...
 
     def flush(self, token: str) -> None:
-        """Write a cookie through the watched tree: a later batch's `flushed` holds the token."""
+        """Writes a cookie file into the watched tree; once its event is seen, a batch has the token in `flushed`."""
         ...
 
     async def audit(self) -> None:
-        """Compare what is watched with what should be, and mend it."""
+        """Compares the watched folders with those that should be, and corrects them."""
         ...
 
     @property
     def backend(self) -> str:
-        """How it watches: "inotify", "watchfiles" or "polling"."""
+        """The name of the backend: "inotify", "watchfiles" or "polling"."""
         ...
 
 
 class Tree(Protocol):
-    """The source folders as they are now."""
+    """The source folders as they are now, compared with a stat cache."""
 
-    def known(self, snapshot: Snapshot) -> None:
-        """Take over the stat cache of an earlier life."""
+    def restore(self, snapshot: Snapshot) -> None:
+        """Loads the stat cache from what the store kept of an earlier run."""
         ...
 
-    async def crawl(self) -> tuple[Sighting, ...]:
-        """Look at everything: what changed against the stat cache, and what is gone."""
+    async def crawl(self) -> tuple[Observation, ...]:
+        """Checks all source folders; returns what has changed, and what is gone."""
         ...
 
-    async def look(self, paths: Iterable[str]) -> tuple[Sighting, ...]:
-        """Look at these paths (a folder: at all below it): what changed against the stat cache, and what is gone."""
+    async def look(self, paths: Iterable[str]) -> tuple[Observation, ...]:
+        """Checks these paths, and all below those that are folders; returns what has changed, and what is gone."""
         ...
 
-    async def look_again(self) -> tuple[Sighting, ...]:
-        """Look once more at documents that could have changed after they were hashed without their stat showing it.
+    async def recheck(self) -> tuple[Observation, ...]:
+        """Looks again at documents whose stat could not be trusted when they were hashed, once it can be.
 
-        Some seconds after that: then their stat tells. Also at what could not be read for the machine's sake. To be
-        called every so often; mostly there is nothing to do.
+        Also retries what could not be read for lack of memory or file descriptors. Call it every few seconds; usually
+        there is nothing to do.
         """
         ...
 
-    async def look_at_shared(self, *, at_leisure: bool = False) -> tuple[Sighting, ...]:
-        """Look at files with several hard links, which are written to without an event by names elsewhere.
+    async def check_hard_links(self, *, briefly: bool = False) -> tuple[Observation, ...]:
+        """Looks at files with several hard links, which can change without an event through a name elsewhere.
 
-        `at_leisure`: at as many of them, in turn, as take next to no time. To be called every second.
+        `briefly` limits the time: each call checks the next few files in turn. Call it every second.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Spoilt:
-    """Outputs that are to be made again: not there, or with other bytes."""
+    """Outputs to render again: absent, or altered."""
 
     absent: frozenset[OutputPath] = frozenset()
     altered: frozenset[OutputPath] = frozenset()
@@ -194,101 +196,105 @@ class Spoilt:
 
 
 class Outputs(Protocol):
-    """The output folder and the stages; the only place that writes or removes outputs."""
+    """The output folder and the stages. Nothing else writes or removes outputs."""
 
     def made(self) -> frozenset[OutputPath]:
-        """All that kahnd has made and not removed, whoever knows of it."""
+        """Returns all outputs that kahnd has made and not removed, even if the database does not know them."""
         ...
 
     def is_made(self, output: OutputPath) -> bool:
-        """Whether that is among them."""
+        """Tells whether kahnd has made this output."""
         ...
 
-    def publish(self, stage: str, output: OutputPath, digest: Digest) -> Problem | None:
-        """Move a finished output into place, whole; a Problem if that can't be done.
+    def publish(self, staged: Sequence[StagedOutput]) -> Problem | None:
+        """Moves the finished outputs of a rendering into place, each atomically; returns a Problem if one can't be.
 
-        One is that a file is there that kahnd did not make. `digest` is the hash of the output's bytes.
+        For example, a file is there that kahnd did not make: then none is moved.
         """
         ...
 
     def discard(self, stage: str) -> None:
-        """Remove a stage and all in it, if there."""
+        """Removes a stage with its content, if it exists."""
+        ...
+
+    def discard_cache(self, folder: str) -> None:
+        """Removes a folder that a program kept between runs, if it exists."""
         ...
 
     def remove(self, output: OutputPath) -> Problem | None:
-        """Remove an output and the folders it leaves empty, if kahnd made it."""
+        """Removes an output, if kahnd made it, and the folders it leaves empty."""
         ...
 
     def spoilt(self, expected: Mapping[OutputPath, Digest | None]) -> Spoilt:
-        """Which of these are not there as regular files, or not with bytes of that hash (None: of any)."""
+        """Returns those that are not regular files, or whose bytes have another hash (None: any hash will do)."""
         ...
 
 
 OnEnd = Callable[[Job, Outcome | None, float], None]
-"""Hears what came of a job and the seconds that it took in its worker's hands; None: it was cancelled, and is over."""
+"""Called when a job has ended, with its outcome (None: it was cancelled) and the seconds that its worker took."""
 
 
 class Pool(Protocol):
-    """Where renderings run."""
+    """Runs renderings."""
 
     def begin(self, job: Job, on_end: OnEnd) -> None:
-        """Render once, in its turn, and tell what came of it. A time-out or a crash is a Failed."""
+        """Queues a job and calls `on_end` with its outcome. A time-out or a crash is a Failed."""
         ...
 
     def cancel(self, run: RunId) -> None:
-        """Stop a run, with all its child processes."""
+        """Stops a run and all its child processes."""
         ...
 
     def rest(self) -> None:
-        """From now on begin nothing more: what waits for its turn is told as if it had been cancelled."""
+        """Begins no more jobs; queued ones end as if cancelled."""
         ...
 
 
 class Clock(Protocol):
-    """Time, so that what depends on it can be tested."""
+    """Time, as a port, so that tests can control it."""
 
     def now(self) -> str:
-        """The wall clock, ISO 8601 in UTC."""
+        """Returns the wall clock, ISO 8601 in UTC."""
         ...
 
     def monotonic(self) -> float:
-        """Seconds since some moment."""
+        """Returns the seconds since an arbitrary moment."""
         ...
 
     def suspended(self) -> float:
-        """Seconds for which this machine has slept so far."""
+        """Returns the seconds that this machine has been suspended."""
         ...
 
 
 class Scanner(Protocol):
-    """Finds dependencies in bytes, by whichever renderer's way fits a document."""
+    """Finds dependencies in bytes, with the renderer that fits a document."""
 
     def wants(self, document: DocumentId) -> bool:
-        """Whether this document's bytes are worth scanning; if not, it may be hashed in a stream."""
+        """Tells whether to scan this document's bytes; if not, they can be hashed as a stream."""
         ...
 
     def scan(self, document: DocumentId, content: bytes) -> Scan:
-        """What is found in the bytes; each target once a kind."""
+        """Scans the bytes; returns each target once per kind."""
         ...
 
 
 class Renderer(Protocol):
-    """One way to make an output from a document. Runs in a worker, or off the loop in the daemon."""
+    """Makes an output from a document. Runs in a worker process, or in the daemon off the event loop."""
 
     name: str
     version: str
     judges_missing: bool
 
     def fingerprint(self, parameters: object) -> str:
-        """What of the recipe only the renderer knows: library versions, a plug-in's source."""
+        """Returns the part of the recipe that only the renderer knows: library versions, a plug-in's source."""
         ...
 
     def scan(self, document: DocumentId, content: bytes, parameters: object) -> Scan:
-        """What can be told from the bytes alone; never raises on bad input."""
+        """Scans the bytes alone; never raises on bad input."""
         ...
 
     def render(self, job: Job, parameters: object) -> Outcome:
-        """Write the output to the job's stage. Blocking."""
+        """Writes the output to the job's stage. Blocking."""
         ...
 
 

@@ -1,5 +1,5 @@
-"""Whole projects under random edits: what a live daemon comes to, against a naive evaluation and a fresh build."""
+"""Whole projects under random edits: a live daemon's outputs against a naive evaluation and a fresh build."""
 
 import pytest
 
-pytest.register_assert_rewrite("agreement.judge", "e2e.harness")
+pytest.register_assert_rewrite("agreement.checks", "e2e.harness")

@@ -1,4 +1,4 @@
-"""What of a document others can use without the rest of it."""
+"""The parts of a document that others can use without the rest."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from agreement.language import Document, Matter, Text, body, is_page, source
 
 
 class NotDoneError(Exception):
-    """A rendering does not come to its end."""
+    """A rendering fails or is blocked."""
 
 
 def matter_of(path: str, document: Document) -> Matter:
-    """Its front matter. Raises NotDoneError where that is broken."""
+    """Returns the front matter. Raises NotDoneError if it is broken."""
     if not isinstance(document, Text) or not is_page(path):
         return Matter()
     if document.broken in {"unclosed", "yaml"}:
@@ -23,13 +23,13 @@ def matter_of(path: str, document: Document) -> Matter:
 
 
 def title_of(path: str, document: Document) -> str:
-    """The front matter's, else the heading, else the file's name."""
+    """Returns the title from the front matter, the heading, or the file's name."""
     heading = document.heading if isinstance(document, Text) and is_page(path) else ""
     return matter_of(path, document).title or heading or stem(path)
 
 
 def text_of(path: str, document: Document) -> str:
-    """All after the front matter, which has to have an end."""
+    """Returns the text after the front matter, which must be closed."""
     if not isinstance(document, Text) or not is_page(path):
         return source(path, document)
     if document.broken == "unclosed":
@@ -38,17 +38,24 @@ def text_of(path: str, document: Document) -> str:
 
 
 def rank_of(path: str, document: Document) -> int:
-    """A front matter's value; 0 for none."""
+    """Returns a value of the front matter; 0 if there is none."""
     return matter_of(path, document).rank
 
 
 def stem(path: str) -> str:
-    """A file's name without its ending."""
+    """Returns a file's name without its ending."""
     return posixpath.splitext(posixpath.basename(path))[0]
+
+
+def anchors_of(path: str, document: Document) -> object:
+    """Returns all that shows which ids a page has."""
+    heading = document.heading if isinstance(document, Text) and is_page(path) else ""
+    return heading, "{" in text_of(path, document), matter_of(path, document).template
 
 
 FACETS: Final[dict[str, Callable[[str, Document], object]]] = {
     "title": title_of,
     "text": text_of,
     "front matter": matter_of,
+    "anchors": anchors_of,
 }

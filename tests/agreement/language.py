@@ -1,7 +1,7 @@
-"""Documents, rules and plug-ins as values with a JSON form, and the text they stand for in a project.
+"""Documents, rules and plug-ins as values with a JSON form, and their texts in a project.
 
-Nothing that they render to needs to know more than this: a page's body is one block of HTML, which Markdown leaves
-alone, and no line of it is ever empty.
+Their outputs follow from this alone: a page's body is one block of HTML without empty lines, which Markdown leaves
+alone.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import json
 import posixpath
 from collections.abc import Iterator
 from typing import Final, Literal
+from urllib.parse import quote
 
 import msgspec
 
+from agreement.configuration import TOOL, Config
 from agreement.values import Value
-from agreement.ways import TOOL, Config
 
 TEXTS: Final = (".md", ".alt", ".txt", ".html")
 PAGES: Final = (".md", ".alt")
@@ -22,7 +23,7 @@ SHEETS: Final = (".json", ".csv")
 COLUMNS: Final = ("items", "values", "keys", "copy", "count")
 
 
-# What stands in a text, a line each. `target` and `sheet` are references as users write them.
+# The items of a text, one in each line. `target` and `sheet` are references as users write them.
 
 
 class Word(Value, frozen=True):
@@ -48,7 +49,7 @@ class Cell(Value, frozen=True):
 
 
 class Column(Value, frozen=True):
-    """A value of data by a name that is also a method's."""
+    """A value of data whose name is also a method's."""
 
     sheet: str
     name: Literal["items", "values", "keys", "copy", "count"]
@@ -66,19 +67,29 @@ class OfPages(Value, frozen=True):
 
 
 class OfOutput(Value, frozen=True):
+    """An output; `name` is that of one of several."""
+
     target: str
     facet: Literal["url", "text"]
+    name: str = ""
 
 
 class Own(Value, frozen=True):
     facet: Literal["title", "url"]
 
 
+class Link(Value, frozen=True):
+    """A link, which only a page resolves; `part` is a heading's id, if it leads to one."""
+
+    target: str
+    part: str = ""
+
+
 class Content(Value, frozen=True):
-    """In a layout: where the page's HTML goes."""
+    """The place of the page's HTML in a layout."""
 
 
-Item = Word | Include | IncludeIf | IncludeNamed | Cell | Column | OfPage | OfPages | OfOutput | Own | Content
+Item = Word | Include | IncludeIf | IncludeNamed | Cell | Column | OfPage | OfPages | OfOutput | Own | Link | Content
 
 
 # Documents
@@ -90,11 +101,11 @@ DATES: Final = {
     "2026-02-01T08:00:00Z": 3,
     '"2026-03-01"': 4,
 }
-"""Dates in the spellings that people use, and their order."""
+"""Dates in various spellings, and their order."""
 
 
 class Matter(Value, frozen=True):
-    """A page's front matter; what is empty is not there. `title` and `date` stand as they are written."""
+    """A page's front matter; empty values are left out. `title` and `date` are written as they are."""
 
     title: str = ""
     rank: int = 0
@@ -113,7 +124,7 @@ class Text(Value, frozen=True):
 
 
 class Sheet(Value, frozen=True):
-    """One row of data: a word to be shown, a flag to decide by, the name of something to include."""
+    """A row of data: a word to show, a flag for conditions, and the name of a document to include."""
 
     word: str
     flag: bool = False
@@ -122,21 +133,21 @@ class Sheet(Value, frozen=True):
 
 
 class Script(Value, frozen=True):
-    """Lines of a verb and a word, for a command or a plug-in; `fail` makes it fail."""
+    """Lines of a verb and a word for a command or a plug-in; `fail` makes it fail."""
 
     lines: tuple[tuple[str, str], ...] = ()
     broken: bool = False
 
 
 class Empty(Value, frozen=True):
-    """A file in the moment between its truncation and its writing."""
+    """A file between its truncation and its writing."""
 
 
 Document = Text | Sheet | Script | Empty
 
 
 class Plugin(Value, frozen=True):
-    """The project's Python: a word that goes into every line it makes. `tool`: the word that its script says first."""
+    """The project's plug-in: a word in every line of its output. `tool` is the first word of its script's output."""
 
     word: str = "v0"
     tool: str = "v0"
@@ -150,30 +161,53 @@ SHOUT: Final = """\
 from drawn_wording import WORD
 
 
-def render(document):
-    return "".join(f"{WORD} {_line(document, each)}\\n" for each in document.text.splitlines())
+def render(document, parameters):
+    word = WORD + parameters.get("mark", "")
+    lines = enumerate(document.text.splitlines(), 1)
+    return "".join(f"{word} {_line(document, number, each)}\\n" for number, each in lines)
 
 
-def _line(document, text):
+def both(document, parameters):
+    lines = [each for each in document.text.splitlines() if each.startswith("word ")]
+    return {"words": "".join(f"{each}\\n" for each in lines), "shout": render(document, parameters)}
+
+
+def parts(document):
+    lines = [_line(document, number, each) for number, each in enumerate(document.text.splitlines(), 1)]
+    return {f"{WORD}/{number}": f"{each}\\n" for number, each in enumerate(lines)}
+
+
+def _line(document, number, text):
     verb, _, rest = text.partition(" ")
-    if verb == "read":
-        return document.read(rest)
-    if verb == "output":
-        return document.output(rest).text
-    if verb == "fail":
-        raise ValueError(rest)
+    match verb:
+        case "read":
+            return document.read(rest)
+        case "depends":
+            return document.depends(rest)[0].read_bytes().decode()
+        case "source":
+            return document.source(rest).decode()
+        case "output":
+            return document.output(rest).text
+        case "title":
+            return document.page(rest).title
+        case "titles":
+            return "".join(f"{page.title}," for page in document.pages(rest))
+        case "warn":
+            document.warn(rest, line=number)
+        case "fail":
+            document.fail(rest, line=number)
     return text
 """
 
 
 def plugin_files(plugin: Plugin) -> dict[str, str | None]:
-    """The plug-in's files; None for one that is not there."""
+    """Returns the plug-in's files; None for a missing one."""
     shout = {"": SHOUT, "syntax": "def render(:\n", "missing": None}[plugin.broken]
     return dict(zip(PLUGIN_FILES, (shout, f'WORD = "{plugin.word}"\n', JOIN.format(plugin.tool)), strict=True))
 
 
 class Tree(Value, frozen=True):
-    """All of a project's files at one moment. Where kahnd.toml is broken, `config` is what it said before."""
+    """All of a project's files at one moment. If kahnd.toml is broken, `config` is the last valid one."""
 
     documents: dict[str, Document] = msgspec.field(default_factory=dict)
     config: Config = Config()
@@ -181,7 +215,7 @@ class Tree(Value, frozen=True):
     config_broken: bool = False
 
     def files(self) -> dict[str, str | None]:
-        """What stands in every file; None for one of the plug-in's that is not there."""
+        """Returns the text of every file; None for a missing file of the plug-in."""
         texts = {path: source(path, document) for path, document in self.documents.items()}
         config = BROKEN_CONFIG if self.config_broken else self.config.toml
         return {**texts, **plugin_files(self.plugin), "kahnd.toml": config}
@@ -191,7 +225,7 @@ class Tree(Value, frozen=True):
 
 
 def source(path: str, document: Document) -> str:
-    """The bytes of a document's file, as text."""
+    """Returns the content of a document's file."""
     match document:
         case Text():
             return _matter(document) + body(path, document) if is_page(path) else body(path, document)
@@ -205,14 +239,14 @@ def source(path: str, document: Document) -> str:
 
 
 def body(path: str, document: Text) -> str:
-    """A text's source after its front matter."""
+    """Returns a text's source after its front matter."""
     lines = "".join(f"{line}\n" for line in _lines(document))
     heading = f"# {document.heading}\n" if document.heading else ""
     return f"{heading}<div>\n{lines}</div>\n" if is_page(path) else lines
 
 
 def is_page(path: str) -> bool:
-    """Whether a text at this path is written as a page is."""
+    """Returns whether a text at this path is written like a page."""
     return path.endswith(PAGES)
 
 
@@ -241,7 +275,7 @@ def _lines(document: Text) -> Iterator[str]:
 
 
 def line(item: Item) -> str:  # noqa: C901, PLR0911 - a line an item
-    """An item as a template has it."""
+    """Returns an item in the template's syntax."""
     match item:
         case Word(text):
             return text
@@ -260,12 +294,20 @@ def line(item: Item) -> str:  # noqa: C901, PLR0911 - a line an item
         case OfPages(pattern, facet, sort):
             loop = f'{{% for each in pages("{pattern}", sort="{sort}") %}}'
             return f"pages {loop}{{{{ each{_FACETS[facet]} }}}},{{% endfor %}};"
-        case OfOutput(target, facet):
-            return f'output {{{{ output("{target}"){_FACETS[facet]} }}}}'
+        case OfOutput(target, facet, name):
+            given = f'"{target}", "{name}"' if name else f'"{target}"'
+            return f"output {{{{ output({given}){_FACETS[facet]} }}}}"
         case Own(facet):
             return f"own {{{{ page.{facet} }}}}"
+        case Link(target, part):
+            return link(quote(target) + (f"#{part}" if part else ""))
         case Content():
             return "content {{ content }};"
+
+
+def link(url: str) -> str:
+    """Returns a link as it is written, in a source and in an output."""
+    return f'<a href="{url}">x</a>'
 
 
 _FACETS: Final = {"title": ".title", "url": ".url", "text": ".text | urlencode", "rank": '.get("rank", "none")'}
@@ -288,7 +330,7 @@ def _csv(sheet: Sheet) -> str:
 
 
 def column(sheet: Sheet, name: str) -> str:
-    """What stands in a column that is named as a method is."""
+    """Returns the value of a column that is named like a method."""
     return f"{name} {sheet.word}"
 
 

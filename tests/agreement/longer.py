@@ -1,7 +1,7 @@
-"""The property for as long as one likes, with other projects each time; what was tried and found goes into the docs.
+"""Checks the property for any length of time with new projects, and writes the result into the docs.
 
-`make agreement MINUTES=30`, or `python -m agreement.longer --minutes 30` in `tests/`. Ends with 1 where a failure was
-found; the shortest is in the file that it names, for `agreement.replay`.
+`make agreement MINUTES=30`, or `python -m agreement.longer --minutes 30` in `tests/`. Exits with 1 if it found a
+failure; the shortest one is in the file that it names, for `agreement.replay`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Final
 
 from hypothesis.errors import HypothesisWarning
 
-from agreement.machine import run
 from agreement.replay import Keeper
+from agreement.state_machine import run
 from agreement.trial import Tally
 from faults.reliability import PAGE, put
 
 HEADING: Final = "## Random projects"
 PROJECTS: Final = 10
-"""So many are drawn between two looks at the clock."""
+"""The number of projects drawn between two checks of the clock."""
 
 
 def draw(minutes: float, keep: Keeper, tally: Tally) -> None:
-    """Draw projects until time is up, or one fails."""
+    """Draws projects until the time is over or one fails."""
     until = time.monotonic() + 60 * minutes
     while time.monotonic() < until and not keep.failures:
         with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +50,7 @@ COLUMNS: Final = ("projects", "steps", "comparisons", "with fresh builds", "star
 
 
 def section(tally: Tally, found: int) -> str:
-    """As it stands in the docs."""
+    """Returns the text for the docs."""
     counts = (tally.projects, tally.steps, tally.quiets, tally.fresh, tally.starts, tally.rendered, found)
     rows = (COLUMNS, ["---:"] * len(COLUMNS), [f"{each:,}" for each in counts])
     table = "".join(f"| {' | '.join(row)} |\n" for row in rows)
@@ -58,12 +58,12 @@ def section(tally: Tally, found: int) -> str:
 
 
 def main() -> int:
-    """Run as the words say."""
+    """Runs with the command line's arguments."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--failure", type=Path, default=Path("agreement-failure.json"))
     words = parser.parse_args()
-    warnings.simplefilter("ignore", HypothesisWarning)  # that a drawn project is long
+    warnings.simplefilter("ignore", HypothesisWarning)  # ignores that a drawn project is long
     keep, tally = Keeper(words.failure.absolute()), Tally()
     draw(words.minutes, keep, tally)
     found = 1 if keep.failures else 0

@@ -1,4 +1,4 @@
-"""What the paths and references of a project mean: rules, outputs, members, and what a text names."""
+"""The meaning of a project's paths and references: rules, outputs, members, and a text's dependencies."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from agreement.configuration import Rule, Way
 from agreement.language import (
     Cell,
     Column,
@@ -23,81 +24,91 @@ from agreement.language import (
     Tree,
     source,
 )
-from agreement.ways import Rule, Way
 
 SOURCES: Final = ("docs", "shared")
-OF_CONTENT: Final = frozenset({"page", "title", "text", "front matter", "url", "members"})
-"""What is used of a document's own bytes or place, and asks for no order."""
+OF_CONTENT: Final = frozenset({"page", "title", "text", "front matter", "url", "members", "link", "anchors"})
+"""Uses of a document's own bytes or path, which ask for no order."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """That a document hangs on something of a target."""
+    """A document's dependency on some part of a target."""
 
     aspect: str
     target: str
 
 
 class Names:
-    """`present`: the documents that are not ignored; `claims`: where those that a rule fits are rendered to."""
+    """`present` are the documents that are not ignored; `claims` the output paths of those with a rule."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.present = {path for path in tree.documents if not self._is_ignored(path)}
         self.claims = {path: claim for path in self.present if (claim := self.output_of(path))}
-        self._claimants = Counter(self.claims.values())
+        self._claimants = Counter(claim.rstrip("/") for path in self.claims for claim in self.outputs_of(path))
         self._folders = {folder for claim in self._claimants for folder in above(claim)}
 
     def rule_of(self, path: str) -> Rule | None:
-        """The rule that renders it."""
+        """Returns the rule that renders a document."""
         plain = any(part.startswith("_") for part in path.split("/"))
         return None if plain else self.scanned_as(path)
 
     def scanned_as(self, path: str) -> Rule | None:
-        """The rule whose way of writing it has."""
+        """Returns the rule in whose syntax a document is written."""
         return next((rule for rule in self.tree.config.rules if rule.fits(path)), None)
 
     def output_of(self, path: str) -> str | None:
-        """Where it is rendered to."""
+        """Returns a document's output path, the first of several, or with a slash at its end the folder it fills."""
+        return next(iter(self.outputs_of(path)), None)
+
+    def outputs_of(self, path: str) -> list[str]:
+        """Returns all output paths that a document's rule names."""
         rule = self.rule_of(path)
-        if rule is None:
-            return None
+        return [self._output_by(pattern, path) for pattern in (rule.of.output, *rule.of.more)] if rule else []
+
+    def _output_by(self, pattern: str, path: str) -> str:
         folder, name = posixpath.split(path.partition("/")[2])
         stem, _ = posixpath.splitext(name)
-        inner = rule.of.output.format(dir=folder, stem=stem, name=name)
-        return posixpath.normpath(f"{self.tree.config.output}/{inner.lstrip('/')}")
+        inner = pattern.format(dir=folder, stem=stem, name=name)
+        made = posixpath.normpath(f"{self.tree.config.output}/{inner.lstrip('/')}")
+        return f"{made}/" if pattern.endswith("/") else made
+
+    def fills_folder(self, path: str) -> bool:
+        """Returns whether a document's output is a folder."""
+        return (self.output_of(path) or "").endswith("/")
 
     def is_contested(self, path: str) -> bool:
-        """Whether another document renders to the same place, below it, or to a file where it needs a folder."""
-        claim = self.claims[path]
-        return (
+        """Returns whether another document's output is at the same path, below it, or at one of its folders."""
+        claims = [claim.rstrip("/") for claim in self.outputs_of(path)]
+        return any(
             self._claimants[claim] > 1
             or claim in self._folders
             or any(each in self._claimants for each in above(claim))
+            for claim in claims
         )
 
     def is_written_as_page(self, path: str) -> bool:
-        """Whether front matter is no part of it where it is included."""
+        """Returns whether its front matter is cut where it is included."""
         rule = self.scanned_as(path)
         return rule is not None and rule.of.renderer == "page"
 
     def is_partial(self, path: str) -> bool:
-        """Whether a rule would render it but for an underscore."""
+        """Returns whether only an underscore keeps a rule from rendering it."""
         return self.rule_of(path) is None and self.scanned_as(path) is not None
 
     def members(self, pattern: str) -> list[str]:
-        """The documents that match a pattern, and are no partials."""
+        """Returns the documents that match a pattern and are no partials."""
         return sorted(path for path in self.present if matcher(pattern)(path) and not self.is_partial(path))
 
     def source_of(self, path: str) -> str:
-        """A file's text."""
+        """Returns a file's text."""
         return source(path, self.tree.documents[path])
 
     def _is_ignored(self, path: str) -> bool:
         return any(path.startswith(f"{folder}/") for folder in self.tree.config.ignored)
 
     def static(self, path: str, *, certain: bool = False) -> list[Reference]:
-        """What a document names, whether or not it is read; `certain`: but for what stands under a condition."""
+        """Returns the dependencies that a document names; `certain` leaves out those under a condition."""
         found = [(aspect, locate(given, path)) for aspect, given in self._named(path, certain=certain)]
         return [Reference(aspect, target) for aspect, target in found if target]
 
@@ -135,23 +146,23 @@ def _named_by(item: Item, *, certain: bool) -> list[tuple[str, str]]:
         case OfOutput(target, facet):
             return [(f"output {facet}", target)]
         case _:
-            return []  # who asks what is named does not ask for pages
+            return []  # callers that ask for names do not ask for pages
 
 
 def above(path: str) -> Iterator[str]:
-    """The folders that a path is in, innermost first."""
+    """Returns the folders above a path, innermost first."""
     while path := posixpath.dirname(path):
         yield path
 
 
 def locate(given: str, origin: str) -> str | None:
-    """The source that a reference means; None where it leads out of all of them."""
+    """Returns the path that a reference means; None if it leads out of all sources."""
     base = "" if given.startswith("/") else posixpath.dirname(origin)
     path = posixpath.normpath(posixpath.join(base, given.lstrip("/")))
     return path if path.partition("/")[0] in SOURCES else None
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a path fits: `**/` stands for any folders, `*` for anything in a name."""
+    """Returns a function that matches paths: `**/` stands for any folders, `*` for anything in a name."""
     expression = re.escape(pattern).replace(r"\*\*/", "(?:[^/]+/)*").replace(r"\*", "[^/]*")
     return lambda path: re.fullmatch(expression, path) is not None

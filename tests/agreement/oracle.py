@@ -1,7 +1,7 @@
-"""What a project must come to, evaluated from scratch: no memory, no order, nothing of kahnd's own code.
+"""The right state of a project, evaluated from scratch: without memory, order, or any of kahnd's own code.
 
-A document is DONE if all that its rendering really reads is there and DONE, and nothing goes wrong. A plain document
-is read as its text says, but for what it includes on a condition: that is for those to judge who render it.
+A document is DONE if everything its rendering really reads exists and is DONE, and nothing fails. A plain document is
+read as its text says, except for conditional includes: only the documents that render it can decide those.
 """
 
 from __future__ import annotations
@@ -13,24 +13,31 @@ import msgspec
 from agreement.facets import FACETS, NotDoneError
 from agreement.language import Text, Tree
 from agreement.names import OF_CONTENT, Names, Reference
-from agreement.reading import Reading
+from agreement.rendering import Reading
 
 
 class Evaluation(Names):
-    """`done`, the `outputs` by path, and all that each rendering hangs on (`inputs`), spelt out instead of hashed."""
+    """The documents that are `done`, the `outputs` by path, and each rendering's `inputs`, in full and not hashed."""
 
     def __init__(self, tree: Tree) -> None:
         super().__init__(tree)
         self.made: dict[str, str] = {}
+        self.warnings: set[tuple[str, str, int]] = set()
+        """The warnings of plug-ins: document, message and line."""
+        self._files: dict[str, dict[str, str]] = {}
         self._done: dict[str, bool] = {}
         self._reads: dict[str, frozenset[Reference]] = {}
         self._open: list[str] = []
         self.done = {path for path in sorted(self.present) if self.is_done(path)}
-        self.outputs = {self.claims[path]: text for path, text in self.made.items()}
+        self.outputs = {file: text for path in self.made for file, text in self.files_of(path).items()}
         self.inputs = {path: self._inputs(path) for path in self.made}
 
+    def files_of(self, path: str) -> dict[str, str]:
+        """Returns the outputs of a document that is done, by their paths."""
+        return self._files.get(path) or {self.claims[path]: self.made[path]}
+
     def is_done(self, path: str) -> bool:
-        """Whether a document comes to its end; False for one that is asked about while it is being made."""
+        """Returns whether a document is done; False while it is being evaluated itself."""
         if path not in self._done:
             self._done[path] = False
             self._done[path] = self._comes_to_its_end(path)
@@ -46,10 +53,12 @@ class Evaluation(Names):
         except NotDoneError:
             return False
         self.made[path] = text
+        self.warnings |= {(path, message, line) for message, line in reading.warnings}
+        self._files[path] = reading.files
         self._reads[path] = frozenset(reading.reads)
         return True
 
-    # What a rendering hangs on
+    # The inputs of a rendering
 
     def _inputs(self, path: str) -> object:
         return self._recipe(path), self.source_of(path), self._all_that_bears(self._reads[path])
@@ -59,7 +68,7 @@ class Evaluation(Names):
         way = msgspec.structs.replace(rule.of, match="") if rule else None
         tool = self.tree.plugin.tool if way and way.tool else None
         plugin = (self.tree.plugin.word, self.tree.plugin.broken) if way and way.renderer == "python" else None
-        return way, self.claims[path], plugin, tool
+        return way, self.outputs_of(path), plugin, tool
 
     def _all_that_bears(self, references: Iterable[Reference]) -> object:
         return frozenset((each, self._bears(each)) for each in references)
@@ -68,31 +77,51 @@ class Evaluation(Names):
         aspect, target = reference.aspect, reference.target
         if aspect == "members":
             return tuple(self.members(target))
+        if aspect == "link":
+            return target in self.present, self.claims.get(target), self._makers_of_place(target)
         if target not in self.present:
             return None
         if aspect == "page":
             return True
         if aspect in FACETS:
             return self._facet(aspect, target)
+        if aspect == "source":
+            return self.source_of(target), self.claims.get(target)
         if aspect in {"url", "output url"}:
             return self.claims.get(target)
         if target not in self.claims:
             return self._effective(target)
         if aspect in {"include", "template", "data"}:
             return self.source_of(target), self.is_written_as_page(target)
+        return self._bears_rendered(aspect, target)
+
+    def _bears_rendered(self, aspect: str, target: str) -> object:
+        """Returns what a rendered document contributes: one output by its path, or all."""
+        files = self.files_of(target) if target in self.made else {}
+        every = tuple(sorted(files.items()))
+        kind, _, path = aspect.rpartition(" ")
+        if kind == "output text":
+            return files.get(path)
+        if kind == "output url":
+            return path in files
         if aspect == "discovered":
-            return self.source_of(target), self.made.get(target)
-        return self.made.get(target), aspect == "output text" or self.claims[target]
+            return self.source_of(target), every
+        return self.made.get(target) if aspect == "output text" else (every, self.claims[target])
+
+    def _makers_of_place(self, target: str) -> object:
+        """Returns the documents that render to the place of a source in the output folder, where browsers look."""
+        place = f"{self.tree.config.output}/{target.partition('/')[2]}"
+        return frozenset(each for each, claim in self.claims.items() if claim in {place, f"{place}/index.html"})
 
     def _facet(self, facet: str, target: str) -> object:
-        """What is not written as a page, or is broken, has no parts."""
+        """Returns a part of a document: all of it if it is broken or not written as a page."""
         document = self.tree.documents[target]
         broken = isinstance(document, Text) and document.broken in {"unclosed", "yaml"}
         whole = broken or not self.is_written_as_page(target)
         return self.source_of(target) if whole else FACETS[facet](target, document)
 
     def _effective(self, plain: str) -> object:
-        """Of what goes round on a condition, each text counts once."""
+        """Returns what a plain document contributes. In a conditional cycle, each text counts once."""
         if plain in self._open:
             return None
         self._open.append(plain)

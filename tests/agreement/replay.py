@@ -1,4 +1,4 @@
-"""Runs a kept failure again: `python -m agreement.replay FILE [TIMES]`, in `tests/`."""
+"""Runs a recorded failure again: `python -m agreement.replay FILE [TIMES]`, in `tests/`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from agreement.trial import History, Tally, Trial
 
 
 def load(path: Path) -> History:
-    """What a file of a failure holds."""
+    """Returns the history in a failure's file."""
     return msgspec.json.decode(path.read_bytes(), type=History)
 
 
 @dataclass
 class Keeper:
-    """Keeps the shortest failure in a file, as Hypothesis makes it shorter."""
+    """Records the shortest failure in a file while Hypothesis shrinks it."""
 
     path: Path
     failures: int = 0
@@ -28,7 +28,7 @@ class Keeper:
     _size: tuple[int, int] = field(default=(sys.maxsize, 0))
 
     def __call__(self, history: History, error: Exception) -> None:
-        """Keep this one, if there is none shorter."""
+        """Records this failure if none is shorter."""
         content = msgspec.json.format(msgspec.json.encode(history))
         size = (len(history.steps), len(content))
         self.failures += 1
@@ -41,7 +41,7 @@ class Keeper:
 
 
 def replay(history: History, root: Path, say: Callable[[str], None]) -> None:
-    """Perform every step again. Raises what went wrong."""
+    """Performs every step again. Raises the error of the failure."""
     trial = Trial(root, history.tree, Tally())
     trial.begin()
     try:
@@ -54,7 +54,7 @@ def replay(history: History, root: Path, say: Callable[[str], None]) -> None:
 
 
 def main(file: str, times: str = "1") -> None:
-    """Replay a file."""
+    """Replays a file."""
     for _ in range(int(times)):
         with tempfile.TemporaryDirectory() as folder:
             replay(load(Path(file)), Path(folder) / "project", print)

@@ -1,4 +1,4 @@
-"""What can happen to a project, as values with a JSON form, and what its files are afterwards."""
+"""The steps of a trial as values with a JSON form, and the files after each."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Final, Literal
 
 from msgspec.structs import replace
 
+from agreement.configuration import Config
 from agreement.language import Document, Empty, Plugin, Script, Sheet, Text, Tree
 from agreement.values import Value
-from agreement.ways import Config
 
 
 class Write(Value, frozen=True):
-    """Saved as editors do; `in_place`: truncated first, and then written."""
+    """A save by replacing the file; with `in_place`, by truncating and writing it."""
 
     path: str
     document: Document
@@ -22,21 +22,21 @@ class Write(Value, frozen=True):
 
 
 class Save(Value, frozen=True):
-    """Saved unchanged."""
+    """A save without a change."""
 
     path: str
     in_place: bool = False
 
 
 class Touch(Value, frozen=True):
-    """Given a time: now (None), or of any year, in seconds."""
+    """A change of the modification time: to now (None) or to any time, in seconds."""
 
     path: str
     time_s: int | None = None
 
 
 class WriteThroughLink(Value, frozen=True):
-    """Written in place by a hard link that lies outside of the project."""
+    """A write through a hard link outside of the project."""
 
     path: str
     document: Document
@@ -47,7 +47,7 @@ class Delete(Value, frozen=True):
 
 
 class Rename(Value, frozen=True):
-    """Also over another document."""
+    """A rename, perhaps over another document."""
 
     path: str
     to: str
@@ -59,7 +59,7 @@ class MoveFolder(Value, frozen=True):
 
 
 class Break(Value, frozen=True):
-    """Some mistake that the document's kind allows."""
+    """A mistake that is possible in this kind of document."""
 
     path: str
     how: int
@@ -70,7 +70,7 @@ class Mend(Value, frozen=True):
 
 
 class Switch(Value, frozen=True):
-    """As a checkout of another branch: these documents, and no others."""
+    """A checkout of another branch: these documents and no others."""
 
     documents: dict[str, Document]
 
@@ -84,7 +84,7 @@ class BreakConfig(Value, frozen=True):
 
 
 class Teach(Value, frozen=True):
-    """Another plug-in."""
+    """A change of the plug-in."""
 
     plugin: Plugin
 
@@ -93,32 +93,32 @@ ALTERED: Final = "not what kahnd made"
 
 
 class SpoilOutput(Value, frozen=True):
-    """What `of` renders to is deleted, or altered."""
+    """A deletion or change of the output of `of`."""
 
     of: str
     how: Literal["delete", "alter"]
 
 
 class LoseOutputs(Value, frozen=True):
-    """The whole output folder is deleted."""
+    """A deletion of the whole output folder."""
 
 
 class Stop(Value, frozen=True):
-    """The daemon ends: killed, or asked to."""
+    """The end of the daemon, by a kill or a stop."""
 
     how: Literal["kill", "stop"]
 
 
 class LoseStore(Value, frozen=True):
-    """The daemon is killed and its database deleted."""
+    """A kill of the daemon and a deletion of its database."""
 
 
 class Start(Value, frozen=True):
-    """The daemon begins, if it does not run."""
+    """A start of the daemon, if it does not run."""
 
 
 class Quiet(Value, frozen=True):
-    """All is brought up to date and compared: by waiting for the daemon, or with none by `kahnd build`."""
+    """A comparison after everything is rendered, by the daemon or else by `kahnd build`."""
 
 
 FileEdit = (
@@ -148,7 +148,7 @@ _MISTAKES = {
 
 
 def applies(tree: Tree, edit: FileEdit) -> bool:
-    """Whether the edit can be made, and would be one."""
+    """Returns whether the edit is possible and changes something."""
     match edit:
         case Save(path) | Touch(path) | Delete(path) | WriteThroughLink(path):
             return path in tree.documents
@@ -159,24 +159,24 @@ def applies(tree: Tree, edit: FileEdit) -> bool:
         case Break(path) | Mend(path):
             return path in tree.documents and after(tree, edit) != tree
         case Teach():
-            return not tree.config_broken  # a plug-in takes effect with a config that can be read
+            return not tree.config_broken  # a plug-in takes effect with a valid config
         case _:
             return True
 
 
 def moments(tree: Tree, edit: FileEdit) -> Iterator[Tree]:
-    """What the files are one after the other while the edit is made; the last is what stays."""
+    """Returns the successive states of the files during an edit; the last one stays."""
     last = after(tree, edit)
     match edit:
         case Write(path, _, True) | WriteThroughLink(path) | Save(path, True):
             yield _with(tree, {path: Empty()})
         case Rename() | MoveFolder() | Switch():
-            yield last  # many files, not seen in one moment
+            yield last  # many files, which do not change at one moment
     yield last
 
 
 def after(tree: Tree, edit: FileEdit) -> Tree:  # noqa: C901, PLR0911 - a line an edit
-    """The files once the edit is made."""
+    """Returns the files after the edit."""
     match edit:
         case Write(path, document) | WriteThroughLink(path, document):
             return _with(tree, {path: document})

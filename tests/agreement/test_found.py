@@ -1,4 +1,4 @@
-"""What random projects have found, and was mended: each failure's shortest history, with its lesson for a name."""
+"""Replays the fixed failures of random projects; each file is named after its lesson."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from agreement.replay import load, replay
 FOUND = sorted((Path(__file__).with_name("found")).glob("*.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FOUND, ids=lambda file: file.stem)
-def test_what_was_mended_stays_so(file: Path, tmp_path: Path) -> None:
+def test_fixed_failures_stay_fixed(file: Path, tmp_path: Path) -> None:
     replay(load(file), tmp_path / "project", lambda _: None)

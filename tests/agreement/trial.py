@@ -1,4 +1,4 @@
-"""One project, from its first files through all that happens to it."""
+"""One project with everything that happens to it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 
 from agreement import steps
-from agreement.bench import Bench
-from agreement.judge import Judge, compare_fresh
+from agreement.checks import Checker, compare_fresh
 from agreement.language import Tree
+from agreement.live_project import LiveProject
 from agreement.oracle import Evaluation
 
 
 class History(msgspec.Struct, frozen=True):
-    """All it takes to run a trial again."""
+    """Everything needed to run a trial again."""
 
     tree: Tree
     steps: tuple[steps.Step, ...] = ()
@@ -26,7 +26,7 @@ class History(msgspec.Struct, frozen=True):
 
 @dataclass
 class Tally:
-    """What was done in all."""
+    """The numbers of steps in all trials."""
 
     projects: int = 0
     steps: int = 0
@@ -40,9 +40,9 @@ class Tally:
 
 @dataclass
 class Trial:
-    """Performs steps on a real project. Raises AssertionError where it does not come to what it must.
+    """Performs steps on a real project. Raises AssertionError if a check fails.
 
-    `failed` is told the history of a trial that did not go well.
+    `failed` is called with the history of a trial that fails.
     """
 
     root: Path
@@ -53,35 +53,37 @@ class Trial:
     _steps: list[steps.Step] = field(default_factory=list)
     _moments: list[Tree] = field(default_factory=list)
     _spoilt: set[str] = field(default_factory=set)
-    _judge: Judge = field(default_factory=Judge)
+    _checker: Checker = field(default_factory=Checker)
     _report: dict[str, Any] = field(default_factory=dict)
     _settled: Tree | None = None
+    _unrecorded: set[str] = field(default_factory=set)
+    """The outputs not rendered since the database was lost: kahnd does not overwrite those that were altered."""
 
     def begin(self) -> None:
-        """The first files, and a daemon."""
+        """Writes the first files and starts a daemon."""
         self._first, self._moments = self.tree, [self.tree]
         self.tally.projects += 1
-        self._bench = Bench(self.root, self.tree)
+        self._live = LiveProject(self.root, self.tree)
         self.perform(steps.Start())
 
     def end(self) -> None:
-        """Nothing is left."""
-        self._bench.stop("kill")
-        self._bench.remove()
+        """Removes everything."""
+        self._live.stop("kill")
+        self._live.remove()
 
     def perform(self, step: steps.Step) -> None:
-        """Make one step, if it can be made now."""
+        """Performs a step if it is possible now."""
         self._steps.append(step)
         with self._kept():
             self.tally.steps += self._performed(step)
 
     def compare_with_fresh(self) -> None:
-        """Come to quiet, and compare with a fresh build by the command; not after a step that failed."""
+        """Renders everything and compares with a fresh build, unless a step has failed."""
         if self.sound:
             self._mend_config()
             self.perform(steps.Quiet())
             with self._kept():
-                compare_fresh(self.tree, self._report, self._bench.outputs(), *self._bench.fresh())
+                compare_fresh(self.tree, self._report, self._live.outputs(), *self._live.fresh())
             self.tally.fresh += 1
 
     @contextmanager
@@ -114,68 +116,73 @@ class Trial:
         if not steps.applies(self.tree, edit) or (isinstance(edit, steps.BreakConfig) and not self._config_is_known()):
             return False
         after = steps.after(self.tree, edit)
+        if _moves_ignored(self.tree, after):
+            return False
         self._moments += steps.moments(self.tree, edit)
-        self._bench.make(edit, self.tree, after)
+        self._live.make(edit, self.tree, after)
         self.tree = after
         return True
 
     def _config_is_known(self) -> bool:
-        """Whether the daemon has surely read kahnd.toml, and with it the plug-in, as they are."""
+        """Returns whether the daemon has certainly read the present kahnd.toml and plug-in."""
         trees = [*self._moments, self.tree]
         return self._settled is not None and all(_session_of(each) == _session_of(self._settled) for each in trees)
 
     def _spoil(self, of: str, how: str) -> bool:
         output = Evaluation(self.tree).claims.get(of)
-        if output is None or output not in self._bench.outputs():
+        if output is None or output not in self._live.outputs() or (how == "alter" and output in self._unrecorded):
             return False
         self._note_spoilt(output)
-        self._bench.spoil(output, how)
+        self._live.spoil(output, how)
         return True
 
     def _lose_outputs(self) -> bool:
         self._note_spoilt()
-        self._bench.lose(self.tree.config.output)
+        self._live.delete_folder(self.tree.config.output)
         return True
 
     def _note_spoilt(self, output: str | None = None) -> None:
-        """Whose output this is (None: all), or was when the daemon looked last."""
+        """Notes whose output this is, or was at the daemon's last look (None: all outputs)."""
         trees = [*self._moments, self.tree, *([self._settled] if self._settled else [])]
         claims = [each for tree in trees for each in Evaluation(tree).claims.items()]
         self._spoilt |= {document for document, claim in claims if output in {claim, None}}
 
     def _start(self) -> bool:
-        if self._bench.running:
+        if self._live.running:
             return False
         self._mend_config()
-        self._bench.start()
+        self._live.start()
         self.tally.starts += 1
         return True
 
     def _stop(self, how: str) -> bool:
-        running = self._bench.running
-        self._bench.stop(how)
+        running = self._live.running
+        self._live.stop(how)
         return running
 
     def _lose_store(self) -> bool:
-        self._bench.stop("kill")
-        self._bench.lose(".kahnd/db")
-        self._judge.forget()
+        self._live.stop("kill")
+        self._live.delete_folder(".kahnd/db")
+        self._live.remove_altered()
+        self._checker.forget()
+        self._unrecorded = set(self._live.outputs())
         return True
 
     def _mend_config(self) -> None:
-        """Nothing starts on a broken kahnd.toml."""
+        """Repairs a broken kahnd.toml, with which nothing can start."""
         if self.tree.config_broken:
             self._edit(steps.Configure(self.tree.config))
 
     def _quiet(self) -> bool:
-        if not self._bench.running:
+        if not self._live.running:
             self._mend_config()
-        self._report = self._bench.quiet()
-        rendered = self._bench.rendered()
-        now = self._judge.compare(
-            self._moments or [self.tree], self._spoilt, self._report, rendered, self._bench.outputs()
+        self._report = self._live.quiet()
+        rendered = self._live.rendered()
+        now = self._checker.compare(
+            self._moments or [self.tree], self._spoilt, self._report, rendered, self._live.outputs()
         )
         self._moments, self._spoilt, self._settled = [], set(), self.tree
+        self._unrecorded -= now.outputs.keys()
         self.tally.quiets += 1
         self.tally.rendered += len(rendered)
         self.tally.documents += len(now.present)
@@ -183,6 +190,12 @@ class Trial:
         return True
 
 
+def _moves_ignored(before: Tree, after: Tree) -> bool:
+    """Tells whether an ignored file comes or goes: those are not watched, and a failure over one waits for a retry."""
+    moved = before.documents.keys() ^ after.documents.keys()
+    return any(path.startswith(f"{folder}/") for path in moved for folder in after.config.ignored)
+
+
 def _session_of(tree: Tree) -> object:
-    """What a daemon's session is built on."""
+    """Returns everything that a daemon's session is built on."""
     return tree.config, tree.plugin

@@ -6,4 +6,4 @@ import msgspec
 
 
 class Value(msgspec.Struct, frozen=True, tag=True, omit_defaults=True):
-    """A frozen value; in JSON it says what it is."""
+    """A frozen value that names its type in JSON."""

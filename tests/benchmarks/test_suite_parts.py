@@ -1,4 +1,4 @@
-"""What the figures of the benchmark suite hang on: the log read across rotations, bounds, verdicts, the page."""
+"""The parts of the benchmark suite that its figures depend on: reading the log, bounds, verdicts, the page."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def offered(root: Path, *words: str) -> list[str]:
-    """What bash is offered for the last of the words."""
+    """Returns the completions that bash gets for the last word."""
     line = ["kahnd", *words]
     env = {
         **os.environ,
@@ -40,7 +40,7 @@ def offered(root: Path, *words: str) -> list[str]:
         "COMP_WORDS": " ".join(line),
         "COMP_CWORD": f"{len(words)}",
     }
-    ended = subprocess.run([KAHND], cwd=root, env=env, capture_output=True, text=True, check=True, timeout=30)
+    ended = subprocess.run([KAHND], cwd=root, env=env, capture_output=True, text=True, check=True, timeout=120)
     return [entry.removeprefix("plain,") for entry in ended.stdout.splitlines() if entry]
 
 

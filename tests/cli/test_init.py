@@ -11,10 +11,9 @@ import pytest
 
 from config.helpers import schemas
 from kahnd.cli.main import run
-from kahnd.config.loader import load
-from kahnd.config.values import Config
+from kahnd.config.loader import Config, load
 from kahnd.core.model import Dependency, DocumentId, Kind
-from kahnd.render import registry
+from kahnd.render.renderers import registry
 
 
 @pytest.fixture
@@ -77,7 +76,17 @@ def test_it_says_what_to_do_next(tmp_path: Path, capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().out
     assert "cd made" in said
     assert "kahnd run" in said
-    assert "site/index.html" in said
+    assert "open made/site/index.html" in said
+    assert "Ctrl-C" in said
+
+
+@pytest.mark.parametrize(("kind", "word"), [("site", "Press / "), ("book", "chapters"), ("report", "PDF")])
+def test_a_starter_with_the_theme_says_what_is_special(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, word: str
+) -> None:
+    assert run(["-C", str(tmp_path), "init", f"--{kind}"]) == 0
+    assert word in capsys.readouterr().out
+    assert load(tmp_path, schemas(), {}).missing_sources() == ()
 
 
 def test_without_a_folder_it_is_made_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

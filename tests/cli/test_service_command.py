@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.control_server import serving
-from kahnd.service import units
+from api.control_server import serving
+from kahnd.platform import systemd
 
 KAHND = Path(sys.executable).with_name("kahnd")
 SYSTEMCTL = """\
@@ -53,7 +53,7 @@ class Home:
 
     @property
     def unit(self) -> str:
-        return units.name(self.root.resolve())
+        return systemd.unit_name(self.root.resolve())
 
     @property
     def file(self) -> Path:
@@ -82,7 +82,7 @@ class Home:
         program.chmod(0o755)
 
     def asked(self) -> list[str]:
-        """What systemctl was asked to do, since the last time; not what it was only asked to tell."""
+        """Returns the commands that systemctl got since the last call, without those that only ask."""
         notes = self.folder / "notes"
         lines = notes.read_text().splitlines() if notes.exists() else []
         notes.write_text("")
@@ -110,9 +110,15 @@ def nowhere(home: Home) -> Home:
     return home
 
 
+def file_version(file: Path) -> tuple[int, int, int]:
+    """Differs once a file has been written; that it was read shows in its access time alone."""
+    found = file.stat()
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns
+
+
 def test_install_writes_the_unit_and_starts_it(managed: Home) -> None:
     told = managed.service("install").stdout
-    assert managed.file.read_text() == units.for_project(
+    assert managed.file.read_text() == systemd.project_unit(
         managed.root.resolve(), [str(KAHND)], f"{managed.folder}/bin:/usr/bin:/bin"
     )
     assert managed.asked() == ["daemon-reload", f"enable --now {managed.unit}"]
@@ -120,16 +126,16 @@ def test_install_writes_the_unit_and_starts_it(managed: Home) -> None:
     assert managed.unit in told
 
 
-def test_installed_again_it_is_as_it_was(managed: Home) -> None:
+def test_installing_twice_changes_nothing(managed: Home) -> None:
     managed.service("install")
-    before = managed.file.stat()
+    before = file_version(managed.file)
     managed.asked()
     managed.service("install")
-    assert managed.file.stat() == before
+    assert file_version(managed.file) == before
     assert managed.asked() == ["daemon-reload", f"enable --now {managed.unit}"]
 
 
-def test_one_that_has_become_another_is_started_anew(managed: Home) -> None:
+def test_a_changed_unit_is_restarted(managed: Home) -> None:
     managed.service("install")
     managed.asked()
     managed.env["PATH"] = f"{managed.folder}/bin:/usr/local/bin:/usr/bin:/bin"
@@ -138,7 +144,7 @@ def test_one_that_has_become_another_is_started_anew(managed: Home) -> None:
     assert managed.asked() == ["daemon-reload", f"try-restart {managed.unit}", f"enable --now {managed.unit}"]
 
 
-def test_where_configuration_is_kept_elsewhere_the_unit_is_there(managed: Home) -> None:
+def test_the_unit_is_written_below_xdg_config_home(managed: Home) -> None:
     managed.env["XDG_CONFIG_HOME"] = f"{managed.folder}/settings"
     managed.service("install")
     assert (managed.folder / "settings/systemd/user" / managed.unit).exists()
@@ -163,7 +169,7 @@ def test_a_module_that_is_run_is_what_is_started(managed: Home) -> None:
     assert f'ExecStart=:"{sys.executable}" "-m" "kahnd" "-C"' in managed.file.read_text()
 
 
-def test_only_written_it_needs_nobody(nowhere: Home) -> None:
+def test_no_start_needs_no_manager(nowhere: Home) -> None:
     told = nowhere.service("install", "--no-start").stdout
     assert nowhere.file.exists()
     assert "systemctl --user enable --now" in told
@@ -208,7 +214,7 @@ def test_the_units_own_daemon_is_not_in_the_way(home: Home) -> None:
 
 
 @pytest.mark.parametrize("words", [("install",), ("uninstall",)])
-def test_somebody_elses_unit_is_left_alone(managed: Home, words: tuple[str, ...]) -> None:
+def test_a_foreign_unit_is_left_alone(managed: Home, words: tuple[str, ...]) -> None:
     managed.file.parent.mkdir(parents=True)
     managed.file.write_text("[Service]\nExecStart=/usr/bin/mine\n")
     told = managed.service(*words, code=2).stderr
@@ -231,7 +237,7 @@ def test_uninstall_stops_it_and_removes_what_was_written(managed: Home) -> None:
     assert managed.asked() == []
 
 
-def test_a_failure_is_not_remembered_of_a_unit_that_is_no_more(managed: Home) -> None:
+def test_uninstall_resets_a_failed_unit(managed: Home) -> None:
     managed.service("install")
     managed.manager(ActiveState="failed", LoadState="loaded")
     managed.asked()

@@ -1,4 +1,4 @@
-"""What the system refuses is told like any other error: in words, in JSON, with a code, and without a traceback."""
+"""Errors of the system are reported like any other: in words, in JSON, with a code, and without a traceback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.control_server import serving
+import kahnd.__main__
+import kahnd.cli.main
+from api.control_server import serving
 
 KAHND = f"{shlex.quote(sys.executable)} -c 'from kahnd.cli.main import main; main()'"
 
@@ -34,7 +36,7 @@ def _shell(folder: Path, line: str) -> Finished:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=120,
     )
     assert "Traceback" not in told.stderr
     return told
@@ -56,7 +58,7 @@ def test_a_log_that_is_a_folder_is_named(root: Path) -> None:
     assert ".kahnd/log/kahnd.jsonl: is a directory" in told.stderr
 
 
-def test_a_folder_that_has_been_removed_is_told(root: Path) -> None:
+def test_a_removed_current_folder_is_an_error(root: Path) -> None:
     told = _shell(root, 'mkdir gone && cd gone && rmdir "$PWD" && kahnd status')
     assert told.returncode == 2
     assert told.stderr.startswith("kahnd: error: the current folder has been removed\n")
@@ -77,6 +79,7 @@ def test_output_that_can_not_be_written_is_told_once(root: Path) -> None:
     assert _shell(root, "kahnd status --json > /dev/full 2> /dev/full").returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["2>&-", ">&-", "<&- >&- 2>&-"])
 def test_streams_may_be_closed(root: Path, closed: str) -> None:
     (root / "docs" / "a.md").write_text("A")
@@ -93,7 +96,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(root: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", ["1e10", "inf", "nan"])
-def test_a_limit_may_be_as_long_as_one_likes(root: Path, limit: str) -> None:
+def test_a_time_limit_may_be_very_long(root: Path, limit: str) -> None:
     report = {"rendered": [], "skipped": [], "failed": [], "blocked": [], "removed": [], "cycles": [], "duration_ms": 1}
     with serving(root) as daemon:
         daemon.answers({"report": report})
@@ -103,8 +106,31 @@ def test_a_limit_may_be_as_long_as_one_likes(root: Path, limit: str) -> None:
 
 
 @pytest.mark.parametrize("words", ["kahnd", "kahnd service"])
-def test_without_words_the_help_is_shown_and_is_no_error_s_text(root: Path, words: str) -> None:
+def test_without_arguments_the_help_is_shown(root: Path, words: str) -> None:
     told = _shell(root, words)
     assert (told.returncode, told.stdout) == (2, "")
     assert told.stderr.startswith(f"Usage: {words} [OPTIONS] COMMAND [ARGS]...\n")
     assert "Commands:\n" in told.stderr
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ExceptionGroup("of tasks", [ExceptionGroup("", [MemoryError()])])])
+def test_too_little_memory_is_told_wherever_it_ran_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(kahnd.cli.main, "main", fail)
+    with pytest.raises(SystemExit) as ended:
+        kahnd.__main__.main()
+    assert ended.value.code == 2
+    assert "too little memory" in capsys.readouterr().err
+
+
+def test_other_faults_in_a_group_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise ExceptionGroup("of tasks", [MemoryError(), ValueError()])
+
+    monkeypatch.setattr(kahnd.cli.main, "main", fail)
+    with pytest.raises(ExceptionGroup):
+        kahnd.__main__.main()

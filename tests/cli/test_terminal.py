@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import characters, text
 
-from kahnd.cli.terminal import tame, tame_lines
-from kahnd.service.colours import wanted
+from kahnd.cli.terminal import printable_lines
+from kahnd.core.text import escape_controls
+from kahnd.telemetry.text_stream import shows_colours
 
 
 @pytest.mark.parametrize(
@@ -31,18 +32,18 @@ from kahnd.service.colours import wanted
     ],
 )
 def test_colours_follow_the_environment(*, environ: dict[str, str], terminal: bool, shown: bool) -> None:
-    assert wanted(terminal=terminal, environ=environ) is shown
+    assert shows_colours(terminal=terminal, environ=environ) is shown
 
 
 def test_a_name_is_one_line_with_its_control_characters_written_out() -> None:
-    assert tame("a\x1b[31m\x07\x9b\r\tb\nc") == "a\\x1b[31m\\x07\\x9b\\r\\tb\\nc"
-    assert tame("\u202egnp.md \u2066\u2028\udcff") == "\\u202egnp.md \\u2066\\u2028\\udcff"
-    assert tame("Café, naïve 日本 [red]x[/]") == "Café, naïve 日本 [red]x[/]"
+    assert escape_controls("a\x1b[31m\x07\x9b\r\tb\nc") == "a\\x1b[31m\\x07\\x9b\\r\\tb\\nc"
+    assert escape_controls("\u202egnp.md \u2066\u2028\udcff") == "\\u202egnp.md \\u2066\\u2028\\udcff"
+    assert escape_controls("Café, naïve 日本 [red]x[/]") == "Café, naïve 日本 [red]x[/]"
 
 
 def test_a_programs_words_keep_their_lines_and_tabs() -> None:
-    assert tame_lines("one\r\n\ttwo\x1b[2J\x85\n") == ["one", "\ttwo\\x1b[2J\\x85"]
-    assert tame_lines("") == []
+    assert printable_lines("one\r\n\ttwo\x1b[2J\x85\n") == ["one", "\ttwo\\x1b[2J\\x85"]
+    assert printable_lines("") == []
 
 
 UNSAFE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u2028\u2029\ud800-\udfff]")
@@ -50,5 +51,5 @@ UNSAFE = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u202
 
 @given(text(characters()))
 def test_nothing_that_steers_a_terminal_is_left(drawn: str) -> None:
-    assert not UNSAFE.search(tame(drawn))
-    assert not any(UNSAFE.search(each) for each in tame_lines(drawn))
+    assert not UNSAFE.search(escape_controls(drawn))
+    assert not any(UNSAFE.search(each) for each in printable_lines(drawn))

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from config.helpers import Loader, schemas
-from kahnd.config.loader import load
-from kahnd.config.values import Config
+from kahnd.config.loader import Config, load
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
-"""`config.example.toml` is whole and true."""
+"""`config.example.toml` is complete and correct."""
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from config.helpers import Loader, schemas
 from kahnd.config.tables import TABLES, RuleTable
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
-OWN = {"name", "database", "ignore", "sources"}
-"""Keys whose default says nothing; the example has something telling instead."""
+OWN = {"name", "database", "ignore", "sources", "python"}
+"""Keys whose default explains nothing, so the example has another value."""
+USUAL = {"match", "renderer", "output"}
+"""The keys that each rule of the example has; its comments tell of the others that every rule may have."""
 
 
 def test_it_loads(loaded: Loader) -> None:
@@ -31,9 +34,13 @@ def test_it_has_every_key_of_every_table() -> None:
 @pytest.mark.parametrize("renderer", schemas())
 def test_it_has_every_key_of_every_renderer(renderer: str) -> None:
     example = tomllib.loads(EXAMPLE.read_text())
-    kinds = (RuleTable, schemas()[renderer].parameters)
-    keys = {each.encode_name for kind in kinds for each in msgspec.structs.fields(kind)}
+    keys = USUAL | {each.encode_name for each in msgspec.structs.fields(schemas()[renderer].parameters)}
     assert keys in [rule.keys() for rule in example["rules"] if rule["renderer"] == renderer]
+
+
+def test_it_tells_what_every_key_of_every_rule_means() -> None:
+    told = set(re.findall(r"^#   ([a-z_]+) +\S", EXAMPLE.read_text(), re.MULTILINE))
+    assert told == {each.encode_name for each in msgspec.structs.fields(RuleTable)}
 
 
 def test_its_values_are_the_defaults() -> None:
@@ -50,7 +57,7 @@ def test_its_outputs_are_the_defaults_where_there_is_one() -> None:
 
 
 def test_every_key_is_explained() -> None:
-    """Each table's keys have a comment right above them, or stand below one that has."""
+    """Each key has a comment right above it, or follows a key that has one."""
     lines = EXAMPLE.read_text().splitlines()
     for number, line in enumerate(lines):
         if line.startswith("[") and not line.startswith("[["):

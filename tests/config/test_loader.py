@@ -8,16 +8,16 @@ import msgspec
 import pytest
 
 from config.helpers import Loader, schemas
-from kahnd.config.loader import load, log_config
-from kahnd.config.schema import RendererSchema
-from kahnd.config.tables import LogTable, WatchTable
-from kahnd.config.values import PoolConfig
+from kahnd.config.loader import PoolConfig, load, log_config
+from kahnd.config.tables import LogTable, RendererSchema, WatchTable
 from kahnd.core.model import DocumentId, Problem
+from kahnd.core.rules import PluginEnvironment
 from kahnd.errors import ConfigError
-from kahnd.render.parameters import CommandParameters, PageParameters
+from kahnd.render.renderers.parameters import CommandParameters, PageParameters
 
 SMALL = '[project]\nsources = ["docs"]\n'
 PAGES = '[[rules]]\nmatch = "docs/**/*.md"\nrenderer = "page"\n'
+PLUGIN = '[[rules]]\nmatch = "docs/*.plug"\nrenderer = "python"\nfunction = "a:b"\n'
 COMMAND = '[[rules]]\nmatch = "docs/*.dot"\nrenderer = "command"\noutput = "{stem}.svg"\n'
 
 
@@ -35,7 +35,7 @@ def _problem(loaded: Loader, text: str | bytes, **environ: str) -> Problem:
 # What is right
 
 
-def test_only_sources_are_needed(loaded: Loader, tmp_path: Path) -> None:
+def test_only_sources_are_required(loaded: Loader, tmp_path: Path) -> None:
     config = loaded(SMALL)
     assert (config.root, config.file, config.name) == (tmp_path, tmp_path / "kahnd.toml", tmp_path.name)
     assert (config.layout.sources, config.layout.output, config.layout.rules) == (("docs",), "site", ())
@@ -51,7 +51,7 @@ def test_only_sources_are_needed(loaded: Loader, tmp_path: Path) -> None:
     assert config.log == LogTable(level="info", format="auto", file=".kahnd/log/kahnd.jsonl")
 
 
-def test_everything_that_is_said_counts(loaded: Loader) -> None:
+def test_every_key_is_read(loaded: Loader) -> None:
     config = loaded("""
 [project]
 name = "handbook"
@@ -102,12 +102,19 @@ def test_rules_have_their_renderers_parameters_and_their_lines(loaded: Loader) -
     assert all(rule.recipe is None for rule in rules)
 
 
-def test_a_rule_without_output_has_its_renderers(loaded: Loader) -> None:
+@pytest.mark.parametrize("given", [".venv", "tools/./env", "/opt/env"])
+def test_the_environment_of_plug_ins_is_a_folder_with_its_line(loaded: Loader, given: str) -> None:
+    assert loaded(SMALL).layout.environment is None
+    layout = loaded(f'{SMALL}[plugins]\npython = "{given}"\n').layout
+    assert layout.environment == PluginEnvironment(given.replace("./", ""), 4)
+
+
+def test_a_rule_without_output_uses_its_renderers(loaded: Loader) -> None:
     layout = loaded(SMALL + PAGES).layout
     assert layout.output_of(DocumentId("docs/a/b.md")) == "site/a/b.html"
 
 
-def test_the_database_at_a_server_is_named_after_the_project_and_its_own_is_not(loaded: Loader) -> None:
+def test_only_a_servers_database_is_named_after_the_project(loaded: Loader) -> None:
     named = f'{SMALL}name = "book"\n'
     assert loaded(f'{named}[store]\nurl = "ws://db:8000/rpc"\n').store.database == "book"
     assert loaded(named).store.database == "kahnd"
@@ -121,7 +128,7 @@ def test_sources_may_lie_in_one_another(loaded: Loader) -> None:
     assert loaded('[project]\nsources = ["docs", "docs/api"]\n').layout.sources == ("docs", "docs/api")
 
 
-def test_a_byte_order_mark_and_windows_line_ends_are_no_mistake(loaded: Loader) -> None:
+def test_a_byte_order_mark_and_windows_line_ends_are_accepted(loaded: Loader) -> None:
     assert loaded(b'\xef\xbb\xbf[project]\r\nsources = ["docs"]\r\n').layout.sources == ("docs",)
     assert _problem(loaded, b'\xef\xbb\xbf[project]\r\nsources = ["docs"]\r\nx = 1\r\n').line == 3
 
@@ -134,7 +141,7 @@ def test_it_is_frozen(loaded: Loader) -> None:
         config.watch.settle_ms = 1  # type: ignore[misc]
 
 
-def test_missing_sources_are_told_apart_from_mistakes(loaded: Loader, tmp_path: Path) -> None:
+def test_missing_sources_are_no_errors(loaded: Loader, tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     missing = loaded('[project]\nsources = [\n  "docs",\n  "dosc",\n]\n').missing_sources()
     assert missing == (Problem('the source folder "dosc" is missing', "kahnd.toml", 4, 'did you mean "docs"?'),)
@@ -168,7 +175,7 @@ WRONG: dict[str, tuple[str, int, str, str]] = {
     "an empty list of sources": ("[project]\nsources = []\n", 2, "project.sources is empty", "docs"),
     "a source outside": ('[project]\nsources = ["a", "a/../../b"]\n', 2, "outside the project", "relative"),
     "an absolute source": ('[project]\nsources = ["/etc"]\n', 2, 'source "/etc" is outside', "relative"),
-    "a source twice": ('[project]\nsources = ["a",\n"./a/"]\n', 3, "is there twice", '"a"'),
+    "a source twice": ('[project]\nsources = ["a",\n"./a/"]\n', 3, "is named twice", '"a"'),
     "kahnd's own folder": ('[project]\nsources = [".kahnd/log"]\n', 2, "is kahnd's own", ""),
     "an output outside": (f'{SMALL}output = "../site"\n', 3, 'output "../site" is outside', "relative"),
     "an output that is a source": (f'{SMALL}output = "docs"\n', 3, "holds the source", "site"),
@@ -181,7 +188,18 @@ WRONG: dict[str, tuple[str, int, str, str]] = {
     "a rule without a renderer": (f'{SMALL}[[rules]]\nmatch = "*"\n', 3, '"renderer" is missing', ""),
     "an unknown renderer": (f"{SMALL}{PAGES}".replace('"page"', '"pgae"'), 5, '"pgae"', '"page"'),
     "an unknown key of a rule": (f'{SMALL}{PAGES}tmplate = "x"\n', 6, '"tmplate" of the rule', '"template"'),
+    "an unknown option": (f"{SMALL}{PAGES}markdown = {{ mth = true }}\n", 6, '"mth" in markdown', '"math"'),
+    "an unknown option in a table": (f"{SMALL}{PAGES}[rules.markdown]\ntoc = true\nmth = 1\n", 8, '"mth"', '"math"'),
+    "an option that is no choice": (f'{SMALL}{PAGES}markdown.math = "mathm"\n', 6, "markdown.math", '"mathml"'),
+    "an option of a wrong type": (f"{SMALL}{PAGES}markdown.toc = 1\n", 6, "markdown.toc: expected true or false", ""),
+    "options that are no table": (f"{SMALL}{PAGES}markdown = true\n", 6, "markdown: expected a table", ""),
+    "levels that are none": (f'{SMALL}{PAGES}markdown = {{ toc = "0-9" }}\n', 6, "levels such as", ""),
+    "a hook without a function": (f'{SMALL}{PAGES}before = "a.py"\n', 6, "`path/to/file.py:name`", ""),
+    "a hook outside": (f'{SMALL}{PAGES}after = "../a.py:f"\n', 6, "`after`", ""),
+    "a fence for nothing": (f'{SMALL}{PAGES}fences = {{ x = "prr" }}\n', 6, "or write 'pre'", ""),
+    "filters that are no module": (f'{SMALL}{PAGES}filters = "/a.py"\n', 6, "`filters`: a module is a path", ""),
     "a misspelt key of every rule": (f'{SMALL}{PAGES}outptu = "x"\n', 6, '"outptu"', '"output"'),
+    "an environment that leads out": (f'{SMALL}[plugins]\npython = "../env"\n', 4, "leads out of the project", ".venv"),
     "a pattern that leads out": (f"{SMALL}{PAGES}".replace('"docs/', '"../docs/'), 4, "can match nothing", ""),
     "a pattern of too many braces": (f"{SMALL}{PAGES}".replace("*.md", "{1..99999}"), 4, "no valid pattern", ""),
     "an unknown placeholder": (f'{SMALL}{PAGES}output = "{{dri}}/x"\n', 6, "unknown placeholder {dri}", "{dir}"),
@@ -190,7 +208,20 @@ WRONG: dict[str, tuple[str, int, str, str]] = {
     "a closing brace alone": (f'{SMALL}{PAGES}output = "dir}}"\n', 6, "placeholder }", ""),
     "an output that leads out": (f'{SMALL}{PAGES}output = "{{dir}}/../x"\n', 6, "out of the output folder", ""),
     "an absolute output": (f'{SMALL}{PAGES}output = "/{{stem}}"\n', 6, "out of the output folder", ""),
-    "an output without a name": (f'{SMALL}{PAGES}output = "{{dir}}/"\n', 6, "names no file", ""),
+    "an output without a name": (f'{SMALL}{PAGES}output = "{{dir}}/."\n', 6, "names no file", "{dir}/{stem}/"),
+    "a page that fills a folder": (f'{SMALL}{PAGES}output = "{{stem}}/"\n', 6, "this renderer makes one file", ""),
+    "a page with two outputs": (f'{SMALL}{PAGES}output = ["a", "b"]\n', 6, "this renderer makes one file", ""),
+    "no output in a list": (f"{SMALL}{PAGES}output = []\n", 6, "output", ""),
+    "a wrong pattern in a list": (f'{SMALL}{PLUGIN}output = [\n"a",\n"{{b}}"]\n', 9, "unknown placeholder {b}", ""),
+    "two hashes": (f'{SMALL}{PLUGIN}output = "{{hash}}.{{hash}}"\n', 7, "more than one {hash}", "can have one"),
+    "a folder with a hash": (f'{SMALL}{PLUGIN}output = "{{hash}}/"\n', 7, "is a folder with it", "can have one"),
+    "a folder in a list": (f'{SMALL}{PLUGIN}output = ["a", "b/"]\n', 7, "can't be one of several", "each file"),
+    "what is printed as two outputs": (
+        f'{SMALL}{COMMAND.replace("{stem}.svg", "{stem}/")}command = ["x"]\nstdout = true\n',
+        6,
+        "`stdout` is for one file",
+        "",
+    ),
     "a command without output": (
         f'{SMALL}{COMMAND}command = ["x", "{{output}}"]\n'.replace('output = "{stem}.svg"\n', ""),
         3,
@@ -214,7 +245,7 @@ WRONG: dict[str, tuple[str, int, str, str]] = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_a_mistake_is_told_with_its_line_and_a_remedy(loaded: Loader, case: str) -> None:
+def test_a_mistake_is_reported_with_its_line_and_a_remedy(loaded: Loader, case: str) -> None:
     text, line, message, remedy = WRONG[case]
     problem = _problem(loaded, text)
     assert (problem.file, problem.line) == ("kahnd.toml", line)
@@ -222,7 +253,7 @@ def test_a_mistake_is_told_with_its_line_and_a_remedy(loaded: Loader, case: str)
     assert remedy in problem.remedy
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines(loaded: Loader) -> None:
+def test_all_mistakes_are_reported_in_the_order_of_their_lines(loaded: Loader) -> None:
     text = f'{SMALL}outptu = "x"\noutput = "docs"\n[pool]\nwrokers = 1\nworkers = 0\n{PAGES}x = 1\noutput = "{{y}}"\n'
     assert [problem.line for problem in _problems(loaded, text)] == [3, 4, 6, 7, 11, 12]
 
@@ -237,22 +268,22 @@ BROKEN: dict[str, tuple[str | bytes, int]] = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_is_no_toml_is_told_with_its_line(loaded: Loader, case: str) -> None:
+def test_broken_toml_is_reported_with_its_line(loaded: Loader, case: str) -> None:
     text, line = BROKEN[case]
     problem = _problem(loaded, text)
     assert (problem.file, problem.line) == ("kahnd.toml", line)
 
 
-def test_a_column_is_told_where_it_is_known(loaded: Loader) -> None:
+def test_a_column_is_reported_if_it_is_known(loaded: Loader) -> None:
     assert "at column 7" in _problem(loaded, "[a]\nx = 1 2\n").message
 
 
 @pytest.mark.parametrize("text", [f"x = {'[' * 5000}", f"x = {'9' * 5000}"])
-def test_absurd_toml_is_told_and_no_crash(loaded: Loader, text: str) -> None:
+def test_absurd_toml_is_an_error_and_no_crash(loaded: Loader, text: str) -> None:
     assert _problem(loaded, text).file == "kahnd.toml"
 
 
-def test_no_file_is_told_with_the_way_to_one(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="kahnd init"):
         load(tmp_path, schemas(), {})
 
@@ -268,13 +299,13 @@ def test_user_and_password_come_from_the_environment_and_are_never_shown(loaded:
 
 
 @pytest.mark.parametrize("key", ["user", "password"])
-def test_the_file_may_not_hold_them(loaded: Loader, key: str) -> None:
+def test_the_file_may_not_hold_credentials(loaded: Loader, key: str) -> None:
     problem = _problem(loaded, f'{SMALL}[store]\n{key} = "hush-hush"\n')
     assert problem.line == 4
     assert "hush-hush" not in str(problem)
 
 
-def test_the_url_may_not_hold_them(loaded: Loader) -> None:
+def test_the_url_may_not_hold_credentials(loaded: Loader) -> None:
     problem = _problem(loaded, f'{SMALL}[store]\nurl = "wss://root:hush-hush@db/rpc"\n')
     assert "KAHND_STORE__PASSWORD" in problem.remedy
     assert "hush-hush" not in str(problem)
@@ -297,7 +328,7 @@ def test_a_broken_project_still_has_a_log(tmp_path: Path, text: str, file: str) 
     assert log_config(tmp_path, {}).file == file
 
 
-def test_the_logs_place_can_come_from_the_environment(tmp_path: Path) -> None:
+def test_the_environment_can_set_the_log_file(tmp_path: Path) -> None:
     assert log_config(tmp_path, {"KAHND_LOG__FILE": "there.jsonl"}).file == "there.jsonl"
 
 
@@ -310,8 +341,8 @@ class Odd(msgspec.Struct, frozen=True):
             raise ValueError("low is above high")
 
 
-def test_a_struct_says_itself_what_its_values_must_be_together(tmp_path: Path) -> None:
-    """A renderer's parameters may object in their own `__post_init__`."""
+def test_a_struct_may_check_its_values_together(tmp_path: Path) -> None:
+    """A renderer's parameters may raise errors in their own `__post_init__`."""
     text = f'{SMALL}[[rules]]\nmatch = "*"\nrenderer = "odd"\noutput = "x"\nlow = 2\nhigh = 1\n'
     (tmp_path / "kahnd.toml").write_text(text)
     with pytest.raises(ConfigError, match=r"kahnd\.toml:3: low is above high"):
@@ -334,7 +365,7 @@ def _place(tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "device", "link to itself"])
-def test_a_config_that_is_no_file_is_told_at_once(tmp_path: Path, kind: str) -> None:
+def test_a_config_that_is_not_a_file_is_an_error(tmp_path: Path, kind: str) -> None:
     _place(tmp_path, kind)
     with pytest.raises(ConfigError) as raised:
         load(tmp_path, schemas(), {})
@@ -353,29 +384,27 @@ def test_a_config_that_is_no_file_is_told_at_once(tmp_path: Path, kind: str) -> 
         (f"a = {'{a=' * 400}1{'}' * 400}\n", "nested too deeply"),
     ],
 )
-def test_a_config_beyond_all_bounds_is_told(loaded: Loader, text: str, words: str) -> None:
+def test_a_config_that_is_too_large_is_an_error(loaded: Loader, text: str, words: str) -> None:
     assert any(words in each.message for each in _problems(loaded, text))
 
 
 @pytest.mark.parametrize(
     ("expression", "words"), [("(" * 5_000 + ")" * 5_000, "longer than"), ("(?<=a)(b)", "look-around")]
 )
-def test_a_scan_expression_that_can_not_be_used_is_told_with_its_line(
-    loaded: Loader, expression: str, words: str
-) -> None:
+def test_an_invalid_scan_expression_is_reported_with_its_line(loaded: Loader, expression: str, words: str) -> None:
     problem = _problem(loaded, f"{SMALL}{COMMAND}command = ['x', '{{output}}']\nscan = ['{expression}']\n")
     assert words in problem.message
     assert problem.line == 8
 
 
 @pytest.mark.parametrize("pattern", ["docs/{1..100000}.md", "{1..9}" * 20, "a" * 5_000])
-def test_a_pattern_of_too_many_alternatives_is_told_with_its_line(loaded: Loader, pattern: str) -> None:
+def test_a_pattern_of_too_many_alternatives_is_reported_with_its_line(loaded: Loader, pattern: str) -> None:
     problem = _problem(loaded, f'{SMALL}[[rules]]\nmatch = "{pattern}"\nrenderer = "page"\n')
     assert "no valid pattern" in problem.message
     assert len(problem.message) < 500
     assert problem.line == 4
 
 
-def test_a_variable_that_is_not_utf8_is_told_by_its_name(loaded: Loader) -> None:
+def test_a_variable_that_is_not_utf8_is_reported_by_its_name(loaded: Loader) -> None:
     problem = _problem(loaded, SMALL, KAHND_PROJECT__OUTPUT="caf\udce9")
     assert problem.message == "KAHND_PROJECT__OUTPUT: its value is not UTF-8"

@@ -1,4 +1,4 @@
-"""What happens when, tried out on the machine: the tables of docs/architecture.md.
+"""Tries out on the machine what happens when: the tables of docs/document-states.md.
 
 `python -m core.decisions`, in `tests/`, prints them as they are now.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Final
 
-from core.happenings import ENDS, KINDS, Happen, Happening, Kind, running
+from core.document_events import ENDS, KINDS, Action, DocumentEvent, Kind, running
 from core.naive import evaluate
 from core.scenes import STATES, Scene, State
 
@@ -17,11 +18,11 @@ NOTHING, GOES_ON, NEVER = "nothing", "goes on", "–"  # noqa: RUF001 - a table'
 AGAIN: Final = re.compile(r"(tried, looked at)(?:, \1)+")
 
 
-def observe(scene: Scene, happen: Happen) -> str:
-    """What becomes of the document from then to quiet, in words."""
+def observe(scene: Scene, action: Action) -> str:
+    """Returns in words what happens to the document from the action until all is quiet."""
     under_way = not scene.machine.quiet
     scene.forget_words()
-    happen(scene)
+    action(scene)
     untouched = under_way and not scene.stirred and not scene.words
     scene.settle()
     if not scene.words:
@@ -33,40 +34,41 @@ def _counted(repeated: re.Match[str]) -> str:
     return f"{repeated[1]} ({repeated[0].count(repeated[1])} times)"
 
 
-def cell(state: State, happening: Happening) -> str:
-    """What happens in one state."""
-    return NEVER if happening.obstacle(state) else observe(state.scene(), happening.happen)
+def cell(state: State, event: DocumentEvent) -> str:
+    """Returns what an event does in one state."""
+    return NEVER if event.obstacle(state) else observe(state.scene(), event.action)
 
 
+@cache
 def row(kind: Kind, state: State) -> tuple[str, ...]:
-    """What happens in one state, by the happenings of a kind."""
-    return tuple(cell(state, each) for each in kind.happenings)
+    """Returns what each event of a kind does in one state."""
+    return tuple(cell(state, each) for each in kind.events)
 
 
 def ends() -> dict[str, str]:
-    """What happens at each end of a run."""
-    return {end.name: observe(running(end), end.happen) for end in ENDS}
+    """Returns what happens at each end of a run."""
+    return {end.name: observe(running(end), end.action) for end in ENDS}
 
 
 def table(kind: Kind) -> str:
-    """States that are alike share a row; one in which nothing of the kind can be has none."""
+    """Returns a table; states with the same cells share a row, and states without a possible event have none."""
     rows: dict[tuple[str, ...], list[str]] = {}
     for state in STATES:
         rows.setdefault(row(kind, state), []).append(state.name)
-    rows.pop((NEVER,) * len(kind.happenings), None)
-    header = ("it is", *(each.name for each in kind.happenings))
+    rows.pop((NEVER,) * len(kind.events), None)
+    header = ("it is", *(each.name for each in kind.events))
     return _lines([header, *(("; ".join(names), *cells) for cells, names in rows.items())])
 
 
 def reasons(kind: Kind) -> str:
-    """Why some of it can't be in some states."""
-    obstacles = [each.obstacle(state) for each in kind.happenings for state in STATES]
+    """Returns a note on why some events can't happen in some states."""
+    obstacles = [each.obstacle(state) for each in kind.events for state in STATES]
     found = dict.fromkeys(each.value for each in obstacles if each)
     return f"\n\n{NEVER}: {'; '.join(found)}." if found else ""
 
 
 def tables() -> Iterator[str]:
-    """All of them, as they are to be in the docs."""
+    """Yields all tables as the docs must have them."""
     for kind in KINDS:
         yield f"{kind.title}:\n\n{table(kind)}{reasons(kind)}"
     yield "Its run:\n\n" + _lines([("it", "what happens"), *ends().items()])
@@ -82,7 +84,7 @@ def line(cells: tuple[str, ...]) -> str:
 
 
 def difference_from_fresh(scene: Scene) -> dict[str, object]:
-    """Where a fresh build of the same sources would have come to something else."""
+    """Returns statuses and outputs that differ from a fresh build of the same sources."""
     fresh = evaluate(scene.sources.texts, scene.layout)
     statuses, outputs = scene.statuses(), scene.outputs.texts
     wrong: dict[str, object] = {

@@ -1,11 +1,16 @@
-"""A small language for documents, and how one is rendered over files in memory.
+"""A small language for documents, with a scanner and a renderer over files in memory.
 
-A document is lines of text. What a line's first word can be is in `STATIC` (found by scanning) and `DYNAMIC` (found
-only by rendering the document itself); `fail` fails; any other line is copied. An included text is expanded where it is
-included.
-Documents `*.md` are rendered by a renderer that tells all it read; `*.cmd` by one that reads its dependencies' files
-(of a rendered one, the output) and tells no hashes, as a command does; `*.alt` are pages that go where a `*.md` of
-that name goes; all others are plain.
+A document is lines of text. The first word of a line can be one of `STATIC` (found by scanning) or `DYNAMIC` (found
+only by rendering the document itself); `fail` fails; `warn` warns; any other line is copied. Included text is expanded
+in place.
+
+- `*.md` is rendered like a page, which reports all its reads.
+- `*.cmd` is rendered like a command, which reads the files of its dependencies (the output of a rendered one) and
+  reports no hashes.
+- `*.alt` is a page that renders to the same path as a `*.md` of that name.
+- `*.two` is a page with two outputs, and `*.box` one that fills a folder. A line `in NAME …` is for that output alone;
+  any other is for all outputs of the two, and for none in a folder.
+- All others are plain, and so is every document with a line `hidden`.
 """
 
 from __future__ import annotations
@@ -17,8 +22,10 @@ from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from kahnd.core.digest import of_bytes
+from kahnd.core import output_paths
+from kahnd.core.hashing import hash_bytes, hash_outputs
 from kahnd.core.model import (
+    PRESENT,
     Dependency,
     Digest,
     DocumentId,
@@ -28,13 +35,15 @@ from kahnd.core.model import (
     Job,
     Kind,
     Outcome,
+    OutputPath,
     Problem,
     Read,
     Rendered,
     Scan,
     Unmet,
 )
-from kahnd.core.rules import Layout, collection_id
+from kahnd.core.output_paths import facet_of
+from kahnd.core.rules import NEVER, Layout, collection_id
 
 T = TypeVar("T")
 
@@ -44,6 +53,7 @@ STATIC: Final = MappingProxyType(
         "maybe": Kind.INCLUDE,
         "output": Kind.OUTPUT,
         "link": Kind.OUTPUT,
+        "piece": Kind.OUTPUT,
         "page": Kind.PAGE,
         "title": Kind.PAGE,
         "text": Kind.PAGE,
@@ -51,6 +61,8 @@ STATIC: Final = MappingProxyType(
         "pages": Kind.COLLECTION,
         "titles": Kind.COLLECTION,
         "needs": Kind.DECLARED,
+        "leads": Kind.LINK,
+        "part": Kind.LINK,
     }
 )
 USED: Final = MappingProxyType(
@@ -60,50 +72,68 @@ USED: Final = MappingProxyType(
         "title": {Facet.TITLE},
         "text": {Facet.TEXT},
         "url": {Facet.URL},
+        "leads": {Facet.URL},
+        "part": {Facet.URL, Facet.ANCHORS},
     }
 )
-"""What of another document a line uses, where it is not all; a page's title is its first line, its text the rest."""
+"""Facets that a line uses, unless it uses the whole document; a title is the first line, the text the rest.
+
+The title is the only anchor.
+"""
 EACH: Final = MappingProxyType({"pages": "page", "titles": "title"})
 DYNAMIC: Final = MappingProxyType({"find": "include", "find-output": "output"})
 DEEPEST: Final = 20
-"""How deep texts may include texts, before a rendering counts as going round."""
+"""Depth of includes at which a rendering fails as endless."""
 
 
 def parse(text: str) -> Iterator[tuple[int, str, str]]:
-    """Every line as its number, its first word and the rest."""
+    """Yields every line as its number, its first word and the rest."""
     for number, line in enumerate(text.splitlines(), 1):
         word, _, rest = line.partition(" ")
         yield number, word, rest
 
 
 def scan(text: str, document: str = "") -> tuple[Dependency, ...]:
-    """What can be told from the text alone."""
-    return tuple(
-        Dependency(
-            collection_id(rest) if word in EACH else DocumentId(rest),
-            _kind(word, document),
-            line,
-            sure=word != "maybe",
-        )
-        for line, word, rest in parse(text)
-        if word in STATIC
-    )
+    """Scans a text for dependencies; one that any line has unconditionally is sure. Only pages have links."""
+    found: dict[Dependency, Dependency] = {}
+    for line, word, rest in parse(text):
+        if word in STATIC and (STATIC[word] is not Kind.LINK or _is_link(document, rest)):
+            target = collection_id(rest) if word in EACH else DocumentId(rest.partition(":")[0])
+            is_link = STATIC[word] is Kind.LINK
+            facets = frozenset(USED[word]) if is_link else None
+            new = Dependency(target, _kind(word, document), line, facets=facets, sure=word != "maybe" and not is_link)
+            known = found.setdefault(new, new)
+            if new.sure and not known.sure:
+                found[new] = replace(known, sure=True)
+            elif known.facets is not None:
+                found[new] = replace(known, facets=known.facets | (facets or frozenset()))
+    return tuple(found.values())
+
+
+def _is_link(document: str, target: str) -> bool:
+    return document.endswith((".md", ".alt")) and target.endswith((".md", ".alt", ".cmd", ".html", ".out"))
 
 
 def look(text: str, document: str = "") -> Scan:
-    """What a scanner finds."""
+    """Returns the result of a scanner."""
     title, _, rest = text.partition("\n")
-    return Scan(scan(text, document), Facets(hash_of(""), hash_of(rest), hash_of(title)))
+    facets = Facets(hash_of(""), hash_of(rest), hash_of(title), hash_of(title))
+    return Scan(scan(text, document), facets, appears_at=NEVER if is_hidden(text) else None)
+
+
+def is_hidden(text: str | None) -> bool:
+    """Whether no rule renders a document with this text."""
+    return "hidden" in (text or "").splitlines()
 
 
 def _kind(word: str, document: str) -> Kind:
     """A command is given the file that a document is, or renders to."""
     kind = STATIC[word]
-    return Kind.DECLARED if kind.of_source and document.endswith(".cmd") else kind
+    return Kind.DECLARED if kind.is_source and document.endswith(".cmd") else kind
 
 
 def hash_of(text: str) -> Digest:
-    return of_bytes(text.encode())
+    return hash_bytes(text.encode())
 
 
 class UnmetError(Exception):
@@ -137,7 +167,9 @@ class Rendering:
         self._outputs = outputs.texts
         self._job = job
         self._reads: dict[Dependency, Read] = {}
+        self._warnings: list[Problem] = []
         self.text = ""
+        self.staged: dict[str, str] = {}
 
     def outcome(self) -> Outcome:
         produce = self._page if self._layout.rules[self._job.rule].judges_missing else self._command
@@ -147,7 +179,29 @@ class Rendering:
             return Unmet(error.needs, Problem(f"needs {error.needs.target}", self._job.document), self._told())
         except BadInputError as error:
             return Failed(Problem(str(error), self._job.document), self._told())
-        return Rendered(hash_of(self.text), self._told())
+        outputs = self._several() if self._job.more or self._job.output.endswith("/") else ()
+        if not outputs:
+            self.staged[self._job.stage] = self.text
+            return Rendered(hash_of(self.text), self._told(), tuple(self._warnings))
+        whole = hash_outputs(outputs) if self._job.output.endswith("/") else outputs[0][1]
+        return Rendered(whole, self._told(), outputs=outputs)
+
+    def _several(self) -> tuple[tuple[OutputPath, Digest], ...]:
+        """Returns the outputs of a document with several, and stages their texts."""
+        job, lines = self._job, [line.split(" ", 2) for line in self.text.split("\n")]
+        own = [(line[1], line[2]) for line in lines if line[0] == "in"]
+        common = [" ".join(line) for line in lines if line[0] != "in"]
+        if job.output.endswith("/"):
+            texts = {f"{job.output}{name}": rest for name, rest in own}
+            stages = [f"{job.stage}/{name}" for name, _ in own]
+        else:
+            texts = {
+                path: "\n".join([*common, *(rest for name, rest in own if path.endswith(f".{name}"))])
+                for path in output_paths.outputs_of(job)
+            }
+            stages = [*output_paths.stages(job)]
+        self.staged = dict(zip(stages, texts.values(), strict=True))
+        return tuple((OutputPath(path), hash_of(text)) for path, text in texts.items())
 
     def _told(self) -> tuple[Read, ...]:
         return tuple(self._reads.values())
@@ -167,24 +221,45 @@ class Rendering:
     def _line(self, line: int, word: str, rest: str, depth: int) -> Iterator[str]:
         if word == "fail":
             raise BadInputError("told to fail")
-        if word not in STATIC:
+        if word == "warn":
+            self._warnings.append(Problem(rest, self._job.document, line))
+        elif word not in STATIC:
             yield f"{word} {rest}"
         elif word in EACH:
             yield from self._pages(EACH[word], rest, line)
         else:
-            yield from self._one(word, Dependency(DocumentId(rest), STATIC[word], line), depth)
+            target, _, path = rest.partition(":")
+            dependency = Dependency(DocumentId(target), STATIC[word], line)
+            yield from self._one(word, dependency, depth) if word != "piece" else [self._piece(dependency, path)]
+
+    def _piece(self, dependency: Dependency, path: str) -> str:
+        """Returns one of the outputs of a document that has several."""
+        used = replace(dependency, facets=frozenset({facet_of(Facet.OUTPUT, path)}))
+        text = (
+            self._outputs.get(dict(self._job.hashed).get(OutputPath(path), path))
+            if dependency.target in self._texts
+            else None
+        )
+        self._note(used, None)
+        known = self._reads[used]
+        if text is None:
+            raise BadInputError(f"{dependency.target} makes no {path}")
+        self._reads[used] = replace(known, outputs=(*known.outputs, (OutputPath(path), hash_of(text))))
+        return text
 
     def _one(self, word: str, dependency: Dependency, depth: int) -> Iterator[str]:
         target = dependency.target
         if word in {"output", "link"}:
             yield self._output(dependency, word)
+        elif dependency.kind is Kind.LINK:
+            yield self._link(word, dependency)
         elif word == "maybe" and target not in self._texts:
             self._note(dependency, None)
         elif word == "needs":
             self._read(dependency)
             self._reads[dependency] = Read(dependency)
         elif word == "page":
-            yield f"[{self._layout.output_of(target)}: {self._read(dependency)}]"
+            yield f"[{self._output_of(target)}: {self._read(dependency)}]"
         elif word in USED:
             yield self._page_of(word, dependency)
         else:
@@ -193,8 +268,32 @@ class Rendering:
     def _page_of(self, word: str, dependency: Dependency) -> str:
         used = replace(dependency, facets=frozenset(USED[word]))
         title, _, rest = self._read(used).partition("\n")
-        has = {Facet.TITLE: title, Facet.TEXT: rest, Facet.URL: self._layout.output_of(dependency.target)}
+        has = {Facet.TITLE: title, Facet.TEXT: rest, Facet.URL: self._output_of(dependency.target)}
         return f"[{': '.join(str(has[each]) for each in sorted(USED[word]))}]"
+
+    def _output_of(self, target: DocumentId) -> str | None:
+        return None if is_hidden(self._texts.get(target)) else self._layout.output_of(target)
+
+    def _link(self, word: str, dependency: Dependency) -> str:
+        """Where a link leads, as the job knows; the worker guesses where the job does not know."""
+        target, job = dependency.target, self._job
+        output = self._output_of(target) if self._layout.source_of(target) else target
+        if target in {job.document, job.output}:
+            return "[here]"
+        if target in job.links.dead or output is None:
+            exists = False
+        elif output != target:
+            exists = target in self._texts
+        else:
+            known = any(
+                output == each or (each.endswith("/") and output.startswith(each)) for each in job.links.outputs
+            )
+            exists = known or target in self._outputs
+        used = replace(dependency, facets=frozenset(USED[word]))
+        text = self._texts.get(target) if exists and word == "part" else None
+        self._note(used, hash_of(text) if text is not None else PRESENT if exists else None)
+        title = (text or "").partition("\n")[0]
+        return f"[{output if exists else 'nowhere'}{[title] if title else []}]"
 
     def _pages(self, word: str, pattern: str, line: int) -> Iterator[str]:
         collection = Dependency(collection_id(pattern), Kind.COLLECTION, line)
@@ -214,7 +313,7 @@ class Rendering:
 
     def _output(self, dependency: Dependency, word: str) -> str:
         dependency = replace(dependency, facets=frozenset(USED[word]))
-        output = self._layout.output_of(dependency.target)
+        output = self._output_of(dependency.target)
         if output is None:
             self._note(dependency, None)
             raise BadInputError(f"{dependency.target} is rendered by no rule")
@@ -228,7 +327,10 @@ class Rendering:
         known = self._reads.get(dependency)
         facets = known.dependency.facets if known else frozenset()
         joined = None if facets is None or dependency.facets is None else facets | dependency.facets
-        self._reads[dependency] = Read(replace(dependency, facets=joined), digest)
+        if known and digest == PRESENT:
+            digest = known.hash
+        outputs = known.outputs if known else ()
+        self._reads[dependency] = Read(replace(dependency, facets=joined), digest, outputs)
 
     def _command(self) -> Iterator[str]:
         for path in (self._job.document, *self._job.deps):

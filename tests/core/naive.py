@@ -1,10 +1,10 @@
-"""A project evaluated from scratch, with no memory and in no clever order: what the machine must come to."""
+"""Evaluates a project from scratch, without memory or order: the result that the machine must reach."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from core.language import EACH, Files, Rendering, hash_of, parse, scan
+from core.language import EACH, Files, Rendering, hash_of, is_hidden, parse, scan
 from kahnd.core.globs import glob_matcher
 from kahnd.core.model import (
     Dependency,
@@ -13,6 +13,7 @@ from kahnd.core.model import (
     Failed,
     Job,
     Kind,
+    KnownLinks,
     OutputPath,
     Rendered,
     RunId,
@@ -27,7 +28,7 @@ Edges = dict[str, tuple[Dependency, ...]]
 
 @dataclass
 class Evaluation:
-    """`outputs` by path; `inputs`: all that a document's rendering hangs on, spelt out instead of hashed."""
+    """`outputs` by path; `inputs`: all inputs of a document's rendering, spelt out instead of hashed."""
 
     statuses: dict[str, Status] = field(default_factory=dict)
     outputs: dict[str, str] = field(default_factory=dict)
@@ -36,7 +37,7 @@ class Evaluation:
 
 
 class _DiscoveredError(Exception):
-    """A rendering read something it was not known to need: all is begun anew, with that known."""
+    """A rendering discovered dependencies: the evaluation starts again with those known."""
 
     def __init__(self, document: str, found: tuple[Dependency, ...]) -> None:
         self.document = document
@@ -44,8 +45,11 @@ class _DiscoveredError(Exception):
 
 
 def evaluate(sources: dict[str, str], layout: Layout) -> Evaluation:
-    """Try, and begin anew with every dependency discovered, until a try discovers none."""
-    edges = {document: _sure(scan(text, document), document, layout) for document, text in sources.items()}
+    """Evaluates again with every discovered dependency, until none is discovered."""
+    edges = {
+        document: _sure(scan(text, document), document, layout, hidden=is_hidden(text))
+        for document, text in sources.items()
+    }
     while True:
         try:
             return _Try(sources, layout, edges).result()
@@ -53,9 +57,9 @@ def evaluate(sources: dict[str, str], layout: Layout) -> Evaluation:
             edges[error.document] += error.found
 
 
-def _sure(found: tuple[Dependency, ...], document: str, layout: Layout) -> tuple[Dependency, ...]:
-    """What a document needs before it is rendered: of what may not be read, its rendering will tell."""
-    rule = layout.rule_of(DocumentId(document))
+def _sure(found: tuple[Dependency, ...], document: str, layout: Layout, *, hidden: bool) -> tuple[Dependency, ...]:
+    """Returns the dependencies that must be finished before a rendering; it discovers the others itself."""
+    rule = None if hidden else layout.rule_of(DocumentId(document))
     if rule is None:
         return tuple(each for each in found if each.sure or each.kind is not Kind.INCLUDE)
     return tuple(each for each in found if each.sure) if rule.judges_missing else found
@@ -82,7 +86,7 @@ class _Try:
         return statuses[document]
 
     def _needs(self, document: str) -> list[Dependency]:
-        return [each for each in self._edges.get(document, ()) if not each.kind.of_content]
+        return [each for each in self._edges.get(document, ()) if not each.kind.is_content]
 
     def _reaches(self, start: str, goal: str) -> bool:
         seen: set[str] = set()
@@ -97,7 +101,7 @@ class _Try:
         return False
 
     def _came_to(self, document: str) -> Status:
-        rule = self._layout.rule_of(DocumentId(document))
+        rule = None if is_hidden(self._sources[document]) else self._layout.rule_of(DocumentId(document))
         for each in self._needs(document):
             if each.target not in self._sources:
                 if rule and (each.kind is Kind.DECLARED or not rule.judges_missing):
@@ -112,7 +116,7 @@ class _Try:
         return self._render(document, rule.index, output)
 
     def _output_of(self, document: str) -> OutputPath | None:
-        return self._layout.output_of(DocumentId(document))
+        return None if is_hidden(self._sources.get(document)) else self._layout.output_of(DocumentId(document))
 
     def _render(self, document: str, rule: int, output: OutputPath) -> Status:
         job = Job(
@@ -124,6 +128,7 @@ class _Try:
             "",
             deps=tuple(dict.fromkeys(self._output_of(each.target) or each.target for each in self._needs(document))),
             collections=self._collections(),
+            links=KnownLinks(tuple(filter(None, map(self._output_of, self._sources))), self._leading_nowhere()),
         )
         rendering = Rendering(self._layout, Files(self._sources), Files(self._done.outputs), job)
         outcome = rendering.outcome()
@@ -148,9 +153,18 @@ class _Try:
         patterns = {rest for text in self._sources.values() for _, word, rest in parse(text) if word in EACH}
         return tuple((collection_id(each), self._members(each)) for each in patterns)
 
+    def _leading_nowhere(self) -> tuple[DocumentId, ...]:
+        words = {rest for text in self._sources.values() for _, word, rest in parse(text) if word in {"leads", "part"}}
+        rendered = {each for each in self._sources if self._output_of(each)}
+        return tuple(DocumentId(each) for each in words - rendered if not self._makers(each))
+
+    def _makers(self, output: str) -> list[str]:
+        return sorted(each for each in self._sources if self._output_of(each) == output)
+
     def _members(self, pattern: str) -> tuple[DocumentId, ...]:
         matches = glob_matcher(pattern)
-        return tuple(DocumentId(each) for each in sorted(self._sources) if matches(each))
+        shown = (each for each, text in sorted(self._sources.items()) if not is_hidden(text))
+        return tuple(DocumentId(each) for each in shown if matches(each))
 
     def _inputs(self, document: str) -> object:
         if self._done.statuses[document] is not Status.DONE:
@@ -159,27 +173,27 @@ class _Try:
         return self._sources[document], frozenset((each.target, each.kind, self._bears(each)) for each in depended)
 
     def _bears(self, dependency: Dependency) -> object:
-        """What of a target a dependent hangs on."""
+        """Returns the part of a target that matters to a dependent."""
         target, kind = dependency.target, dependency.kind
         output = self._output_of(target)
         if is_collection(target):
             return self._members(target[1:])
         if target not in self._sources:
-            return None
+            return tuple(self._makers(target)) if kind is Kind.LINK else None
         if dependency.facets is not None:
-            return tuple((facet, self._facet(target, facet)) for facet in sorted(dependency.facets))
-        if kind.of_content:
+            return tuple((facet, self._facet(target, facet)) for facet in sorted(map(Facet, dependency.facets)))
+        if kind.is_content:
             return self._sources[target], output
         if output is None:
             return self._effective(target)
-        return self._sources[target] if kind.of_source else self._done.outputs.get(output)
+        return self._sources[target] if kind.is_source else self._done.outputs.get(output)
 
     def _facet(self, target: str, facet: Facet) -> str | None:
         title, _, rest = self._sources[target].partition("\n")
         output = self._output_of(target)
         if facet is Facet.OUTPUT:
             return self._done.outputs.get(str(output))
-        return {Facet.TITLE: title, Facet.TEXT: rest, Facet.URL: output}[facet]
+        return {Facet.TITLE: title, Facet.ANCHORS: title, Facet.TEXT: rest, Facet.URL: output}[facet]
 
     def _effective(self, plain: str) -> object:
         return self._sources[plain], frozenset((e.target, e.kind, self._bears(e)) for e in self._needs(plain))

@@ -1,6 +1,6 @@
-"""One document in each state that it can be in.
+"""Scenes: one document in each state that it can be in.
 
-*It* needs the output of `BASE`, the title of `PEER` and the membership of `POSTS`; `ABOVE` needs it.
+*It* depends on the output of `BASE`, the title of `PEER` and the members of `POSTS`; `ABOVE` depends on it.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from types import MappingProxyType
 from typing import Final
 
 from core.world import PAGE_RULE, RIVAL_RULE, World
-from kahnd.core.messages import (
+from kahnd.core.events import (
     Cancel,
     Command,
     Commit,
     Event,
     Finished,
-    Look,
+    Log,
     Propagate,
     Publish,
     Published,
+    Recheck,
     Remove,
-    Tell,
 )
-from kahnd.core.model import Change, DocumentId, Problem, Result, Sighting, Status
+from kahnd.core.model import Change, DocumentId, Observation, Problem, Result, Status
 from kahnd.core.rules import Layout
 
 IT, PLAIN, ABOVE, BASE, PEER = "docs/it.md", "docs/it.txt", "docs/above.md", "docs/base.md", "docs/peer.txt"
@@ -46,13 +46,13 @@ TOLD: Final = MappingProxyType(
 
 
 class Scene(World):
-    """A project at rest in which what becomes of one document is noted, in a few fixed words."""
+    """A finished project that notes what happens to one document, in a few fixed words."""
 
     def __init__(self, subject: str, sources: Mapping[str, str], slots: int = 100) -> None:
         self.subject = DocumentId(subject)
         self.words: list[str] = []
         self.stirred = False
-        """Whether anything was decided about it, or undone, since words were last forgotten."""
+        """Anything was decided about it, or undone, since the words were last forgotten."""
         self.unreadable: set[str] = set()
         super().__init__(dict(sources), LAYOUT, slots)
         self.start()
@@ -72,7 +72,7 @@ class Scene(World):
         self.look(self.subject)
 
     def restart(self, layout: Layout = LAYOUT) -> None:
-        """The session ends in good order; another begins."""
+        """Ends the session cleanly and begins another."""
         self.flush()
         self.layout = layout
         self.crash_and_restart()
@@ -90,7 +90,7 @@ class Scene(World):
             self.words.insert(before, "tried")
 
     def _is_its(self, event: Finished) -> bool:
-        job = self.machine._runs.job(event.run)
+        job = self.machine._worklist.runs.job(event.run)
         return job is not None and job.document == self.subject
 
     def _perform(self, command: Command) -> Event | None:
@@ -105,7 +105,7 @@ class Scene(World):
                 return "cancelled"
             case Publish(run) if self._jobs[run].document == self.subject and isinstance(answer, Published):
                 return None if answer.problem else "rendered"
-            case Look(_, document) if document == self.subject:
+            case Recheck(_, document) if document == self.subject:
                 return "looked at"
             case Remove(output, _) if output == OUTPUT:
                 return "output removed"
@@ -113,7 +113,7 @@ class Scene(World):
                 return next((self._of_change(each) for each in changes if each.facts.id == self.subject), None)
             case Commit((Result(facts),)) if facts.id == self.subject:
                 return self._of_plain(facts.status)
-            case Tell(event, fields) if fields.get("document") == self.subject:
+            case Log(event, fields) if fields.get("document") == self.subject:
                 self.stirred = True
                 return TOLD.get(event)
         return None
@@ -125,19 +125,19 @@ class Scene(World):
 
     def _of_plain(self, status: Status) -> str | None:
         settled = self.stirred and status is Status.DONE and not self.machine.graph[self.subject].claim
-        return "settled" if settled else None
+        return "rehashed" if settled else None
 
-    def _sighting(self, document: DocumentId) -> Sighting | None:
+    def _observation(self, document: DocumentId) -> Observation | None:
         if document not in self.unreadable:
-            return super()._sighting(document)
+            return super()._observation(document)
         if self._seen.get(document) == UNREAD:
             return None
         self._seen[document] = UNREAD
-        return Sighting(document, problem=Problem("can't be read", document))
+        return Observation(document, problem=Problem("can't be read", document))
 
 
 class Trait(StrEnum):
-    """What must be so for something to be able to happen; its text says what else is the case."""
+    """A condition for an event to happen in a state; its text says what is the case otherwise."""
 
     ABSENT = "it is there already"
     THERE = "there is no file"
@@ -162,7 +162,7 @@ PAGE: Final = FILE | {T.RULED, T.PLACED, T.MADE}
 
 @dataclass(frozen=True)
 class State:
-    """A state of a document, how it comes to be in it, and what is so in it."""
+    """A state of a document, the scene that brings it there, and the state's traits."""
 
     name: str
     scene: Callable[[], Scene]

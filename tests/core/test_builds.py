@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from kahnd.core.builds import Builds, Tally, report
+from kahnd.core.events import BuildRequested
 from kahnd.core.graph import Graph
-from kahnd.core.messages import Asked
-from kahnd.core.model import BuildId, DocumentId, Facts, OutputPath, Problem, Snapshot, Status, Ticket
+from kahnd.core.model import BuildId, DocumentId, Facts, OutputPath, Problem, RequestId, Snapshot, Status
 from kahnd.core.rules import Layout
 
 A, B = DocumentId("a"), DocumentId("b")
@@ -14,8 +14,8 @@ def builds() -> Builds:
     return Builds(iter([BuildId("1"), BuildId("2")]))
 
 
-def asked(ticket: str, *targets: DocumentId) -> Asked:
-    return Asked(Ticket(ticket), "asked", frozenset(targets))
+def asked(ticket: str, *targets: DocumentId) -> BuildRequested:
+    return BuildRequested(RequestId(ticket), "asked", frozenset(targets))
 
 
 def test_one_build_at_a_time() -> None:
@@ -28,10 +28,10 @@ def test_one_build_at_a_time() -> None:
     assert book.begin("second") == ("2", "second")
 
 
-def test_a_document_counts_with_its_last_word() -> None:
+def test_a_document_counts_under_its_latest_outcome() -> None:
     tally = Tally()
-    tally.place(A, "failed")
-    tally.place(A, "rendered")
+    tally.count(A, "failed")
+    tally.count(A, "rendered")
     assert (list(tally.rendered), list(tally.failed)) == ([A], [])
 
 
@@ -39,47 +39,47 @@ def test_a_record_counts_what_happened() -> None:
     book = builds()
     book.begin("saved")
     for document, status, generation in ((A, "rendered", 2), (B, "skipped", 0), (DocumentId("c"), "failed", 0)):
-        book.place(document, status, generation)
-    book.removed(OutputPath("o"))
+        book.count(document, status, generation)
+    book.count_removed(OutputPath("o"))
     record = book.end()
     assert record is not None
     counts = (record.rendered, record.skipped, record.failed, record.blocked, record.removed, record.generations)
     assert counts == (1, 1, 1, 0, 1, 3)
 
 
-def test_a_ticket_tells_what_happened_since_it_was_opened() -> None:
+def test_a_request_reports_what_happened_since_it_was_opened() -> None:
     book = builds()
     book.begin("saved")
-    book.place(A, "rendered")
-    book.ask(asked("late"))
-    book.ask(asked("from start"), from_start=True)
-    book.place(B, "rendered")
+    book.count(A, "rendered")
+    book.open(asked("late"))
+    book.open(asked("from start"), from_start=True)
+    book.count(B, "rendered")
     told = {each.ticket: each.report.rendered for each in book.answers(EMPTY, (), quiet=True)}
     assert told == {"late": (B,), "from start": (A, B)}
     assert book.answers(EMPTY, (), quiet=True) == []
 
 
-def test_a_ticket_is_due_when_its_targets_are_finished_or_all_is_quiet() -> None:
+def test_a_request_is_answered_when_its_targets_are_finished_or_all_is_quiet() -> None:
     book = builds()
-    book.ask(asked("of a", A))
-    book.ask(asked("of both", A, B))
-    book.ask(asked("of all"))
+    book.open(asked("of a", A))
+    book.open(asked("of both", A, B))
+    book.open(asked("of all"))
     assert [each.ticket for each in book.answers(EMPTY, {B}, quiet=False)] == ["of a"]
     assert [each.ticket for each in book.answers(EMPTY, (), quiet=False)] == ["of both"]
     assert [each.ticket for each in book.answers(EMPTY, (), quiet=True)] == ["of all"]
 
 
-def test_progress_counts_everything_that_is_done_with() -> None:
+def test_progress_counts_all_finished_documents() -> None:
     book = builds()
     assert book.progress() is None
     book.begin("saved")
     for document, status in ((A, "rendered"), (B, "blocked")):
-        book.place(document, status)
-    book.settled()
+        book.count(document, status)
+    book.count_rehashed()
     assert book.progress() == (3, B)
 
 
-def test_a_report_tells_what_is_wrong_by_name_of_the_document() -> None:
+def test_a_report_lists_broken_documents_by_name() -> None:
     fault, blocked = Problem("fault"), Problem("needs a")
     graph = Graph(
         Layout(("docs",), "site"),

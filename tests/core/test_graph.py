@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE, PAGES_ALONE
-from kahnd.core.facets import ABSENT
 from kahnd.core.graph import Graph
+from kahnd.core.hashing import ABSENT
 from kahnd.core.model import (
     Dependency,
     Digest,
@@ -49,7 +49,7 @@ def include(target: DocumentId, line: int = 0) -> Dependency:
 
 
 @given(steps=steps)
-def test_counts_claims_and_needs_follow_every_change(steps: list[tuple[str, DocumentId, object]]) -> None:
+def test_counts_claims_and_dependents_follow_every_change(steps: list[tuple[str, DocumentId, object]]) -> None:
     graph = Graph(LAYOUT, Snapshot())
     for step, document, what in steps:
         match step, what:
@@ -74,17 +74,17 @@ def _assert_recomputed(graph: Graph) -> None:
             claims.setdefault(output, set()).add(each)
     assert {each: graph.counts[each] for each in Status} == {each: counts[each] for each in Status}
     wrong = {each for each, node in nodes.items() if node.status in {Status.FAILED, Status.BLOCKED}}
-    assert [node.facts.id for node in graph.wrong()] == sorted(each for each in wrong if not is_collection(each))
+    assert [node.facts.id for node in graph.broken()] == sorted(each for each in wrong if not is_collection(each))
     assert {each for each in IDS if graph.needed(each)} == needed
     for output in (OutputPath("site/a.html"), OutputPath("site/d.out")):
         assert graph.claimants(output) == claims.get(output, set())
 
 
 @given(before=st.lists(dependencies, max_size=4), after=st.lists(dependencies, max_size=4))
-def test_what_connecting_changes_turns_the_old_edges_into_the_new_in_order(
+def test_the_difference_turns_the_old_edges_into_the_new_in_order(
     before: list[Dependency], after: list[Dependency]
 ) -> None:
-    """As a store keeps them: dropped by target, added at the end, those it has left where they are."""
+    """Applies a change as a store does: drops by target, adds at the end, and leaves known edges in place."""
     graph = graph_of(facts(A))
     graph.connect(A, before)
     edges = graph.connect(A, after)
@@ -95,26 +95,26 @@ def test_what_connecting_changes_turns_the_old_edges_into_the_new_in_order(
 
 
 @pytest.mark.parametrize("used", [(), (Facet.OUTPUT,), (Facet.URL,)])
-def test_what_no_rule_renders_has_no_output_to_use_whatever_its_bytes_are(used: tuple[Facet, ...]) -> None:
+def test_a_plain_document_has_no_output_to_use(used: tuple[Facet, ...]) -> None:
     output = Dependency(D, Kind.OUTPUT, facets=frozenset(used))
     rendered = graph_of(facts(D, content_hash="same", effective_hash="same"))
     plain = Graph(PAGES_ALONE, Snapshot((facts(D, content_hash="same", effective_hash="same"),)))
     assert plain.hash_of(output) != rendered.hash_of(output)
 
 
-def test_connecting_to_the_same_changes_nothing() -> None:
+def test_connecting_the_same_edges_changes_nothing() -> None:
     graph = graph_of(facts(A))
     graph.connect(A, [include(P, line=1), Dependency(P, Kind.PAGE)])
     assert graph.connect(A, [include(P, line=7), Dependency(P, Kind.PAGE)]) == Edges()
 
 
-def test_a_kind_that_is_gone_drops_its_target_and_adds_what_is_left() -> None:
+def test_a_dropped_kind_drops_its_target_and_adds_the_kinds_left() -> None:
     graph = graph_of(facts(A))
     graph.connect(A, [include(P), Dependency(P, Kind.PAGE)])
     assert graph.connect(A, [include(P)]) == Edges((include(P),), (P,))
 
 
-def test_a_snapshot_is_taken_over() -> None:
+def test_a_graph_begins_with_a_snapshot() -> None:
     graph = Graph(LAYOUT, Snapshot((facts(A), facts(P)), {A: (include(P),)}))
     assert graph[A].dependencies == (include(P),)
     assert graph.needed(P)
@@ -122,7 +122,7 @@ def test_a_snapshot_is_taken_over() -> None:
     assert graph.counts[Status.DONE] == 2
 
 
-def test_a_node_that_needs_another_in_two_ways_lets_go_of_it_once() -> None:
+def test_a_dependent_by_two_kinds_counts_once() -> None:
     graph = graph_of(facts(A), facts(D), facts(P))
     graph.connect(A, [include(P), Dependency(P, Kind.PAGE)])
     graph.connect(D, [include(P)])
@@ -130,7 +130,7 @@ def test_a_node_that_needs_another_in_two_ways_lets_go_of_it_once() -> None:
     assert graph.needed(P)
 
 
-def test_orphans_are_missing_documents_and_collections_that_nothing_needs() -> None:
+def test_orphans_are_missing_documents_and_collections_without_dependents() -> None:
     graph = graph_of(facts(A), facts(P, Status.MISSING), facts(ALL), facts(D))
     graph.connect(A, [include(P)])
     assert graph.orphans([P, ALL, D, ALL, DocumentId("unknown")]) == (ALL,)
@@ -138,21 +138,21 @@ def test_orphans_are_missing_documents_and_collections_that_nothing_needs() -> N
     assert graph.orphans([P, ALL, D]) == (P, ALL)
 
 
-def test_what_a_dependent_hangs_on_goes_by_the_kind() -> None:
+def test_an_edge_hash_goes_by_the_kind() -> None:
     rendered = facts(A, content_hash="c", effective_hash="e")
     plain = facts(P, content_hash="c", effective_hash="e")
     graph = graph_of(rendered, plain)
-    hung_on = {kind: (graph.hash_of(Dependency(A, kind)), graph.hash_of(Dependency(P, kind))) for kind in Kind}
-    assert hung_on[Kind.INCLUDE] == ("c,as=page", "e "), "whose front matter is cut"
-    assert hung_on[Kind.DATA] == ("c", "e ")
-    assert hung_on[Kind.PAGE] == ("c site/a.html", "c ")
-    assert hung_on[Kind.OUTPUT] == ("e site/a.html", "e ")
-    assert hung_on[Kind.DECLARED] == ("e site/a.html", "e ")
+    trace = {kind: (graph.hash_of(Dependency(A, kind)), graph.hash_of(Dependency(P, kind))) for kind in Kind}
+    assert trace[Kind.INCLUDE] == ("c,as=page", "e "), "whose front matter is cut"
+    assert trace[Kind.DATA] == ("c", "e ")
+    assert trace[Kind.PAGE] == ("c site/a.html", "c ")
+    assert trace[Kind.OUTPUT] == ("e site/a.html", "e ")
+    assert trace[Kind.DECLARED] == ("e site/a.html", "e ")
 
 
-def test_of_facets_only_those_used_are_hung_on() -> None:
+def test_an_edge_hash_has_only_the_used_facets() -> None:
     parts = Facets(front_matter=Digest("f"), text=Digest("t"), title=Digest("h"))
-    page = replace(facts(A, content_hash="c", effective_hash="e"), facets=parts)
+    page = replace(facts(A, content_hash="c", output_hash="e", effective_hash="e"), facets=parts)
     bare = facts(P, content_hash="c", effective_hash="e")
     graph = graph_of(page, bare)
 
@@ -169,12 +169,12 @@ def test_of_facets_only_those_used_are_hung_on() -> None:
     assert hash_of(A, Kind.PAGE, Facet.URL) == "unreadable"
 
 
-def test_what_is_not_there_is_hung_on_as_absent() -> None:
+def test_the_edge_hash_of_a_missing_document_is_absent() -> None:
     graph = graph_of(facts(P, Status.MISSING))
     assert graph.hash_of(include(P)) == graph.hash_of(include(A)) == ABSENT
 
 
-def test_a_plain_document_s_effective_hash_leaves_content_dependencies_out() -> None:
+def test_an_effective_hash_leaves_out_content_dependencies() -> None:
     graph = graph_of(facts(P, content_hash="c"), facts(A, content_hash="one"))
     graph.connect(P, [Dependency(A, Kind.PAGE)])
     assert graph.effective_hash(graph[P]) == "c"
@@ -183,7 +183,7 @@ def test_a_plain_document_s_effective_hash_leaves_content_dependencies_out() -> 
 def test_an_inputs_hash_follows_recipe_content_and_dependencies() -> None:
     graph = graph_of(facts(A, recipe_hash="r", content_hash="c"), facts(P, content_hash="p", effective_hash="p"))
     graph.connect(A, [include(P)])
-    graph.remember(graph[A])
+    graph.update_trace(graph[A])
     hashes = [graph.inputs_hash(graph[A])]
     for changed in (
         facts(P, content_hash="q", effective_hash="q"),
@@ -191,12 +191,12 @@ def test_an_inputs_hash_follows_recipe_content_and_dependencies() -> None:
         facts(A, recipe_hash="s", content_hash="d"),
     ):
         graph.put(changed)
-        graph.remember(graph[A])
+        graph.update_trace(graph[A])
         hashes.append(graph.inputs_hash(graph[A]))
     assert len(set(hashes)) == 4
 
 
-def test_a_recipe_is_of_the_rule_and_the_output_and_of_a_partial_s_neighbours() -> None:
+def test_a_recipe_covers_the_rule_and_the_output_path() -> None:
     graph = graph_of()
     partial = DocumentId("docs/_a.md")
     recipes = {graph.recipe_of(each) for each in (A, DocumentId("docs/b.md"), D, P, partial)}
@@ -205,7 +205,7 @@ def test_a_recipe_is_of_the_rule_and_the_output_and_of_a_partial_s_neighbours() 
     assert graph.recipe_of(ALL) is None
 
 
-def test_the_makers_of_an_output_are_told_from_its_claimants() -> None:
+def test_a_claimed_output_belongs_to_the_document_that_rendered_it_last() -> None:
     output = OutputPath("site/a.html")
     graph = graph_of(Facts(A, Status.DONE, output=output), Facts(IDS[1], Status.FAILED))
     assert graph.claimants(output) == {A, IDS[1]}

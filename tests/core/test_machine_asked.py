@@ -1,4 +1,4 @@
-"""Tickets: who asks is answered when it is so, with what happened since and what is wrong now."""
+"""Requests are answered when their targets are up to date, with what happened since and what is broken."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from kahnd.core.model import Problem, Status
 PAIR = {"docs/a.md": "one", "docs/b.md": "output docs/a.md", "docs/other.md": "alone"}
 
 
-def test_with_nothing_to_do_the_answer_comes_at_once_and_is_empty() -> None:
+def test_with_nothing_to_do_a_request_is_answered_at_once() -> None:
     world = at_rest(PAIR)
     report = world.answers[world.ask()]
     assert (report.rendered, report.skipped, report.failed, report.blocked, report.removed) == ((), (), (), (), ())
 
 
-def test_a_ticket_for_everything_is_answered_when_all_is_quiet() -> None:
+def test_a_request_for_everything_is_answered_when_all_is_quiet() -> None:
     world = at_rest(PAIR)
     world.write("docs/a.md", "two")
     world.write("docs/other.md", "two")
@@ -26,7 +26,7 @@ def test_a_ticket_for_everything_is_answered_when_all_is_quiet() -> None:
     assert world.answers[ticket].rendered == ("docs/a.md", "docs/other.md", "docs/b.md")
 
 
-def test_a_ticket_for_a_target_is_answered_when_that_and_all_it_needs_are_finished() -> None:
+def test_a_request_for_a_target_is_answered_when_it_and_its_dependencies_are_finished() -> None:
     world = at_rest(PAIR)
     world.write("docs/a.md", "two")
     world.write("docs/other.md", "two")
@@ -38,7 +38,7 @@ def test_a_ticket_for_a_target_is_answered_when_that_and_all_it_needs_are_finish
     assert list(world.running) == ["docs/other.md"]
 
 
-def test_two_tickets_are_each_told_what_happened_since_they_asked() -> None:
+def test_each_request_reports_what_happened_since_it_was_made() -> None:
     world = at_rest(PAIR)
     world.save("docs/a.md", "two")
     first = world.ask()
@@ -49,7 +49,7 @@ def test_two_tickets_are_each_told_what_happened_since_they_asked() -> None:
     assert world.answers[second].rendered == ("docs/b.md",)
 
 
-def test_a_report_tells_what_is_wrong_with_the_targets_alone() -> None:
+def test_a_report_lists_only_broken_targets() -> None:
     world = at_rest({"docs/a.md": "fail", "docs/b.md": "output docs/a.md", "docs/x.md": "fail"})
     everything = world.answers[world.ask()]
     assert [document for document, _ in everything.failed] == ["docs/a.md", "docs/x.md"]
@@ -72,7 +72,7 @@ def test_a_report_counts_skipped_and_removed() -> None:
     assert report.removed == ("site/other.html",)
 
 
-def test_retry_tries_what_failed_and_nothing_else() -> None:
+def test_retry_renders_failed_documents_only() -> None:
     world = at_rest({**PAIR, "docs/x.md": "fail"})
     ticket = world.ask(retry=True)
     assert list(world.running) == ["docs/x.md"]
@@ -80,7 +80,7 @@ def test_retry_tries_what_failed_and_nothing_else() -> None:
     assert [document for document, _ in world.answers[ticket].failed] == ["docs/x.md"]
 
 
-def test_force_renders_everything_once_whatever_its_inputs() -> None:
+def test_force_renders_everything_once() -> None:
     world = at_rest(PAIR)
     world.ask(force=True)
     assert world.settle() == ["docs/a.md", "docs/b.md", "docs/other.md"]
@@ -88,13 +88,13 @@ def test_force_renders_everything_once_whatever_its_inputs() -> None:
     assert world.settle() == ["docs/a.md"]
 
 
-def test_force_of_a_target_renders_what_it_needs_too() -> None:
+def test_force_for_a_target_renders_its_dependencies_too() -> None:
     world = at_rest(PAIR)
     world.ask("docs/b.md", force=True)
     assert world.settle() == ["docs/a.md", "docs/b.md"]
 
 
-def test_a_session_for_a_target_renders_only_what_that_needs() -> None:
+def test_a_session_for_a_target_renders_only_its_dependencies() -> None:
     world = World({**PAIR, "docs/c.md": "output docs/b.md"})
     asked = world.asked("docs/b.md")
     world.start(asked)
@@ -104,7 +104,7 @@ def test_a_session_for_a_target_renders_only_what_that_needs() -> None:
     assert world.status("docs/other.md") is Status.DIRTY
 
 
-def test_what_a_session_for_a_target_left_is_rendered_by_the_next() -> None:
+def test_the_next_session_renders_what_a_session_for_a_target_left_out() -> None:
     world = World(PAIR)
     world.start(world.asked("docs/a.md"))
     world.settle()
@@ -112,14 +112,14 @@ def test_what_a_session_for_a_target_left_is_rendered_by_the_next() -> None:
     assert world.settle() == ["docs/b.md", "docs/other.md"]
 
 
-def test_a_session_for_a_target_renders_what_is_discovered_beyond_its_scope() -> None:
+def test_a_session_for_a_target_renders_dependencies_discovered_out_of_scope() -> None:
     world = World({"docs/a.md": "find-output docs/far.md", "docs/far.md": "far", "docs/other.md": ""})
     world.start(world.asked("docs/a.md"))
     assert world.settle() == ["docs/a.md", "docs/far.md"]
     assert world.outputs.texts["site/a.html"] == "far "
 
 
-def test_a_session_with_a_question_counts_what_it_did_before_it_could_ask() -> None:
+def test_a_session_for_a_request_counts_what_it_did_before_it_could_open_it() -> None:
     world = at_rest(PAIR)
     world.delete("docs/other.md")
     asked = world.asked()
@@ -145,7 +145,7 @@ def with_one_worker() -> World:
     return world
 
 
-def test_whoever_waits_no_more_is_not_answered_and_the_work_goes_on() -> None:
+def test_a_withdrawn_request_is_not_answered_and_the_build_goes_on() -> None:
     world = at_rest(PAIR)
     world.write("docs/a.md", "two")
     gone, staying = world.ask(), world.ask()
@@ -155,7 +155,7 @@ def test_whoever_waits_no_more_is_not_answered_and_the_work_goes_on() -> None:
     assert world.answers[staying].rendered == ("docs/a.md", "docs/b.md")
 
 
-def test_what_only_one_who_is_gone_wanted_by_force_is_not_rendered_any_more() -> None:
+def test_a_withdrawn_request_forces_nothing_any_more() -> None:
     world = with_one_worker()
     ticket = world.ask(force=True)
     (running,) = world.running
@@ -166,7 +166,7 @@ def test_what_only_one_who_is_gone_wanted_by_force_is_not_rendered_any_more() ->
     assert set(world.answers[waiting].skipped) == set(PAIR) - {running}
 
 
-def test_what_another_wants_by_force_too_is_rendered_all_the_same() -> None:
+def test_documents_of_another_forced_request_are_still_rendered() -> None:
     world = at_rest(PAIR)
     gone = world.ask(force=True)
     staying = world.ask(force=True)
@@ -175,7 +175,7 @@ def test_what_another_wants_by_force_too_is_rendered_all_the_same() -> None:
     assert sorted(world.answers[staying].rendered) == sorted(PAIR)
 
 
-def test_an_output_that_went_while_somebody_asked_by_force_is_made_again_without_them() -> None:
+def test_a_lost_output_is_rendered_again_after_a_forced_request_was_withdrawn() -> None:
     world = with_one_worker()
     ticket = world.ask(force=True)
     (running,) = world.running

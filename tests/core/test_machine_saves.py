@@ -1,4 +1,4 @@
-"""What a save renders, and what it does not."""
+"""A save renders exactly what it affects."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BOOK = {
 
 
 def assert_as_known(world: World) -> None:
-    """The database knows what the machine knows: facts, edges, and what renderings hung on."""
+    """The database has what the machine has: facts, edges and edge hashes."""
     snapshot = now(world.store.load())
     assert {each.id: each for each in snapshot.documents} == {node.facts.id: node.facts for node in world.machine.graph}
     for node in world.machine.graph:
@@ -54,26 +54,26 @@ def test_a_save_of_the_same_bytes_renders_nothing() -> None:
     assert not world.events("document.dirty")
 
 
-def test_a_rendered_document_with_the_same_output_cuts_off_what_is_above() -> None:
+def test_a_rendering_with_the_same_output_cuts_off_its_dependents() -> None:
     world = at_rest(BOOK)
     world.save("docs/a.md", "partial ")
     assert world.settle() == ["docs/a.md"]
     assert [each["document"] for each in world.events("document.skipped")] == ["docs/b.md", "docs/c.md"]
 
 
-def test_a_plain_document_with_the_same_effective_hash_cuts_off_what_is_above() -> None:
+def test_a_plain_document_with_the_same_effective_hash_cuts_off_its_dependents() -> None:
     world = at_rest({**BOOK, "docs/q.txt": "output docs/a.md", "docs/d.md": "needs docs/q.txt"})
     world.save("docs/a.md", "partial ")
     assert world.settle() == ["docs/a.md"]
 
 
-def test_a_plain_document_carries_a_change_of_what_it_needs() -> None:
+def test_a_plain_document_propagates_changes_of_its_dependencies() -> None:
     world = at_rest({"docs/p.txt": "one", "docs/q.txt": "include docs/p.txt", "docs/d.cmd": "include docs/q.txt"})
     world.save("docs/p.txt", "two")
     assert world.settle() == ["docs/d.cmd"]
 
 
-def test_the_source_of_a_rendered_document_is_what_an_include_hangs_on() -> None:
+def test_an_include_depends_on_the_source_of_a_rendered_document() -> None:
     world = at_rest({"docs/a.md": "pages docs/*.txt", "docs/b.md": "include docs/a.md", "docs/x.txt": ""})
     world.save("docs/y.txt", "a new member: the output of a.md changes, its source does not")
     assert world.settle() == ["docs/a.md", "docs/b.md"], "b.md expands the same collection"
@@ -82,7 +82,7 @@ def test_the_source_of_a_rendered_document_is_what_an_include_hangs_on() -> None
     assert world.settle() == ["docs/a.md", "docs/b.md"]
 
 
-def test_an_edit_taken_back_before_it_was_rendered_renders_nothing() -> None:
+def test_an_edit_undone_before_it_was_rendered_renders_nothing() -> None:
     world = at_rest(BOOK)
     world.save("docs/p.txt", "edited")
     world.save("docs/p.txt", "partial")
@@ -90,8 +90,8 @@ def test_an_edit_taken_back_before_it_was_rendered_renders_nothing() -> None:
     assert set(world.statuses().values()) == {Status.DONE}
 
 
-def test_a_dropped_dependency_taken_back_before_it_was_rendered_is_known_again() -> None:
-    """The edges that only a rendering can find come back with the bytes they were found in."""
+def test_a_dropped_dependency_restored_before_a_rendering_is_known_again() -> None:
+    """Edges that only rendering can find come back with the bytes they were found in."""
     world = at_rest({"docs/a.md": "find docs/p.txt", "docs/p.txt": "one"})
     world.save("docs/a.md", "nothing")
     world.save("docs/a.md", "find docs/p.txt")
@@ -112,7 +112,7 @@ def test_a_superseded_run_is_cancelled_and_its_late_result_dropped() -> None:
     assert world.outputs.texts["site/other.html"] == "three "
 
 
-def test_a_run_is_cancelled_when_something_it_needs_changes() -> None:
+def test_a_run_is_cancelled_when_a_dependency_changes() -> None:
     world = at_rest(BOOK)
     world.save("docs/a.md", "include docs/p.txt\nmore")
     world.compute("docs/a.md")
@@ -122,17 +122,17 @@ def test_a_run_is_cancelled_when_something_it_needs_changes() -> None:
     assert world.outputs.texts["site/a.html"] == "edited \nmore "
 
 
-def test_what_changed_between_a_look_and_its_reading_is_looked_at_first() -> None:
+def test_a_dependency_that_changed_before_it_was_read_is_checked_first() -> None:
     world = at_rest(BOOK)
     world.save("docs/p.txt", "seen")
     world.write("docs/p.txt", "read")
     world.finish("docs/a.md")
-    assert [order.paths for order in world.looks] == [("docs/p.txt",)]
+    assert [order.paths for order in world.rechecks] == [("docs/p.txt",)]
     assert world.settle() == ["docs/a.md", "docs/b.md", "docs/c.md"]
     assert world.outputs.texts["site/a.html"] == "read "
 
 
-def test_a_document_that_changes_under_every_run_fails_after_some_tries() -> None:
+def test_a_document_that_changes_during_every_run_fails_after_some_retries() -> None:
     world = at_rest({"docs/a.md": "include docs/p.txt", "docs/p.txt": "0"})
     world.save("docs/p.txt", "1")
     for number in range(20):
@@ -141,14 +141,14 @@ def test_a_document_that_changes_under_every_run_fails_after_some_tries() -> Non
         world.write("docs/p.txt", f"hidden {number}")
         world.finish("docs/a.md")
         world.sources.texts["docs/p.txt"] = "1"
-        world.settle_looks()
+        world.settle_rechecks()
     assert world.status("docs/a.md") is Status.FAILED
     assert world.problem("docs/a.md") == (
         "docs/a.md: docs/p.txt keeps changing while this is rendered (save it once more)"
     )
 
 
-def test_a_run_that_read_something_unfinished_runs_again_after_it() -> None:
+def test_a_run_that_read_an_unfinished_document_runs_again_after_it() -> None:
     world = at_rest({"docs/a.md": "one", "docs/b.md": "nothing yet"})
     world.write("docs/a.md", "two")
     world.write("docs/b.md", "find-output docs/a.md")
@@ -161,7 +161,7 @@ def test_a_run_that_read_something_unfinished_runs_again_after_it() -> None:
     assert world.outputs.texts["site/b.html"] == "two "
 
 
-def test_what_a_rendering_read_replaces_what_was_scanned() -> None:
+def test_the_reads_of_a_rendering_replace_scanned_dependencies() -> None:
     world = at_rest({"docs/a.md": "maybe docs/p.txt\nfind docs/q.txt", "docs/q.txt": "one"})
     world.save("docs/q.txt", "two")
     assert world.settle() == ["docs/a.md"]
@@ -169,14 +169,14 @@ def test_what_a_rendering_read_replaces_what_was_scanned() -> None:
     assert world.settle() == ["docs/a.md"]
 
 
-def test_another_recipe_renders_its_documents_alone() -> None:
+def test_a_new_recipe_renders_only_the_documents_of_its_rule() -> None:
     world = at_rest({"docs/a.md": "one", "docs/d.cmd": "two", "docs/e.cmd": "three"})
     world.layout = with_recipe(COMMAND_RULE, "2")
     world.start()
     assert world.settle() == ["docs/d.cmd", "docs/e.cmd"]
 
 
-def test_a_rule_that_is_gone_takes_its_outputs_with_it() -> None:
+def test_a_removed_rule_removes_its_outputs() -> None:
     world = at_rest({"docs/a.md": "one", "docs/d.cmd": "two"})
     world.layout = type(LAYOUT)(LAYOUT.sources, LAYOUT.output, (PAGE_RULE,))
     world.start()
@@ -185,7 +185,7 @@ def test_a_rule_that_is_gone_takes_its_outputs_with_it() -> None:
     assert set(world.outputs.texts) == {"site/a.html"}
 
 
-def test_a_deleted_source_takes_its_output_with_it() -> None:
+def test_a_deleted_source_removes_its_output() -> None:
     world = at_rest(BOOK)
     world.remove("docs/other.md")
     assert world.settle() == []
@@ -212,14 +212,14 @@ def test_a_renamed_source_moves_its_output() -> None:
     assert set(world.outputs.texts) == {"site/b.html"}
 
 
-def test_an_output_that_is_gone_is_made_again() -> None:
+def test_a_deleted_output_is_rendered_again() -> None:
     world = at_rest(BOOK)
     world.lose_output("site/b.html")
     assert world.settle() == ["docs/b.md"]
     assert world.events("document.dirty")[0]["reason"] == "its output is gone"
 
 
-def test_an_output_that_was_altered_is_made_again() -> None:
+def test_an_altered_output_is_rendered_again() -> None:
     world = at_rest(BOOK)
     before = world.outputs.texts["site/b.html"]
     world.alter_output("site/b.html", "spoilt")
@@ -228,7 +228,7 @@ def test_an_output_that_was_altered_is_made_again() -> None:
     assert world.events("document.dirty")[0]["reason"] == "its output was altered"
 
 
-def test_an_output_spoilt_twice_before_it_is_made_again_is_made_once() -> None:
+def test_an_output_damaged_twice_is_rendered_again_once() -> None:
     world = at_rest(BOOK)
     world.alter_output("site/b.html", "spoilt")
     world.lose_output("site/b.html")
@@ -236,7 +236,7 @@ def test_an_output_spoilt_twice_before_it_is_made_again_is_made_once() -> None:
     assert world.settle() == ["docs/b.md"]
 
 
-def test_an_output_that_can_not_be_made_again_is_not_tried_at_every_look() -> None:
+def test_an_output_that_can_not_be_written_is_not_retried_at_every_check() -> None:
     world = at_rest({"docs/a.md": "one"})
     world.save("docs/a.md", "fail")
     world.settle()
@@ -244,7 +244,7 @@ def test_an_output_that_can_not_be_made_again_is_not_tried_at_every_look() -> No
     world.lose_output("site/a.html")
     world.settle()
     builds = len(world.builds)
-    world.observe_gone("site/a.html")
+    world.observe_absent("site/a.html")
     world.settle()
     assert len(world.builds) == builds
     world.save("docs/a.md", "one")
@@ -252,22 +252,22 @@ def test_an_output_that_can_not_be_made_again_is_not_tried_at_every_look() -> No
     assert "site/a.html" in world.outputs.texts
 
 
-def test_where_a_file_was_in_the_way_its_going_makes_the_output() -> None:
-    """Every time: it may be put there again."""
+def test_the_removal_of_a_foreign_file_renders_the_output_in_its_place() -> None:
+    """Every time, since the file may return."""
     world = World({"docs/a.md": "one"})
     world.in_the_way.add("site/a.html")
     world.start()
     for _ in range(2):
         world.settle()
         assert world.status("docs/a.md") is Status.FAILED
-        world.observe_gone("site/a.html")
+        world.observe_absent("site/a.html")
     world.in_the_way.clear()
-    world.observe_gone("site/a.html")
+    world.observe_absent("site/a.html")
     world.settle()
     assert world.status("docs/a.md") is Status.DONE
 
 
-def test_an_output_in_place_at_a_crash_goes_with_its_document() -> None:
+def test_an_uncommitted_output_is_removed_with_its_document() -> None:
     world = at_rest({"docs/a.md": "one"})
     world.save("docs/b.md", "two")
     world.finish("docs/b.md")
@@ -281,7 +281,7 @@ def test_an_output_in_place_at_a_crash_goes_with_its_document() -> None:
     assert [each["output"] for each in world.events("document.removed")] == ["site/b.html"]
 
 
-def test_an_output_in_place_at_a_crash_goes_with_its_document_later_too() -> None:
+def test_an_uncommitted_output_is_removed_with_its_document_later_too() -> None:
     world = at_rest({"docs/a.md": "one"})
     world.save("docs/b.md", "two")
     world.finish("docs/b.md")
@@ -293,14 +293,14 @@ def test_an_output_in_place_at_a_crash_goes_with_its_document_later_too() -> Non
     assert world.removed == ["site/b.html"]
 
 
-def test_an_output_that_went_while_nothing_ran_is_made_again() -> None:
+def test_an_output_deleted_while_nothing_ran_is_rendered_again() -> None:
     world = at_rest(BOOK)
     del world.outputs.texts["site/a.html"]
     world.start()
     assert world.settle() == ["docs/a.md"]
 
 
-def test_a_crash_before_the_commit_renders_again_what_was_not_committed() -> None:
+def test_a_crash_before_the_commit_renders_uncommitted_documents_again() -> None:
     world = at_rest(BOOK)
     world.save("docs/p.txt", "edited")
     world.finish("docs/a.md")
@@ -329,7 +329,7 @@ def test_a_chain_of_a_thousand_is_rendered_from_its_first() -> None:
     assert world.builds[-1].generations == 1000
 
 
-def test_what_is_short_is_given_out_before_a_worker_is_free() -> None:
+def test_short_jobs_are_given_out_before_a_worker_is_free() -> None:
     world = World({f"docs/{number}.md": "" for number in range(9)}, slots=2)
     world.takes_ms = 1.0
     world.start()
@@ -340,7 +340,7 @@ def test_what_is_short_is_given_out_before_a_worker_is_free() -> None:
     assert len(world.running) == 4, "one for each worker, and one more"
 
 
-def test_what_is_long_waits_until_a_worker_is_free() -> None:
+def test_long_jobs_wait_until_a_worker_is_free() -> None:
     world = World({f"docs/{number}.md": "" for number in range(9)}, slots=2)
     world.start()
     for _ in range(4):
@@ -348,15 +348,15 @@ def test_what_is_long_waits_until_a_worker_is_free() -> None:
         assert len(world.running) == 2
 
 
-def test_what_is_rendered_ahead_is_rendered_once() -> None:
+def test_a_speculative_rendering_is_not_repeated() -> None:
     world = at_rest(BOOK)
     world.save("docs/a.md", "edited")
     assert world.settle() == ["docs/a.md", "docs/b.md", "docs/c.md"]
     assert not world.cancelled
 
 
-def test_what_turns_out_to_wait_for_something_reached_is_not_rendered_ahead() -> None:
-    """It was done with all it needs; the database says that the save reaches one of these, round in a circle."""
+def test_a_speculative_rendering_is_cancelled_if_the_document_has_to_wait() -> None:
+    """All its dependencies were DONE; then the database says that the save affects one of them, in a circle."""
     world = at_rest({"docs/a.md": "alone", "docs/b.md": "output docs/a.md"})
     world.save("docs/a.md", "output docs/b.md")
     assert len(world.cancelled) == 1
@@ -366,7 +366,7 @@ def test_what_turns_out_to_wait_for_something_reached_is_not_rendered_ahead() ->
     assert world.settle() == ["docs/a.md", "docs/b.md"]
 
 
-def test_a_save_during_a_first_build_reaches_whom_the_database_does_not_know_yet() -> None:
+def test_a_save_during_a_first_build_reaches_dependents_that_the_database_does_not_know_yet() -> None:
     world = World({"docs/p.txt": "one", "docs/a.cmd": "include docs/p.txt", "docs/b.md": "alone"})
     world.start()
     world.compute("docs/a.cmd")
@@ -377,7 +377,7 @@ def test_a_save_during_a_first_build_reaches_whom_the_database_does_not_know_yet
     assert_as_known(world)
 
 
-def test_what_is_missing_in_a_first_build_is_known_to_be_so() -> None:
+def test_a_first_build_writes_missing_documents() -> None:
     world = World({"docs/a.md": "include docs/p.txt"})
     world.start()
     world.settle()

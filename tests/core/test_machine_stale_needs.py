@@ -1,4 +1,4 @@
-"""What an earlier rendering read may not be read any more: such a need neither blocks nor makes a cycle."""
+"""Dependencies that an earlier rendering read may be gone: such edges neither block nor make cycles."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NESTED = {"docs/a.md": "include docs/p.txt", "docs/p.txt": "include docs/q.txt",
 
 
 def switched(before: Texts, after: Texts) -> World:
-    """A project at rest, then another checked out over it in one look."""
+    """Checks out another project over a finished one, observed as one batch."""
     world = at_rest(before)
     for path, text in after.items():
         world.write(path, text)
@@ -49,14 +49,14 @@ def fresh(sources: Texts) -> World:
     ],
     ids=["no cycle", "not blocked", "not blocked by an include's need", "another cycle", "a cycle", "blocked"],
 )
-def test_all_is_as_a_fresh_build_says(before: Texts, edits: Texts) -> None:
+def test_the_result_equals_a_fresh_build(before: Texts, edits: Texts) -> None:
     world, other = switched(before, edits), fresh(before | edits)
     assert world.statuses() == other.statuses()
     done = [path for path, status in other.statuses().items() if status is Status.DONE]
     assert [world.outputs.texts.get(path) for path in done] == [other.outputs.texts.get(path) for path in done]
 
 
-def test_what_is_blocked_and_otherwise_unchanged_is_not_run_to_find_out() -> None:
+def test_a_blocked_document_with_the_same_inputs_is_not_rendered_to_find_out() -> None:
     world = at_rest({"docs/a.md": "output docs/b.md", "docs/b.md": "x"})
     world.save("docs/b.md", "fail")
     world.finish("docs/b.md")
@@ -64,7 +64,7 @@ def test_what_is_blocked_and_otherwise_unchanged_is_not_run_to_find_out() -> Non
     assert world.status("docs/a.md") is Status.BLOCKED
 
 
-def test_one_who_was_run_to_find_out_and_still_needs_it_is_blocked_and_its_result_dropped() -> None:
+def test_a_document_rendered_to_find_out_is_blocked_if_it_still_reads_the_broken_one() -> None:
     world = at_rest({"docs/a.md": "include docs/p.txt\nmaybe docs/b.md", "docs/b.md": "x", "docs/p.txt": "one"})
     world.write("docs/b.md", "fail")
     world.write("docs/p.txt", "two")
@@ -76,7 +76,7 @@ def test_one_who_was_run_to_find_out_and_still_needs_it_is_blocked_and_its_resul
     assert world.outputs.texts["site/a.html"] == "one \nx "
 
 
-def test_a_cycle_by_a_document_s_own_bytes_is_not_run_into() -> None:
+def test_a_cycle_of_certain_edges_is_not_rendered_to_find_out() -> None:
     world = at_rest({"docs/a.md": "needs docs/b.md", "docs/b.md": "x"})
     world.save("docs/b.md", "needs docs/a.md")
     assert not world.running
@@ -84,7 +84,7 @@ def test_a_cycle_by_a_document_s_own_bytes_is_not_run_into() -> None:
 
 
 def there_and_back(needed: str) -> World:
-    """What only a rendering tells is needed; that fails, and is saved as it was in one look with what it needs."""
+    """A dependency that only rendering finds fails, then is saved as before together with its own dependency."""
     world = at_rest({"docs/a.md": "find-output docs/b.md", "docs/b.md": "one"})
     world.save("docs/a.md", "fail")
     world.settle()
@@ -97,11 +97,11 @@ def there_and_back(needed: str) -> World:
 
 
 @pytest.mark.parametrize("needed", ["two", "one ", "fail", "find-output docs/a.md", "output docs/a.md"])
-def test_a_need_that_the_last_good_rendering_tells_is_waited_for(needed: str) -> None:
+def test_a_dependency_of_the_verified_trace_is_waited_for(needed: str) -> None:
     world, other = there_and_back(needed), fresh({"docs/a.md": "find-output docs/b.md", "docs/b.md": needed})
     assert {path for path, status in world.statuses().items() if status is Status.DONE} == set(other.rendered)
     assert {path: world.outputs.texts[path] for path in other.outputs.texts} == other.outputs.texts
 
 
-def test_where_a_need_waited_for_comes_to_the_same_nothing_is_rendered_again() -> None:
+def test_a_dependency_with_the_same_output_renders_nothing_again() -> None:
     assert there_and_back("one ").rendered == ["docs/b.md"]

@@ -1,4 +1,4 @@
-"""Random projects, random edits at random moments: when all is quiet, everything is as a naive evaluation says."""
+"""Random projects with random edits at random moments always end like a naive evaluation."""
 
 from __future__ import annotations
 
@@ -20,10 +20,12 @@ LAYOUTS = (LAYOUT, with_recipe(PAGE_RULE, "2"), ELSEWHERE, PAGES_ALONE)
 names = st.sampled_from(DOCUMENTS)
 references = st.builds("{} {}".format, st.sampled_from(["include", "maybe", "output", "link", "page", "needs"]), names)
 uses = st.builds("{} {}".format, st.sampled_from(["title", "text", "url"]), names)
+places = names | st.sampled_from(["site/a.html", "site/d.out", "site/else/d.out", "docs/no.md"])
+links = st.builds("{} {}".format, st.sampled_from(["leads", "leads", "part"]), places)
 collections = st.builds("{} {}".format, st.sampled_from(["pages", "titles"]), st.sampled_from(PATTERNS))
-words = st.sampled_from(["one", "two", "three", "fail"])
+words = st.sampled_from(["one", "two", "three", "fail", "hidden"])
 discoveries = st.builds("{} {}".format, st.sampled_from(["find", "find-output"]), names)
-lines = words | words | references | uses | collections
+lines = words | words | references | uses | links | collections
 texts = st.builds(
     lambda lines, last: "\n".join([*lines, *last]),
     st.lists(lines, max_size=3),
@@ -34,7 +36,7 @@ moments = st.integers(min_value=0, max_value=5)
 
 
 class Project(RuleBasedStateMachine):
-    """Edits, looks and ends of renderings in any order; `quiet` lets everything go its way and compares."""
+    """Edits, observations and ends of renderings in any order; `quiet` finishes everything and compares."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,7 +53,7 @@ class Project(RuleBasedStateMachine):
 
     @rule(project=projects)
     def switch(self, project: dict[str, str]) -> None:
-        """As a checkout of another branch."""
+        """Checks out another branch."""
         for path in set(self.world.sources.texts) - set(project):
             self.world.delete(path)
         for path, text in project.items():
@@ -106,11 +108,11 @@ class Project(RuleBasedStateMachine):
         if document in self.world.running:
             self.world.finish(document)
 
-    @precondition(lambda self: self.world.looks)
+    @precondition(lambda self: self.world.rechecks)
     @rule()
-    def take_a_look(self) -> None:
+    def recheck(self) -> None:
         self.disturb()
-        self.world.take_a_look()
+        self.world.recheck()
 
     @rule()
     def deliver_late(self) -> None:
@@ -141,7 +143,7 @@ class Project(RuleBasedStateMachine):
 
     @rule()
     def quiet(self) -> None:
-        """All is looked at and goes its way."""
+        """Observes and finishes everything, and compares."""
         self.world.look()
         rendered = self.world.settle()
         expected = evaluate(self.world.sources.texts, self.world.layout)
@@ -152,11 +154,11 @@ class Project(RuleBasedStateMachine):
     teardown = quiet
 
     def disturb(self) -> None:
-        """From here on, what is rendered may be so from something that is gone when all is quiet."""
+        """Renderings from here on may be due to changes that are undone before all is quiet."""
         self.clean = False
 
     def look_first(self, document: str) -> None:
-        """A command tells no hashes: that its files were others for a moment can't be known afterwards."""
+        """Observes first, since a command reports no hashes: a file that changes back meanwhile can't be noticed."""
         if document.endswith(".cmd"):
             self.world.look()
 
@@ -165,7 +167,7 @@ class Project(RuleBasedStateMachine):
         return running[moment % len(running)]
 
     def compare_statuses(self, expected: Evaluation) -> None:
-        """Who can't be rendered is told apart only where nothing is left to be discovered.
+        """Distinguishes FAILED from BLOCKED only in projects without dynamic dependencies.
 
         A rendering that does not take place discovers nothing, and so may not learn that it is on a cycle.
         """
@@ -198,6 +200,12 @@ class Project(RuleBasedStateMachine):
         self.clean = True
 
 
+class Brief(Project):
+    """The same machine, for the few examples that `make test` has time for."""
+
+
+Brief.TestCase.settings = settings(max_examples=100, stateful_step_count=15, deadline=None)
+TestBrief = Brief.TestCase
 Project.TestCase.settings = settings(max_examples=1000, stateful_step_count=15, deadline=None)
 # A time limit that strikes within an example would count as a failure of that example, and as a flaky one.
-TestProject = pytest.mark.timeout(900)(Project.TestCase)
+TestProject = pytest.mark.slow(pytest.mark.timeout(900)(Project.TestCase))

@@ -23,7 +23,7 @@ def match_of(rules: Layout, document: str) -> str | None:
     return rule.match if rule else None
 
 
-def test_the_first_rule_that_fits_is_the_one() -> None:
+def test_the_first_rule_that_fits_applies() -> None:
     rules = layout("docs/special.md", "docs/*.md", "docs/**/*.md")
     assert match_of(rules, "docs/special.md") == "docs/special.md"
     assert match_of(rules, "docs/other.md") == "docs/*.md"
@@ -140,7 +140,7 @@ def test_a_plain_document_has_no_output() -> None:
         ("x/../docs.md", "docs/a.md", "docs/docs.md"),
     ],
 )
-def test_what_a_reference_means(reference: str, origin: str, path: str | None) -> None:
+def test_references_resolve(reference: str, origin: str, path: str | None) -> None:
     assert resolve(reference, origin) == path
 
 
@@ -155,7 +155,7 @@ def test_no_reference_leads_out_of_the_project(reference: str, origin: str) -> N
     ("path", "folder", "below"),
     [("docs/a", "docs", True), ("docs", "docs", True), ("docs2/a", "docs", False), ("a", ".", True)],
 )
-def test_what_lies_below_a_folder(path: str, folder: str, *, below: bool) -> None:
+def test_paths_below_a_folder(path: str, folder: str, *, below: bool) -> None:
     assert is_below(path, folder) == below
 
 

@@ -1,4 +1,4 @@
-"""What the database, the log and the socket can hold."""
+"""Every text and number can be made safe for the database, the log and the socket."""
 
 import json
 from typing import Any
@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kahnd.core.problem import Problem
-from kahnd.core.text import LARGEST, LONGEST_SHOWN, SMALLEST, clamped, is_whole, plain, shortened, whole
+from kahnd.core.text import (
+    LARGEST,
+    LONGEST_SHOWN,
+    SMALLEST,
+    clamped,
+    escape_surrogates,
+    is_encodable,
+    json_safe,
+    shortened,
+)
 
 ANY_TEXT = st.text(st.characters())
 """Half characters too."""
@@ -20,21 +29,21 @@ VALUES = st.recursive(
 
 
 @given(ANY_TEXT)
-def test_every_text_can_be_written_and_is_as_it_was_where_it_could_be(text: str) -> None:
-    written = whole(text)
-    assert is_whole(written)
-    assert (written == text) is is_whole(text)
+def test_every_text_can_be_encoded_and_encodable_ones_are_unchanged(text: str) -> None:
+    written = escape_surrogates(text)
+    assert is_encodable(written)
+    assert (written == text) is is_encodable(text)
 
 
-def test_half_a_character_is_written_as_its_escape() -> None:
-    assert whole("a\ud83db") == r"a\ud83db"
-    assert whole("caf\udce9") == r"caf\xe9"
-    assert whole("a\U0001f680b") == "a\U0001f680b"
+def test_a_lone_surrogate_is_escaped() -> None:
+    assert escape_surrogates("a\ud83db") == r"a\ud83db"
+    assert escape_surrogates("caf\udce9") == r"caf\xe9"
+    assert escape_surrogates("a\U0001f680b") == "a\U0001f680b"
 
 
 @given(VALUES)
-def test_every_value_can_be_written_with_numbers_of_64_bits(value: Any) -> None:
-    written = json.loads(msgspec.json.encode(plain(value)))
+def test_every_value_can_be_encoded_with_64_bit_numbers(value: Any) -> None:
+    written = json.loads(msgspec.json.encode(json_safe(value)))
     assert all(SMALLEST <= each <= LARGEST for each in integers(written))
 
 
@@ -50,11 +59,11 @@ def test_a_number_is_clamped_to_64_bits(number: int) -> None:
 
 
 @given(ANY_TEXT, ANY_TEXT, ANY_TEXT, ANY_TEXT)
-def test_a_problem_can_always_be_told(message: str, file: str, remedy: str, detail: str) -> None:
+def test_a_problem_can_always_be_encoded(message: str, file: str, remedy: str, detail: str) -> None:
     problem = Problem(message, file, 1, remedy, detail)
     assert msgspec.json.decode(msgspec.json.encode(problem), type=Problem) == problem
 
 
-def test_a_long_text_is_shown_by_its_beginning() -> None:
+def test_a_long_text_is_cut() -> None:
     assert shortened("a" * LONGEST_SHOWN) == "a" * LONGEST_SHOWN
     assert shortened("a" * 10_000) == "a" * LONGEST_SHOWN + "…"

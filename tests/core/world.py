@@ -9,14 +9,13 @@ from itertools import count
 from typing import Any, Final, TypeVar
 
 from core.language import Files, Rendering, hash_of, look
-from kahnd.core.digest import of_fields
-from kahnd.core.graph import Node
-from kahnd.core.machine import Machine
-from kahnd.core.messages import (
+from kahnd.core.events import (
     Answer,
-    Asked,
     BeginBuild,
+    BuildReport,
+    BuildRequested,
     Cancel,
+    ClearCache,
     Command,
     Commit,
     CycleFound,
@@ -24,54 +23,62 @@ from kahnd.core.messages import (
     Event,
     FindCycle,
     Finished,
-    Look,
-    Looked,
+    Log,
     Observed,
     Propagate,
     Propagated,
     Publish,
     Published,
+    Recheck,
+    Rechecked,
     Remove,
     Removed,
     Render,
-    Report,
+    RequestWithdrawn,
     Resume,
     Resumed,
+    StagedOutput,
     Started,
-    Tell,
-    Withdrawn,
 )
+from kahnd.core.graph import Node
+from kahnd.core.hashing import hash_fields
+from kahnd.core.machine import Machine
 from kahnd.core.model import (
     BuildId,
     BuildRecord,
     Digest,
     DocumentId,
     Job,
+    Observation,
     OutputPath,
     Problem,
+    RequestId,
     Result,
     RunId,
-    Sighting,
     Snapshot,
     Stat,
     Status,
-    Ticket,
 )
+from kahnd.core.output_paths import files_of
 from kahnd.core.rules import Layout, Rule, is_collection
-from kahnd.store.memory import MemoryStore
+from kahnd.store.memory_store import MemoryStore
 
 T = TypeVar("T")
 PAGE_RULE: Final = Rule(0, "docs/**/*.md", "page", "{dir}/{stem}.html", recipe=Digest("page 1"), judges_missing=True)
 COMMAND_RULE: Final = Rule(1, "docs/**/*.cmd", "command", "{dir}/{stem}.out", recipe=Digest("command 1"))
 RIVAL_RULE: Final = Rule(2, "docs/**/*.alt", "page", "{dir}/{stem}.html", recipe=Digest("rival 1"), judges_missing=True)
-LAYOUT: Final = Layout(("docs",), "site", (PAGE_RULE, COMMAND_RULE, RIVAL_RULE))
+TWO_RULE: Final = Rule(
+    3, "docs/**/*.two", "page", ("{dir}/{stem}.one", "{dir}/{stem}.two"), recipe=Digest("two"), judges_missing=True
+)
+BOX_RULE: Final = Rule(4, "docs/**/*.box", "page", "{dir}/{stem}/", recipe=Digest("box 1"), judges_missing=True)
+LAYOUT: Final = Layout(("docs",), "site", (PAGE_RULE, COMMAND_RULE, RIVAL_RULE, TWO_RULE, BOX_RULE))
 PAGES_ALONE: Final = replace(LAYOUT, rules=(PAGE_RULE,))
 ELSEWHERE: Final = replace(LAYOUT, rules=(PAGE_RULE, replace(COMMAND_RULE, output="else/{stem}.out"), RIVAL_RULE))
 """Commands' outputs lie in another folder."""
 
 
 def now(coroutine: Coroutine[Any, Any, T]) -> T:
-    """What a coroutine that waits for nothing returns."""
+    """Runs a coroutine that waits for nothing and returns its result."""
     try:
         coroutine.send(None)
     except StopIteration as stop:
@@ -81,7 +88,7 @@ def now(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 class World:
-    """Sources, outputs and store, which outlive any machine; and the machine of the moment with what it has ordered."""
+    """Sources, outputs and store, which outlive any machine; the present machine, and the commands it has given."""
 
     def __init__(self, sources: dict[str, str] | None = None, layout: Layout = LAYOUT, slots: int = 100) -> None:
         self.layout = layout
@@ -91,48 +98,50 @@ class World:
         for path, text in (sources or {}).items():
             self.sources.write(path, text)
         self.made: set[OutputPath] = set()
-        """The account of outputs, which outlives a crash."""
+        """The journal of outputs, which outlives a crash."""
         self.in_the_way: set[str] = set()
-        """Files that kahnd did not make, where it wants to put outputs."""
+        """Foreign files at paths of outputs."""
         self.altered: set[str] = set()
-        """Outputs that are not as kahnd made them any more, and so are kept."""
+        """Outputs that somebody has altered, and that are therefore kept."""
         self.rendered: list[str] = []
         self.removed: list[str] = []
+        self.cleared: list[DocumentId] = []
+        """Documents whose programs' folders were removed."""
         self.cancelled: list[RunId] = []
-        self.said: list[Tell] = []
-        self.answers: dict[str, Report] = {}
+        self.logged: list[Log] = []
+        self.answers: dict[str, BuildReport] = {}
         self.builds: list[BuildRecord] = []
         self._ids = (BuildId(f"b{number}") for number in count(1))
         self._tickets = count(1)
         self._boot(Snapshot())
 
-    # What a test does
+    # Actions of a test
 
-    def start(self, asked: Asked | None = None) -> None:
-        """A session begins: the machine knows what the store knows, and looks at everything."""
+    def start(self, asked: BuildRequested | None = None) -> None:
+        """Begins a session: a new machine loads the store and observes everything."""
         self._boot(now(self.store.load()))
         paths = self.sources.texts.keys() | self._seen.keys()
         absent = self._absent(self.machine.graph)
         altered = self._altered() - absent
-        self._send(Started(self._sightings(paths), absent, "start", asked, altered, frozenset(self.made)))
+        self._send(Started(self._observations(paths), absent, "start", asked, altered, frozenset(self.made)))
 
     def crash(self) -> None:
-        """Everything in the machine's memory is gone, and so are results not committed yet."""
+        """Loses the machine's memory and the results not committed yet."""
         self._pending.clear()
 
     def write(self, path: str, text: str) -> None:
-        """A file is written; nobody has looked at it yet."""
+        """Writes a file without observing it."""
         self.sources.write(path, text)
 
     def delete(self, path: str) -> None:
         del self.sources.texts[path]
 
     def look(self, *paths: str) -> None:
-        """Look at some paths (none: at all), as after an event."""
+        """Observes some paths (none: all), as after an event."""
         wanted = paths or tuple(self.sources.texts.keys() | self._seen.keys())
-        sightings = self._sightings(wanted)
-        if sightings:
-            self._send(Observed(sightings, "saved"))
+        observations = self._observations(wanted)
+        if observations:
+            self._send(Observed(observations, "saved"))
 
     def save(self, path: str, text: str) -> None:
         self.write(path, text)
@@ -143,77 +152,77 @@ class World:
         self.look(path)
 
     def lose_output(self, path: str) -> None:
-        """Somebody deletes an output, and that is noticed."""
+        """Deletes an output, and observes that."""
         del self.outputs.texts[path]
-        self.observe_gone(path)
+        self.observe_absent(path)
 
-    def observe_gone(self, path: str) -> None:
-        """A look finds nothing at an output's place."""
+    def observe_absent(self, path: str) -> None:
+        """Observes that an output is absent."""
         self._send(Observed((), "outputs removed", frozenset({OutputPath(path)})))
 
     def alter_output(self, path: str, text: str) -> None:
-        """Somebody writes to an output, and that is noticed."""
+        """Writes to an output, and observes that."""
         self.outputs.write(path, text)
         self._send(Observed((), "outputs altered", altered=frozenset({OutputPath(path)})))
 
     def ask(self, *targets: str, retry: bool = False, force: bool = False) -> str:
-        """Open a ticket after a look at everything; its name."""
+        """Observes everything and makes a request; returns its id."""
         self.look()
-        ticket = Ticket(f"t{next(self._tickets)}")
-        self._send(Asked(ticket, "asked", self._closure(targets), retry=retry, force=force))
+        ticket = RequestId(f"t{next(self._tickets)}")
+        self._send(BuildRequested(ticket, "asked", self._closure(targets), retry=retry, force=force))
         return ticket
 
     def withdraw(self, ticket: str) -> None:
-        """Whoever has that ticket waits no more."""
-        self._send(Withdrawn(Ticket(ticket)))
+        """Withdraws a request."""
+        self._send(RequestWithdrawn(RequestId(ticket)))
 
-    def asked(self, *targets: str, retry: bool = False, force: bool = False) -> Asked:
-        """A question for a session to begin with."""
-        ticket = Ticket(f"t{next(self._tickets)}")
-        return Asked(ticket, "build", frozenset(map(DocumentId, targets)), retry=retry, force=force)
+    def asked(self, *targets: str, retry: bool = False, force: bool = False) -> BuildRequested:
+        """Returns a request for a session to begin with."""
+        ticket = RequestId(f"t{next(self._tickets)}")
+        return BuildRequested(ticket, "build", frozenset(map(DocumentId, targets)), retry=retry, force=force)
 
     def compute(self, document: str) -> None:
-        """The rendering under way for a document reads what there is now; its end is not heard of yet."""
+        """Lets the document's rendering read the present files; the machine does not hear of its end yet."""
         job = self.running[document]
         rendering = Rendering(self.layout, self.sources, self.outputs, job)
         outcome = rendering.outcome()
         self.computed[document] = Finished(job.run, outcome, "then", self.takes_ms)
-        self._stages[job.stage] = rendering.text
+        self._stages.update(rendering.staged)
 
     def finish(self, document: str) -> None:
-        """The rendering under way for a document comes to its end."""
+        """Ends the document's rendering."""
         if document not in self.computed:
             self.compute(document)
         del self.running[document]
         self._send(self.computed.pop(document))
 
     def deliver_late(self) -> None:
-        """The ends of cancelled renderings are heard of after all."""
+        """Sends the ends of cancelled renderings after all."""
         for each in self._late:
             self._send(each)
         self._late.clear()
 
-    def take_a_look(self) -> None:
-        """The oldest look that the machine asked for is taken."""
-        order = self.looks.popleft()
+    def recheck(self) -> None:
+        """Performs the oldest pending Recheck."""
+        order = self.rechecks.popleft()
         nodes = [node for each in order.paths if (node := self.machine.graph.get(each))]
         absent = self._absent(nodes)
-        self._send(Observed(self._sightings(order.paths), "a look", absent))
-        self._send(Looked(order.document))
+        self._send(Observed(self._observations(order.paths), "a look", absent))
+        self._send(Rechecked(order.document))
 
-    def settle_looks(self) -> None:
-        """All looks that the machine asked for are taken."""
-        while self.looks:
-            self.take_a_look()
+    def settle_rechecks(self) -> None:
+        """Performs all pending Rechecks."""
+        while self.rechecks:
+            self.recheck()
 
     def settle(self) -> list[str]:
-        """Everything goes its way until all is quiet; what was rendered meanwhile, sorted."""
+        """Performs everything until all is quiet; returns the documents rendered meanwhile, sorted."""
         before = len(self.rendered)
         for _ in range(10_000):
             if self.running:
                 self.finish(next(iter(self.running)))
-            elif self.looks:
-                self.take_a_look()
+            elif self.rechecks:
+                self.recheck()
             else:
                 break
         else:
@@ -226,7 +235,7 @@ class World:
         now(self.store.commit(tuple(self._pending)))
         self._pending.clear()
 
-    # What a test asks
+    # Questions of a test
 
     def status(self, document: str) -> Status:
         return self.machine.graph[DocumentId(document)].status
@@ -238,7 +247,7 @@ class World:
         return self.machine.graph[DocumentId(document)].facts.because
 
     def statuses(self) -> dict[str, Status]:
-        """Of all existing documents."""
+        """Returns the status of all existing documents."""
         return {
             node.facts.id: node.status
             for node in self.machine.graph
@@ -246,8 +255,8 @@ class World:
         }
 
     def events(self, name: str) -> list[dict[str, object]]:
-        """The fields of the log's lines of this name."""
-        return [dict(each.fields) for each in self.said if each.event == name]
+        """Returns the fields of the log lines with this name."""
+        return [dict(each.fields) for each in self.logged if each.event == name]
 
     # The machine's surroundings
 
@@ -258,45 +267,41 @@ class World:
             for facts in snapshot.documents
             if facts.status is not Status.MISSING
             and not is_collection(facts.id)
-            and facts.id not in self.machine.untrusted
+            and facts.id not in self.machine.to_rescan
         }
         self.running: dict[str, Job] = {}
         self._jobs: dict[RunId, Job] = {}
         self.computed: dict[str, Finished] = {}
-        self.looks: deque[Look] = deque()
+        self.rechecks: deque[Recheck] = deque()
         self._late: list[Finished] = []
         self._stages: dict[str, str] = {}
         self._pending: list[Result] = []
 
-    def _sightings(self, paths: Iterable[str]) -> tuple[Sighting, ...]:
-        return tuple(filter(None, (self._sighting(DocumentId(path)) for path in sorted(paths))))
+    def _observations(self, paths: Iterable[str]) -> tuple[Observation, ...]:
+        return tuple(filter(None, (self._observation(DocumentId(path)) for path in sorted(paths))))
 
-    def _sighting(self, document: DocumentId) -> Sighting | None:
+    def _observation(self, document: DocumentId) -> Observation | None:
         text, seen = self.sources.texts.get(document), self._seen.get(document)
         if text is None:
-            return Sighting(document) if self._seen.pop(document, None) else None
+            return Observation(document) if self._seen.pop(document, None) else None
         version, digest = self.sources.versions[document], hash_of(text)
         self._seen[document] = (digest, version)
         if seen == (digest, version):
             return None
         stat = Stat(len(text), version, version, 1, 0)
         scan = look(text, document) if seen is None or seen[0] != digest else None
-        return Sighting(document, digest, stat, scan)
+        return Observation(document, digest, stat, scan)
 
     def _absent(self, nodes: Iterable[Node]) -> frozenset[OutputPath]:
-        outputs = (node.claim for node in nodes if node.claim == node.facts.output)
-        return frozenset(each for each in outputs if each and each not in self.outputs.texts)
+        outputs = (path for node in nodes if node.claim == node.facts.output for path, _ in files_of(node.facts))
+        return frozenset(each for each in outputs if each not in self.outputs.texts)
 
     def _altered(self) -> frozenset[OutputPath]:
-        """Outputs that are not what the store says: somebody altered them, or a newer one was in place at a crash."""
+        """Returns outputs that differ from the store: altered, or written before a crash but not committed."""
         texts = self.outputs.texts
-        return frozenset(
-            node.claim
-            for node in self.machine.graph
-            if node.claim
-            and node.claim == node.facts.output
-            and hash_of(texts.get(node.claim, "")) != node.facts.output_hash
-        )
+        nodes = (node for node in self.machine.graph if node.claim and node.claim == node.facts.output)
+        made = (each for node in nodes for each in files_of(node.facts))
+        return frozenset(path for path, digest in made if hash_of(texts.get(path, "")) != digest)
 
     def _closure(self, targets: Iterable[str]) -> frozenset[DocumentId]:
         self.flush()
@@ -319,9 +324,8 @@ class World:
             case FindCycle(members):
                 self.flush()
                 return CycleFound(members, now(self.store.cycle(min(members))))
-            case Publish(run, stage, output, digest):
-                assert digest == hash_of(self._stages[stage])
-                return self._publish(run, stage, output)
+            case Publish(run, staged):
+                return self._publish(run, staged)
             case Commit(results):
                 self._pending.extend(results)
             case Render(job):
@@ -329,8 +333,8 @@ class World:
                 self.running[job.document] = self._jobs[job.run] = job
             case Cancel(run):
                 self._cancel(run)
-            case Look():
-                self.looks.append(command)
+            case Recheck():
+                self.rechecks.append(command)
             case Remove(output, document):
                 if output in self.altered:
                     self.made.discard(output)
@@ -339,8 +343,10 @@ class World:
                 self.made.discard(output)
                 self.removed.append(output)
                 return Removed(output, document, gone=True)
-            case Tell():
-                self.said.append(command)
+            case ClearCache(document):
+                self.cleared.append(document)
+            case Log():
+                self.logged.append(command)
             case Answer(ticket, report):
                 self.answers[ticket] = report
             case EndBuild(record):
@@ -351,15 +357,17 @@ class World:
 
     def _resume(self) -> Resumed:
         self.flush()
-        asked = self.machine.asked
+        asked = self.machine.request
         scope = self._closure(asked.targets) if asked and asked.targets else None
         return Resumed(frozenset(now(self.store.frontier())), scope)
 
-    def _publish(self, run: RunId, stage: str, output: OutputPath) -> Published:
-        if output in self.in_the_way:
-            return Published(run, Problem("in the way", output))
-        self.made.add(output)
-        self.outputs.write(output, self._stages[stage])
+    def _publish(self, run: RunId, staged: Iterable[StagedOutput]) -> Published:
+        for each in staged:
+            assert each.digest == hash_of(self._stages[each.stage])
+            if each.output in self.in_the_way:
+                return Published(run, Problem("in the way", each.output))
+            self.made.add(each.output)
+            self.outputs.write(each.output, self._stages[each.stage])
         self.rendered.append(self._jobs[run].document)
         return Published(run, None)
 
@@ -372,17 +380,17 @@ class World:
 
 
 def at_rest(sources: dict[str, str], layout: Layout = LAYOUT) -> World:
-    """A project that is up to date; nothing counts as rendered or said so far."""
+    """Returns a project that is up to date, with empty records of renderings and log lines."""
     world = World(sources, layout)
     world.start()
     world.settle()
     world.rendered.clear()
-    world.said.clear()
+    world.logged.clear()
     world.removed.clear()
     return world
 
 
 def with_recipe(rule: Rule, recipe: str) -> Layout:
-    """The layout with another recipe for one of its rules."""
-    changed = replace(rule, recipe=of_fields([recipe]))
+    """Returns the layout with another recipe for one of its rules."""
+    changed = replace(rule, recipe=hash_fields([recipe]))
     return replace(LAYOUT, rules=tuple(changed if each is rule else each for each in LAYOUT.rules))

@@ -14,9 +14,9 @@ import yaml
 from config.helpers import schemas
 from kahnd.config.loader import load
 from kahnd.config.tables import TABLES
-from kahnd.render.environment import ProjectEnvironment
-from kahnd.render.frontmatter import split
-from kahnd.render.page_source import as_template
+from kahnd.render.jinja.environment import ProjectEnvironment
+from kahnd.render.markdown.frontmatter import split
+from kahnd.render.markdown.page_source import as_template
 
 PROJECT: Final = '[project]\nsources = ["docs"]\n'
 
@@ -60,6 +60,7 @@ LANGUAGES: Final[Mapping[str, Callable[[str, Path], object]]] = {
     "markdown": page,
     "html+jinja": template,
     "xml+jinja": template,
+    "css+jinja": template,
     "jinja": template,
     "python": python,
     "sh": shell,
@@ -69,4 +70,4 @@ LANGUAGES: Final[Mapping[str, Callable[[str, Path], object]]] = {
     "vim": lambda _text, _folder: None,
     "systemd": lambda _text, _folder: None,
 }
-"""What is shown in another language than these, nobody has looked at."""
+"""The languages of the examples that are checked."""

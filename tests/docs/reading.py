@@ -10,10 +10,13 @@ from typing import Final
 
 REPOSITORY: Final = Path(__file__).parents[2]
 PAGES: Final = sorted(
-    [*(path for path in (REPOSITORY / "docs").rglob("*.md") if "site" not in path.parts), REPOSITORY / "README.md"]
+    path
+    for path in (*(REPOSITORY / "docs").rglob("*.md"), REPOSITORY / "README.md")
+    if "site" not in path.relative_to(REPOSITORY).parts
 )
 _STEP: Final = re.compile(
-    r"^```(?P<language>\S*)[ ]?(?P<name>[^\n]*)\n(?P<code>.*?)^```$|^<!-- (?P<word>do|stop)(?:: (?P<deed>.*?))? -->$",
+    r"^(?P<fence>`{3,})(?P<language>[^\s`]*)[ ]?(?P<name>[^\n]*)\n(?P<code>.*?)^(?P=fence)$"
+    r"|^<!-- (?P<word>do|stop)(?:: (?P<deed>.*?))? -->$",
     re.MULTILINE | re.DOTALL,
 )
 _CALL: Final = re.compile(r"^\$ (.+(?:\n> .*)*)$", re.MULTILINE)
@@ -53,10 +56,15 @@ class Call:
 
 @dataclass(frozen=True)
 class Deed:
-    """What the text tells the reader to do in words: `<!-- do: COMMAND -->`. `<!-- stop -->` ends the daemon."""
+    """Commands that the text gives in words: `<!-- do: COMMAND -->`. `<!-- stop -->` ends the daemon."""
 
     line: int
     command: str
+
+
+def without_steps(text: str) -> str:
+    """The text of a page without its steps."""
+    return _STEP.sub("", text)
 
 
 def steps(text: str) -> Iterator[Code | Deed]:

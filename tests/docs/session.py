@@ -56,7 +56,7 @@ class Session:
         self._catch_up()
 
     def do(self, deed: Deed) -> None:
-        """What the page asks for in words."""
+        """Does what the page asks for in words."""
         if deed.command == STOP:
             self.stop()
             return
@@ -124,7 +124,7 @@ class Session:
     # The shell
 
     def _type(self, command: str) -> str:
-        """What it prints. The folder, and the last exit code, are as a shell keeps them."""
+        """Returns what it prints. The folder, and the last exit code, are as a shell keeps them."""
         place = self.home.with_name(f"{self.home.name}.folder")
         done = subprocess.run(
             ["bash", "-c", f"(exit {self.code})\n{command}\ncode=$?\npwd > '{place}'\nexit $code"],

@@ -30,7 +30,7 @@ def plain(text: str) -> list[str]:
 
 
 def fits(shown: str, printed: str) -> bool:
-    """Whether it was printed as it is shown."""
+    """Tells whether it was printed as it is shown."""
     pattern = "".join(_line(line) for line in plain(shown))
     return re.fullmatch(pattern, "".join(f"{line}\n" for line in plain(printed)), re.DOTALL) is not None
 

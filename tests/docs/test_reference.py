@@ -1,9 +1,10 @@
-"""The reference says what the code does."""
+"""The reference says what the code does, and the table of decisions what the records say."""
 
 from __future__ import annotations
 
 import json
 import logging
+from functools import cache
 from pathlib import Path
 
 import click
@@ -16,19 +17,20 @@ from e2e.rules import FIRST_LINES, PAGES, TEXTS
 from kahnd import errors
 from kahnd.cli.main import INTERRUPTED, kahnd
 from kahnd.config.tables import TABLES
+from kahnd.core.events import LOG_LEVELS, LogEvent
 from kahnd.core.rules import OUTPUT_PLACEHOLDERS
-from kahnd.render import registry
-from kahnd.render.parameters import COMMAND_PLACEHOLDERS
-from kahnd.service.events import LEVELS, Event
-from reference import api, configuration, log, meanings, pages, placeholders
+from kahnd.render.renderers import registry
+from kahnd.render.renderers.parameters import COMMAND_PLACEHOLDERS
+from reference import api, configuration, decisions, log, meanings, pages, placeholders
 
 REFERENCE = REPOSITORY / "docs" / "reference"
+current = cache(pages.current)
 
 
-@pytest.mark.parametrize("path", pages.current(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", pages.paths(), ids=lambda path: path.name)
 def test_a_page_is_as_the_code_tells_it(path: Path) -> None:
     """`make reference` writes it anew."""
-    assert path.read_text() == pages.current()[path]
+    assert path.read_text() == current()[path]
 
 
 def test_every_key_of_every_table_is_there_with_a_meaning() -> None:
@@ -49,6 +51,18 @@ def test_every_key_of_a_renderers_rules_is_there_with_a_meaning(renderer: str) -
     assert all(told.keys[renderer, each.encode_name] for each in msgspec.structs.fields(kind))
 
 
+def test_decisions_are_numbered_without_gaps_and_in_the_order_of_the_site() -> None:
+    for number, path in enumerate(decisions.records(), 1):
+        assert path.name.startswith(f"{number:04d}-")
+        assert decisions.front_matter(path)["order"] == 100 + number
+
+
+@pytest.mark.parametrize("path", decisions.records(), ids=lambda path: path.stem)
+def test_a_decision_has_a_context_a_decision_and_a_consequence(path: Path) -> None:
+    headings = [line for line in path.read_text().splitlines() if line.startswith("## ")]
+    assert headings == ["## Context", "## Decision", "## Consequence"]
+
+
 def test_every_exit_code_is_told() -> None:
     rows = (REFERENCE / "command-line.md").read_text().partition("## Exit codes")[2].partition("## Commands")[0]
     told = {int(line.split("|")[1]) for line in rows.splitlines() if line.startswith("| ") and line[2].isdigit()}
@@ -63,7 +77,7 @@ def test_every_command_is_told() -> None:
 
 
 def test_every_event_and_key_has_a_meaning() -> None:
-    assert meanings.EVENTS.keys() == set(Event)
+    assert meanings.EVENTS.keys() == set(LogEvent)
     used = {key for each in log.keys_by_event().values() for key in each}
     assert used == meanings.KEYS.keys()
 
@@ -83,7 +97,7 @@ def test_what_is_logged_has_the_keys_that_are_told(project: Project) -> None:
     }
     for entry in entries:
         assert entry.keys() - {"timestamp", "level", "event"} <= set(known[entry["event"]]), entry
-        assert entry["level"] == logging.getLevelName(LEVELS[Event(entry["event"])]).lower()
+        assert entry["level"] == logging.getLevelName(LOG_LEVELS[LogEvent(entry["event"])]).lower()
 
 
 def test_every_placeholder_has_a_meaning() -> None:
@@ -114,7 +128,7 @@ def test_an_openapi_document_becomes_a_page() -> None:
     }""")
     page = api.page(described)
     assert "### `GET /v1/things`\n\nAll things.\n\nIn order.\n" in page
-    assert "| `most` | query | whole number |  |\n| `of` | query | text | must be given |" in page
+    assert "| `most` | query | whole number |  |\n| `of` | query | text | required |" in page
     assert 'The answer, `application/json`: [Things](#things).\n\n```json\n{\n  "things": []\n}\n```' in page
     assert "The request's body, `application/json`: [Thing](#thing)." in page
     assert "```text\nevent: x\ndata: {}\n```" in page

@@ -13,6 +13,7 @@ from docs.session import copied
 from e2e.harness import Project
 
 DOCS = REPOSITORY / "docs"
+pytestmark = pytest.mark.slow  # they build all of the documentation
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +48,10 @@ def test_the_pages_are_a_chain_from_the_front_page_on(site: Site) -> None:
     assert sorted(reached) == site.pages
 
 
-def test_a_page_asks_nothing_of_another_machine_and_runs_no_script(site: Site) -> None:
+def test_a_page_asks_nothing_of_another_machine(site: Site) -> None:
     for page in site.pages:
         text = page.read_text()
-        assert "<script" not in text
+        assert all(each.endswith("script.js") for each in re.findall(r'<script src="([^"]*)"', text))
         assert not re.search(r'(?:src|srcset)="(?:https?:)?//', text)
     assert "url(" not in (site.root / "style.css").read_text()
     assert "@import" not in (site.root / "style.css").read_text()
@@ -59,8 +60,8 @@ def test_a_page_asks_nothing_of_another_machine_and_runs_no_script(site: Site) -
 def test_every_class_that_code_is_coloured_by_is_plain_or_has_a_colour(site: Site) -> None:
     style = (site.root / "style.css").read_text()
     spans = {name for page in site.pages for name in re.findall(r'<span class="(\w+)">', page.read_text())}
-    plain = {"w", "p", "pi", "n", "o", "x", "err", "py", "bp", "nd", "ni", "gt", "cpf", "g", "gd", "gi"}
-    assert {each for each in spans - plain if f".highlight .{each}" not in style} == set()
+    coloured = {name for rule in re.findall(r"\.highlight ([^{]+)\{", style) for name in re.findall(r"\.(\w+)", rule)}
+    assert spans - {"p", "pi", "n", "o", "x", "py", "g"} - {"number", "hidden", "draft"} <= coloured
 
 
 @pytest.mark.parametrize("path", sorted(REPOSITORY.glob("*.md")), ids=lambda path: path.name)
@@ -93,5 +94,5 @@ def test_a_link_to_a_page_that_is_not_there_fails_the_build(tmp_path: Path) -> N
     project = Project(root)
     project.append("how-it-works.md", "\n[nowhere](how-to/nothing.md)\n")
     answer = project.build(code=1)
-    assert [each["document"] for each in answer["blocked"]] == ["how-it-works.md"]
-    assert "how-to/nothing.md" in answer["blocked"][0]["error"]
+    assert [each["document"] for each in answer["failed"]] == ["how-it-works.md"]
+    assert "how-to/nothing.md" in answer["failed"][0]["error"]

@@ -23,7 +23,7 @@ def project(tmp_path: Path) -> Project:
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     """One daemon for a module's tests: each keeps to a folder of its own in `docs/`, and leaves nothing broken."""
     project = Project(tmp_path_factory.mktemp("live") / "project")
-    project.configure(PAGES, TEXTS, SUMS, FIRST_LINES, SCRIPTS, COPIES, extra="[pool]\nworkers = 2\ntimeout_s = 4\n")
+    project.configure(PAGES, TEXTS, SUMS, FIRST_LINES, SCRIPTS, COPIES)
     project.write("docs/bystander.txt", "here all along")
     with project.daemon() as daemon:
         yield daemon

@@ -5,22 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from e2e.harness import Project
+from e2e.rules import rule
 
 EXPRESSION: Final = "(a+)+needs"
 """Tries all ways to cut a row of the letter a into pieces: twice as many for each more."""
-RULE: Final = """
-[[rules]]
-match = "docs/*.knot"
-renderer = "knot"
-output = "{stem}"
-"""
+RULE: Final = rule("docs/*.knot", "knot", "{stem}")
 _PACKAGE: Final = f"""\
 import re
 
 import msgspec
 
 from kahnd.core.model import Scan
-from kahnd.render.copy import CopyRenderer
+from kahnd.render.renderers.copy import CopyRenderer
 
 
 class Parameters(msgspec.Struct, frozen=True):

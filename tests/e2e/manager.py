@@ -1,4 +1,4 @@
-"""What a service manager is for its services: a socket that hears how they are."""
+"""A stand-in for the service manager: a socket that receives notifications."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Manager:
             self._heard.append((time.monotonic(), dict(line.split("=", 1) for line in message.splitlines())))
 
     def environment(self, watchdog_s: float | None = None) -> dict[str, str]:
-        """What a service that it starts is told."""
+        """The environment of a service that it starts."""
         watchdog = {} if watchdog_s is None else {"WATCHDOG_USEC": str(round(watchdog_s * 1e6))}
         return {"NOTIFY_SOCKET": str(self._path), **watchdog}
 

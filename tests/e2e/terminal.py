@@ -74,12 +74,12 @@ class Terminal:
         fcntl.ioctl(descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", self._screen.lines, self._screen.columns, 0, 0))
 
     def press(self, keys: bytes) -> None:
-        """What somebody types."""
+        """Sends keys, as if somebody typed them."""
         os.write(self._master, keys)
 
     @property
     def shown(self) -> str:
-        """What is on the screen."""
+        """The text on the screen."""
         with self._lock:
             return "\n".join(line.rstrip() for line in self._screen.display).rstrip()
 

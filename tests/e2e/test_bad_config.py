@@ -35,7 +35,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_it_is_told_with_its_line(tmp_path: Path, case: str) -> None:
+def test_a_mistake_is_reported_with_its_line(tmp_path: Path, case: str) -> None:
     text, place, words = CASES[case]
     project = Project(tmp_path / "project")
     project.write_all({"kahnd.toml": text, "docs/a.txt": "A"})

@@ -8,22 +8,18 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from e2e.harness import Corner, Daemon, Project
-from e2e.rules import COPIES, PAGES, SCRIPTS, SUMS, TEXTS, toml
+from e2e.rules import COPIES, PAGES, SCRIPTS, SUMS, TEXTS, command, rule, toml
 
-MISSING_PROGRAM = """
-[[rules]]
-match = "docs/**/*.gone"
-renderer = "command"
-command = ["no-such-program", "{source}"]
-stdout = true
-output = "{dir}/{stem}.out"
-"""
+MISSING_PROGRAM = rule(
+    "docs/**/*.gone", "command", "{dir}/{stem}.out", command("no-such-program", "{source}", stdout=True)
+)
 WITHOUT_PRIVILEGE = (
     "setpriv",
     "--bounding-set=-dac_override,-dac_read_search",
@@ -105,7 +101,7 @@ CASES = {
 def _configured(project: Project) -> Project:
     rules = (PAGES, TEXTS, SUMS, SCRIPTS, COPIES, MISSING_PROGRAM)
     project.write_all(
-        {"kahnd.toml": toml(*rules, extra="[pool]\nworkers = 2\ntimeout_s = 2\n"), "docs/well.txt": "well"}
+        {"kahnd.toml": toml(*rules, extra="[pool]\nworkers = 2\ntimeout_s = 8\n"), "docs/well.txt": "well"}
     )
     return project
 
@@ -125,7 +121,7 @@ def _break(project: Project, case: Case, folder: str) -> None:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What one build of a project with every case in a folder of its own says of each."""
+    """Returns the messages of one build about each case; every case has a folder of its own."""
     project = _configured(Project(tmp_path_factory.mktemp("build") / "project"))
     cases = {name: case for name, case in CASES.items() if case.code == 1}
     for name, case in cases.items():
@@ -145,7 +141,7 @@ def _paragraph(lines: list[str], document: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.code == 1])
-def test_a_build_tells_it_with_its_place_and_renders_the_rest(told: dict[str, str], name: str) -> None:
+def test_a_build_reports_bad_input_with_its_place_and_renders_the_rest(told: dict[str, str], name: str) -> None:
     case = CASES[name]
     assert case.place_in(_folder(name)) in told[name]
     assert all(word.replace("docs", _folder(name), 1) in told[name] for word in case.words), told[name]
@@ -160,7 +156,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_daemon_reports_it_goes_on_and_sees_it_mended(running: Daemon, name: str) -> None:
+def test_a_daemon_reports_bad_input_and_recovers_once_it_is_corrected(running: Daemon, name: str) -> None:
     case, project, corner = CASES[name], running.project, Corner(running.project, _folder(name)[5:])
     _break(project, case, _folder(name))
     corner.write("beside.txt", "beside")
@@ -190,7 +186,7 @@ def test_two_documents_for_one_output_are_an_error_that_names_both(project: Proj
     assert set(project.outputs()) == {"a.html", "b.html"}
 
 
-_ONE_PAGE = '\n[[rules]]\nmatch = "docs/**/*.one"\nrenderer = "copy"\noutput = "{dir}/{stem}.html"\n'
+_ONE_PAGE = rule("docs/**/*.one", "copy", "{dir}/{stem}.html")
 
 
 def test_two_documents_for_one_output_in_a_daemon(running: Daemon) -> None:
@@ -199,8 +195,7 @@ def test_two_documents_for_one_output_in_a_daemon(running: Daemon) -> None:
     project.wait()
     project.write("docs/twice/a.bin.copy", "second")
     config = project.read("kahnd.toml")
-    extra = '\n[[rules]]\nmatch = "docs/**/*.copy"\nrenderer = "copy"\noutput = "{dir}/{stem}"\n'
-    project.write("kahnd.toml", config + extra)
+    project.write("kahnd.toml", config + rule("docs/**/*.copy", "copy", "{dir}/{stem}"))
     answer = project.wait(code=1)
     told = str(answer["failed"])
     assert "docs/twice/a.bin.copy" in told
@@ -208,6 +203,20 @@ def test_two_documents_for_one_output_in_a_daemon(running: Daemon) -> None:
     project.remove("docs/twice/a.bin.copy")
     assert project.wait()["failed"] == []
     assert project.output("twice/a.bin") == "first"
+
+
+@pytest.mark.parametrize("has_daemon", [True, False], ids=["in a daemon", "by builds"])
+def test_what_failed_by_a_limit_is_rendered_once_the_limit_is_raised(project: Project, *, has_daemon: bool) -> None:
+    project.configure(SCRIPTS, extra="[pool]\noutput_mb = 1\n")
+    project.write_all({"docs/large.sh": 'head -c 2000000 /dev/zero > "$1"', "docs/syntax.sh": "exit 1"})
+    project.build(code=1)
+    mark = project.mark()
+    with project.daemon() if has_daemon else nullcontext():
+        project.configure(SCRIPTS, extra="[pool]\noutput_mb = 4\n")
+        told = project.wait(code=1) if has_daemon else project.build(code=1)
+    assert [each["document"] for each in told["failed"]] == ["docs/syntax.sh"]
+    assert project.rendered(mark) == ["docs/large.sh"]
+    assert project.path("site/large.out").stat().st_size == 2_000_000
 
 
 def test_a_file_that_cannot_be_read_is_told_and_the_rest_rendered(project: Project) -> None:
@@ -270,7 +279,7 @@ def _too_large(path: Path) -> None:
     [(os.mkfifo, "no regular file"), (_outside, "out of the project"), (_too_large, "larger than 256 MiB")],
     ids=["a named pipe", "a link out of the project", "too large"],
 )
-def test_what_only_rendering_tells_to_need_an_unfit_file_is_rendered_once_that_is_mended(
+def test_a_document_that_needs_an_unfit_file_is_rendered_once_that_is_corrected(
     project: Project, spoil: Callable[[Path], None], words: str
 ) -> None:
     project.write("kahnd.toml", toml(PAGES))

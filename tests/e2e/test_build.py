@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import pytest
+
 from e2e.harness import Daemon, Project, below
-from e2e.rules import toml
+from e2e.rules import rule, toml
 
 
+@pytest.mark.smoke
 def test_every_document_with_a_rule_is_rendered_once_and_no_plain_one(project: Project) -> None:
     project.write_all(
         {
@@ -22,6 +25,7 @@ def test_every_document_with_a_rule_is_rendered_once_and_no_plain_one(project: P
     assert project.build()["rendered"] == []
 
 
+@pytest.mark.smoke
 def test_a_target_is_built_with_what_it_needs_and_nothing_else(project: Project) -> None:
     project.write_all(
         {"docs/a.sum": "needs b.sum", "docs/b.sum": "needs c.sum", "docs/c.sum": "C", "docs/other.sum": "other"}
@@ -73,6 +77,7 @@ def test_what_is_ignored_is_no_document(project: Project) -> None:
 _IGNORING = 'output = "site"\nignore = ["docs/drafts/"]'
 
 
+@pytest.mark.smoke
 def test_an_output_whose_source_went_goes_too_and_a_foreign_file_stays(project: Project) -> None:
     project.write_all({"docs/a.txt": "A", "docs/deep/b.txt": "B", "docs/c.txt": "C"})
     project.build()
@@ -140,9 +145,7 @@ def test_init_does_not_write_over_a_project(project: Project) -> None:
 def test_several_sources_and_names_that_need_care(project: Project) -> None:
     project.write(
         "kahnd.toml",
-        toml('[[rules]]\nmatch = "**/*.txt"\nrenderer = "template"\noutput = "{dir}/{stem}.{ext}"\n').replace(
-            '["docs"]', '["docs", "more/docs"]'
-        ),
+        toml(rule("**/*.txt", "template", "{dir}/{stem}.{ext}"), sources=("docs", "more/docs")),
     )
     project.write_all({"docs/ä ö.txt": "1", "docs/a'b`c⟩.txt": "2", "more/docs/x/[y] $z.txt": "3", "docs/-f.txt": "4"})
     project.build()

@@ -11,17 +11,17 @@ from e2e.harness import Project
 from e2e.rules import SUMS
 
 LENGTH = 1000
-BOUND_S = 60
+BOUND_S = 180
 
 
 def _expected(first: bytes) -> str:
-    """What the last of a short chain holds, by the same command outside kahnd."""
+    """Returns the content of the last output of a short chain, by the same command outside kahnd."""
     ran = subprocess.run(["cksum"], input=first, capture_output=True, check=True)
     return ran.stdout.decode().split()[0]
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_chain_of_a_thousand_builds_and_an_edit_of_its_first_renders_all(project: Project) -> None:
     project.configure(SUMS)
     project.write_all({f"docs/{number:04}.sum": f"needs {number - 1:04}.sum\n" for number in range(1, LENGTH)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 
@@ -49,7 +50,7 @@ def test_an_output_folder_of_before_is_cleaned_too(built: Project) -> None:
     assert not built.exists("site/a.txt")
 
 
-def test_with_the_state_it_is_as_if_kahnd_had_never_run(built: Project) -> None:
+def test_with_state_nothing_of_kahnd_is_left(built: Project) -> None:
     answer = clean(built, "--state")
     assert answer["state"] == [str(built.path(".kahnd"))]
     assert {each.name for each in built.root.iterdir()} == {"docs", "kahnd.toml"}
@@ -63,6 +64,18 @@ def test_a_database_elsewhere_in_the_project_is_state(project: Project) -> None:
     project.write("cache/mine.txt", "mine")
     clean(project, "--state")
     assert below(project.path("cache")) == {"mine.txt": b"mine"}
+
+
+def test_a_database_that_another_process_uses_is_kept(project: Project) -> None:
+    project.write("kahnd.toml", f'[store]\nurl = "surrealkv://inner/db"\n\n{project.read("kahnd.toml")}')
+    project.write("docs/a.txt", "A")
+    project.build()
+    before = below(project.path("inner")) | below(project.path("site"))
+    with project.path("inner/db/LOCK").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        told = project.kahnd("clean", "--state", code=2).stderr
+    assert "another process has the database open" in told
+    assert below(project.path("inner")) | below(project.path("site")) == before
 
 
 def test_a_dry_run_tells_and_changes_nothing(built: Project) -> None:
@@ -88,7 +101,7 @@ def test_while_a_daemon_runs_it_is_refused_with_the_reason(built: Project) -> No
         assert clean(built, "--dry-run")["removed"] == ["site/a.txt", "site/deep/b.txt"]
 
 
-def test_what_cannot_be_removed_is_told_and_the_state_stays_that_tells_whose_it_is(built: Project) -> None:
+def test_a_failed_removal_is_reported_and_the_journal_stays(built: Project) -> None:
     """A folder that became a link which leads out of the project: what is there may be somebody else's."""
     elsewhere = built.root.with_name("elsewhere")
     built.path("site/deep").rename(elsewhere)
@@ -97,27 +110,33 @@ def test_what_cannot_be_removed_is_told_and_the_state_stays_that_tells_whose_it_
     assert answer["removed"] == ["site/a.txt"]
     assert "site/deep/b.txt" in json.dumps(answer["kept"])
     assert (elsewhere / "b.txt").read_text() == "B"
-    assert "site/deep/b.txt" in built.kahnd("clean", "--state", code=2).told
+    assert "site/deep/b.txt" in built.kahnd("clean", "--state", code=2).stderr
     assert built.exists(".kahnd/outputs")
 
 
-def test_where_nothing_was_built_nothing_is_made(project: Project) -> None:
+def test_in_a_project_without_builds_clean_creates_nothing(project: Project) -> None:
     assert "nothing to remove" in project.kahnd("clean", "--state").stdout
     assert not project.exists(".kahnd")
 
 
-def test_people_are_told_what_went(built: Project) -> None:
+def test_the_removed_files_are_printed(built: Project) -> None:
     lines = built.kahnd("clean").stdout.splitlines()
     assert lines == ["removed  site/a.txt", "removed  site/deep/b.txt", "removed 2 outputs"]
 
 
-def test_of_a_state_folder_with_somebody_elses_files_what_went_is_told(built: Project) -> None:
+def test_in_a_state_folder_with_foreign_files_the_removed_files_are_printed(built: Project) -> None:
     built.write(".kahnd/notes", "mine")
     built.write(".kahnd/log/mine.txt", "mine")
     will = clean(built, "--state", "--dry-run")["state"]
     assert clean(built, "--state")["state"] == will
     assert str(built.path(".kahnd/db")) in json.dumps(will)
     assert below(built.path(".kahnd")) == {"notes": b"mine", "log/mine.txt": b"mine"}
+
+
+def test_a_file_in_the_control_sockets_place_stays(built: Project) -> None:
+    built.write(".kahnd/control.sock", "mine")
+    assert str(built.path(".kahnd/control.sock")) not in json.dumps(clean(built, "--state")["state"])
+    assert below(built.path(".kahnd")) == {"control.sock": b"mine"}
 
 
 def test_a_database_with_somebody_elses_file_is_kept_and_told_of(built: Project) -> None:
@@ -134,6 +153,6 @@ def test_something_else_in_the_state_folders_place_is_told_with_its_remedy(
     project: Project, words: tuple[str, ...]
 ) -> None:
     os.mkfifo(project.path(".kahnd"))
-    told = project.kahnd(*words, code=2).told
+    told = project.kahnd(*words, code=2).stderr
     assert str(project.path(".kahnd")) in told
     assert "move it away" in told

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 
+import pytest
+
 from e2e.harness import Daemon, Gate, Project, eventually
 
 FREE = [f"docs/free{number}.sh" for number in range(8)]
@@ -28,8 +30,11 @@ def _until_half(daemon: Daemon, gate: Gate) -> None:
     gate.reached()
     eventually(lambda: daemon.project.status()["documents"]["done"] >= len(FREE), "the free ones are done")
     assert daemon.project.rendered() == FREE
+    # The history is read from the database after all results so far are written there.
+    assert len(daemon.project.kahnd("history", "--json").json) == len(FREE)
 
 
+@pytest.mark.smoke
 def test_the_next_start_renders_what_was_not_committed_and_nothing_else(project: Project) -> None:
     gate = _half_done(project)
     with project.daemon(settled=False) as daemon:

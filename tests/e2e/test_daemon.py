@@ -1,4 +1,4 @@
-"""What a running daemon does at a save, a new file, a rename, a deletion."""
+"""A running daemon and saves, new files, renames and deletions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+
 from e2e.harness import Daemon, Project, below, eventually
+
+pytestmark = pytest.mark.smoke
 
 
 def test_an_edit_renders_the_document_and_its_dependents_alone(live: Daemon) -> None:

@@ -26,6 +26,7 @@ def notifying(project: Project, code: int = 0) -> Iterator[None]:
     with Path(f"{project.root}.run").open("w") as output:
         daemon = project.begin("run", "--notify", stdout=output)
         try:
+            eventually(lambda: project.log("daemon.started"), "it starts")  # a command before could be first
             eventually(lambda: project.status(code=None)["state"] in {"idle", "degraded"}, "the daemon is at rest")
             yield
             daemon.send_signal(signal.SIGTERM)
@@ -35,7 +36,7 @@ def notifying(project: Project, code: int = 0) -> Iterator[None]:
             daemon.wait()
 
 
-def test_all_that_a_build_breaks_is_one_notification_and_its_mending_another(project: Project, told: Desktop) -> None:
+def test_failures_of_a_build_are_one_notification_and_the_recovery_another(project: Project, told: Desktop) -> None:
     names = [f"docs/{name}.sh" for name in "abcde"]
     project.write_all(dict.fromkeys(names, 'echo fine > "$1"'))
     with notifying(project):
@@ -52,14 +53,14 @@ def test_all_that_a_build_breaks_is_one_notification_and_its_mending_another(pro
     assert told.replaced == [0, 1]
 
 
-def test_what_a_document_says_is_no_markup(project: Project, told: Desktop) -> None:
+def test_names_and_messages_are_escaped(project: Project, told: Desktop) -> None:
     project.write("docs/<b>a.sh", "exit 1")
     with notifying(project):
         eventually(lambda: told.told, "the desktop is told")
     assert told.told[0][1].startswith("docs/&lt;b&gt;a.sh")
 
 
-def test_what_is_as_it_was_is_not_told_again(project: Project, told: Desktop) -> None:
+def test_an_unchanged_failure_is_not_reported_again(project: Project, told: Desktop) -> None:
     project.write_all({"docs/a.sh": "exit 1", "docs/b.txt": "B"})
     with notifying(project):
         eventually(lambda: len(told.told) == 1, "what fails at the start is told")
@@ -72,7 +73,7 @@ def test_what_is_as_it_was_is_not_told_again(project: Project, told: Desktop) ->
     assert "docs/a.sh" not in told.told[1][1]
 
 
-def test_a_desktop_that_does_not_answer_keeps_nobody_waiting(project: Project, told: Desktop) -> None:
+def test_a_desktop_that_does_not_answer_does_not_block_the_daemon(project: Project, told: Desktop) -> None:
     told.silent = True
     with notifying(project):
         project.write("docs/a.sh", "exit 1")
@@ -94,7 +95,7 @@ def test_without_a_desktop_the_log_tells_once_and_the_daemon_goes_on(project: Pr
         assert "DBUS_SESSION_BUS_ADDRESS" in failed["remedy"]
 
 
-def test_without_the_package_the_way_to_have_it_is_told(project: Project, tmp_path: Path) -> None:
+def test_without_the_package_the_error_says_how_to_install_it(project: Project, tmp_path: Path) -> None:
     (tmp_path / "absent").mkdir()
     (tmp_path / "absent" / "jeepney.py").write_text("raise ImportError\n")
     project.env["PYTHONPATH"] = str(tmp_path / "absent")

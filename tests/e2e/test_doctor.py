@@ -12,19 +12,13 @@ from typing import Any
 import pytest
 
 from e2e.harness import Project, eventually
-from e2e.rules import COPIES, TEXTS
+from e2e.rules import COPIES, TEXTS, command, rule
 
-PROGRAM = """
-[[rules]]
-match = "docs/**/*.xyz"
-renderer = "command"
-command = ["no-such-program", "{source}", "{output}"]
-output = "{dir}/{stem}.out"
-"""
+PROGRAM = rule("docs/**/*.xyz", "command", "{dir}/{stem}.out", command("no-such-program", "{source}", "{output}"))
 
 
 def checks(project: Project, name: str) -> list[dict[str, Any]]:
-    """What it says of one thing; it could answer, so it exits with 0."""
+    """Returns the checks of one name; `doctor` could answer, so it exits with 0."""
     answer = project.kahnd("doctor", "--json").json
     assert answer["sound"] is all(each["state"] == "ok" for each in answer["checks"])
     assert all(each["remedy"] for each in answer["checks"] if each["state"] != "ok")
@@ -63,6 +57,31 @@ def test_a_program_that_is_not_installed_is_told_and_one_with_a_fallback_is_less
     (found,) = checks(project, "program")
     assert found["state"] == "warning"
     assert "no-such-program" in found["remedy"]
+
+
+PLUG_IN = rule("docs/**/*.xyz", "python", "{dir}/{stem}.out", 'function = "plugins.make:render"\n')
+
+
+def test_a_plug_in_that_can_not_be_imported_is_told_and_one_that_can(project: Project) -> None:
+    project.configure(TEXTS, PLUG_IN)
+    project.write("plugins/make.py", "import sys\nsys.stdout.write('noise')\nimport no_such_package\n")
+    (found,) = checks(project, "plug-ins")
+    assert found["message"] == "plugins/make.py:3: ModuleNotFoundError: No module named 'no_such_package'"
+    project.write("plugins/make.py", "import os\nos.system('echo noise')\ndef render(document):\n    return ''\n")
+    (found,) = checks(project, "plug-ins")
+    assert (found["state"], found["message"]) == ("ok", "plugins.make:render loads")
+    project.write("plugins/make.py", "import os\nos._exit(7)\n")
+    (found,) = checks(project, "plug-ins")
+    assert "exit code 7" in found["message"]
+
+
+def test_an_environment_that_is_not_there_is_told(project: Project) -> None:
+    project.configure(TEXTS, PLUG_IN, extra='[plugins]\npython = ".venv"\n')
+    project.write("plugins/make.py", "def render(document):\n    return ''\n")
+    (found,) = checks(project, "plug-ins")
+    assert found["state"] == "error"
+    assert "the environment .venv is not there" in found["message"]
+    assert "kahnd.toml:" in found["message"]
 
 
 def test_a_program_that_can_not_start_is_told_with_the_reason(project: Project) -> None:

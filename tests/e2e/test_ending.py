@@ -6,11 +6,10 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from e2e.harness import DEADLINE_S, Daemon, Gate, Project, eventually, living_in
+from e2e.harness import DEADLINE_S, Daemon, Gate, Project, eventually, living_in, opened_by
 from e2e.rules import SCRIPTS, TEXTS
 
 
@@ -37,7 +36,7 @@ def _stopping(project: Project) -> None:
 
 
 @pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
-def test_what_renders_is_finished_and_kept(project: Project, gate: Gate, how: signal.Signals, code: int) -> None:
+def test_running_renderings_are_finished_and_kept(project: Project, gate: Gate, how: signal.Signals, code: int) -> None:
     with rendering(project, gate) as daemon:
         daemon.send(how)
         _stopping(project)
@@ -48,7 +47,7 @@ def test_what_renders_is_finished_and_kept(project: Project, gate: Gate, how: si
     assert project.build()["rendered"] == []
 
 
-def test_nothing_more_is_begun(project: Project, gate: Gate) -> None:
+def test_no_new_rendering_begins_after_the_signal(project: Project, gate: Gate) -> None:
     with rendering(project, gate) as daemon:
         daemon.send(signal.SIGTERM)
         _stopping(project)
@@ -77,10 +76,10 @@ def test_a_configuration_saved_meanwhile_ends_no_rendering(project: Project, gat
 
 def _connections(daemon: Daemon) -> int:
     """And whatever else is a socket of its."""
-    return sum(str(each.readlink()).startswith("socket:") for each in Path(f"/proc/{daemon.pid}/fd").iterdir())
+    return sum(each.startswith("socket:") for each in opened_by(daemon.pid))
 
 
-def test_who_waits_is_told_that_it_ends(project: Project, gate: Gate) -> None:
+def test_a_waiting_client_gets_an_error_at_the_end(project: Project, gate: Gate) -> None:
     with rendering(project, gate) as daemon:
         daemon.send(signal.SIGTERM)
         _stopping(project)
@@ -95,7 +94,7 @@ def test_who_waits_is_told_that_it_ends(project: Project, gate: Gate) -> None:
     assert "stopped before it was done" in told
 
 
-def test_what_takes_longer_than_the_grace_is_killed_with_its_children(project: Project, gate: Gate) -> None:
+def test_a_rendering_longer_than_the_grace_time_is_killed_with_its_children(project: Project, gate: Gate) -> None:
     project.configure(TEXTS, SCRIPTS, extra="[pool]\nworkers = 2\ngrace_s = 0.2\n")
     with rendering(project, gate) as daemon:
         daemon.stop()
@@ -107,7 +106,9 @@ def test_what_takes_longer_than_the_grace_is_killed_with_its_children(project: P
 
 
 @pytest.mark.parametrize(("first", "second", "code"), [("SIGINT", "SIGINT", 130), ("SIGTERM", "SIGTERM", 0)])
-def test_who_is_told_twice_leaves_at_once(project: Project, gate: Gate, first: str, second: str, code: int) -> None:
+def test_a_second_signal_ends_the_daemon_at_once(
+    project: Project, gate: Gate, first: str, second: str, code: int
+) -> None:
     project.configure(TEXTS, SCRIPTS, extra="[pool]\nworkers = 2\ngrace_s = 3600\n")
     with rendering(project, gate) as daemon:
         daemon.send(signal.Signals[first])
@@ -126,7 +127,7 @@ def test_an_idle_daemon_ends_without_a_word_about_renderings(project: Project) -
     assert "unfinished" not in project.log("daemon.stopped")[-1]
 
 
-def test_its_state_is_told_when_asked_for(project: Project, gate: Gate) -> None:
+def test_sigusr1_logs_the_state(project: Project, gate: Gate) -> None:
     with rendering(project, gate) as daemon:
         daemon.send(signal.SIGUSR1)
         (state,) = eventually(lambda: project.log("daemon.state"), "it is told")
@@ -175,7 +176,7 @@ def _has_a_database(project: Project) -> bool:
         (signal.SIGKILL, _has_workers),
     ],
 )
-def test_stopped_in_the_middle_of_a_start_it_leaves_nobody_behind(
+def test_a_daemon_stopped_during_its_start_leaves_no_process(
     project: Project, how: signal.Signals, moment: Callable[[Project], bool]
 ) -> None:
     project.write_all({f"docs/{number}.txt": "text" for number in range(50)})

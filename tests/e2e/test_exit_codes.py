@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from e2e.harness import TRACEBACK, Daemon, Project, eventually, living_in
+from e2e.rules import TEXTS
 
 
 def test_0_all_good(project: Project) -> None:
@@ -25,6 +26,7 @@ def test_1_a_document_failed_and_reports_of_it_exit_0(project: Project) -> None:
 
 COMMANDS = (
     ("init", "fresh"),
+    ("import", "mkdocs"),
     ("run",),
     ("build",),
     ("plan",),
@@ -40,39 +42,56 @@ COMMANDS = (
     ("doctor",),
     ("completion", "bash"),
 )
-ANYWHERE = {"init", "completion"}
+ANYWHERE = {"init", "import", "completion"}
 """They need no project."""
 
 
-def test_no_command_is_forgotten_here(project: Project) -> None:
+@pytest.mark.smoke
+def test_every_command_is_covered(project: Project) -> None:
     listed = project.kahnd("--help").stdout.partition("Commands:")[2].partition("Exit codes:")[0]
     named = {line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2:3].isalpha()}
     assert named == {words[0] for words in COMMANDS}
 
 
 @pytest.mark.parametrize("words", [*COMMANDS, ("bild",)])
-def test_2_the_calls_words_are_wrong(project: Project, words: tuple[str, ...]) -> None:
+def test_2_wrong_arguments(project: Project, words: tuple[str, ...]) -> None:
     told = project.kahnd(*words, "--nonsense", code=2)
     assert "--help" in told.stderr
     assert told.stdout == ""
 
 
 @pytest.mark.parametrize(
-    "words", [("build", "docs/nowhere.txt"), ("why", "docs/nowhere.txt"), ("graph", "../x"), ("completion", "tcsh")]
+    "words",
+    [
+        ("build", "docs/nowhere.txt"),
+        ("why", "docs/nowhere.txt"),
+        ("graph", "../x"),
+        ("completion", "tcsh"),
+        ("import", "mkdocs"),
+    ],
 )
-def test_2_what_is_named_is_not_there(project: Project, words: tuple[str, ...]) -> None:
+@pytest.mark.smoke
+def test_2_an_unknown_name(project: Project, words: tuple[str, ...]) -> None:
     assert project.kahnd(*words, code=2).stderr.startswith("kahnd: error: ")
 
 
-@pytest.mark.parametrize("words", [each for each in COMMANDS if each[0] not in {*ANYWHERE, "run", "wait", "service"}])
-def test_0_what_could_be_done_or_answered(project: Project, words: tuple[str, ...]) -> None:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """One project for all that leaves its document as it is."""
+    project = Project(tmp_path_factory.mktemp("built") / "project")
+    project.configure(TEXTS)
     project.write("docs/a.txt", "A")
     project.build()
-    project.kahnd(*words, code=4 if words[0] == "status" else 0)
+    return project
+
+
+@pytest.mark.parametrize("words", [each for each in COMMANDS if each[0] not in {*ANYWHERE, "run", "wait", "service"}])
+def test_0_commands_in_a_built_project(built: Project, words: tuple[str, ...]) -> None:
+    built.kahnd(*words, code=4 if words[0] == "status" else 0)
 
 
 @pytest.mark.parametrize("words", [("init", "fresh"), ("completion", "bash")])
-def test_0_what_needs_no_project(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_0_commands_that_need_no_project(tmp_path: Path, words: tuple[str, ...]) -> None:
     Project(tmp_path / "nothing").kahnd(*words, code=0)
 
 
@@ -103,12 +122,13 @@ def test_2_the_configuration_is_broken(project: Project, words: tuple[str, ...])
     assert "kahnd.toml:2: " in project.kahnd(*words, code=2).stderr
 
 
-def test_0_of_a_broken_configuration_the_log_is_shown_and_the_doctor_tells(project: Project) -> None:
+def test_0_logs_and_doctor_with_a_broken_configuration(project: Project) -> None:
     project.write("kahnd.toml", "[project]\nsauces = 1\n")
     project.kahnd("logs", code=0)
     assert "kahnd.toml:2: " in project.kahnd("doctor", code=0).stdout
 
 
+@pytest.mark.smoke
 def test_3_a_cycle_whatever_else_failed(project: Project) -> None:
     project.write_all({"docs/a.sum": "needs b.sum", "docs/b.sum": "needs a.sum", "docs/c.sh": "exit 1"})
     project.build(code=3)
@@ -116,6 +136,7 @@ def test_3_a_cycle_whatever_else_failed(project: Project) -> None:
         project.wait(code=3)
 
 
+@pytest.mark.smoke
 def test_4_there_is_no_daemon(project: Project) -> None:
     status = project.status(code=4)
     assert (status["pid"], status["state"]) == (None, "stopped")
@@ -174,7 +195,7 @@ def test_130_a_build_is_interrupted(project: Project) -> None:
     build = project.begin("build")
     gate.reached()
     build.send_signal(signal.SIGINT)
-    told, _ = build.communicate(timeout=30)
+    told, _ = build.communicate(timeout=120)
     assert build.returncode == 130, told
     assert TRACEBACK not in told
     eventually(lambda: not living_in(project.root), "nothing of the build is left")
@@ -183,6 +204,7 @@ def test_130_a_build_is_interrupted(project: Project) -> None:
     assert project.outputs() == {"a.out": b"it\n", "b.txt": b"B"}
 
 
+@pytest.mark.smoke
 def test_130_the_daemon_is_interrupted_and_0_it_is_asked_to_end(project: Project) -> None:
     with project.daemon() as daemon:
         daemon.stop(signal.SIGINT, code=130)

@@ -27,26 +27,26 @@ def users(corner: Corner) -> Corner:
     return corner
 
 
-def test_new_text_renders_who_uses_the_text_or_the_output(users: Corner) -> None:
+def test_new_text_renders_the_users_of_the_text_or_the_output(users: Corner) -> None:
     with users.renders("b.md", "text.txt", "output.txt"):
         users.write("b.md", PAGE.replace("Text", "Other"))
     assert "Other" in users.output("text.txt")
     assert "Other" in users.output("output.txt")
 
 
-def test_a_new_title_renders_who_uses_title_front_matter_or_output(users: Corner) -> None:
+def test_a_new_title_renders_the_users_of_title_front_matter_or_output(users: Corner) -> None:
     with users.renders("b.md", "title.txt", "matter.txt", "index.txt", "output.txt"):
         users.write("b.md", PAGE.replace("title: Bee", "title: Cee"))
     assert users.output("title.txt") == "Cee"
 
 
-def test_front_matter_that_shows_nowhere_renders_only_who_uses_front_matter(users: Corner) -> None:
+def test_front_matter_that_is_not_shown_renders_only_its_users(users: Corner) -> None:
     with users.renders("b.md", "matter.txt"):
         users.write("b.md", PAGE.replace("01-02", "01-03"))
     assert users.output("matter.txt") == "2026-01-03"
 
 
-def test_what_breaks_and_is_mended_renders_nobody_again(users: Corner) -> None:
+def test_a_page_that_fails_and_recovers_renders_no_dependent(users: Corner) -> None:
     users.write("b.md", PAGE.replace("---\n#", "#"))
     assert {each["document"] for each in users.wait(1)["failed"]} >= {users.document("title.txt")}
     with users.renders():

@@ -45,7 +45,7 @@ def test_a_later_build_renders_exactly_the_mended_and_the_blocked(built: Project
     assert sorted(built.build()["rendered"]) == ["docs/culprit.sh", "docs/far.sum", "docs/near.sum"]
 
 
-def test_a_target_that_is_well_is_not_judged_by_others(built: Project) -> None:
+def test_a_good_target_succeeds_despite_other_failures(built: Project) -> None:
     assert built.build("docs/bystander.txt")["failed"] == []
 
 

@@ -22,7 +22,7 @@ esac
 
 
 class Journal:
-    """What is in it, and what comes."""
+    """The lines that are in it, and those that follow."""
 
     def __init__(self, project: Project) -> None:
         self._folder = project.root.with_name("journal")

@@ -94,7 +94,7 @@ def test_the_cursor_is_there_whatever_way_it_ends(project: Project, how: signal.
     assert CURSOR_HIDDEN not in terminal.written
 
 
-def test_what_was_going_on_is_gone_from_the_screen_at_the_end_and_the_builds_stay(project: Project) -> None:
+def test_at_the_end_the_live_block_is_cleared_and_the_builds_stay(project: Project) -> None:
     project.write("docs/a.sh", "exit 1")
     with Terminal(project, "run") as terminal:
         terminal.shows(r"failed +docs/a\.sh")
@@ -104,7 +104,7 @@ def test_what_was_going_on_is_gone_from_the_screen_at_the_end_and_the_builds_sta
     assert terminal.shown.splitlines()[-1].split()[1] == "daemon.stopped"
 
 
-def test_another_size_leaves_nothing_twice(project: Project) -> None:
+def test_a_resize_leaves_no_duplicate_lines(project: Project) -> None:
     project.write("docs/a.sh", "exit 1")
     with Terminal(project, "run", columns=120) as terminal:
         terminal.shows(r"failed +docs/a\.sh")
@@ -117,7 +117,7 @@ def test_another_size_leaves_nothing_twice(project: Project) -> None:
 
 
 def test_a_terminal_too_small_for_all_failures_says_how_many_more_there_are(project: Project) -> None:
-    project.write_all({f"docs/{number}.sh": "exit 1" for number in range(20)})
+    project.write_all({f"docs/{number}.sh": f"exit {number + 1}" for number in range(20)})
     with Terminal(project, "run", lines=10) as terminal:
         shown = terminal.shows(r"(?s)idle .* and \d+ more lines: `kahnd status`")
         assert len(re.findall("^failed ", shown, re.MULTILINE)) >= 5
@@ -160,7 +160,7 @@ def test_a_daemon_ends_on_a_terminal_that_takes_nothing(project: Project) -> Non
         assert terminal.end(signal.SIGTERM) == 0
 
 
-def test_names_and_words_steer_no_terminal(project: Project) -> None:
+def test_names_and_messages_cannot_control_the_terminal(project: Project) -> None:
     project.write("docs/a\x1b[31m.sh", "printf '\\033]0;title\\007' >&2; exit 1")
     with Terminal(project, "run") as terminal:
         terminal.shows(r"failed +docs/a\\x1b\[31m\.sh")

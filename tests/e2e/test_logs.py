@@ -14,7 +14,7 @@ from e2e.harness import DEADLINE_S, Daemon, Project, eventually
 from e2e.rules import SCRIPTS, TEXTS
 
 ROTATED_AT = 5_000_000
-"""Bytes, as service/logs.py has it."""
+"""Bytes, as telemetry/log.py has it."""
 
 
 def test_every_entry_has_its_documented_keys(project: Project) -> None:
@@ -182,6 +182,7 @@ def test_a_reader_that_stalls_holds_up_neither_the_daemon_nor_its_end(
 ) -> None:
     daemon = project.begin("run", form, stdout=full_pipe[1].fileno())
     try:
+        eventually(lambda: project.log("daemon.started"), "it starts")  # a command before could be first
         eventually(lambda: project.status(code=None)["state"] == "idle", "it answers")
         project.write("docs/a.txt", "A")
         project.wait()

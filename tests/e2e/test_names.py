@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 
 import pytest
 
-from e2e.harness import KAHND, Project, environment
+from e2e.harness import Project
 from e2e.rules import PAGES, SCRIPTS, TEXTS
 from e2e.terminal import Terminal
 
@@ -69,12 +68,7 @@ def named(project: Project) -> Project:
 
 def said(project: Project, *words: str) -> str:
     """All that a command prints; a name in it may be given as it is."""
-    ended = subprocess.run(
-        [KAHND, *words], cwd=project.root, env=environment(), capture_output=True, check=False, timeout=60
-    )
-    told = (ended.stdout + ended.stderr).decode()
-    assert "Traceback" not in told, told
-    return told
+    return project.kahnd(*words, code=None).told
 
 
 def assert_tame(words: tuple[str, ...], told: str) -> None:
@@ -106,7 +100,7 @@ def test_names_are_written_out_with_a_daemon(named: Project) -> None:
 
 
 @pytest.mark.parametrize("words", [("run",), ("run", "--plain"), ("build",)])
-def test_names_steer_no_terminal(named: Project, words: tuple[str, ...]) -> None:
+def test_names_cannot_control_the_terminal(named: Project, words: tuple[str, ...]) -> None:
     """The live view, the log's lines and the progress bar write the terminal's own sequences, and none of a name's."""
     with Terminal(named, *words, lines=60, columns=160) as terminal:
         terminal.shows(r"\[red\]markup\[/red\]")

@@ -1,4 +1,4 @@
-"""What the service manager hears of a daemon, over a real socket."""
+"""A daemon's notifications to the service manager, over a real socket."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_it_is_ready_once_all_is_watched_and_looked_at(managed: Project, manager
     with managed.daemon(settled=False):
         manager.hears("READY", "1")
         assert managed.log("scan.finished")
-        eventually(lambda: managed.exists("site/a.txt"), "the other one is rendered")
+        eventually(lambda: managed.rendered() == ["docs/a.txt"], "the other one is rendered")
         with managed.renders("docs/b.sh", "docs/c.txt"):
             managed.write("docs/c.txt", "C")
             gate.open()
         assert manager.heard("READY") == ["1"]
 
 
-def test_its_status_tells_what_goes_on(managed: Project, manager: Manager) -> None:
+def test_the_status_line_shows_the_state(managed: Project, manager: Manager) -> None:
     gate = managed.gate()
     managed.write_all({"docs/b.sh": gate.script(), "docs/c.txt": "{% broken"})
     with managed.daemon(settled=False):
@@ -92,7 +92,9 @@ def test_a_reload_is_told_and_its_end(managed: Project, manager: Manager) -> Non
         ]
 
 
-def test_a_saved_configuration_is_a_reload_and_ready_is_who_works_by_it(managed: Project, manager: Manager) -> None:
+def test_a_saved_configuration_is_reported_as_a_reload_and_ready_follows_once_it_is_in_force(
+    managed: Project, manager: Manager
+) -> None:
     with managed.daemon():
         since = manager.hears("READY")
         managed.write("kahnd.toml", managed.read("kahnd.toml").replace('"{dir}/{name}"', '"new/{name}"', 1))
@@ -103,7 +105,7 @@ def test_a_saved_configuration_is_a_reload_and_ready_is_who_works_by_it(managed:
         assert managed.output("new/a.txt") == "A"
 
 
-def test_after_a_reload_that_can_not_be_it_is_ready_as_before(managed: Project, manager: Manager) -> None:
+def test_after_a_failed_reload_the_daemon_is_ready_again(managed: Project, manager: Manager) -> None:
     good = managed.read("kahnd.toml")
     with managed.daemon() as daemon:
         managed.write("kahnd.toml", "[broken")
@@ -125,7 +127,7 @@ def test_the_end_is_told_with_how_long_it_may_take(managed: Project, manager: Ma
         assert int(stopping["EXTEND_TIMEOUT_USEC"]) > 10_000_000
 
 
-def test_nobody_that_does_not_listen_holds_it_up(project: Project) -> None:
+def test_a_manager_that_does_not_read_does_not_block_the_daemon(project: Project) -> None:
     """The queue of a socket that nobody reads is soon full; and a socket may be gone."""
     with tempfile.TemporaryDirectory(prefix="run") as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as deaf:
         deaf.bind(f"{folder}/notify")
@@ -148,7 +150,7 @@ def _is_full(address: str) -> bool:
     return False
 
 
-def test_what_rules_run_can_not_speak_for_it(managed: Project, manager: Manager) -> None:
+def test_programs_of_rules_do_not_get_the_notify_socket(managed: Project, manager: Manager) -> None:
     managed.env.update(manager.environment(WATCHDOG_S) | {"WATCHDOG_PID": ""})
     managed.write("docs/env.sh", 'env > "$1"')
     with managed.daemon():
@@ -161,13 +163,13 @@ def test_what_rules_run_can_not_speak_for_it(managed: Project, manager: Manager)
 # The watchdog
 
 
-def test_signs_of_life_come_in_good_time(managed: Project, manager: Manager) -> None:
+def test_heartbeats_arrive_in_time(managed: Project, manager: Manager) -> None:
     managed.env.update(manager.environment(WATCHDOG_S))
     with managed.daemon():
         eventually(lambda: len(manager.heard("WATCHDOG")) > BEATS, "they come")
 
 
-def test_signs_of_life_for_another_process_are_not_given(managed: Project, manager: Manager) -> None:
+def test_no_heartbeats_are_sent_for_another_process(managed: Project, manager: Manager) -> None:
     managed.env.update(manager.environment(WATCHDOG_S) | {"WATCHDOG_PID": "1"})
     with managed.daemon() as daemon:
         manager.hears("STATUS", "idle: 1 document, 1 done")
@@ -186,7 +188,7 @@ def _seconds_for(letters: int) -> float:
     return min(seconds() for _ in range(3))
 
 
-def test_an_engine_that_hangs_gives_no_sign_of_life(managed: Project, manager: Manager) -> None:
+def test_an_engine_that_hangs_sends_no_heartbeat(managed: Project, manager: Manager) -> None:
     """A renderer keeps the interpreter busy for ever; ended as systemd does it, it says where it stood."""
     managed.env.update(manager.environment(WATCHDOG_S) | {"PYTHONPATH": knots.install(managed)})
     managed.configure(knots.RULE, TEXTS)
@@ -200,8 +202,8 @@ def test_an_engine_that_hangs_gives_no_sign_of_life(managed: Project, manager: M
         assert "scan" in daemon.told
 
 
-def test_a_long_look_is_no_hang(managed: Project, manager: Manager) -> None:
-    """Whether before it is ready, when it asks for more time, or later."""
+def test_a_long_look_does_not_count_as_hung(managed: Project, manager: Manager) -> None:
+    """Holds before the daemon is ready, when it asks for more time, and later."""
     letters = next(each for each in range(12, 40) if _seconds_for(each) > WATCHDOG_S / 10)
     managed.env.update(manager.environment(WATCHDOG_S) | {"PYTHONPATH": knots.install(managed)})
     managed.configure(knots.RULE, TEXTS)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from e2e.harness import Daemon, Project, eventually, living_in
+from e2e.rules import command, rule
 
 
 def _sockets(folder: Path) -> list[Path]:
@@ -49,7 +50,7 @@ def runtime() -> Iterator[Path]:
 
 def test_a_path_too_long_for_a_socket_is_no_hindrance(tmp_path: Path, runtime: Path) -> None:
     project = Project(tmp_path / ("long" * 20) / ("path" * 20) / "project", {"XDG_RUNTIME_DIR": str(runtime)})
-    project.configure('[[rules]]\nmatch = "docs/*"\nrenderer = "copy"\noutput = "{name}"\n')
+    project.configure(rule("docs/*", "copy", "{name}"))
     project.write("docs/a.txt", "A")
     with project.daemon():
         (socket,) = _sockets(runtime)
@@ -76,14 +77,7 @@ def test_no_process_is_left_when_a_command_times_out(project: Project) -> None:
     eventually(lambda: not living_in(project.root), "the command's own children have ended")
 
 
-_SLEEPER = """
-[[rules]]
-match = "docs/*.sh"
-renderer = "command"
-command = ["sh", "{source}"]
-output = "{stem}"
-stdout = true
-"""
+_SLEEPER = rule("docs/*.sh", "command", "{stem}", command("sh", "{source}", stdout=True))
 
 
 def test_a_worker_that_is_killed_is_replaced(project: Project) -> None:

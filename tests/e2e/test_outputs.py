@@ -113,7 +113,7 @@ def test_outputs_of_a_removed_output_folder_are_made_again(live: Daemon) -> None
     eventually(lambda: project.exists("site/whole.txt"), "the new folder is watched, too")
 
 
-def test_its_own_writes_are_none_of_its_business(place: Corner) -> None:
+def test_foreign_files_and_unchanged_bytes_in_the_output_folder_cause_no_work(place: Corner) -> None:
     with place.renders("a.txt", "needs.sum"):
         place.write("a.txt", "A again")
     with place.renders():
@@ -180,7 +180,7 @@ def test_outputs_are_kahnds_though_its_database_is_lost(built: Project) -> None:
     assert not built.exists("site/deep")
 
 
-def test_a_project_built_before_there_was_an_account_owns_its_outputs(built: Project) -> None:
+def test_a_project_built_before_the_journal_existed_owns_its_outputs(built: Project) -> None:
     built.remove(".kahnd/outputs")
     built.write("docs/a.txt", "new")
     built.remove("docs/deep/b.txt")

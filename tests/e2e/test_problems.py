@@ -1,4 +1,4 @@
-"""What editors are told, read as docs/editors.md has them read it."""
+"""The problems for editors, read as docs/editors.md describes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Editor:
 
 
 def problems(project: Project, *words: str, code: int) -> list[tuple[str, int, str]] | None:
-    """What a command tells at once."""
+    """Returns the problems that a command prints."""
     lines = project.kahnd(*words, "--problems", code=code).stdout.splitlines()
     return Editor().problems([*lines, "kahnd: at rest, "])
 
@@ -77,6 +77,29 @@ def test_a_place_in_what_a_program_prints_counts(project: Project) -> None:
     project.write("docs/a.sh", 'echo "docs/a.sh:7:3: what is this?" >&2; exit 1')
     (line,) = project.kahnd("build", "--problems", code=1).stdout.splitlines()
     assert line.startswith(f"{project.path('docs/a.sh')}:7:3: error: ")
+
+
+def test_warnings_are_told_until_a_rendering_is_without_them(project: Project) -> None:
+    project.write_all({"docs/a.sh": 'echo "docs/a.sh:1:6: warning: odd"; echo A > "$1"', "docs/b.txt": "B"})
+    expected = [(str(project.path("docs/a.sh")), 1, "warning")]
+    assert problems(project, "build", code=0) == expected
+    assert problems(project, "build", code=0) == expected
+    assert problems(project, "status", code=4) == expected
+    (warned,) = project.kahnd("status", "--json", code=4).json["warnings"]
+    assert warned == {
+        "document": "docs/a.sh",
+        "warning": "docs/a.sh:1:6: odd",
+        "message": "odd",
+        "file": "docs/a.sh",
+        "line": 1,
+        "column": 6,
+    }
+    with project.daemon():
+        assert problems(project, "wait", code=0) == expected
+        assert project.kahnd("status", "--json").json["warnings"] == [warned]
+        project.write("docs/a.sh", 'echo A > "$1"')
+        assert problems(project, "wait", code=0) == []
+        assert project.kahnd("status", "--json").json["warnings"] == []
 
 
 @pytest.mark.parametrize("command", ["build", "run"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from e2e.harness import Corner, Daemon, Project
-from e2e.rules import PAGES, TEXTS, toml
+from e2e.rules import PAGES, TEXTS, rule, toml
 
 LAYOUT = "<html><title>{{ page.title }}</title><body>{{ content }}</body></html>\n"
 
@@ -24,10 +26,6 @@ Note[^1]
 
 [^1]: Foot.
 """
-
-
-def _rule(renderer: str, match: str, output: str, more: str = "") -> str:
-    return f'\n[[rules]]\nmatch = "{match}"\nrenderer = "{renderer}"\noutput = "{output}"\n{more}'
 
 
 # page
@@ -145,7 +143,7 @@ def test_the_output_of_another_is_its_url_or_its_text(corner: Corner) -> None:
 def test_a_commands_placeholders(project: Project) -> None:
     words = '["echo", "{source}", "{dir}", "{stem}", "{deps}"]'
     more = f"command = {words}\nstdout = true\nscan = ['needs (\\S+)']\n"
-    project.write("kahnd.toml", toml(_rule("command", "docs/**/*.e", "{dir}/{stem}.out", more), TEXTS))
+    project.write("kahnd.toml", toml(rule("docs/**/*.e", "command", "{dir}/{stem}.out", more), TEXTS))
     project.write_all({"docs/deep/a.e": "needs data.csv\nneeds ../b.txt", "docs/deep/data.csv": "", "docs/b.txt": "B"})
     project.build()
     source, _, stem, *deps = project.output("deep/a.out").split()
@@ -155,7 +153,7 @@ def test_a_commands_placeholders(project: Project) -> None:
 
 def test_a_command_in_a_shell(project: Project) -> None:
     more = "command = 'tr a-z A-Z < {source} > {output}'\nshell = true\n"
-    project.write("kahnd.toml", toml(_rule("command", "docs/*.up", "{stem}.out", more)))
+    project.write("kahnd.toml", toml(rule("docs/*.up", "command", "{stem}.out", more)))
     project.write_all({"docs/a b;c.up": "loud"})
     project.build()
     assert project.outputs() == {"a b;c.out": b"LOUD"}
@@ -164,7 +162,7 @@ def test_a_command_in_a_shell(project: Project) -> None:
 def test_a_depfile_tells_what_a_command_read(project: Project) -> None:
     script = 'cat docs/part.csv "$1" > "$2"; printf "%s: %s docs/part.csv\\n" "$2" "$1" > "$3"'
     more = f"command = ['sh', '-c', '{script}', 'sh', '{{source}}', '{{output}}', '{{depfile}}']\n"
-    project.write("kahnd.toml", toml(_rule("command", "docs/*.in", "{stem}.out", more)))
+    project.write("kahnd.toml", toml(rule("docs/*.in", "command", "{stem}.out", more)))
     project.write_all({"docs/a.in": "A", "docs/part.csv": "1"})
     project.build()
     assert project.output("a.out") == "1A"
@@ -202,8 +200,8 @@ def render(document):
 @pytest.fixture
 def scripted(project: Project) -> Project:
     """A document that a function of the project renders, with a data sheet that only the function knows of."""
-    rule = _rule("python", "docs/*.py.in", "{stem}.out", 'function = "tools.make:render"\n')
-    project.write("kahnd.toml", toml(rule, TEXTS))
+    plugin = rule("docs/*.py.in", "python", "{stem}.out", 'function = "tools.make:render"\n')
+    project.write("kahnd.toml", toml(plugin, TEXTS))
     project.write_all(
         {"tools/make.py": MODULE, "docs/a.py.in": "A has", "docs/rows.csv": "n\n1\n2\n", "docs/b.txt": "B"}
     )
@@ -228,6 +226,26 @@ def test_a_daemon_renders_with_a_functions_new_source(scripted: Project) -> None
     with scripted.daemon(), scripted.renders("docs/a.py.in"):
         scripted.write("tools/make.py", MODULE.replace("rows", "lines").replace("lines.csv", "rows.csv"))
     assert scripted.output("a.py.out") == "A has 2 lines"
+
+
+def test_a_daemon_renders_once_the_environment_is_there_and_when_a_package_in_it_is_upgraded(scripted: Project) -> None:
+    packages = f".venv/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
+    scripted.write("kahnd.toml", scripted.read("kahnd.toml") + '\n[plugins]\npython = ".venv"\n')
+    scripted.write("tools/make.py", "import kahnd_e2e_thing\ndef render(document):\n    return kahnd_e2e_thing.WORD\n")
+    scripted.write(packages.replace(".venv", "made") + "/kahnd_e2e_thing.py", "WORD = 'one'\n")
+    scripted.write(packages.replace(".venv", "made") + "/kahnd_e2e_thing-1.0.dist-info/METADATA", "")
+    with scripted.daemon():
+        (failed,) = scripted.kahnd("wait", "--json", code=1).json["failed"]
+        assert "the environment .venv is not there" in failed["error"]
+        with scripted.renders("docs/a.py.in"):
+            scripted.path("made").rename(scripted.path(".venv"))
+        assert scripted.output("a.py.out") == "one"
+        with scripted.renders("docs/a.py.in"):
+            scripted.write(f"{packages}/kahnd_e2e_thing.py", "WORD = 'another'\n")
+            scripted.path(f"{packages}/kahnd_e2e_thing-1.0.dist-info").rename(
+                scripted.path(f"{packages}/kahnd_e2e_thing-1.1.dist-info")
+            )
+        assert scripted.output("a.py.out") == "another"
 
 
 def test_a_daemon_renders_with_what_a_function_imports(scripted: Project) -> None:

@@ -47,7 +47,7 @@ def _build(project: Project) -> Finished:
     return project.kahnd("build", "--json", code=None)
 
 
-def test_a_program_that_writes_into_its_source_is_stopped_and_rests_until_somebody_saves(project: Project) -> None:
+def test_a_program_that_writes_into_its_source_is_stopped_until_the_next_save(project: Project) -> None:
     project.write("kahnd.toml", STAMPS)
     project.write("docs/a.fmt", "x\n")
     with project.daemon(settled=False):
@@ -84,12 +84,12 @@ def test_programs_that_feed_each_other_are_stopped_and_both_named(project: Proje
         assert "the command of docs/it.b writes into docs/it.a" in said
 
 
-def test_who_saves_often_while_renderings_take_long_gets_the_last_save_rendered(project: Project) -> None:
+def test_frequent_saves_during_long_renderings_end_with_the_last_save_rendered(project: Project) -> None:
     project.write("kahnd.toml", SLOW)
     project.write("docs/a.slow", "0\n")
     with project.daemon(settled=False):
         for number in range(1, 12):
             project.write("docs/a.slow", f"{number}\n")
-            time.sleep(0.2)  # faster than it is rendered: each save finds a run under way
+            time.sleep(0.2)  # the pace at which somebody saves, faster than it is rendered
         assert project.kahnd("wait", code=None).code == 0
         assert project.output("a.out") == "11\n"

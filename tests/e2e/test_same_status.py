@@ -5,14 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from e2e.harness import Project
-from e2e.rules import PAGES
+from e2e.rules import PAGES, rule
 
-SAME = """
-[[rules]]
-match = "docs/same.*"
-renderer = "copy"
-output = "same"
-"""
+SAME = rule("docs/same.*", "copy", "same")
 FILES = {
     "docs/ok.md": "# ok",
     "docs/failed.md": "{{ nope }}",
@@ -32,7 +27,7 @@ def statuses(project: Project) -> dict[str, str]:
 
 
 def counts(project: Project, code: int) -> dict[str, int]:
-    told: dict[str, Any] = project.status(code=code)
+    told: dict[str, Any] = project.kahnd("status", "--json", code=code).json
     return {name: count for name, count in told["documents"].items() if name != "total"}
 
 
@@ -46,7 +41,7 @@ def whys(project: Project) -> dict[str, Any]:
     return {name: (each["status"], each["reasons"], each["chain"]) for name, each in told.items()}
 
 
-def test_a_document_stands_as_it_did_when_the_daemon_has_ended(project: Project) -> None:
+def test_a_document_keeps_its_status_after_the_daemon_has_ended(project: Project) -> None:
     project.configure(SAME, PAGES)
     project.write_all(FILES)
     with project.daemon():

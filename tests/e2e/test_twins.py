@@ -31,7 +31,9 @@ BY_CASE, BY_FORM = "differs by case", "NFC and NFD"
         ("docs/_x.md", "{% include '/Docs/_x.md' %}", BY_CASE),
     ],
 )
-def test_a_page_s_reference_names_its_twin(project: Project, there: str, page: str, told: str) -> None:
+def test_a_pages_missing_reference_suggests_the_similar_file(
+    project: Project, there: str, page: str, told: str
+) -> None:
     project.write(there, "x: 1\n")
     project.write("docs/index.md", page)
     said = project.kahnd("build", code=1).told
@@ -39,7 +41,7 @@ def test_a_page_s_reference_names_its_twin(project: Project, there: str, page: s
     assert there.removeprefix("docs/_x") in said
 
 
-def test_a_rule_s_template_and_a_command_s_sheet_name_theirs(project: Project) -> None:
+def test_a_missing_template_and_a_missing_sheet_suggest_the_similar_file(project: Project) -> None:
     project.configure(PAGES + 'template = "docs/page.html"\n', SUMS, FIRST_LINES)
     project.write("docs/Page.html", "{{ content }}")
     project.write("docs/Sheet.csv", "1")
@@ -51,14 +53,14 @@ def test_a_rule_s_template_and_a_command_s_sheet_name_theirs(project: Project) -
 
 
 @pytest.mark.parametrize("command", ["build", "plan", "why", "graph", "retry"])
-def test_a_target_names_its_twin(project: Project, command: str) -> None:
+def test_an_unknown_target_suggests_the_similar_document(project: Project, command: str) -> None:
     project.write("docs/about.md", "# about")
     project.build()
     said = project.kahnd(command, "docs/ABOUT.md", code=2).told
     assert "there is docs/about.md, which differs by case" in said
 
 
-def test_a_rule_s_module_and_fallback_name_theirs(project: Project) -> None:
+def test_a_missing_module_and_a_missing_fallback_suggest_the_similar_file(project: Project) -> None:
     project.configure(
         PAGES.replace('"page"', '"python"\nfunction = "tools.plug:run"'),
         FIRST_LINES.replace('"head", "-n", "1"', '"no-such-program"') + 'fallback = "docs/none.svg"\n',

@@ -37,11 +37,11 @@ class Systemd:
 
     @property
     def inside(self) -> tuple[str, ...]:
-        """What a command is run by, to be where this manager is."""
+        """The words that run a command where this manager is."""
         return ("nsenter", "--mount", f"--target={self.process.pid}", "--")
 
     def ctl(self, *words: str) -> str:
-        """What `systemctl --user` says."""
+        """Returns the output of `systemctl --user`."""
         words = (*self.inside, "systemctl", "--user", *words)
         return subprocess.run(words, env=self.env, capture_output=True, text=True, check=False).stdout.strip()
 
@@ -111,7 +111,7 @@ def _service(project: Project, systemd: Systemd, word: str, *options: str) -> st
     return project.kahnd("-C", str(project.root), "service", word, *options, through=systemd.inside).stdout
 
 
-def test_it_is_started_told_of_reloaded_and_stopped(service: Service) -> None:
+def test_systemd_starts_reloads_and_stops_the_daemon(service: Service) -> None:
     project, systemd, unit = service.project, service.systemd, service.unit
     assert systemd.shows(unit, "ActiveState") == "active"
     assert project.status()["pid"] == service.pid()
@@ -131,7 +131,7 @@ def test_it_is_started_told_of_reloaded_and_stopped(service: Service) -> None:
     assert project.output("slow.out") == "it\n"
 
 
-def test_one_that_hangs_is_started_again(service: Service) -> None:
+def test_systemd_restarts_a_daemon_that_hangs(service: Service) -> None:
     project = service.project
     service.set(WatchdogSec="1", RestartSec="100ms", Environment=f"PYTHONPATH={knots.install(project)}")
     project.configure(TEXTS, SCRIPTS, knots.RULE)
@@ -147,7 +147,7 @@ def test_one_that_hangs_is_started_again(service: Service) -> None:
         project.write("docs/b.txt", "B")
 
 
-def test_one_that_is_killed_is_started_again_and_a_broken_configuration_is_not(service: Service) -> None:
+def test_systemd_restarts_a_killed_daemon_but_not_one_with_a_broken_configuration(service: Service) -> None:
     project, systemd, unit = service.project, service.systemd, service.unit
     service.set(RestartSec="100ms")
     os.kill(service.pid(), signal.SIGKILL)

@@ -1,10 +1,11 @@
-"""What programs say they read, and what their rules' expressions find: nothing of it is missed, nothing blocks."""
+"""Dependencies that programs report, and those that their rules' expressions find: none is missed, none blocks."""
 
 from __future__ import annotations
 
 import pytest
 
 from e2e.harness import Finished, Project, eventually
+from e2e.rules import command, rule
 
 PROGRAM = """
 [[rules]]
@@ -119,7 +120,7 @@ def test_an_output_that_stays_the_same_renders_nothing_further(project: Project)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_what_a_program_names_and_is_missing_blocks_nothing_and_is_followed(program: Project, workers: str) -> None:
+def test_a_missing_path_in_the_list_blocks_nothing_and_is_followed(program: Project, workers: str) -> None:
     program.env["KAHND_POOL__WORKERS"] = workers
     script = 'cat data/x.csv data/local.cfg > $1 2> /dev/null || true\necho "$1: data/x.csv data/local.cfg" > $2\n'
     program.write_all({"docs/a.in": script, "data/x.csv": "one\n"})
@@ -201,7 +202,7 @@ def test_a_path_that_scan_finds_and_nobody_follows_is_named(book: Project, found
     assert bool(warnings) is bool(warned)
 
 
-def test_a_list_that_is_none_is_named(program: Project) -> None:
+def test_a_broken_list_is_reported(program: Project) -> None:
     program.write("docs/a.in", "echo made > $1\necho docs/part.txt > $2\n")
     assert "'docs/part.txt' in the list" in _build(program).told
 
@@ -279,3 +280,44 @@ def test_the_script_that_a_rule_runs_is_part_of_its_recipe(book: Project) -> Non
         eventually(lambda: book.kahnd("wait", code=None).code == 1, "the script fails")
         book.write("tools/bind.sh", "echo four > $2\n")
         eventually(lambda: book.output("m.out") == "four\n", "the script is mended")
+
+
+def test_files_that_match_a_rules_deps_are_dependencies(project: Project) -> None:
+    joined = command(
+        "sh", "-c", 'cat "$0" docs/parts/*.txt > "$1"', "{source}", "{output}", more='deps = ["parts/*.txt"]\n'
+    )
+    project.configure(rule("docs/*.in", "command", "{stem}.out", joined), rule("docs/**/*.md", "copy"))
+    project.write_all({"docs/a.in": "A", "docs/parts/1.txt": "1", "docs/parts/x.md": "x"})
+    project.build()
+    assert project.output("a.out") == "A1"
+    with project.daemon():
+        project.write("docs/parts/2.txt", "2")
+        project.wait()
+        assert project.output("a.out") == "A12"
+        project.write("docs/parts/1.txt", "one")
+        project.wait()
+        assert project.output("a.out") == "Aone2"
+        mark = project.mark()
+        project.write("docs/parts/x.md", "y")
+        project.wait()
+        assert project.rendered(mark) == ["docs/parts/x.md"]
+        project.remove("docs/parts/2.txt")
+        project.wait()
+        assert project.output("a.out") == "Aone"
+    assert project.outputs() == project.fresh_outputs()
+
+
+def test_a_rules_deps_that_match_nothing_are_warned_of(project: Project) -> None:
+    joined = command("cat", "{source}", stdout=True, more='deps = ["nowhere/*.txt"]\n')
+    project.configure(rule("docs/*.in", "command", "{stem}.out", joined))
+    project.write("docs/a.in", "A")
+    assert "nowhere/*.txt" in str(project.build()["warnings"])
+
+
+@pytest.mark.parametrize("pattern", ["/etc/*", ""])
+def test_deps_that_are_no_patterns_are_an_error_with_their_line(project: Project, pattern: str) -> None:
+    joined = command("cat", "{source}", stdout=True, more=f'deps = ["{pattern}"]\n')
+    project.configure(rule("docs/*.in", "command", "{stem}.out", joined))
+    told = project.kahnd("build", code=2).told
+    assert "kahnd.toml:" in told
+    assert "deps" in told

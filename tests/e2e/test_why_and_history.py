@@ -13,7 +13,7 @@ FLAKY = 'test -e docs/.mended || { echo "not today" >&2; exit 1; }\necho well > 
 
 
 def _mend(project: Project) -> None:
-    """What the flaky script waits for; no document, so nobody is told."""
+    """The file that the flaky script waits for; it is no document, so it causes no event."""
     project.path("docs/.mended").touch()
 
 

@@ -13,8 +13,8 @@ from anyio.abc import TaskGroup
 
 from core.language import Files, Rendering, hash_of, look
 from core.world import LAYOUT
+from kahnd.core.events import BuildRequested, StagedOutput
 from kahnd.core.machine import Machine
-from kahnd.core.messages import Asked
 from kahnd.core.model import (
     BuildId,
     BuildRecord,
@@ -23,23 +23,23 @@ from kahnd.core.model import (
     DocumentId,
     HistoryEntry,
     Job,
+    Observation,
     Outcome,
     OutputPath,
     Problem,
     Rendered,
     Result,
     RunId,
-    Sighting,
     Snapshot,
     Stat,
 )
-from kahnd.engine import Engine, Patience, Stages, World
+from kahnd.engine import Backoff, Engine, EngineDependencies, PhaseTimings
 from kahnd.errors import StoreLostError
 from kahnd.ports import Batch, OnEnd, Spoilt
-from kahnd.store.memory import MemoryStore
+from kahnd.store.memory_store import MemoryStore
 
 T = TypeVar("T")
-SOON_S = 10.0
+SOON_S = 60.0
 """Far longer than anything here takes."""
 
 
@@ -55,35 +55,35 @@ class MemoryTree:
         self.most_at_once = 0
         self.doubted: tuple[str, ...] = ()
 
-    def known(self, snapshot: Snapshot) -> None:
+    def restore(self, snapshot: Snapshot) -> None:
         self._seen = {facts.id: facts.content_hash for facts in snapshot.documents}
 
-    async def crawl(self) -> tuple[Sighting, ...]:
+    async def crawl(self) -> tuple[Observation, ...]:
         return await self.look(self._files.texts.keys() | self._seen.keys())
 
-    async def look_at_shared(self, *, at_leisure: bool = False) -> tuple[Sighting, ...]:
+    async def check_hard_links(self, *, briefly: bool = False) -> tuple[Observation, ...]:
         return ()
 
-    async def look(self, paths: Iterable[str]) -> tuple[Sighting, ...]:
+    async def look(self, paths: Iterable[str]) -> tuple[Observation, ...]:
         self.looking += 1
         self.most_at_once = max(self.most_at_once, self.looking)
-        sightings = [self._sighting(DocumentId(path)) for path in sorted(paths)]
+        observations = [self._sighting(DocumentId(path)) for path in sorted(paths)]
         await self.gate.wait()
         self.looking -= 1
-        return tuple(filter(None, sightings))
+        return tuple(filter(None, observations))
 
-    async def look_again(self) -> tuple[Sighting, ...]:
+    async def recheck(self) -> tuple[Observation, ...]:
         doubted, self.doubted = self.doubted, ()
         return await self.look(doubted) if doubted else ()
 
-    def _sighting(self, document: DocumentId) -> Sighting | None:
+    def _sighting(self, document: DocumentId) -> Observation | None:
         text = self._files.texts.get(document)
         if text is None:
-            return Sighting(document) if self._seen.pop(document, None) else None
+            return Observation(document) if self._seen.pop(document, None) else None
         if self._seen.get(document) == hash_of(text):
             return None
         self._seen[document] = hash_of(text)
-        return Sighting(document, hash_of(text), Stat(len(text), 0, 0, 0, 0), look(text))
+        return Observation(document, hash_of(text), Stat(len(text), 0, 0, 0, 0), look(text))
 
 
 class MemoryOutputs:
@@ -100,9 +100,12 @@ class MemoryOutputs:
     def is_made(self, output: OutputPath) -> bool:
         return output in self.files.texts
 
-    def publish(self, stage: str, output: OutputPath, digest: Digest) -> Problem | None:
-        self.files.write(output, self.stages.pop(stage))
+    def publish(self, staged: Sequence[StagedOutput]) -> Problem | None:
+        for each in staged:
+            self.files.write(each.output, self.stages.pop(each.stage))
         return None
+
+    def discard_cache(self, folder: str) -> None: ...
 
     def discard(self, stage: str) -> None:
         self.discarded.append(stage)
@@ -196,17 +199,24 @@ class HandWatcher:
     def send(self, batch: Batch) -> None:
         self._send.send_nowait(batch)
 
+    def send_paths(self, *paths: str) -> None:
+        self.send(Batch(frozenset(paths)))
+
     def close(self) -> None:
         self._send.close()
 
 
 class TalkativeStore(MemoryStore):
-    """Tells what it was asked; is away for as many calls as it is told to. With the gate shut, nothing is marked."""
+    """Tells what it was asked; is away for as many calls as it is told to.
+
+    With the gate shut, nothing is marked; with the commits' gate shut, nothing is committed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.gate = anyio.Event()
+        self.gate, self.commit_gate = anyio.Event(), anyio.Event()
         self.gate.set()
+        self.commit_gate.set()
         self.calls: list[str] = []
         self.away_for = 0
         self.refuses: set[str] = set()
@@ -228,6 +238,7 @@ class TalkativeStore(MemoryStore):
         return await self._call("cycle", lambda: MemoryStore.cycle(self, member))
 
     async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> tuple[Problem, ...]:
+        await self.commit_gate.wait()
         named = " ".join([*(result.facts.id for result in results), *([f"in {build.id}"] if build else ())])
         await self._call(f"commit {named}", lambda: MemoryStore.commit(self, results, build))
         refused = [each.facts.id for each in results if each.facts.id in self.refuses]
@@ -265,7 +276,7 @@ class HandClock:
 
 @dataclass
 class Log:
-    """What was said."""
+    """The events that were logged."""
 
     lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
@@ -279,8 +290,15 @@ class Log:
 class Place:
     """A project in memory with an engine at work in it."""
 
-    def __init__(self, sources: dict[str, str], *, patient: bool = True, watcher: HandWatcher | None = None) -> None:
-        self.sources, self.outputs = Files(), MemoryOutputs()
+    def __init__(
+        self,
+        sources: dict[str, str],
+        *,
+        patient: bool = True,
+        watcher: HandWatcher | None = None,
+        outputs: MemoryOutputs | None = None,
+    ) -> None:
+        self.sources, self.outputs = Files(), outputs or MemoryOutputs()
         for path, text in sources.items():
             self.sources.write(path, text)
         self.store, self.log, self.tree = TalkativeStore(), Log(), MemoryTree(self.sources)
@@ -288,9 +306,11 @@ class Place:
         self.watcher = watcher
         ids = (BuildId(f"b{number}") for number in range(1, 1000))
         self.machine = Machine(LAYOUT, Snapshot(), slots=2, build_ids=ids)
-        self.stages = Stages()
-        world = World(self.store, self.tree, self.outputs, self.pool, HandClock(), self.log.say, self.stages)
-        self.engine = Engine(self.machine, world, patience=Patience(self.log.say) if patient else None)
+        self.timings = PhaseTimings()
+        world = EngineDependencies(
+            self.store, self.tree, self.outputs, self.pool, HandClock(), self.log.say, self.timings
+        )
+        self.engine = Engine(self.machine, world, backoff=Backoff(self.log.say) if patient else None)
 
     def save(self, path: str, text: str) -> None:
         """A file is written, and the watcher tells of it."""
@@ -299,7 +319,7 @@ class Place:
             self.watcher.send(Batch(frozenset({path})))
 
     @asynccontextmanager
-    async def at_work(self, asked: Asked | None = None) -> AsyncIterator[Engine]:
+    async def at_work(self, asked: BuildRequested | None = None) -> AsyncIterator[Engine]:
         async with anyio.create_task_group() as tasks:
             self.pool.tasks = tasks
 

@@ -30,7 +30,7 @@ async def draining(engine: Engine) -> AsyncIterator[anyio.Event]:
         await drained.wait()
 
 
-async def test_what_was_begun_is_finished_and_kept() -> None:
+async def test_drain_finishes_running_renderings_and_keeps_their_results() -> None:
     place = Place(TWO)
     place.pool.gate = anyio.Event()
     async with place.at_work() as engine:
@@ -38,7 +38,7 @@ async def test_what_was_begun_is_finished_and_kept() -> None:
         async with draining(engine) as drained:
             assert not drained.is_set()
             assert place.pool.resting
-            assert {document for document, _ in engine.at_hand().jobs} == TWO.keys()
+            assert {document for document, _ in engine.workload().jobs} == TWO.keys()
             place.pool.gate.set()
         committed = " ".join(each for each in place.store.calls if each.startswith("commit"))
         assert "docs/a.md" in committed
@@ -46,7 +46,7 @@ async def test_what_was_begun_is_finished_and_kept() -> None:
     assert place.outputs.files.texts.keys() == {"site/a.html", "site/b.html"}
 
 
-async def test_nothing_more_is_begun() -> None:
+async def test_drain_begins_no_new_rendering() -> None:
     """And what is finished is kept, though the build does not come to its end."""
     place = Place({"docs/a.md": "one", "docs/b.md": "output docs/a.md"}, watcher=HandWatcher())
     place.pool.gate = anyio.Event()
@@ -61,7 +61,7 @@ async def test_nothing_more_is_begun() -> None:
     assert place.outputs.files.texts.keys() == {"site/a.html"}
 
 
-async def test_what_ends_while_the_loop_is_held_up_is_kept_too() -> None:
+async def test_a_result_that_arrives_while_the_loop_is_busy_is_kept() -> None:
     """Here by a database that takes its time with two saves."""
     place = Place({"docs/a.md": "one", "docs/b.md": "output docs/a.md"}, watcher=HandWatcher())
     place.pool.gate = anyio.Event()
@@ -69,12 +69,12 @@ async def test_what_ends_while_the_loop_is_held_up_is_kept_too() -> None:
         await until(lambda: bool(place.pool.begun))
         place.store.gate = anyio.Event()
         place.save("docs/c.md", "three")
-        await until(lambda: Waits.DATABASE in engine._pulse.waited_for())
+        await until(lambda: Waits.DATABASE in engine._dependencies.liveness.waits())
         place.save("docs/d.md", "four")
-        await until(lambda: engine.at_hand().events == 1)
+        await until(lambda: engine.workload().events == 1)
         async with draining(engine):
             place.pool.gate.set()
-            await until(lambda: not engine.at_hand().jobs)
+            await until(lambda: not engine.workload().jobs)
             place.store.gate.set()
         assert "commit docs/a.md" in place.store.calls
 
@@ -86,7 +86,7 @@ async def test_an_idle_engine_is_drained_at_once() -> None:
         await engine.drain()
 
 
-async def test_what_is_superseded_meanwhile_holds_nothing_up() -> None:
+async def test_a_superseded_rendering_does_not_delay_drain() -> None:
     place = Place(TWO, watcher=HandWatcher())
     place.pool.held = {"docs/a.md"}
     async with place.at_work() as engine:
@@ -97,7 +97,7 @@ async def test_what_is_superseded_meanwhile_holds_nothing_up() -> None:
         assert place.pool.begun.count("docs/a.md") == 1
 
 
-async def test_an_engine_with_nothing_to_do_gives_signs_of_life() -> None:
+async def test_an_idle_engine_counts_as_alive() -> None:
     place = Place(TWO)
     async with place.at_work() as engine:
         await engine.ask("wait")
@@ -106,7 +106,7 @@ async def test_an_engine_with_nothing_to_do_gives_signs_of_life() -> None:
             await anyio.wait_all_tasks_blocked()
 
 
-async def test_an_engine_that_renders_gives_signs_of_life() -> None:
+async def test_a_rendering_engine_counts_as_alive() -> None:
     place = Place(TWO)
     place.pool.gate = anyio.Event()
     async with place.at_work() as engine:
@@ -115,12 +115,12 @@ async def test_an_engine_that_renders_gives_signs_of_life() -> None:
             await anyio.wait_all_tasks_blocked()
 
 
-async def test_an_engine_whose_task_stands_gives_none_until_it_goes_on() -> None:
+async def test_an_engine_whose_loop_stands_still_counts_as_hung_until_it_goes_on() -> None:
     """Here for a lock that nobody gives back."""
     place = Place(TWO, watcher=HandWatcher())
     async with place.at_work() as engine:
         await engine.ask("wait")
-        async with engine.keeper._lock:
+        async with engine.store_writer._lock:
             place.save("docs/a.md", "another")
             await anyio.wait_all_tasks_blocked()
             engine.beat()
@@ -135,13 +135,13 @@ async def test_a_database_that_does_not_answer_yet_is_waited_for() -> None:
         await engine.ask("wait")
         place.store.gate = anyio.Event()
         place.save("docs/a.md", "another")
-        await until(lambda: Waits.DATABASE in engine._pulse.waited_for())
+        await until(lambda: Waits.DATABASE in engine._dependencies.liveness.waits())
         for _ in range(5):
             assert engine.beat() == ""
         place.store.gate.set()
 
 
-async def test_an_engine_that_has_ended_has_nothing_to_say() -> None:
+async def test_an_engine_that_has_ended_counts_as_alive() -> None:
     place = Place(TWO)
     async with place.at_work() as engine:
         await engine.ask("wait")

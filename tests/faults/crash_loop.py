@@ -1,14 +1,14 @@
-"""Kills a daemon at random instants, while it starts, builds and follows edits, and counts what that costs.
+"""Kills a daemon at random instants while it starts, builds and follows edits, and counts the damage.
 
     python tests/faults/crash_loop.py --kills 200 --seed 1
 
-prints one line of JSON: `kills`, `restarts`, `lost` (outputs that were not, once all was quiet again, what the sources
-as they are give; and committed renders that a restart knew no more) and `repeated` (renderings after a restart whose
-like was committed before it). Exits with 1 unless both are 0.
+prints one line of JSON: `kills`, `restarts`, `lost` (outputs that were wrong once everything was rendered again, and
+committed renders that a restart had forgotten) and `repeated` (renderings after a restart that had been committed
+before it). Exits with 1 unless both are 0.
 
-What is right is worked out here from the sources alone; at the end a fresh build has its say, too. A repeated
-rendering is a document's first after a restart, of the inputs that its output in place was committed with: no text
-ever returns to what it was.
+The right outputs are computed here from the sources alone, and compared with a fresh build at the end. A rendering is
+repeated if it is a document's first after a restart, and its inputs are those with which its present output was
+committed: no text ever returns to a former version.
 """
 
 from __future__ import annotations
@@ -31,42 +31,32 @@ from typing import Any, Final
 import xxhash
 from surrealdb import AsyncEmbeddedSurrealConnection
 
-if __package__ in {None, ""}:  # run as a script
+if __package__ in {None, ""}:  # when run as a script
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from e2e.harness import Project, eventually, living_in
+from e2e.rules import SCAN, TEXTS, command, rule
 
-RULES: Final = """
-[[rules]]
-match = "docs/**/*.txt"
-renderer = "template"
-output = "{dir}/{name}"
-
-[[rules]]
-match = "docs/**/*.cat"
-renderer = "command"
-command = ["cat", "{source}", "{deps}"]
-scan = ['^needs (\\S+)']
-stdout = true
-output = "{dir}/{stem}.out"
-"""
+SHEET_RULE: Final = rule(
+    "docs/**/*.cat", "command", "{dir}/{stem}.out", command("cat", "{source}", "{deps}", stdout=True, more=SCAN)
+)
 NOTES: Final = tuple(f"docs/notes/{number:02}.txt" for number in range(12))
 SHEETS: Final = tuple(f"docs/{number:02}.cat" for number in range(12))
 PART: Final = "docs/_part.txt"
 INDEX: Final = "docs/index.txt"
 STARTING_S: Final = 2.5
-"""From nothing to well after the first look."""
+"""Seconds from a daemon's start to its kill: from none to well after the first look."""
 EDITING_S: Final = 0.4
 SETTLED: Final = 0.5
-"""Of the daemons, may catch up before they are killed."""
+"""The share of daemons that may catch up before they are killed."""
 RENDERS: Final = "SELECT document, build, status, started_at, inputs_hash, output_hash FROM render"
 REMOVED: Final = 0.3
-"""Of the edits of a note, remove it."""
+"""The share of a note's edits that remove it."""
 
 
 @dataclass
 class Tally:
-    """What came of it."""
+    """The result."""
 
     kills: int = 0
     restarts: int = 0
@@ -88,19 +78,19 @@ class Render:
 
 
 class Author:
-    """Edits at random, and knows what the outputs should be."""
+    """Makes random edits, and knows the right outputs."""
 
     def __init__(self, project: Project, chance: random.Random) -> None:
         self._project = project
         self._chance = chance
         self._words = count(1)
         self._texts: dict[str, str] = {}
-        project.configure(RULES)
+        project.configure(TEXTS, SHEET_RULE)
         project.write(INDEX, '{{ pages("notes/*.txt") | length }} notes')
         self.complete()
 
     def edit(self) -> None:
-        """Save a document, as new if it is not there, or remove a note."""
+        """Saves a document, which may be new, or removes a note."""
         document = self._chance.choice((PART, *NOTES, *SHEETS))
         if document in NOTES and document in self._texts and self._chance.random() < REMOVED:
             del self._texts[document]
@@ -109,19 +99,19 @@ class Author:
             self._save(document)
 
     def complete(self) -> None:
-        """Save all that is not there."""
+        """Saves all documents that are missing."""
         for document in {PART, *NOTES, *SHEETS} - self._texts.keys():
             self._save(document)
 
     def expected(self) -> dict[str, bytes]:
-        """Every output by its path in the output folder, but those of blocked documents."""
+        """Returns every output by its path in the output folder, without those of blocked documents."""
         texts = {each: self._note(each) for each in NOTES if each in self._texts}
         texts[INDEX] = f"{len(texts)} notes"
         texts |= {each: text for each in SHEETS if (text := self._sheet(each)) is not None}
         return {output_of(document): text.encode() for document, text in texts.items()}
 
     def blocked(self) -> set[str]:
-        """The outputs of documents that need what is not there: the last good ones may stay."""
+        """Returns the outputs of documents with a missing dependency: their last good ones may stay."""
         return {output_of(each) for each in SHEETS if self._sheet(each) is None}
 
     def _save(self, document: str) -> None:
@@ -139,7 +129,7 @@ class Author:
         return self._texts[document].replace(f'{{% include "/{PART}" %}}', self._texts[PART])
 
     def _sheet(self, document: str) -> str | None:
-        """Its own text and what it needs, one after another; None if any of that is missing."""
+        """Returns its own text and its dependencies' in order; None if one is missing."""
         parts: list[str] = [self._texts[document]]
         for need in _needs(document):
             part = self._sheet(need) if need in SHEETS else self._note(need) if need in self._texts else None
@@ -150,13 +140,13 @@ class Author:
 
 
 def _needs(sheet: str) -> list[str]:
-    """The one before it, in chains of four, and a note."""
+    """Returns its dependencies: the document before it, in chains of four, and a note."""
     number = SHEETS.index(sheet)
     return ([SHEETS[number - 1]] if number % 4 else []) + [NOTES[number]]
 
 
 class CrashLoop:
-    """One project, and one daemon after another on it."""
+    """One project with one daemon after another."""
 
     def __init__(self, folder: Path, seed: int) -> None:
         self._chance = random.Random(seed)  # noqa: S311  nothing is kept secret by it
@@ -167,7 +157,7 @@ class CrashLoop:
         self.tally = Tally()
 
     def run(self, kills: int) -> Tally:
-        """Kill so often; then the last daemon ends in good order, and a fresh build has its say."""
+        """Kills this many daemons; then stops the last one and compares with a fresh build."""
         while self.tally.kills < kills:
             self._round()
             self.tally.kills += 1
@@ -181,7 +171,7 @@ class CrashLoop:
         return self.tally
 
     def _round(self) -> None:
-        """A daemon's life: from its start, or from when it has caught up, and some edits long."""
+        """Runs one daemon for some edits, counted from its start or from when it has caught up."""
         mark = self._project.mark()
         process = self._project.begin("run", stdout=subprocess.DEVNULL)
         try:
@@ -198,21 +188,21 @@ class CrashLoop:
         eventually(lambda: not living_in(self._project.root), "what the killed daemon left behind ends")
 
     def _settle(self) -> None:
-        """All that was edited is rendered, and right."""
+        """Checks that every edit is rendered and right."""
         self._project.wait(code=None)
         expected, found = self._author.expected(), self._project.outputs()
         told = {name: content for name, content in found.items() if name not in self._author.blocked()}
         self.tally.lost += len(_differences(told, expected))
 
     def _edit_for(self, seconds: float, pause_s: float) -> None:
-        """Edit until the kill is due."""
+        """Makes edits until the kill is due."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self._author.edit()
             time.sleep(min(left, self._chance.uniform(0, 2 * pause_s)))
 
     def _take_stock(self) -> None:
-        """Compare what the database has committed with what it had when the daemon before was killed."""
+        """Compares the committed history with the one that the last daemon left when it was killed."""
         found = set(_history(self._project))
         fresh = sorted((each for each in found - self._known if each.status == "DONE"), key=_by_time)
         first = {each.document: each for each in reversed(fresh)}
@@ -223,7 +213,7 @@ class CrashLoop:
         self._standing = self._in_place(found)
 
     def _in_place(self, renders: Iterable[Render]) -> dict[str, str | None]:
-        """The inputs hash of each document whose last committed render is still its output: none of these is due."""
+        """Returns the inputs hash of each document whose output is its last committed render: none is due."""
         last = {each.document: each for each in sorted(renders, key=_by_time) if each.output_hash}
         hashes = {name: xxhash.xxh3_128_hexdigest(content) for name, content in self._project.outputs().items()}
         return {
@@ -236,7 +226,7 @@ def _by_time(render: Render) -> str:
 
 
 def output_of(document: str) -> str:
-    """Where a document goes in the output folder."""
+    """Returns a document's path in the output folder."""
     return document.removeprefix("docs/").replace(".cat", ".out")
 
 
@@ -246,7 +236,7 @@ def _differences(found: Mapping[str, bytes], expected: Mapping[str, bytes]) -> l
 
 
 def _history(project: Project) -> list[Render]:
-    """The job history, from a copy of the database that a killed daemon left."""
+    """Returns the job history from a copy of the database that a killed daemon left."""
     database = project.path(".kahnd/db")
     if not database.exists():
         return []
@@ -263,11 +253,11 @@ async def _renders(database: Path) -> list[Render]:
     answer = await connection.query_raw(RENDERS)
     await connection.close()
     rows: Any = answer["result"][0]["result"]
-    return [Render(**row) for row in rows] if isinstance(rows, list) else []  # text: there are no tables yet
+    return [Render(**row) for row in rows] if isinstance(rows, list) else []  # text: no tables yet
 
 
 def main() -> int:
-    """Run as the words say."""
+    """Runs with the command line's arguments."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,6 +1,6 @@
-"""Runs the fault suite, the storm and the crash loop in their full forms, and writes what came of them into the docs.
+"""Runs the fault suite, the storm and the crash loop in their full forms, and writes the results into the docs.
 
-`make reliability` calls it; it ends with 1 where anything was lost.
+`make reliability` calls it. It exits with 1 if anything was lost.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HEADING: Final = "## Faults"
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement: the command, what it tried, and what was lost."""
+    """One measurement: its command, what it tried, and what was lost."""
 
     what: str
     tried: str
@@ -36,7 +36,7 @@ class Row:
 
 
 def faults(folder: Path) -> Row:
-    """Every test of the fault suite is a fault; one that does not pass is not survived."""
+    """Runs the fault suite: every test is a fault, survived if the test passes."""
     report = folder / "faults.xml"
     began = time.monotonic()
     run(["-m", "pytest", "-q", str(HERE), f"--junitxml={report}"])
@@ -48,7 +48,7 @@ def faults(folder: Path) -> Row:
 
 
 def storm(runs: int, seed: int) -> Row:
-    """100,000 file operations a run."""
+    """Runs the storm with 100,000 file operations a run."""
     began = time.monotonic()
     told = json.loads(run([str(HERE / "storm.py"), "--runs", str(runs), "--seed", str(seed)]))
     tried = f"{told['runs']} storms, {told['operations']:,} file operations, {told['overflows']} overflows"
@@ -56,7 +56,7 @@ def storm(runs: int, seed: int) -> Row:
 
 
 def crashes(kills: int, seed: int) -> Row:
-    """A daemon killed at random instants."""
+    """Runs the crash loop: a daemon killed at random instants."""
     began = time.monotonic()
     told = json.loads(run([str(HERE / "crash_loop.py"), "--kills", str(kills), "--seed", str(seed)]))
     tried = f"{told['kills']} kills, {told['restarts']} restarts, {told['repeated']} committed renders repeated"
@@ -64,7 +64,7 @@ def crashes(kills: int, seed: int) -> Row:
 
 
 def run(words: Sequence[str]) -> str:
-    """What a Python program prints; how it ends is in that."""
+    """Returns the output of a Python program, which tells how it ended."""
     program = subprocess.run(
         [sys.executable, *words], cwd=HERE.parents[1], stdout=subprocess.PIPE, text=True, check=False
     )
@@ -72,12 +72,12 @@ def run(words: Sequence[str]) -> str:
 
 
 def since(began: float) -> float:
-    """Seconds."""
+    """Returns the seconds since then."""
     return time.monotonic() - began
 
 
 def section(rows: Sequence[Row], seed: int) -> str:
-    """As it stands in the docs."""
+    """Returns the text for the docs."""
     lines = [f"| {each.what} | {each.tried} | {each.lost} | {each.seconds:,.0f} s |" for each in rows]
     machine = (
         f"{os.cpu_count()} cores, Linux {platform.release().partition('-')[0]}, Python {platform.python_version()}"
@@ -97,14 +97,14 @@ def section(rows: Sequence[Row], seed: int) -> str:
 
 
 def put(page: Path, heading: str, text: str) -> None:
-    """Put a section in its place: from its heading to the next; at the end where it has none."""
+    """Replaces a section, from its heading to the next; appends it if there is none."""
     before, found, after = page.read_text().partition(heading)
     rest = after.partition("\n## ")[2]
     page.write_text(f"{before if found else before.rstrip() + chr(10) * 2}{text}" + (f"\n## {rest}" if rest else ""))
 
 
 def main() -> int:
-    """Run as the words say."""
+    """Runs with the command line's arguments."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--kills", type=int, default=200)

@@ -1,4 +1,4 @@
-"""A storm of file operations, faster than any watch can follow: when it is over, the outputs are a fresh build's.
+"""A storm of file operations, faster than any watch can follow, after which the outputs must equal a fresh build's.
 
 `python tests/faults/storm.py` runs the full form and prints one JSON line; `make reliability` calls it.
 """
@@ -22,10 +22,10 @@ if __name__ == "__main__":
 
 from e2e.harness import Daemon, Project
 from e2e.rules import COPIES, TEXTS
-from faults.pressure import flood, standing_still
+from faults.event_overflow import flood, stopped
 
 STILL_SHARE: Final = 0.3
-"""Of the operations, those made while the daemon gets no time at all."""
+"""The share of operations made while the daemon is stopped."""
 OPERATIONS: Final = (
     ("write", 40),
     ("append", 15),
@@ -41,7 +41,7 @@ OPERATIONS: Final = (
 
 @dataclass(frozen=True)
 class Size:
-    """How much happens, over how much."""
+    """The sizes of a storm."""
 
     operations: int
     files: int
@@ -50,7 +50,7 @@ class Size:
 
 @dataclass
 class Tally:
-    """What came of it. `lost`: outputs that were other than a fresh build's, or too many, or too few."""
+    """The result. `lost` are outputs that differ from a fresh build's, or are missing or superfluous."""
 
     operations: int = 0
     overflows: int = 0
@@ -59,7 +59,7 @@ class Tally:
 
 
 class Storm:
-    """Changes files at random, by every way there is."""
+    """Changes files at random, in every way there is."""
 
     def __init__(self, docs: Path, size: Size, seed: int) -> None:
         self._docs = docs
@@ -68,24 +68,24 @@ class Storm:
         self._names, self._weights = zip(*OPERATIONS, strict=True)
 
     def fill(self) -> None:
-        """All files, new."""
+        """Writes all files."""
         for number in range(self._size.files):
             file = self._file(number)
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(self._text(file))
 
-    def rage(self, operations: int) -> None:
-        """So many operations, as fast as can be. What is in the way of one is no matter."""
+    def run(self, operations: int) -> None:
+        """Performs this many operations as fast as possible, and skips those that fail."""
         for name in self._chance.choices(self._names, self._weights, k=operations):
             with suppress(OSError):
                 getattr(self, f"_{name}")()
 
     def _folder(self, number: int) -> Path:
-        """Every third lies within another."""
+        """Returns a folder; every third lies in another."""
         return self._docs / (f"{number - 1}/{number}" if number % 3 == 1 else f"{number}")
 
     def _file(self, number: int) -> Path:
-        """One in ten is a template that holds another."""
+        """Returns a file; one in ten is a template that includes another."""
         return self._folder(number % self._size.folders) / f"{number}.{'bin' if number % 10 else 'txt'}"
 
     def _any(self) -> Path:
@@ -136,7 +136,7 @@ class Storm:
 
 
 def storm_over(project: Project, size: Size, runs: int, seed: int) -> Iterator[Tally]:
-    """One daemon through that many storms; the tally so far after each."""
+    """Runs one daemon through this many storms, and yields the tally after each."""
     project.configure(COPIES, TEXTS)
     project.path("docs").mkdir()
     storm = Storm(project.path("docs"), size, seed)
@@ -155,11 +155,11 @@ def storm_over(project: Project, size: Size, runs: int, seed: int) -> Iterator[T
 
 def _blow(storm: Storm, daemon: Daemon, size: Size) -> None:
     still = int(size.operations * STILL_SHARE)
-    storm.rage((size.operations - still) // 2)
-    with standing_still(daemon.pid):
+    storm.run((size.operations - still) // 2)
+    with stopped(daemon.pid):
         flood(daemon.project.path("docs"))
-        storm.rage(still)
-    storm.rage(size.operations - still - (size.operations - still) // 2)
+        storm.run(still)
+    storm.run(size.operations - still - (size.operations - still) // 2)
 
 
 def _differences(project: Project) -> int:
@@ -170,7 +170,7 @@ def _differences(project: Project) -> int:
 
 
 def main() -> int:
-    """Run as the words say; 1 where anything was lost."""
+    """Runs with the command line's arguments; returns 1 if anything was lost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--operations", type=int, default=100_000)
     parser.add_argument("--files", type=int, default=10_000)

@@ -11,9 +11,7 @@ from faults.crash_loop import CrashLoop
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1])
-def test_killed_at_random_instants_nothing_is_lost_and_nothing_committed_is_rendered_again(
-    tmp_path: Path, seed: int
-) -> None:
+def test_random_kills_lose_nothing_and_repeat_nothing(tmp_path: Path, seed: int) -> None:
     tally = CrashLoop(tmp_path, seed).run(8)
     assert (tally.kills, tally.lost, tally.repeated) == (8, 0, 0)
     assert tally.rendered > 50

@@ -1,4 +1,4 @@
-"""A disk that is full or read-only, and too few open files: told, outlived, and made good once mended."""
+"""A disk that is full or read-only, and too few open files: reported, survived, and recovered from."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from e2e.harness import Project, eventually
+from e2e.harness import Project, eventually, processor_seconds
 from e2e.rules import COPIES, PAGES, SUMS, TEXTS
-from faults.trouble import Disk, allow_files, disk, lives, open_files, processor_seconds, told
+from faults.environment import Disk, allow_files, disk, is_logged, is_running, open_files
 
 MEASURED_S = 3.0
 LARGE = b"x" * 3_000_000
@@ -26,7 +26,7 @@ def small(tmp_path: Path) -> Iterator[Disk]:
 
 @pytest.fixture
 def site(project: Project) -> Iterator[Disk]:
-    """The output folder, on a file system of its own."""
+    """Mounts the output folder on a file system of its own."""
     with disk(project.path("site")) as site:
         yield site
 
@@ -38,7 +38,7 @@ def _project_on(disk: Disk) -> Project:
     return project
 
 
-def test_a_daemon_on_a_full_disk_goes_on_and_catches_up_once_there_is_room(small: Disk) -> None:
+def test_a_daemon_survives_a_full_disk_and_catches_up(small: Disk) -> None:
     project = _project_on(small)
     with project.daemon() as daemon:
         project.write("docs/c.txt", "C")
@@ -46,7 +46,7 @@ def test_a_daemon_on_a_full_disk_goes_on_and_catches_up_once_there_is_room(small
         small.fill()
         project.path("docs/a.txt").write_text("B")
         eventually(lambda: project.status()["state"] == "degraded" or project.status()["failures"], "it is told")
-        assert lives(daemon)
+        assert is_running(daemon)
         assert project.status()["pid"] == daemon.pid
         small.clear()
         project.build()
@@ -73,7 +73,7 @@ def test_an_output_that_does_not_fit_fails_with_a_remedy_and_leaves_the_last_goo
         assert project.outputs()["a.bin"] == LARGE
 
 
-def test_a_read_only_output_folder_fails_what_goes_there_and_nothing_is_torn(project: Project, site: Disk) -> None:
+def test_a_read_only_output_folder_fails_documents_and_tears_no_output(project: Project, site: Disk) -> None:
     project.write("docs/a.txt", "A")
     with project.daemon() as daemon:
         site.protect(on=True)
@@ -84,16 +84,14 @@ def test_a_read_only_output_folder_fails_what_goes_there_and_nothing_is_torn(pro
         assert all("Read-only file system" in each["error"] for each in answer["failed"])
         assert all("writable" in each["error"] for each in answer["failed"])
         assert project.outputs() == {"a.txt": b"A"}
-        assert lives(daemon)
+        assert is_running(daemon)
         site.protect(on=False)
         project.kahnd("retry")
         assert project.outputs() == {"a.txt": b"another", "b.txt": b"B"}
 
 
 @pytest.mark.slow
-def test_what_failed_for_want_of_room_is_rendered_once_there_is_without_being_asked(
-    project: Project, site: Disk
-) -> None:
+def test_documents_that_failed_for_lack_of_space_are_retried(project: Project, site: Disk) -> None:
     project.write_all({"docs/a.txt": "A", "docs/bad.txt": "{{ nothing"})
     with project.daemon():
         site.fill()
@@ -101,27 +99,25 @@ def test_what_failed_for_want_of_room_is_rendered_once_there_is_without_being_as
         assert [each["document"] for each in project.wait(code=1)["failed"]] == ["docs/a.bin", "docs/bad.txt"]
         site.clear()
         mark = project.mark()
-        eventually(lambda: project.exists("site/b.cksum"), "all is there")
+        eventually(lambda: project.rendered(mark)[1:], "both are rendered")
         assert project.rendered(mark) == ["docs/a.bin", "docs/b.sum"]
         assert not [each for each in project.log("document.failed", mark) if each["document"] == "docs/bad.txt"]
 
 
-def test_an_output_that_can_not_be_removed_is_told_and_removed_later(project: Project, site: Disk) -> None:
+def test_an_output_that_can_not_be_removed_is_reported_and_removed_later(project: Project, site: Disk) -> None:
     project.write_all({"docs/a.txt": "A", "docs/b.txt": "B"})
     with project.daemon():
         site.protect(on=True)
         project.remove("docs/b.txt")
         project.wait(code=None)
-        assert told(project, "output.stuck")
+        assert is_logged(project, "output.stuck")
         site.protect(on=False)
     project.build()
     assert project.outputs() == {"a.txt": b"A"}
 
 
 @pytest.mark.slow
-def test_what_a_read_only_disk_kept_from_being_is_so_once_it_is_writable_without_being_asked(
-    project: Project, site: Disk
-) -> None:
+def test_a_read_only_disk_is_retried_until_it_is_writable(project: Project, site: Disk) -> None:
     project.write_all({"docs/a.txt": "A", "docs/b.txt": "B", "docs/c.txt": "C"})
     with project.daemon():
         project.wait()
@@ -137,7 +133,7 @@ def test_what_a_read_only_disk_kept_from_being_is_so_once_it_is_writable_without
 
 
 @pytest.mark.parametrize("built", [False, True], ids=["never built", "built"])
-def test_a_command_on_a_full_disk_says_so(small: Disk, *, built: bool) -> None:
+def test_a_command_reports_a_full_disk(small: Disk, *, built: bool) -> None:
     project = _project_on(small)
     if built:
         project.build()
@@ -150,7 +146,7 @@ def test_a_command_on_a_full_disk_says_so(small: Disk, *, built: bool) -> None:
     assert bool(project.build()["rendered"]) is not built
 
 
-def test_a_command_in_a_read_only_project_says_so(small: Disk) -> None:
+def test_a_command_reports_a_read_only_project(small: Disk) -> None:
     project = _project_on(small)
     small.protect(on=True)
     for word in ("build", "run"):
@@ -159,25 +155,25 @@ def test_a_command_in_a_read_only_project_says_so(small: Disk) -> None:
         assert "check the folder" in said
 
 
-def test_without_open_files_to_spare_a_daemon_lives_and_catches_up(project: Project) -> None:
+def test_a_daemon_survives_a_lack_of_descriptors_and_catches_up(project: Project) -> None:
     project.write_all({f"docs/{number}.sum": f"{number}" for number in range(20)})
     with project.daemon() as daemon:
         allow_files(daemon.pid, open_files(daemon.pid) + 1)
         project.write_all({f"docs/{number}.sum": f"another {number}" for number in range(20)})
         project.write("docs/fresh/a.txt", "A")
         eventually(lambda: project.status(code=None), "it was asked meanwhile")
-        assert lives(daemon)
+        assert is_running(daemon)
         allow_files(daemon.pid, None)
         project.build()
     assert project.outputs() == project.fresh_outputs()
 
 
-def test_what_could_not_be_read_for_want_of_files_is_rendered_once_there_are_some(project: Project) -> None:
+def test_documents_unread_for_lack_of_descriptors_are_rendered_later(project: Project) -> None:
     project.write("docs/a.txt", "A")
     with project.daemon() as daemon:
         allow_files(daemon.pid, 0)
         project.write("docs/a.txt", "another")
-        eventually(lambda: told(project, "document.failed"), "it is told")
+        eventually(lambda: is_logged(project, "document.failed"), "it is told")
         allow_files(daemon.pid, None)
         eventually(lambda: project.output("a.txt") == "another", "it is rendered by itself")
         project.wait()
@@ -185,25 +181,25 @@ def test_what_could_not_be_read_for_want_of_files_is_rendered_once_there_are_som
 
 
 def limited(how: str) -> tuple[str, ...]:
-    """What a command is run through, so that it may have fewer files open."""
+    """Returns a command prefix that limits a resource with `ulimit`."""
     return ("sh", "-c", f'ulimit {how} && exec "$@"', "sh")
 
 
 @pytest.mark.parametrize("word", ["build", "run", "status"])
-def test_a_machine_that_allows_too_few_open_files_is_told(project: Project, word: str) -> None:
+def test_too_low_a_limit_on_open_files_is_reported(project: Project, word: str) -> None:
     project.path(".kahnd").mkdir()
     said = project.kahnd(word, code=2, through=limited("-n 100")).told
     assert "only 100 files may be open at once" in said
     assert "ulimit -Hn" in said
 
 
-def test_a_low_limit_on_open_files_is_raised_for_kahnd_and_kept_for_what_it_runs(project: Project) -> None:
+def test_a_low_limit_on_open_files_is_raised_but_not_for_commands(project: Project) -> None:
     project.write("docs/a.sh", 'ulimit -n > "$1"')
     project.kahnd("build", through=limited("-Sn 100"))
     assert [each.strip() for each in project.outputs().values()] == [b"100"]
 
 
-def test_connections_for_which_there_are_no_files_keep_nobody_busy(project: Project) -> None:
+def test_connections_without_descriptors_use_no_processor_time(project: Project) -> None:
     with project.daemon() as daemon, ExitStack() as clients:
         allow_files(daemon.pid, 0)
         for _ in range(60):

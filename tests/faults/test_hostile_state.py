@@ -1,7 +1,7 @@
-"""State folders and configurations that came with a clone, or off a damaged disk, cost nobody a file.
+"""State folders and configurations from a stranger's clone or a damaged disk never cost anybody a file.
 
-Whatever stands in `.kahnd/` and whatever `kahnd.toml` asks for, each file that kahnd did not make is byte for byte as
-before, in the project and outside, and nothing but a KahndError is raised.
+Whatever is in `.kahnd/` and whatever `kahnd.toml` asks for, every file that kahnd did not make stays byte for byte the
+same, in the project and outside, and nothing but a KahndError is raised.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ import msgspec
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from kahnd.core.digest import of_bytes
+from kahnd.app import cleaning
+from kahnd.app.doctor import checkup
+from kahnd.app.one_shot import OneShot
+from kahnd.core.hashing import hash_bytes
 from kahnd.errors import KahndError
-from kahnd.service import checkup, cleaning, oneshot
 
 PRECIOUS = "precious\n"
 FILES = (
@@ -30,7 +32,17 @@ FILES = (
 OUTSIDE = ("file", "folder/file", "folder/1", "folder/LOCK", "folder/sstables/00000000000000000001.sst")
 OUTPUTS = ("site/a.html", "site/deep/b.html", "public/a.html", "public/deep/b.html")
 OWN = (
-    *("lock", "outputs", "outputs.new", "control.sock", "log", "log/kahnd.jsonl", "log/kahnd.jsonl.1", "cookies"),
+    *(
+        "lock",
+        "outputs",
+        "outputs.new",
+        "outputs.1a2b3c4d.new",
+        "control.sock",
+        "log",
+        "log/kahnd.jsonl",
+        "log/kahnd.jsonl.1",
+        "cookies",
+    ),
     *("cookies/1", "stage", "stage/1", "db", "db/LOCK", "db/wal", "db/sstables", "db/kahnd", "db.new", "db.old"),
     *("db.unusable-20200101T000000.000000Z", "notes"),
 )
@@ -38,26 +50,26 @@ KINDS = ("link to file", "link to folder", "link to sources", "dangling link", "
 URLS = ("", ".kahnd/db", ".kahnd", ".", "docs", "src", "state", "state/db", "../outside/folder", "site", ".git", "link")
 LOGS = ("", "docs/a.md", "../outside/file", "README.md", ".git/HEAD", "site/CNAME", "log.jsonl", "link/log")
 COMMANDS: dict[str, Callable[[Path], object]] = {
-    "build": lambda root: oneshot.build(root, (), force=False, progress=lambda _: None),
-    "status": oneshot.status,
-    "plan": lambda root: oneshot.plan(root, ()),
-    "doctor": checkup.checkup,
+    "build": lambda root: OneShot(root).build((), force=False, progress=lambda _: None),
+    "status": lambda root: OneShot(root).status(),
+    "plan": lambda root: OneShot(root).plan(),
+    "doctor": checkup,
     "clean": lambda root: cleaning.clean(root, state=False, dry_run=False),
     "clean --state": lambda root: cleaning.clean(root, state=True, dry_run=False),
     "clean --state --dry-run": lambda root: cleaning.clean(root, state=True, dry_run=True),
 }
-"""In this process: a command of its own takes longer to start than to run."""
+"""Commands, run in this process, since a process takes longer to start than to run."""
 
 
 @dataclass(frozen=True)
 class Hostile:
-    """What somebody prepared."""
+    """A hostile project."""
 
     is_built: bool
     journal: list[bytes]
     things: dict[str, str]
     replaced: dict[str, str]
-    """Outputs that something else stands in the place of."""
+    """Things in the place of outputs."""
     state: str
     output: str
     sources: list[str]
@@ -67,13 +79,13 @@ class Hostile:
 
 
 def lines() -> st.SearchStrategy[bytes]:
-    """Of a journal: about files of all kinds, with the right hash where they are no outputs; and arbitrary bytes."""
+    """Draws journal lines about files of all kinds, with right hashes for files that are no outputs, or any bytes."""
     odd = ("hard", "site/hard", "kahnd.toml", ".kahnd/lock", "../outside/file", "site", "docs", "link/file")
     names = st.sampled_from((*FILES, *OUTPUTS, *odd))
 
     def line(name: str, *, right: bool, size: int) -> bytes:
         known = PRECIOUS if right and not name.startswith(("site/", "public/")) else "other"
-        return msgspec.json.encode([name, [of_bytes(known.encode()), size, 1, 1]])
+        return msgspec.json.encode([name, [hash_bytes(known.encode()), size, 1, 1]])
 
     return st.builds(line, names, right=st.booleans(), size=st.sampled_from((len(PRECIOUS), 1))) | st.binary(
         max_size=40
@@ -81,7 +93,7 @@ def lines() -> st.SearchStrategy[bytes]:
 
 
 def mostly(usual: str, others: Sequence[str]) -> st.SearchStrategy[str]:
-    """One wrong value in a configuration ends most commands at once."""
+    """Draws mostly the usual value, since a single wrong one ends most commands at once."""
     return st.integers(0, 5).flatmap(lambda number: st.just(usual) if number else st.sampled_from(others))
 
 
@@ -139,7 +151,7 @@ def prepare(root: Path, hostile: Hostile) -> None:
 
 
 def put(path: Path, kind: str, root: Path) -> None:
-    """Something else in the place of one of kahnd's own files."""
+    """Puts something else in the place of one of kahnd's own files."""
     if path.parent.is_symlink() or not path.parent.resolve().is_relative_to(root):
         return
     if path.parent.exists() and not path.parent.is_dir():
@@ -166,7 +178,7 @@ def put(path: Path, kind: str, root: Path) -> None:
 
 
 def everything(top: Path) -> dict[str, bytes | str]:
-    """All that is there, links not followed: the bytes of files, where links lead, what else is what."""
+    """Returns everything there, links not followed: files' bytes, links' targets, and other types."""
     found: dict[str, bytes | str] = {}
     for folder, folders, names in os.walk(top):
         for name in (*folders, *names):
@@ -182,7 +194,7 @@ def everything(top: Path) -> dict[str, bytes | str]:
 
 
 def is_kahnds(path: str, content: bytes | str) -> bool:
-    """What kahnd made or may write: its outputs, its stages, and files in `.kahnd/` that bear its names."""
+    """Returns whether kahnd may write this: its outputs, its stages, and its own files in `.kahnd/`."""
     name = path.removeprefix("project/")
     return (
         (name in OUTPUTS and isinstance(content, bytes))
@@ -197,7 +209,7 @@ def is_kahnds(path: str, content: bytes | str) -> bool:
     max_examples=25, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck)
 )
 @given(HOSTILE)
-def test_no_state_folder_and_no_configuration_costs_a_file(hostile: Hostile) -> None:
+def test_hostile_state_and_configuration_never_lose_a_file(hostile: Hostile) -> None:
     with tempfile.TemporaryDirectory() as place:
         root = Path(place, "project").resolve()
         root.mkdir()

@@ -1,4 +1,4 @@
-"""Files that are none, or are hard to name or to read: told of where that helps, and no hindrance."""
+"""Special files, and files that are hard to name or to read: reported if that helps, and never a hindrance."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         yield daemon
 
 
-def test_a_name_that_is_not_utf8_is_told_once_and_hides_no_other(corner: Corner) -> None:
+def test_a_name_that_is_not_utf8_is_reported_once_and_hides_no_other(corner: Corner) -> None:
     mark = corner.project.mark()
     for text in ("one", "two", "three"):
         corner.path("caf\udce9.txt").parent.mkdir(exist_ok=True)
@@ -37,7 +37,7 @@ def test_a_name_that_is_not_utf8_is_told_once_and_hides_no_other(corner: Corner)
     assert told[0]["remedy"] == "rename it"
 
 
-def test_a_folder_whose_name_is_not_utf8_is_told_and_passed_over(corner: Corner) -> None:
+def test_a_folder_whose_name_is_not_utf8_is_reported_and_skipped(corner: Corner) -> None:
     mark = corner.project.mark()
     corner.write_all({"caf\udce9/a.txt": "a", "b.txt": "b"})
     corner.wait()
@@ -45,7 +45,7 @@ def test_a_folder_whose_name_is_not_utf8_is_told_and_passed_over(corner: Corner)
     assert [each["document"] for each in corner.project.log("document.unnamed", mark)] == [corner.document("caf\\xe9")]
 
 
-def test_what_is_named_anew_in_utf8_is_a_document(corner: Corner) -> None:
+def test_a_file_renamed_to_utf8_becomes_a_document(corner: Corner) -> None:
     corner.write("caf\udce9.txt", "a")
     corner.wait()
     corner.path("caf\udce9.txt").rename(corner.path("caf\u00e9.txt"))
@@ -56,7 +56,7 @@ def test_what_is_named_anew_in_utf8_is_a_document(corner: Corner) -> None:
 @pytest.mark.parametrize(
     "name", ["new\nline.txt", " ", "-rf.txt", "\u202e.txt", "a  b.txt", "'\"\\$(x).txt", "\x01.txt"]
 )
-def test_odd_names_are_names(corner: Corner, name: str) -> None:
+def test_unusual_names_are_rendered(corner: Corner, name: str) -> None:
     name = f"{name}.bin"
     for text in ("one", "two"):
         with corner.renders(name):
@@ -92,7 +92,7 @@ def link_to_device(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [make_fifo, make_socket, link_to_device])
-def test_what_is_no_regular_file_is_no_document(corner: Corner, make: object) -> None:
+def test_special_files_are_no_documents(corner: Corner, make: object) -> None:
     assert callable(make)
     corner.write_all({"a.txt": "a", "b.txt": "b"})
     corner.wait()
@@ -126,7 +126,7 @@ def test_a_file_of_four_gib_is_hashed_in_pieces(corner: Corner, live: Daemon) ->
     corner.wait()
 
 
-def test_a_name_that_differs_in_case_alone_is_another(corner: Corner) -> None:
+def test_names_that_differ_only_in_case_are_different(corner: Corner) -> None:
     corner.write_all({"readme.txt": "text", "all.txt": "{% include 'README.txt' ignore missing %}"})
     corner.wait()
     corner.path("readme.txt").rename(corner.path("README.txt"))
@@ -137,7 +137,7 @@ def test_a_name_that_differs_in_case_alone_is_another(corner: Corner) -> None:
     assert corner.outputs() == {"readme.txt": b"text", "all.txt": b""}
 
 
-def test_files_that_vanish_while_they_are_looked_at_leave_nothing(corner: Corner) -> None:
+def test_files_that_vanish_while_they_are_read_leave_nothing(corner: Corner) -> None:
     corner.write("stays.txt", "stays")
     for number in range(300):
         file = corner.path(f"{number % 7}.txt")

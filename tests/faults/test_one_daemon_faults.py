@@ -1,4 +1,4 @@
-"""One daemon a project, whatever becomes of its state folder, its lock and its socket."""
+"""One daemon per project, whatever happens to its state folder, its lock and its socket."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from e2e.harness import Daemon, Project, eventually
 
 
 def _remove(folder: Path, root: Path) -> None:
-    """As `rm -rf` does, but at once: what the daemon writes meanwhile is in nobody's way."""
+    """Removes a folder at once, so that the daemon's writes meanwhile do not get in the way."""
     aside = root.with_name("removed")
     folder.rename(aside)
     shutil.rmtree(aside)
@@ -21,7 +21,7 @@ def _remove_state(project: Project) -> None:
 
 
 def _answers_again(daemon: Daemon) -> None:
-    """The same process is there again, with its lock and its socket."""
+    """Waits until the same process has its lock and its socket again."""
     project = daemon.project
     eventually(lambda: project.path(".kahnd/control.sock").exists(), "the control socket is bound again")
     project.wait()
@@ -29,7 +29,7 @@ def _answers_again(daemon: Daemon) -> None:
     assert project.path(".kahnd/lock").read_text() == f"{daemon.pid}\n"
 
 
-def test_its_state_folder_removed_a_daemon_takes_lock_socket_and_store_anew(project: Project) -> None:
+def test_a_daemon_recreates_its_removed_state_folder(project: Project) -> None:
     project.write_all({"docs/a.txt": "A", "docs/b.sum": "needs a.txt"})
     with project.daemon() as daemon:
         _remove_state(project)
@@ -40,8 +40,8 @@ def test_its_state_folder_removed_a_daemon_takes_lock_socket_and_store_anew(proj
     assert project.outputs() == project.fresh_outputs()
 
 
-def test_an_edit_in_the_moment_the_state_folder_goes_is_rendered(project: Project) -> None:
-    """The outputs stay kahnd's own: what comes out differently replaces them."""
+def test_an_edit_while_the_state_folder_is_removed_is_rendered(project: Project) -> None:
+    """The outputs still belong to kahnd: new ones replace them."""
     project.write_all({"docs/a.txt": "A", "docs/b.txt": "B"})
     with project.daemon() as daemon:
         _remove_state(project)
@@ -51,7 +51,7 @@ def test_an_edit_in_the_moment_the_state_folder_goes_is_rendered(project: Projec
         assert project.outputs() == {"a.txt": b"another"}
 
 
-def test_no_second_daemon_begins_beside_one_whose_state_folder_was_removed(project: Project) -> None:
+def test_no_second_daemon_starts_after_the_state_folder_was_removed(project: Project) -> None:
     project.write("docs/a.txt", "A")
     with project.daemon() as daemon:
         _remove_state(project)
@@ -60,7 +60,7 @@ def test_no_second_daemon_begins_beside_one_whose_state_folder_was_removed(proje
         _answers_again(daemon)
 
 
-def test_nor_while_that_has_not_noticed_yet(project: Project) -> None:
+def test_no_second_daemon_starts_before_the_first_has_noticed(project: Project) -> None:
     project.write("docs/a.txt", "A")
     with project.daemon() as daemon:
         daemon._process.send_signal(signal.SIGSTOP)
@@ -73,7 +73,7 @@ def test_nor_while_that_has_not_noticed_yet(project: Project) -> None:
         _answers_again(daemon)
 
 
-def test_a_daemon_whose_project_is_removed_ends_and_says_so(project: Project) -> None:
+def test_a_daemon_whose_project_is_removed_exits_with_a_message(project: Project) -> None:
     project.write("docs/a.txt", "A")
     with project.daemon() as daemon:
         _remove(project.root, project.root)
@@ -95,7 +95,7 @@ def test_lock_and_socket_that_a_killed_daemon_left_are_taken_over(project: Proje
         assert project.status()["pid"] == daemon.pid
 
 
-def test_a_daemon_that_hangs_is_not_taken_for_gone(project: Project) -> None:
+def test_a_hanging_daemon_is_not_taken_for_dead(project: Project) -> None:
     project.write("docs/a.txt", "A")
     with project.daemon() as daemon:
         daemon._process.send_signal(signal.SIGSTOP)
@@ -105,8 +105,8 @@ def test_a_daemon_that_hangs_is_not_taken_for_gone(project: Project) -> None:
             daemon._process.send_signal(signal.SIGCONT)
 
 
-def test_a_script_that_has_the_project_s_folder_locked_may_build(project: Project) -> None:
-    """As `flock` does, in many a cron table."""
+def test_a_script_that_locks_the_project_folder_may_build(project: Project) -> None:
+    """Many cron jobs hold such a lock with `flock`."""
     project.write("docs/a.txt", "A")
     project.build()
     project.write("docs/a.txt", "B")

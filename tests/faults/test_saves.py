@@ -1,4 +1,4 @@
-"""Saves as editors do them: one rendering of the final content, and nothing said of what lay between."""
+"""Saves as editors make them: one rendering of the final content, and no report of states in between."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from e2e.harness import Corner, Daemon, Project, environment
+from e2e.harness import DEADLINE_S, Corner, Daemon, Project, environment
 from e2e.rules import TEXTS
 
 FLASHES = ("document.failed", "document.blocked", "document.removed", "cycle.found")
 PAUSE_S = 0.3
-"""A writer's own pause in the middle of a save."""
+"""The writer's own pause in the middle of a save, in seconds."""
+
+OLD = "the old text\n" * 40
 
 Save = Callable[[Path], None]
 
@@ -32,9 +34,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 @pytest.fixture
 def page(live: Daemon, request: pytest.FixtureRequest) -> Corner:
-    """A text, and another that holds it."""
+    """Writes a text, and another that includes it."""
     corner = Corner(live.project, f"save{abs(hash(request.node.name))}")
-    corner.write_all({"a.txt": "the old text\n" * 40, "all.txt": "{% include 'a.txt' %}\n"})
+    corner.write_all({"a.txt": OLD, "all.txt": "{% include 'a.txt' %}\n"})
     corner.wait()
     return corner
 
@@ -61,7 +63,7 @@ def emacs(file: Path) -> None:
 
 
 def jetbrains(file: Path) -> None:
-    """Safe write, as its IDEs do it."""
+    """Saves as JetBrains' IDEs do with safe write."""
     fresh, old = (file.with_name(f"{file.name}___jb_{kind}___") for kind in ("tmp", "old"))
     fresh.write_text("the new text\n")
     file.rename(old)
@@ -86,14 +88,14 @@ def renamed(name: str) -> Save:
 
 
 def truncated_first(file: Path) -> None:
-    """VS Code writes in this way; on a slow disk there is a pause."""
+    """Saves as VS Code does, with the pause of a slow disk."""
     with file.open("w") as opened:
         time.sleep(PAUSE_S)
         opened.write("the new text\n")
 
 
 def emptied_first(file: Path) -> None:
-    """As a shell's `: > file; something >> file` does."""
+    """Saves as a shell's `: > file; something >> file` does."""
     file.write_text("")
     time.sleep(PAUSE_S)
     with file.open("a") as opened:
@@ -115,7 +117,7 @@ def removed_first(file: Path) -> None:
 
 
 def moved_aside_first(file: Path) -> None:
-    """As Emacs does, and Vim with `backup`."""
+    """Saves as Emacs does, and Vim with `backup`."""
     file.rename(file.with_name(f"{file.name}~"))
     time.sleep(PAUSE_S / 10)
     file.write_text("the new text\n")
@@ -140,17 +142,38 @@ SAVES: dict[str, Save] = {
 }
 
 
+LONGEST_S = {
+    "truncated first": 1.5 * PAUSE_S,
+    "emptied first": 1.5 * PAUSE_S,
+    "piecemeal": 2 * PAUSE_S,
+    "removed first": PAUSE_S / 4,
+    "moved aside first": PAUSE_S / 4,
+}
+"""A longer save was delayed by a busy machine, and does not test what it should."""
+
+
+def saved(page: Corner, name: str) -> int:
+    """Saves until a save is not delayed, and returns the length of the log before it."""
+    while True:
+        page.write("a.txt", OLD)
+        page.wait()
+        mark, began = page.project.mark(), time.monotonic()
+        SAVES[name](page.path("a.txt"))
+        if time.monotonic() - began < LONGEST_S.get(name, DEADLINE_S):
+            page.wait()
+            return mark
+
+
 @pytest.mark.parametrize("name", SAVES)
 def test_a_save_renders_its_final_content_once(page: Corner, name: str) -> None:
-    mark = page.project.mark()
-    with page.renders("a.txt", "all.txt"):
-        SAVES[name](page.path("a.txt"))
+    mark = saved(page, name)
+    assert page.project.rendered(mark) == [page.document("a.txt"), page.document("all.txt")]
     assert page.output("all.txt").strip().startswith("the new text")
     assert not [each for each in page.project.log(since=mark) if each["event"] in FLASHES]
     assert sorted(page.outputs()) == ["a.txt", "all.txt"]
 
 
-def test_a_backup_that_is_a_document_makes_one_build_with_what_it_was_made_of(page: Corner) -> None:
+def test_a_backup_that_is_a_document_is_in_the_same_build(page: Corner) -> None:
     mark = page.project.mark()
     sed(".txt")(page.path("a.txt"))
     page.wait()
@@ -186,7 +209,7 @@ def test_saves_while_it_renders_end_with_the_last(page: Corner) -> None:
 
 
 def test_a_save_that_restores_the_time_is_seen(page: Corner) -> None:
-    """`cp -p` and `touch -r` give a file another's times: size and time are as before."""
+    """`cp -p` and `touch -r` restore times, so size and time are as before."""
     file, before = page.path("a.txt"), page.path("a.txt").stat()
     with page.renders("a.txt", "all.txt"):
         file.write_text("the new text\n" * 40)
@@ -194,5 +217,5 @@ def test_a_save_that_restores_the_time_is_seen(page: Corner) -> None:
     assert file.stat().st_mtime_ns == before.st_mtime_ns
 
 
-def test_the_programs_that_these_saves_are_made_with_are_there() -> None:
+def test_the_editors_are_installed() -> None:
     assert [each for each in ("vim", "emacs", "sed") if shutil.which(each) is None] == []

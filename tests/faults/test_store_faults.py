@@ -1,4 +1,4 @@
-"""A daemon whose database goes away, comes back, is spoilt, or is another kahnd's."""
+"""A daemon whose database goes away, comes back, is damaged, or belongs to another kahnd."""
 
 from __future__ import annotations
 
@@ -9,20 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from e2e.harness import Project, eventually
+from e2e.harness import Project, eventually, processor_seconds
 from e2e.manager import Manager
-from faults.trouble import DatabaseServer, processor_seconds, told
+from e2e.rules import SCRIPTS, TEXTS
+from faults.environment import DatabaseServer, is_logged
 
 MEASURED_S = 3.0
 WATCHDOG_S, BEATS = 0.6, 3
-GATED = """
-[[rules]]
-match = "docs/*.sh"
-renderer = "command"
-command = ["sh", "{source}", "{output}"]
-output = "{stem}"
-"""
-TEXTS = '[[rules]]\nmatch = "docs/**/*.txt"\nrenderer = "template"\noutput = "{dir}/{name}"\n'
 
 
 @pytest.fixture
@@ -33,26 +26,26 @@ def server(tmp_path: Path) -> Iterator[DatabaseServer]:
 
 @pytest.fixture
 def remote(tmp_path: Path, server: DatabaseServer) -> Project:
-    """A project whose database is at the server."""
+    """Creates a project whose database is on the server."""
     project = Project(tmp_path / "project", server.environment)
     project.configure(TEXTS)
     project.write("docs/a.txt", "A")
     return project
 
 
-def test_changes_while_the_server_is_away_are_rendered_when_it_is_back(remote: Project, server: DatabaseServer) -> None:
+def test_changes_made_while_the_server_is_away_are_rendered_later(remote: Project, server: DatabaseServer) -> None:
     remote.write("docs/b.txt", "B")
     with remote.daemon() as daemon:
         server.kill()
         remote.write("docs/a.txt", "another")
-        eventually(lambda: told(remote, "store.lost"), "the loss is told")
+        eventually(lambda: is_logged(remote, "store.lost"), "the loss is told")
         assert remote.status()["state"] == "degraded"
         remote.write("docs/c.txt", "C")
         remote.remove("docs/b.txt")
         before = processor_seconds(daemon.pid)
         eventually(lambda: "can't be reached" in str(remote.log("store.lost")), "it says why")
         server.start()
-        eventually(lambda: told(remote, "store.restored"), "the return is told")
+        eventually(lambda: is_logged(remote, "store.restored"), "the return is told")
         remote.wait()
         assert processor_seconds(daemon.pid) - before < 2
         assert len(remote.log("store.lost")) == 1
@@ -61,19 +54,19 @@ def test_changes_while_the_server_is_away_are_rendered_when_it_is_back(remote: P
     assert remote.build()["rendered"] == []
 
 
-def test_a_lost_database_keeps_nobody_busy(remote: Project, server: DatabaseServer) -> None:
+def test_a_lost_database_uses_no_processor_time(remote: Project, server: DatabaseServer) -> None:
     with remote.daemon() as daemon:
         server.kill()
         remote.write("docs/a.txt", "another")
-        eventually(lambda: told(remote, "store.lost"), "the loss is told")
+        eventually(lambda: is_logged(remote, "store.lost"), "the loss is told")
         lines, worked, until = remote.mark(), processor_seconds(daemon.pid), time.monotonic() + MEASURED_S
         eventually(lambda: time.monotonic() > until, "it was watched for so long")
         assert processor_seconds(daemon.pid) - worked < 0.2 * MEASURED_S
         assert remote.mark() == lines
 
 
-def test_who_waits_for_a_lost_database_is_alive(remote: Project, server: DatabaseServer) -> None:
-    """Nobody ends it for that, and who looks at the service sees what it waits for."""
+def test_a_daemon_that_waits_for_its_database_feeds_the_watchdog(remote: Project, server: DatabaseServer) -> None:
+    """The watchdog does not end it, and the service's status shows what it waits for."""
     with tempfile.TemporaryDirectory(prefix="run") as folder, Manager(Path(folder)) as manager:
         remote.env.update(manager.environment(WATCHDOG_S))
         with remote.daemon():
@@ -86,29 +79,27 @@ def test_who_waits_for_a_lost_database_is_alive(remote: Project, server: Databas
     assert not remote.log("daemon.hung")
 
 
-def test_a_wait_while_the_server_is_away_says_so(remote: Project, server: DatabaseServer) -> None:
+def test_wait_reports_that_the_server_is_away(remote: Project, server: DatabaseServer) -> None:
     with remote.daemon():
         server.kill()
         remote.write("docs/a.txt", "another")
-        eventually(lambda: told(remote, "store.lost"), "the loss is told")
+        eventually(lambda: is_logged(remote, "store.lost"), "the loss is told")
         said = remote.kahnd("wait", "--timeout", "0.5", code=4).told
         assert "the database is away" in said
         assert "can't be reached" in said
 
 
-def test_a_configuration_saved_while_the_server_is_away_takes_effect_when_it_is_back(
-    remote: Project, server: DatabaseServer
-) -> None:
+def test_a_config_saved_while_the_server_is_away_takes_effect_later(remote: Project, server: DatabaseServer) -> None:
     with remote.daemon():
         server.kill()
         remote.write("kahnd.toml", remote.read("kahnd.toml").replace('"{dir}/{name}"', '"{dir}/{stem}.out"'))
-        eventually(lambda: told(remote, "store.lost"), "the loss is told")
+        eventually(lambda: is_logged(remote, "store.lost"), "the loss is told")
         assert remote.status()["pid"]
         server.start()
         eventually(lambda: remote.exists("site/a.out"), "the new rule's output is there")
         remote.wait()
         assert remote.outputs() == {"a.out": b"A"}
-    assert told(remote, "store.restored")
+    assert is_logged(remote, "store.restored")
 
 
 def test_a_server_that_comes_back_empty_is_filled_again(
@@ -126,43 +117,44 @@ def test_a_server_that_comes_back_empty_is_filled_again(
 def test_results_that_were_not_committed_when_the_server_went_are_committed_when_it_is_back(
     remote: Project, server: DatabaseServer
 ) -> None:
-    remote.configure(GATED)
+    remote.configure(SCRIPTS)
     gate = remote.gate()
     remote.write("docs/a.sh", gate.script())
     with remote.daemon(settled=False):
         gate.reached()
         server.kill()
         gate.open()
-        eventually(lambda: told(remote, "store.lost"), "the loss is told")
-        eventually(lambda: remote.exists("site/a"), "what was being rendered is put in place")
+        eventually(lambda: is_logged(remote, "store.lost"), "the loss is told")
+        eventually(lambda: remote.exists("site/a.out"), "what was being rendered is put in place")
         server.start()
         remote.wait()
     assert remote.build()["rendered"] == []
 
 
-def test_killed_between_output_and_commit_it_goes_on_from_what_is_committed(
+def test_a_daemon_killed_between_output_and_commit_resumes_from_the_last_commit(
     remote: Project, server: DatabaseServer
 ) -> None:
-    """While the server is away nothing is committed, for certain."""
-    remote.configure(GATED)
+    """While the server is away, certainly nothing is committed."""
+    remote.configure(SCRIPTS)
     gate = remote.gate()
     remote.write_all({"docs/a.sh": gate.script(), "docs/b.sh": 'echo b > "$1"\n'})
     with remote.daemon(settled=False) as daemon:
         gate.reached()
-        eventually(lambda: remote.exists("site/b"), "what waits for nothing is in place")
-        eventually(lambda: remote.status()["documents"]["done"], "and committed")
+        eventually(lambda: remote.exists("site/b.out"), "what waits for nothing is in place")
+        # The history is read from the database after all results so far are written there.
+        assert [each["document"] for each in remote.kahnd("history", "--json").json] == ["docs/b.sh"]
         server.kill()
         gate.open()
-        eventually(lambda: remote.exists("site/a"), "the output is in place")
+        eventually(lambda: remote.exists("site/a.out"), "the output is in place")
         daemon.kill()
     server.start()
     mark = remote.mark()
     remote.build()
     assert remote.rendered(mark) == ["docs/a.sh"]
-    assert remote.outputs() == {"a": b"it\n", "b": b"b\n"}
+    assert remote.outputs() == {"a.out": b"it\n", "b.out": b"b\n"}
 
 
-def test_a_byte_flipped_anywhere_in_an_embedded_database_costs_no_output(project: Project) -> None:
+def test_a_flipped_byte_in_an_embedded_database_loses_no_output(project: Project) -> None:
     project.write_all({"docs/a.txt": "A", "docs/b.sum": "needs a.txt"})
     project.build()
     files = [each for each in project.path(".kahnd/db").rglob("*") if each.is_file() and each.stat().st_size]
@@ -178,14 +170,14 @@ def test_a_byte_flipped_anywhere_in_an_embedded_database_costs_no_output(project
 
 
 def test_a_daemon_that_is_stopped_closes_its_database(project: Project) -> None:
-    """A closed one has put all of its log into its tables."""
+    """A closed database has written all of its log into its tables."""
     project.write("docs/a.txt", "A")
     with project.daemon():
         assert not list(project.path(".kahnd/db/sstables").iterdir())
     assert list(project.path(".kahnd/db/sstables").iterdir())
 
 
-def test_a_database_that_can_not_be_read_is_moved_aside_with_a_word(project: Project) -> None:
+def test_an_unreadable_database_is_moved_aside_and_reported(project: Project) -> None:
     project.write("docs/a.txt", "A")
     project.build()
     for file in project.path(".kahnd/db/manifest").iterdir():
@@ -199,7 +191,7 @@ def test_a_database_that_can_not_be_read_is_moved_aside_with_a_word(project: Pro
 
 
 @pytest.mark.parametrize("word", ["status", "plan", "history", "build"])
-def test_a_command_that_finds_the_database_unusable_says_so_in_the_log(project: Project, word: str) -> None:
+def test_a_command_logs_that_the_database_is_unusable(project: Project, word: str) -> None:
     project.write("docs/a.txt", "A")
     project.build()
     for file in project.path(".kahnd/db/manifest").iterdir():
@@ -209,9 +201,7 @@ def test_a_command_that_finds_the_database_unusable_says_so_in_the_log(project: 
     assert "db.unusable-" in line["error"]
 
 
-def test_without_a_server_a_command_says_so_and_a_daemon_does_not_begin(
-    remote: Project, server: DatabaseServer
-) -> None:
+def test_without_a_server_commands_fail_and_no_daemon_starts(remote: Project, server: DatabaseServer) -> None:
     server.kill()
     for word in ("build", "run"):
         assert "can't be reached" in remote.kahnd(word, code=5).told

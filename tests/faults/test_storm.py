@@ -11,7 +11,7 @@ from faults.storm import Size, storm_over
 
 
 @pytest.mark.slow
-def test_after_a_storm_the_outputs_are_a_fresh_builds(tmp_path: Path) -> None:
+def test_outputs_after_a_storm_equal_a_fresh_build(tmp_path: Path) -> None:
     *_, tally = storm_over(Project(tmp_path / "project"), Size(6_000, 300, 40), runs=2, seed=1)
     assert tally.lost == 0
     assert tally.overflows >= tally.runs

@@ -1,4 +1,4 @@
-"""No value in a document, a file's stat or the configuration ends the daemon, or holds another page up."""
+"""No value in a document, a file's stat or the configuration ends the daemon or delays another page."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from e2e.harness import Corner, Daemon, Project, eventually
-from e2e.rules import PAGES, SUMS, TEXTS
+from e2e.rules import PAGES, SUMS, TEXTS, rule
 
 YEAR_57970 = 1_767_225_600_000
-PLUG_INS = '[[rules]]\nmatch = "docs/**/*.x"\nrenderer = "python"\nfunction = "plug:f"\noutput = "{dir}/{stem}.o"\n'
+PLUG_INS = rule("docs/**/*.x", "python", "{dir}/{stem}.o", 'function = "plug:f"\n')
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
 
 
 @pytest.mark.parametrize("seconds", [YEAR_57970, 15_032_385_535, 9_300_000_000, 0, -1, -2_000_000_000, -(1 << 33)])
-def test_a_file_time_of_any_year_is_a_time(corner: Corner, seconds: int) -> None:
+def test_files_may_have_times_of_any_year(corner: Corner, seconds: int) -> None:
     corner.write("a.txt", "one")
     corner.wait()
     os.utime(corner.path("a.txt"), (seconds, seconds))
@@ -52,7 +52,7 @@ HALVES = {
 
 
 @pytest.mark.parametrize("text", HALVES.values(), ids=HALVES)
-def test_what_can_be_no_path_or_pattern_fails_its_page_with_its_line(corner: Corner, text: str) -> None:
+def test_an_invalid_path_or_pattern_fails_its_page_with_the_line(corner: Corner, text: str) -> None:
     corner.write("evil.md", f"one\n\n{text}\n")
     corner.write("good.txt", "good")
     told = corner.wait(code=1)
@@ -74,7 +74,7 @@ DEEP = {
 
 
 @pytest.mark.parametrize("text", DEEP.values(), ids=DEEP)
-def test_a_page_beyond_all_bounds_holds_no_other_up(corner: Corner, text: str) -> None:
+def test_an_oversized_page_delays_no_other(corner: Corner, text: str) -> None:
     corner.write("evil.md", text)
     corner.write("good.txt", "good")
     corner.project.wait(code=None)
@@ -83,7 +83,7 @@ def test_a_page_beyond_all_bounds_holds_no_other_up(corner: Corner, text: str) -
     corner.wait()
 
 
-def test_an_expression_that_would_backtrack_finds_what_there_is(corner: Corner) -> None:
+def test_an_expression_that_would_backtrack_still_finds_its_matches(corner: Corner) -> None:
     corner.write("a.sum", "needs " + "a" * 100_000 + "!\n")
     corner.write("good.txt", "good")
     corner.project.wait(code=None)
@@ -91,7 +91,7 @@ def test_an_expression_that_would_backtrack_finds_what_there_is(corner: Corner) 
 
 
 @pytest.mark.parametrize("source", ["x=" + "-" * 100_000 + "1", "\0", "def (", "[" * 100_000])
-def test_a_plug_in_that_can_not_be_parsed_fails_its_documents_alone(corner: Corner, source: str) -> None:
+def test_an_invalid_plug_in_fails_only_its_own_documents(corner: Corner, source: str) -> None:
     corner.write("a.x", "x")
     corner.wait()
     corner.project.write("plug.py", source)
@@ -103,7 +103,7 @@ def test_a_plug_in_that_can_not_be_parsed_fails_its_documents_alone(corner: Corn
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder"])
-def test_a_config_that_is_no_file_leaves_the_last_good_one(corner: Corner, kind: str) -> None:
+def test_a_config_that_is_no_regular_file_keeps_the_last_good_one(corner: Corner, kind: str) -> None:
     file, mark = corner.project.root / "kahnd.toml", corner.project.mark()
     good = file.read_bytes()
     file.unlink()
@@ -116,7 +116,7 @@ def test_a_config_that_is_no_file_leaves_the_last_good_one(corner: Corner, kind:
     assert corner.outputs() == {"a.txt": b"a"}
 
 
-def test_half_a_character_in_a_plug_ins_error_is_told(corner: Corner) -> None:
+def test_a_lone_surrogate_in_a_plug_ins_error_is_reported(corner: Corner) -> None:
     corner.project.write("plug.py", "def f(document):\n    raise ValueError('\\ud83d' * 3)\n")
     corner.write("a.x", "x")
     told = corner.wait(code=1)

@@ -1,4 +1,4 @@
-"""The watch survives a full queue, limits, folders that come and go, and time in which nobody looked."""
+"""The watch survives a full queue, limits, folders that come and go, and times when kahnd did not run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from functools import partial
 
 import pytest
 
-from e2e.harness import KAHND, Project, environment, eventually
+from e2e.harness import KAHND, Project, environment, eventually, processor_seconds
 from e2e.rules import COPIES, TEXTS
-from faults.pressure import flood, standing_still
-from faults.trouble import processor_seconds
+from faults.event_overflow import flood, stopped
 
 
 @pytest.fixture
@@ -38,9 +37,9 @@ def is_past(moment: float) -> bool:
 # The kernel's queue
 
 
-def test_a_queue_that_overflows_is_noticed_told_and_made_good(small: Project) -> None:
+def test_an_overflow_is_noticed_reported_and_repaired(small: Project) -> None:
     with small.daemon() as daemon:
-        with standing_still(daemon.pid):
+        with stopped(daemon.pid):
             flood(small.path("docs"))
             small.write("docs/a.txt", "changed")
             small.write("docs/new/folder/c.txt", "c")
@@ -54,9 +53,9 @@ def test_a_queue_that_overflows_is_noticed_told_and_made_good(small: Project) ->
             small.write("docs/new/folder/c.txt", "the new folder is watched")
 
 
-def test_without_a_wait_an_overflow_is_made_good_as_well(small: Project) -> None:
+def test_an_overflow_is_repaired_without_a_wait(small: Project) -> None:
     with small.daemon() as daemon:
-        with standing_still(daemon.pid):
+        with stopped(daemon.pid):
             flood(small.path("docs"))
             small.write("docs/a.txt", "changed")
         eventually(lambda: small.output("a.txt") == "changed", "what was lost is seen")
@@ -65,7 +64,7 @@ def test_without_a_wait_an_overflow_is_made_good_as_well(small: Project) -> None
 # Folders
 
 
-def test_a_source_that_is_removed_renamed_and_made_again(small: Project) -> None:
+def test_a_source_that_is_removed_renamed_and_recreated(small: Project) -> None:
     with small.daemon():
         shutil.rmtree(small.path("docs"))
         small.wait()
@@ -82,7 +81,7 @@ def test_a_source_that_is_removed_renamed_and_made_again(small: Project) -> None
 
 
 @pytest.mark.parametrize("instead", ["nothing", "a file", "a dangling link"])
-def test_a_source_that_goes_is_told_once_with_its_line_until_it_is_back(small: Project, instead: str) -> None:
+def test_a_missing_source_is_reported_once_with_its_line(small: Project, instead: str) -> None:
     with small.daemon():
         for _ in range(2):
             mark = small.mark()
@@ -102,7 +101,8 @@ def test_a_source_that_goes_is_told_once_with_its_line_until_it_is_back(small: P
             assert len(small.log("source.missing", mark)) == 1
 
 
-def test_a_source_replaced_at_once_by_another_is_one_build(small: Project) -> None:
+@pytest.mark.smoke
+def test_a_replaced_source_is_one_build(small: Project) -> None:
     with small.daemon():
         shutil.copytree(small.path("docs"), small.path("other"))
         small.write("other/a.txt", "other")
@@ -116,7 +116,7 @@ def test_a_source_replaced_at_once_by_another_is_one_build(small: Project) -> No
             small.write("docs/deep/er/b.txt", "the new folder is watched")
 
 
-def test_folders_moved_about_are_watched_where_they_are(small: Project) -> None:
+def test_moved_folders_are_watched_at_their_new_places(small: Project) -> None:
     with small.daemon():
         small.path("docs/deep").rename(small.path("docs/moved"))
         small.path("docs/moved/er").rename(small.path("docs/er"))
@@ -136,7 +136,7 @@ def test_folders_moved_about_are_watched_where_they_are(small: Project) -> None:
 # Links
 
 
-def test_a_source_that_is_a_link_is_watched_where_it_leads(small: Project) -> None:
+def test_a_source_that_is_a_link_is_watched_at_its_target(small: Project) -> None:
     small.path("docs").rename(small.path("real"))
     small.path("docs").symlink_to("real")
     small.write("other/a.txt", "other")
@@ -156,7 +156,7 @@ def test_a_source_that_is_a_link_is_watched_where_it_leads(small: Project) -> No
             small.write("other/a.txt", "changed")
 
 
-def test_a_source_that_leads_out_of_the_project_is_told(small: Project) -> None:
+def test_a_source_that_leads_out_of_the_project_is_reported(small: Project) -> None:
     small.path("docs").rename(small.root.with_name("outside"))
     small.path("docs").symlink_to(small.root.with_name("outside"))
     told = small.kahnd("build", "--json", code=1).json["failed"]
@@ -187,7 +187,7 @@ def test_a_link_to_a_folder_outside_the_sources_is_followed(small: Project) -> N
         assert sorted(small.outputs()) == ["a.txt", "deep/er/b.txt"]
 
 
-def test_links_that_come_while_it_watches_are_followed_and_loops_cut(small: Project) -> None:
+def test_new_links_are_followed_and_loops_are_cut(small: Project) -> None:
     small.write_all({"one/c.txt": "c", "two/d.txt": "d"})
     small.path("one/two").symlink_to("../two")
     small.path("two/one").symlink_to("../one")
@@ -205,7 +205,7 @@ def test_links_that_come_while_it_watches_are_followed_and_loops_cut(small: Proj
     assert small.build()["rendered"] == []
 
 
-def test_a_link_to_a_file_outside_the_sources_is_as_good_as_the_file(small: Project) -> None:
+def test_a_link_to_a_file_outside_the_sources_follows_the_file(small: Project) -> None:
     small.write("shared/c.txt", "c")
     small.path("docs/c.txt").symlink_to("../shared/c.txt")
     with small.daemon():
@@ -231,7 +231,7 @@ own_limits = pytest.mark.skipif(
 
 @contextmanager
 def limited_to(project: Project, watches: int) -> Iterator[int]:
-    """The daemon where the kernel gives it only so many watches: in a user namespace of its own; its process."""
+    """Runs the daemon in a user namespace of its own with a limit on watches, and yields its process."""
     limit = f"echo {watches} > /proc/sys/user/max_inotify_watches"
     command = [*NAMESPACED, "sh", "-c", f"{limit} && exec {KAHND} run"]
     with subprocess.Popen(
@@ -246,9 +246,10 @@ def limited_to(project: Project, watches: int) -> Iterator[int]:
 
 
 @own_limits
-def test_where_watches_run_out_the_rest_is_polled_and_said_so(small: Project) -> None:
+def test_folders_without_a_watch_are_polled_and_reported(small: Project) -> None:
     small.write_all({f"docs/{number}/c.txt": "c" for number in range(12)})
     with limited_to(small, 8) as pid:
+        small.kahnd("wait")
         status = small.status()
         assert status["state"] == "degraded"
         unwatched = status["watch"]["unwatched"]
@@ -271,7 +272,7 @@ def test_where_watches_run_out_the_rest_is_polled_and_said_so(small: Project) ->
 
 
 @own_limits
-def test_where_not_a_single_watch_is_to_be_had_all_is_polled(small: Project) -> None:
+def test_without_any_watch_everything_is_polled(small: Project) -> None:
     with limited_to(small, 0):
         assert small.status()["watch"]["backend"] == "polling"
         small.write("docs/a.txt", "changed")
@@ -309,10 +310,10 @@ def test_watchfiles_by_config(small: Project) -> None:
             small.write("docs/0/0.txt", "the new folder is watched")
 
 
-# Time in which nobody looked
+# Times when kahnd did not run
 
 
-def test_what_changed_while_no_daemon_ran_is_found(small: Project) -> None:
+def test_changes_made_while_no_daemon_ran_are_found(small: Project) -> None:
     small.write_all({f"docs/{name}.txt": name for name in ("touched", "gone", "moved", "dated", "swapped", "same")})
     with small.daemon() as daemon:
         daemon.kill()
@@ -333,10 +334,10 @@ def test_what_changed_while_no_daemon_ran_is_found(small: Project) -> None:
         )
 
 
-def test_where_nothing_happens_nothing_is_done(small: Project) -> None:
+def test_an_idle_daemon_does_nothing(small: Project) -> None:
     small.build()
     with small.daemon() as daemon:
-        soon = time.monotonic() + 2  # by then whatever begins with the start is over
+        soon = time.monotonic() + 2  # by then everything that begins with the start is over
         eventually(lambda: time.monotonic() > soon, "it has begun")
         worked, until = processor_seconds(daemon.pid), time.monotonic() + 3
         eventually(lambda: time.monotonic() > until, "it was watched for so long")

@@ -1,4 +1,4 @@
-"""Workers that die or eat memory: their document fails and says how, and all others are rendered."""
+"""Workers that die or use too much memory: their document fails with the reason, and all others are rendered."""
 
 from __future__ import annotations
 
@@ -9,16 +9,10 @@ from typing import Any
 import pytest
 
 from e2e.harness import Project, living_in
-from e2e.rules import SCRIPTS, TEXTS
-from faults.trouble import lives
+from e2e.rules import SCRIPTS, TEXTS, rule
+from faults.environment import is_running
 
-ACTS = """
-[[rules]]
-match = "docs/**/*.act"
-renderer = "python"
-function = "plugin:render"
-output = "{dir}/{stem}.out"
-"""
+ACTS = rule("docs/**/*.act", "python", "{dir}/{stem}.out", 'function = "plugin:render"\n')
 PLUGIN = """
 import os
 from pathlib import Path
@@ -60,7 +54,7 @@ def test_a_document_whose_worker_dies_fails_with_the_signal_s_name(project: Proj
     assert project.outputs() == {"bystander.txt": b"B"}
 
 
-def test_a_document_whose_worker_dies_once_is_rendered_by_another(project: Project) -> None:
+def test_a_document_whose_worker_dies_once_is_rendered_by_another_worker(project: Project) -> None:
     tries = project.root.with_name("tries")
     project.write("docs/a.act", f"once {tries}")
     project.build()
@@ -68,7 +62,7 @@ def test_a_document_whose_worker_dies_once_is_rendered_by_another(project: Proje
     assert tries.read_text() == "xx"
 
 
-def test_when_every_worker_of_a_daemon_is_killed_others_take_their_place(project: Project) -> None:
+def test_killed_workers_are_replaced(project: Project) -> None:
     with project.daemon() as daemon:
         workers = living_in(project.root) - {daemon.pid}
         assert workers
@@ -79,40 +73,40 @@ def test_when_every_worker_of_a_daemon_is_killed_others_take_their_place(project
         assert len(living_in(project.root) - {daemon.pid}) >= 2
 
 
-def test_a_function_that_eats_memory_fails_alone(project: Project) -> None:
+def test_only_a_function_that_uses_too_much_memory_fails(project: Project) -> None:
     project.write_all({"docs/a.act": "eat 1000", "docs/b.act": "eat 10"})
     with project.daemon() as daemon:
         failed = _failed(project.wait(code=1))
         assert list(failed) == ["docs/a.act"]
         assert "memory" in failed["docs/a.act"].lower()
-        assert lives(daemon)
+        assert is_running(daemon)
         with project.renders("docs/a.act"):
             project.write("docs/a.act", "eat 1")
     assert project.outputs() == {"a.out": b"fine", "b.out": b"fine", "bystander.txt": b"B"}
 
 
-def test_a_page_that_eats_memory_fails_alone(project: Project) -> None:
+def test_only_a_page_that_uses_too_much_memory_fails(project: Project) -> None:
     project.write("docs/a.txt", '{{ ("x" * 1000000000) | length }}')
     failed = _failed(project.build(code=1))
     assert list(failed) == ["docs/a.txt"]
     assert "memory" in failed["docs/a.txt"].lower()
 
 
-def test_a_program_that_eats_memory_fails_alone(project: Project) -> None:
+def test_only_a_program_that_uses_too_much_memory_fails(project: Project) -> None:
     project.write_all({"docs/a.sh": PROGRAM.format(1000), "docs/b.sh": PROGRAM.format(10)})
     assert list(_failed(project.build(code=1))) == ["docs/a.sh"]
     assert project.outputs() == {"b.out": b"fine\n", "bystander.txt": b"B"}
 
 
-def test_memory_that_is_only_reserved_counts_for_nothing(project: Project) -> None:
-    """As many languages' runtimes do, gigabytes at a time."""
+def test_reserved_address_space_does_not_count(project: Project) -> None:
+    """Many languages' runtimes reserve gigabytes of address space at a time."""
     reserve = "import mmap; mmap.mmap(-1, 4 << 30, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ)"
     project.write("docs/a.sh", f"python3 -c '{reserve}' && echo fine > \"$1\"\n")
     project.build()
     assert project.output("a.out") == "fine\n"
 
 
-def test_the_least_memory_that_may_be_set_is_enough_for_a_worker(project: Project) -> None:
+def test_the_lowest_memory_limit_is_enough_for_a_worker(project: Project) -> None:
     project.configure(ACTS, SCRIPTS, TEXTS, extra=POOL.replace("300", "256"))
     project.write("docs/a.act", "well")
     project.build()

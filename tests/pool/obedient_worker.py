@@ -1,4 +1,4 @@
-"""A worker for the tests of the pool: its documents say what is to happen while they are rendered."""
+"""A worker for the tests of the pool: the documents' names are commands that it obeys while it renders them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kahnd.core.digest import of_bytes
+from kahnd.core.hashing import hash_bytes
 from kahnd.core.model import Dependency, DocumentId, Job, Kind, Outcome, Read, Rendered
-from kahnd.pool.worker import Render, serve
+from kahnd.pool.local.worker import Render, serve
 
 
 def prepare(greeting: object) -> Render:
@@ -21,7 +21,7 @@ def prepare(greeting: object) -> Render:
         reads = (Read(Dependency(DocumentId("\ud800"), Kind.DATA)),) if "half" in job.document else ()
         content = f"{greeting} {os.getpid()} {found}".encode()
         Path(job.stage).write_bytes(content)
-        return Rendered(of_bytes(content), reads)
+        return Rendered(hash_bytes(content), reads)
 
     return render
 
@@ -62,7 +62,7 @@ def _die_once(marker: Path) -> None:
 
 
 def _hang() -> None:
-    """As a command that starts others and does not end; all pids are told in a file that appears whole."""
+    """Behave like a command that starts others and does not end; write all pids to a file, atomically."""
     with subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; wait"], stdout=subprocess.PIPE, text=True) as shell:
         assert shell.stdout
         grandchild = shell.stdout.readline().strip()
@@ -72,7 +72,7 @@ def _hang() -> None:
 
 
 def _escape() -> None:
-    """As a command whose child has a session of its own and no parent any more; the pids are told likewise."""
+    """Behave like a command with an orphaned child in a session of its own; write the pids likewise."""
     script = "(setsid sh -c 'echo $$ > escaped.tmp; mv escaped.tmp escaped; exec sleep 600' &) & wait"
     subprocess.run(["sh", "-c", script], check=True)
     while not Path("escaped").exists():

@@ -1,4 +1,4 @@
-"""The pool of worker processes, with real ones; see obedient_worker for what the documents' names do."""
+"""The pool with real worker processes; obedient_worker obeys the documents' names."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from pathlib import Path
 import anyio
 import pytest
 
-from kahnd import descendants
-from kahnd.core.digest import of_bytes
+from kahnd.core.hashing import hash_bytes
 from kahnd.core.model import Digest, DocumentId, Failed, Job, Outcome, OutputPath, Rendered, RunId
-from kahnd.pool.local import Bounds, Program, WorkerPool
-from kahnd.ports import Stage
+from kahnd.platform import processes
+from kahnd.pool.local.pool import Bounds, WorkerPool
+from kahnd.pool.local.worker_processes import Program
+from kahnd.ports import Phase
 
 WORKER = (sys.executable, str(Path(__file__).with_name("obedient_worker.py")))
-SOON_S = 20.0
+SOON_S = 60.0
 """Far longer than anything here takes."""
 
 Open = Callable[..., AbstractAsyncContextManager[WorkerPool]]
@@ -33,7 +34,7 @@ def pool_in(root: Path, *, timeout_s: float = SOON_S, command: tuple[str, ...] =
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs; one that ended and was not reaped by its parent does not."""
+    """Tells whether a process is running; a zombie is not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -66,13 +67,13 @@ def content(root: Path, run: int = 1) -> str:
 
 
 def pid_of(root: Path, run: int = 1) -> int:
-    """Of the worker that rendered."""
+    """The pid of the worker that rendered."""
     return int(content(root, run).split()[1])
 
 
 @asynccontextmanager
 async def hanging(root: Path, pool: WorkerPool) -> AsyncIterator[list[int]]:
-    """While a document hangs in a worker: the pids of the worker, its child and its grandchild. It is cancelled."""
+    """Let a document hang, and yield the pids of the worker, its child and its grandchild; then cancel it."""
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(pool.render, job("hang"))
         await until((root / "pids").exists)
@@ -87,7 +88,7 @@ async def test_a_document_is_rendered_to_its_stage(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
         outcome = await outcome_of(pool, job("fine"))
     assert content(tmp_path).startswith("hello ")
-    assert outcome == Rendered(of_bytes(content(tmp_path).encode()))
+    assert outcome == Rendered(hash_bytes(content(tmp_path).encode()))
 
 
 async def test_a_worker_is_used_again(tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ async def test_two_documents_at_once_are_rendered_by_two_workers(tmp_path: Path)
     assert pid_of(tmp_path, 1) != pid_of(tmp_path, 2)
 
 
-async def test_what_a_renderer_prints_does_not_disturb_the_protocol(tmp_path: Path) -> None:
+async def test_output_that_a_renderer_prints_does_not_disturb_the_protocol(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
         assert isinstance(await outcome_of(pool, job("print")), Rendered)
         assert isinstance(await outcome_of(pool, job("print fine")), Rendered)
@@ -115,7 +116,7 @@ async def test_a_renderer_that_reads_its_standard_input_finds_it_empty(tmp_path:
         assert isinstance(await outcome_of(pool, job("read")), Rendered)
 
 
-async def test_a_fault_in_a_renderer_fails_its_document_and_leaves_the_worker(tmp_path: Path) -> None:
+async def test_an_exception_in_a_renderer_fails_its_document_and_keeps_the_worker(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
         await outcome_of(pool, job("fine", 1))
         problem = problem_of(await outcome_of(pool, job("raise", 3)))
@@ -124,7 +125,7 @@ async def test_a_fault_in_a_renderer_fails_its_document_and_leaves_the_worker(tm
     assert pid_of(tmp_path, 1) == pid_of(tmp_path, 2)
 
 
-async def test_half_a_character_in_an_answer_fails_its_document_and_leaves_the_worker(tmp_path: Path) -> None:
+async def test_an_unpaired_surrogate_in_an_outcome_fails_its_document_and_keeps_the_worker(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
         problem = problem_of(await outcome_of(pool, job("half", 1)))
         assert isinstance(await outcome_of(pool, job("fine", 2)), Rendered)
@@ -132,21 +133,21 @@ async def test_half_a_character_in_an_answer_fails_its_document_and_leaves_the_w
     assert pid_of(tmp_path, 1) == pid_of(tmp_path, 2)
 
 
-async def test_a_meter_hears_what_the_renderer_took_and_what_lay_around_it(tmp_path: Path) -> None:
-    heard: dict[Stage, float] = {}
+async def test_the_meter_separates_rendering_from_dispatch(tmp_path: Path) -> None:
+    heard: dict[Phase, float] = {}
 
     class Ear:
-        def spent(self, stage: Stage, seconds: float) -> None:
+        def spent(self, stage: Phase, seconds: float) -> None:
             heard[stage] = seconds
 
     async with WorkerPool(Program(WORKER, "hello"), tmp_path, Bounds(2, SOON_S), Ear()) as pool:
         _, seconds = await pool.render(job("fine"))
-    assert heard.keys() == {Stage.RENDER, Stage.DISPATCH}
+    assert heard.keys() == {Phase.RENDER, Phase.DISPATCH}
     assert min(heard.values()) > 0
-    assert seconds == heard[Stage.RENDER]
+    assert seconds == heard[Phase.RENDER]
 
 
-async def test_past_its_time_the_whole_process_group_is_killed(tmp_path: Path) -> None:
+async def test_a_timeout_kills_the_whole_process_group(tmp_path: Path) -> None:
     async with pool_in(tmp_path, timeout_s=1.5) as pool:
         problem = problem_of(await outcome_of(pool, job("hang")))
         pids = pids_of_the_hanging(tmp_path)
@@ -154,7 +155,7 @@ async def test_past_its_time_the_whole_process_group_is_killed(tmp_path: Path) -
     assert problem.startswith("hang: took longer than 1.5 s and was stopped (make it faster")
 
 
-async def test_cancelled_the_whole_process_group_is_killed(tmp_path: Path) -> None:
+async def test_cancelling_kills_the_whole_process_group(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
         async with hanging(tmp_path, pool) as pids:
             pass
@@ -162,7 +163,7 @@ async def test_cancelled_the_whole_process_group_is_killed(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("how", ["cancelled", "too long", "worker killed", "closed"])
-async def test_what_began_a_session_of_its_own_is_ended_with_its_worker(tmp_path: Path, how: str) -> None:
+async def test_a_process_in_a_session_of_its_own_is_killed_with_its_worker(tmp_path: Path, how: str) -> None:
     async with (
         pool_in(tmp_path, timeout_s=2 if how == "too long" else SOON_S) as pool,
         anyio.create_task_group() as runs,
@@ -180,26 +181,26 @@ async def test_what_began_a_session_of_its_own_is_ended_with_its_worker(tmp_path
             await until(lambda: not is_alive(escaped))
         runs.cancel_scope.cancel()
     await until(lambda: not is_alive(escaped))
-    assert not descendants.children(os.getpid()) & {worker, escaped}, "nothing is left to be waited for"
+    assert not processes.children(os.getpid()) & {worker, escaped}, "nothing is left to be waited for"
 
 
-async def test_a_helper_of_a_plug_in_lives_as_long_as_its_worker(tmp_path: Path) -> None:
+async def test_a_plug_ins_helper_process_lives_as_long_as_its_worker(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
         await outcome_of(pool, job("linger"))
-        (helper,) = descendants.children(pid_of(tmp_path))
+        (helper,) = processes.children(pid_of(tmp_path))
         await outcome_of(pool, job("fine", 2))
         assert is_alive(helper)
     await until(lambda: not is_alive(helper))
 
 
-async def test_after_a_cancelled_one_the_next_document_is_rendered(tmp_path: Path) -> None:
+async def test_the_pool_renders_on_after_a_cancelled_document(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
         async with hanging(tmp_path, pool):
             pass
         assert isinstance(await outcome_of(pool, job("fine", 2)), Rendered)
 
 
-async def test_a_worker_killed_once_gets_its_document_a_second_try(tmp_path: Path) -> None:
+async def test_a_document_is_retried_once_if_its_worker_is_killed(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
         assert isinstance(await outcome_of(pool, job("die-once")), Rendered)
 
@@ -252,7 +253,7 @@ async def test_no_process_is_left_after_the_pool_is_closed(tmp_path: Path) -> No
     await until(lambda: not any(map(is_alive, pids)))
 
 
-async def test_workers_that_are_to_be_ready_are_started_at_once_and_gone_at_the_end(tmp_path: Path) -> None:
+async def test_workers_kept_ready_are_started_at_once_and_gone_at_the_end(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
         pool.keep_ready()
         await until(lambda: len(workers_in(tmp_path)) == 3)
@@ -261,7 +262,7 @@ async def test_workers_that_are_to_be_ready_are_started_at_once_and_gone_at_the_
     assert workers_in(tmp_path) == []
 
 
-async def test_a_killed_worker_is_replaced_where_they_are_kept_ready(tmp_path: Path) -> None:
+async def test_a_killed_worker_is_replaced_if_workers_are_kept_ready(tmp_path: Path) -> None:
     async with pool_in(tmp_path) as pool:
         pool.keep_ready()
         await until(lambda: len(workers_in(tmp_path)) == 3)
@@ -270,7 +271,7 @@ async def test_a_killed_worker_is_replaced_where_they_are_kept_ready(tmp_path: P
 
 
 @pytest.mark.parametrize("ready", [True, False])
-async def test_a_pool_whose_command_is_not_there_says_so(tmp_path: Path, *, ready: bool) -> None:
+async def test_a_missing_worker_command_fails_the_document(tmp_path: Path, *, ready: bool) -> None:
     async with pool_in(tmp_path, command=("/nowhere/python",)) as pool:
         if ready:
             pool.keep_ready()
@@ -278,7 +279,7 @@ async def test_a_pool_whose_command_is_not_there_says_so(tmp_path: Path, *, read
     assert problem.startswith("fine: it can't be rendered here: No such file or directory")
 
 
-async def test_a_stage_that_can_not_be_made_fails_its_document_alone(tmp_path: Path) -> None:
+async def test_a_stage_that_cannot_be_made_fails_its_document_alone(tmp_path: Path) -> None:
     (tmp_path / ".kahnd/stage").mkdir(parents=True)
     (tmp_path / ".kahnd/stage/1").touch()
     async with pool_in(tmp_path) as pool:
@@ -287,8 +288,8 @@ async def test_a_stage_that_can_not_be_made_fails_its_document_alone(tmp_path: P
 
 
 @pytest.mark.parametrize("document", ["hang", "escape"])
-async def test_a_worker_ends_with_all_it_started_when_the_daemon_is_gone(tmp_path: Path, document: str) -> None:
-    """A daemon that is killed closes no pool: its workers see the end of the pipe."""
+async def test_a_worker_and_its_processes_end_with_the_daemon(tmp_path: Path, document: str) -> None:
+    """A killed daemon does not close its pool, but its workers see the end of the pipe."""
     daemon = tmp_path / "daemon.py"
     daemon.write_text(DAEMON.replace('"hang"', f'"{document}"'))
     process = await anyio.open_process([sys.executable, str(daemon), *WORKER], cwd=tmp_path, stdout=None, stderr=None)
@@ -305,7 +306,8 @@ import sys
 from pathlib import Path
 import anyio
 from kahnd.core.model import Digest, DocumentId, Job, OutputPath, RunId
-from kahnd.pool.local import Bounds, Program, WorkerPool
+from kahnd.pool.local.pool import Bounds, WorkerPool
+from kahnd.pool.local.worker_processes import Program
 
 async def main():
     async with WorkerPool(Program(sys.argv[1:], ""), Path.cwd(), Bounds(1, 60)) as pool:
@@ -316,7 +318,7 @@ anyio.run(main)
 
 
 def workers_in(root: Path) -> list[int]:
-    """The pids of the workers whose current folder this is."""
+    """The pids of the workers in this working folder."""
     return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and _works_in(each, root)]
 
 
@@ -328,7 +330,7 @@ def _works_in(process: Path, root: Path) -> bool:
         return False
 
 
-async def test_a_pool_at_rest_finishes_what_a_worker_has_and_begins_nothing_more(tmp_path: Path) -> None:
+async def test_a_resting_pool_finishes_running_jobs_and_begins_none(tmp_path: Path) -> None:
     ended: dict[int, Outcome | None] = {}
 
     def on_end(ended_job: Job, outcome: Outcome | None, _seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What a worker remembers: bounded by number and by weight."""
+"""A worker's caches, which are bounded by number and by weight."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kahnd.core.model import Failed, Outcome, Problem
-from kahnd.render.attempt import with_memory
-from kahnd.render.cache import Cache
+from kahnd.render.cache import Cache, retry_without_caches
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 50))))
@@ -62,7 +61,7 @@ def test_a_rendering_that_runs_out_of_memory_is_tried_again_with_nothing_kept() 
             raise MemoryError
         return Failed(Problem("of its own"))
 
-    assert with_memory(render, kept.clear) == Failed(Problem("of its own"))
+    assert retry_without_caches(render, kept.clear) == Failed(Problem("of its own"))
 
 
 def test_a_rendering_that_needs_too_much_by_itself_is_tried_twice() -> None:
@@ -73,5 +72,5 @@ def test_a_rendering_that_needs_too_much_by_itself_is_tried_twice() -> None:
         raise MemoryError
 
     with pytest.raises(MemoryError):
-        with_memory(render, lambda: None)
+        retry_without_caches(render, lambda: None)
     assert len(tries) == 2

@@ -7,13 +7,16 @@ import platform
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from kahnd.core.digest import of_bytes
-from kahnd.core.model import Dependency, DocumentId, Failed, Kind, Problem, Rendered, Unmet
-from kahnd.render.parameters import CommandParameters
-from kahnd.render.process import MAX_DETAIL
-from kahnd.render.registry import session_files
+from kahnd.core.hashing import hash_bytes
+from kahnd.core.model import Dependency, Digest, DocumentId, Failed, Kind, Problem, Rendered, Unmet
+from kahnd.core.problem import MAX_WARNINGS
+from kahnd.core.project_files import CACHE_STATE, CACHES
+from kahnd.render.programs.process import MAX_DETAIL
+from kahnd.render.renderers.parameters import CommandParameters
+from kahnd.render.renderers.registry import session_files
 from render.workshop import Workshop
 
 HELLO = {"docs/a b/x.in": "hello"}
@@ -34,12 +37,12 @@ def _line(line: str, *, stdout: bool = False) -> CommandParameters:
 
 
 def _problem(shop: Workshop, *words: str) -> Problem:
-    """What a program fails with."""
+    """Returns the problem of a program that fails."""
     return _shop(shop, _argv(*words)).problem("docs/a b/x.in")
 
 
 def _line_problem(shop: Workshop, line: str) -> Problem:
-    """What a shell's line fails with."""
+    """Returns the problem of a shell command that fails."""
     return _shop(shop, _line(line)).problem("docs/a b/x.in")
 
 
@@ -109,7 +112,7 @@ def test_what_it_was_given_to_read_is_not_told_again(shop: Workshop) -> None:
 def test_what_a_program_read_while_it_changed_is_told_with_its_bytes(shop: Workshop, line: str) -> None:
     _shop(shop, _line(line), {**HELLO, "docs/y.csv": "1"})
     outcome = shop.run(shop.job("docs/a b/x.in", dependencies=(_target("docs/y.csv"),)))
-    assert [(each.dependency.target, each.hash) for each in outcome.reads] == [("docs/y.csv", of_bytes(b"1more\n"))]
+    assert [(each.dependency.target, each.hash) for each in outcome.reads] == [("docs/y.csv", hash_bytes(b"1more\n"))]
 
 
 def test_a_document_that_is_another_by_now_is_not_given_to_a_program(shop: Workshop) -> None:
@@ -158,7 +161,8 @@ def test_a_file_that_can_not_start_is_told_with_the_reason(
     _shop(shop, _argv("tools/x", "{output}", fallback="docs/none.svg")).write("docs/none.svg", "not drawn")
     outcome = shop.outcome("docs/a b/x.in")
     assert isinstance(outcome, Rendered)
-    assert f"'tools/x' {reason}" in str(outcome.warning)
+    (warning,) = outcome.warnings
+    assert f"'tools/x' {reason}" in str(warning)
 
 
 def test_a_folder_or_a_link_that_leads_nowhere_is_no_program(shop: Workshop) -> None:
@@ -232,7 +236,7 @@ def test_a_program_missing_inside_a_shells_line_is_told(shop: Workshop) -> None:
 
 def test_only_the_end_of_what_it_says_is_kept(shop: Workshop) -> None:
     problem = _line_problem(shop, "head -c 3000000 /dev/zero | tr '\\0' x; echo end; exit 1; {output}")
-    assert len(problem.detail) < MAX_DETAIL
+    assert len(problem.detail) == MAX_DETAIL
     assert problem.detail.endswith("xend")
 
 
@@ -305,9 +309,10 @@ def _fallen_back(shop: Workshop) -> Workshop:
 def test_a_fallback_stands_in_for_a_program_that_is_not_installed_with_a_warning(shop: Workshop) -> None:
     outcome = _fallen_back(shop).outcome("docs/a b/x.in")
     assert isinstance(outcome, Rendered)
-    assert "'no-such-program' is not installed: docs/none.svg stands in" in str(outcome.warning)
+    (warning,) = outcome.warnings
+    assert "'no-such-program' is not installed: docs/none.svg stands in" in str(warning)
     assert [(each.dependency, each.hash) for each in outcome.reads] == [
-        (_target("docs/none.svg"), of_bytes(b"not drawn"))
+        (_target("docs/none.svg"), hash_bytes(b"not drawn"))
     ]
 
 
@@ -343,3 +348,107 @@ def test_the_interpreter_of_a_script_is_waited_for_too(shop: Workshop) -> None:
     _shop(shop, _argv("tools/x", "{output}"))
     shop.write("tools/x", f"#!{shop.root}/bin/language\n").chmod(0o755)
     assert {"tools/x", f"{shop.root}/bin/language"} <= session_files(shop.layout.rules, shop.root)
+
+
+def test_a_failure_over_a_file_that_was_written_meanwhile_is_no_failure_yet(shop: Workshop) -> None:
+    _shop(shop, _line("echo x: docs/late.csv > {depfile}; touch docs/late.csv; exit 3"), HELLO)
+    assert shop.unmet("docs/a b/x.in").needs == Dependency(DocumentId("docs/late.csv"), Kind.DISCOVERED)
+
+
+WARNS = """#!/bin/sh
+echo "docs/a b/x.in:3:7: warning: no such figure" >&2
+echo "x.in:4: I warn you"
+echo "nowhere.in:4: warning: far away"
+echo "warning: without a place"
+echo "docs/a b/x.in:5:1: note: all is well"
+echo "docs/a b/x.in:3:7: warning: no such figure" >&2
+cp "$1" "$2"
+"""
+
+
+def test_the_warnings_of_a_successful_program_are_kept_with_their_place(shop: Workshop) -> None:
+    shop.write("tools/warn", WARNS).chmod(0o755)
+    outcome = _shop(shop, _argv("tools/warn", "{source}", "{output}")).outcome("docs/a b/x.in")
+    assert isinstance(outcome, Rendered)
+    assert outcome.warnings == (
+        Problem("no such figure", "docs/a b/x.in", 3, column=7),
+        Problem("I warn you", "docs/a b/x.in", 4),
+    )
+
+
+def test_a_rules_own_expression_finds_the_places_of_warnings_too(shop: Workshop) -> None:
+    line = "echo 'Warning in x.in at 9: odd (2)'; cp {source} {output}"
+    expression = r"in (\S+) at (\d+): (.*) \((\d+)\)"
+    parameters = CommandParameters(command=line, shell=True, position=expression)  # noqa: S604
+    outcome = _shop(shop, parameters).outcome("docs/a b/x.in")
+    assert isinstance(outcome, Rendered)
+    assert outcome.warnings == (Problem("odd", "docs/a b/x.in", 9, column=2),)
+
+
+def test_the_warnings_of_one_document_are_bounded(shop: Workshop) -> None:
+    line = "i=0; while [ $i -lt 205 ]; do i=$((i+1)); echo x.in:$i: warning: odd; done; cp {source} {output}"
+    outcome = _shop(shop, _line(line)).outcome("docs/a b/x.in")
+    assert isinstance(outcome, Rendered)
+    assert len(outcome.warnings) == MAX_WARNINGS + 1
+    assert outcome.warnings[-1] == Problem("5 more warnings are left out", "docs/a b/x.in")
+
+
+def test_a_failure_has_the_column_that_the_program_names(shop: Workshop) -> None:
+    problem = _line_problem(shop, "echo x.in:3:7: error: no; exit 1")
+    assert (problem.file, problem.line, problem.column) == ("docs/a b/x.in", 3, 7)
+    assert str(problem).startswith("docs/a b/x.in:3:7: the shell's command failed")
+
+
+# a folder that stays
+
+
+def _counting(shop: Workshop, line: str = "cp {cache}/runs {output}") -> Workshop:
+    """A program that notes each run in its folder, and then does something."""
+    return _shop(shop, _line(f"echo run >> {{cache}}/runs; {line}"))
+
+
+def test_a_program_finds_what_its_former_run_kept(shop: Workshop) -> None:
+    _counting(shop)
+    assert [shop.text("docs/a b/x.in") for _ in range(2)] == ["run\n", "run\nrun\n"]
+
+
+def test_each_document_has_a_folder_of_its_own(shop: Workshop) -> None:
+    _counting(shop)
+    shop.write("docs/y.in", "other")
+    assert [shop.text(each) for each in ("docs/a b/x.in", "docs/y.in")] == ["run\n", "run\n"]
+
+
+def test_a_program_in_another_folder_is_given_the_way_there(shop: Workshop) -> None:
+    given = _line("echo run >> {cache}/runs; cp {cache}/runs {output}")
+    assert _shop(shop, msgspec.structs.replace(given, cwd="{dir}")).text("docs/a b/x.in") == "run\n"
+
+
+def test_another_recipe_begins_with_an_empty_folder(shop: Workshop) -> None:
+    _counting(shop).text("docs/a b/x.in")
+    shop.with_recipe(Digest("other"))
+    assert shop.text("docs/a b/x.in") == "run\n"
+
+
+def test_a_run_that_was_cut_short_leaves_nothing_for_the_next(shop: Workshop) -> None:
+    _counting(shop).text("docs/a b/x.in")
+    (state,) = (shop.root / CACHES).glob(f"*{CACHE_STATE}")
+    state.write_bytes(b"")  # as it is while a program runs
+    assert shop.text("docs/a b/x.in") == "run\n"
+
+
+def test_a_run_that_fails_over_what_is_there_is_repeated_without_it(shop: Workshop) -> None:
+    _counting(shop, "test $(wc -l < {cache}/runs) = 1 && cp {cache}/runs {output}")
+    assert [shop.text("docs/a b/x.in") for _ in range(2)] == ["run\n", "run\n"]
+
+
+def test_a_failure_with_an_empty_folder_is_no_reason_to_repeat_it(shop: Workshop) -> None:
+    _counting(shop, "echo ran >> ran; false").problem("docs/a b/x.in")
+    assert (shop.root / "ran").read_text() == "ran\n"
+
+
+def test_a_link_in_the_place_of_the_folders_is_told_and_not_followed(shop: Workshop) -> None:
+    (shop.root / ".kahnd").mkdir(exist_ok=True)
+    (shop.root / "elsewhere").mkdir()
+    (shop.root / CACHES).symlink_to(shop.root / "elsewhere")
+    assert "the folder that its program keeps can't be used" in _counting(shop).problem("docs/a b/x.in").message
+    assert not list((shop.root / "elsewhere").iterdir())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from kahnd.core.digest import of_bytes
+from kahnd.core.hashing import hash_bytes
 from kahnd.core.model import Failed, Kind, Rendered, Unmet
-from kahnd.render.parameters import CopyParameters, Parameters, TemplateParameters
+from kahnd.render.renderers.parameters import CopyParameters, Parameters, TemplateParameters
 from render.workshop import Workshop
 
 
@@ -15,7 +15,7 @@ from render.workshop import Workshop
 def test_a_copy_has_the_same_bytes(shop: Workshop, content: bytes) -> None:
     shop.write("docs/a.css", content)
     job = shop.job("docs/a.css")
-    assert shop.run(job) == Rendered(of_bytes(content))
+    assert shop.run(job) == Rendered(hash_bytes(content))
     assert (shop.root / job.stage).read_bytes() == content
 
 

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import nodes
 
-from kahnd.render.environment import ProjectEnvironment
+from kahnd.core.rules import NEVER
 from kahnd.render.files import ProblemError
-from kahnd.render.frontmatter import split
-from kahnd.render.page_source import as_template
+from kahnd.render.jinja.environment import ProjectEnvironment
+from kahnd.render.markdown.frontmatter import appears_at, split
+from kahnd.render.markdown.page_source import as_template
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.dates(),
@@ -129,3 +130,25 @@ def test_a_character_that_nobody_sees_is_named_with_its_place(text: str, line: i
         split(text, "a.md")
     problem = caught.value.problem
     assert (problem.line, problem.message) == (line, f"its front matter has a {name} in line {line}, column {column}")
+
+
+@pytest.mark.parametrize(
+    ("yaml_text", "time"),
+    [
+        ("title: A", None),
+        ("draft: true", NEVER),
+        ("draft: true\ndate: 2026-01-01", NEVER),
+        ("draft: false", None),
+        ("draft: no", None),
+        ('draft: "true"', None),
+        ("date: 1970-01-02", 86_400),
+        ("date: 1970-01-02 01:00:00 +0100", 86_400),
+        ("date: 1970-01-02T00:00:00.5Z", 86_401),
+        ("date: 1969-12-31", -86_400),
+        ("date: 9999-12-31", 253_402_214_400),
+        ("date: soon", None),
+        ("date: [2026-01-01]", None),
+    ],
+)
+def test_front_matter_says_when_a_page_appears(yaml_text: str, time: int | None) -> None:
+    assert appears_at(split(f"---\n{yaml_text}\n---\n", "a.md").meta) == time

@@ -13,8 +13,8 @@ import pytest
 
 from kahnd.core.model import DocumentId, Failed, Kind, Rendered
 from kahnd.core.rules import Rule, is_collection
-from kahnd.render import registry
-from kahnd.render.scan import DocumentScanner
+from kahnd.render.renderers import registry
+from kahnd.render.scan.scanner import DocumentScanner
 from render.workshop import Workshop
 
 HANDBOOK = Path(__file__).parents[2] / "examples" / "handbook"
@@ -69,19 +69,20 @@ def test_nothing_a_page_needs_finished_is_found_only_by_rendering(handbook: Work
     _build(handbook)
     for document in _documents(handbook):
         read = {each.dependency for each in handbook.outcome(document, COLLECTION).reads}
-        needed = {each.target for each in read if not each.kind.of_content and each.kind is not Kind.DATA}
+        needed = {each.target for each in read if not each.kind.is_content and each.kind is not Kind.DATA}
         assert needed - {"docs/figures/no-graphviz.svg"} <= _scanned(handbook, document)
 
 
 def _scanned(handbook: Workshop, document: DocumentId) -> set[str]:
-    """What scanning finds, from plain document to plain document."""
+    """Returns the dependencies that scanning finds, through plain documents too."""
     scanner = DocumentScanner(handbook.layout, handbook.renderers)
     found: set[str] = set()
     pending = [document]
     while pending:
         for each in scanner.scan(pending[0], (handbook.root / pending.pop(0)).read_bytes()).dependencies:
             plain = handbook.layout.rule_of(each.target) is None and not is_collection(each.target)
-            pending += [each.target] if plain and each.target not in found else []
+            read = plain and each.kind is not Kind.LINK and each.target not in found
+            pending += [each.target] if read else []
             found.add(each.target)
     return found
 
@@ -90,8 +91,8 @@ def test_without_graphviz_the_figure_says_so(handbook: Workshop, monkeypatch: py
     monkeypatch.setenv("PATH", str(handbook.root))
     outcome = handbook.outcome("docs/figures/order.dot")
     assert isinstance(outcome, Rendered)
-    assert outcome.warning
-    assert "'dot' is not installed" in str(outcome.warning)
+    (warning,) = outcome.warnings
+    assert "'dot' is not installed" in str(warning)
     assert "not installed" in handbook.text("docs/figures/order.dot")
 
 

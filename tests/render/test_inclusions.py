@@ -1,4 +1,4 @@
-"""What is taken apart without Jinja's parser is what Jinja makes of it."""
+"""Texts that are split without Jinja's parser give the same result as with it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import DictLoader, Template, TemplateNotFound
 
-from kahnd.render.environment import ProjectEnvironment
-from kahnd.render.inclusions import Composition, Inclusion, parts_of
+from kahnd.render.fast.inclusions import Composition, Inclusion, parts_of, parts_of_page
+from kahnd.render.jinja.environment import ProjectEnvironment
+from kahnd.render.markdown.page_source import as_template
 
 NAME = "page.html"
 ENVIRONMENT = ProjectEnvironment(DictLoader({"a": "[a]\n", "b/é": "{% include 'a' %}"}))
@@ -61,7 +62,7 @@ def _ours(source: str) -> Template | None:
 
 
 def _outcome(template: Template) -> tuple[str, object]:
-    """What it renders to, or what is missing and the line that asks for it."""
+    """Returns the output, or the missing file and the line that asks for it."""
     try:
         return template.render(), None
     except TemplateNotFound as error:
@@ -97,3 +98,23 @@ def test_tags_alone_on_their_lines_leave_none() -> None:
 
 def test_a_page_has_its_lines_also_after_front_matter() -> None:
     assert parts_of('{#\n\n\n#}\n{% include "a" %}') == [Inclusion("a", 5)]
+
+
+INCLUDES = (
+    '{% include "/a.md" %}',
+    "{% include 'b c.md' %}",
+    "\n",
+    "\r\n",
+    "> ",
+    "- ",
+    "    ",
+    "```",
+    "text",
+    "{{ a }}",
+)
+
+
+@given(st.lists(st.sampled_from(INCLUDES)).map("".join), st.sampled_from([0, 3]))
+def test_includes_alone_on_their_lines_are_the_parts_that_the_pages_template_has(body: str, lines: int) -> None:
+    found = parts_of_page(body, lines)
+    assert found is None or found == parts_of(as_template(body, lines), of_page=True)

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from kahnd.core.digest import of_bytes, of_members
-from kahnd.core.model import Dependency, DocumentId, Kind, Rendered, Unmet
-from kahnd.render.parameters import PageParameters
+from kahnd.core.hashing import hash_bytes, hash_members
+from kahnd.core.model import Dependency, DocumentId, Facet, Failed, Kind, Problem, Rendered, Unmet
+from kahnd.render.renderers.parameters import PageParameters, TemplateParameters
 from render.workshop import Workshop
 
 LAYOUT = "<title>{{ page.title }}</title>{{ content }}"
@@ -19,6 +19,14 @@ def test_without_a_template_a_small_layout_has_title_and_text(shop: Workshop) ->
     html = shop.text("docs/a.md")
     assert "<title>Hello</title>" in html
     assert "<em>text</em>" in html
+
+
+@pytest.mark.parametrize("text", ["---\rtitle: T\r---\r- a\r- b\r", "---\ntitle: T\n---\n- a\r- b\r"])
+def test_a_carriage_return_alone_ends_a_line(shop: Workshop, text: str) -> None:
+    shop.write("docs/a.md", text)
+    html = shop.text("docs/a.md")
+    assert "<title>T</title>" in html
+    assert "<li>a</li>\n<li>b</li>" in html
 
 
 def test_the_rules_template_lays_out_and_is_read(shop: Workshop) -> None:
@@ -186,7 +194,7 @@ def test_a_collection_is_sorted_and_every_member_is_read(shop: Workshop) -> None
     assert "Two:posts/two.html One:posts/one.html Undated:posts/undated.html" in (shop.root / job.stage).read_text()
     collection, *members = outcome.reads
     assert collection.dependency == Dependency(DocumentId("/docs/posts/*.md"), Kind.COLLECTION)
-    assert collection.hash == of_members(shop.files("docs/posts/*.md"))
+    assert collection.hash == hash_members(shop.files("docs/posts/*.md"))
     assert {each.dependency.kind for each in members} == {Kind.PAGE}
     assert [each.dependency.target for each in members] == [
         "docs/posts/one.md",
@@ -213,7 +221,7 @@ def test_a_collection_outside_of_the_sources_is_reported_as_one(shop: Workshop) 
 def test_reads_have_the_hash_of_the_bytes_that_were_read(shop: Workshop) -> None:
     shop.write_all({"docs/a.md": '{% include "_b.md" %}', "docs/_b.md": "B"})
     (read,) = shop.outcome("docs/a.md").reads
-    assert read.hash == of_bytes(b"B")
+    assert read.hash == hash_bytes(b"B")
 
 
 def test_a_failure_reports_what_it_read_before(shop: Workshop) -> None:
@@ -229,7 +237,7 @@ def test_what_may_be_missing_is_reported_as_read_without_a_hash(shop: Workshop) 
     assert [(each.dependency.target, each.hash) for each in reads] == [
         ("docs/_x.md", None),
         ("docs/_y.md", None),
-        ("docs/_b.md", of_bytes(b"B")),
+        ("docs/_b.md", hash_bytes(b"B")),
     ]
     assert [target for target, _, _ in shop.scan("docs/a.md")] == ["docs/_x.md", "docs/_y.md", "docs/_b.md"]
 
@@ -250,7 +258,7 @@ def test_output_of_another_is_its_url_and_read_only_for_its_text(shop: Workshop)
     assert [(each.dependency.kind, each.hash) for each in shop.outcome("docs/in/a.md").reads] == [(Kind.OUTPUT, None)]
     shop.write("docs/in/a.md", '{{ output("../b.txt").text }}')
     assert "<p>Bee</p>" in shop.text("docs/in/a.md")
-    assert [each.hash for each in shop.outcome("docs/in/a.md").reads] == [of_bytes(b"Bee")]
+    assert [each.hash for each in shop.outcome("docs/in/a.md").reads] == [hash_bytes(b"Bee")]
 
 
 def test_an_output_that_is_not_there_is_needed(shop: Workshop) -> None:
@@ -354,9 +362,24 @@ def test_a_failure_names_file_and_line_and_what_to_do(shop: Workshop, content: s
     assert "Traceback" not in str(problem)
 
 
-def test_front_matter_that_is_not_there_is_told_of_a_page(shop: Workshop) -> None:
-    shop.write_all({"docs/a.md": '{{ page("b.md").author }}', "docs/b.md": "B"})
-    assert shop.problem("docs/a.md").message == "a Page has no attribute 'author'"
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ('page("b.md").author', "docs/b.md has no 'author'"),
+        ("page.author", "docs/a.md has no 'author'"),
+        ('(pages("b*.md") | first).author', "docs/b.md has no 'author'"),
+        ('pages("b*.md") | map(attribute="author") | join', "docs/b.md has no 'author'"),
+        ('"x".author', "a text has no 'author'"),
+        ("1 .author", "a number has no 'author'"),
+        ("[].author", "a list has no 'author'"),
+        ("none.author", "nothing has no 'author'"),
+        ("range.author", "a function has no 'author'"),
+        ("author", "'author' is undefined"),
+    ],
+)
+def test_front_matter_that_is_not_there_is_told_of_its_page(shop: Workshop, expression: str, message: str) -> None:
+    shop.write_all({"docs/a.md": f"{{{{ {expression} }}}}", "docs/b.md": "B"})
+    assert shop.problem("docs/a.md", "docs/b*.md").message == message
 
 
 def test_an_error_in_a_partial_names_the_partial(shop: Workshop) -> None:
@@ -447,7 +470,7 @@ def test_what_is_used_of_another_document_is_in_the_account(shop: Workshop, uses
     shop.write_all({"docs/a.md": uses, "docs/b.md": PARTS, "site/b.html": "B"})
     reads = shop.outcome("docs/a.md", "docs/b*.md").reads
     used = [each.dependency.facets for each in reads if each.dependency.target == "docs/b.md"]
-    assert [None if each is None else {facet.value for facet in each} for each in used] == [facets]
+    assert [None if each is None else set(map(str, each)) for each in used] == [facets]
 
 
 def test_what_is_included_or_read_as_data_is_used_as_a_whole(shop: Workshop) -> None:
@@ -506,7 +529,7 @@ def test_what_a_partial_uses_of_an_output_is_told_where_it_is_plain_to_see(
 ) -> None:
     shop.write("docs/_part.md", layout)
     used = [each.facets for each in shop.scanned("docs/_part.md").dependencies]
-    assert [None if each is None else {facet.value for facet in each} for each in used] == [facets]
+    assert [None if each is None else set(map(str, each)) for each in used] == [facets]
 
 
 def test_more_patterns_than_the_daemon_takes_are_a_failure_with_the_line(shop: Workshop) -> None:
@@ -564,3 +587,82 @@ def test_half_a_character_is_told_with_its_line(shop: Workshop, code: str) -> No
 def test_code_by_indentation_keeps_its_text(shop: Workshop, body: str, html: str) -> None:
     shop.write("docs/a.md", body)
     assert html in shop.text("docs/a.md")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("A\n\n{{#include a.rs}}\n", 3),
+        ("A\n\nWrite {% highlight %} there\n", 3),
+        ("A\n\n{{ user.name }}\n", 3),
+        ("A\n\n```\n{{#each items}}\n```\n", 4),
+        ("A\n\n    {% for %}\n", 3),
+        ("A\n\n`{{ user }}`\n", 3),
+    ],
+)
+def test_an_error_about_braces_tells_how_to_write_them_as_text(shop: Workshop, text: str, line: int) -> None:
+    shop.write("docs/a.md", f"---\nt: 1\n---\n{text}")
+    problem = shop.problem("docs/a.md")
+    assert (problem.file, problem.line) == ("docs/a.md", line + 3)
+    assert "{% raw %}" in problem.remedy
+    assert "`templating = false`" in problem.remedy
+
+
+@pytest.mark.parametrize(("path", "text"), [("docs/a.txt", "{{ nothing }}"), ("docs/a.md", "{{ 1 / 0 }}")])
+def test_other_errors_do_not(shop: Workshop, path: str, text: str) -> None:
+    shop.write(path, text)
+    assert "raw" not in shop.problem(path).remedy
+
+
+# remarks
+
+
+def test_a_page_warns_with_the_lines_of_its_calls_and_prints_nothing_for_it(shop: Workshop) -> None:
+    shop.write(
+        "docs/a.md", "---\ntitle: A\n---\none{{ warn('no date') }}\n\n{{ warn('is long') }}two\n{{ warn('is long') }}"
+    )
+    shop.write("docs/_part.md", "{% if true %}\n{{ warn('odd') }}\n{% endif %}")
+    outcome = shop.outcome("docs/a.md")
+    assert isinstance(outcome, Rendered)
+    assert [(each.message, each.file, each.line) for each in outcome.warnings] == [
+        ("no date", "docs/a.md", 4),
+        ("is long", "docs/a.md", 6),
+        ("is long", "docs/a.md", 7),
+    ]
+    shop.write("docs/a.md", "{% include '_part.md' %}{% include '_part.md' %}")
+    outcome = shop.outcome("docs/a.md")
+    assert isinstance(outcome, Rendered)
+    assert [str(each) for each in outcome.warnings] == ["docs/_part.md:2: odd"]
+
+
+def test_a_page_that_fails_by_its_own_word_says_so_and_has_read_what_it_had_read(shop: Workshop) -> None:
+    shop.write_all({"docs/a.md": "\n{% if page('b.md').price < 0 %}\n{{ fail('below ' ~ 0) }}{% endif %}"})
+    shop.write("docs/b.md", "---\nprice: -1\n---\n")
+    outcome = shop.outcome("docs/a.md")
+    assert isinstance(outcome, Failed)
+    assert outcome.problem == Problem("below 0", "docs/a.md", 3)
+    (read,) = outcome.reads
+    assert read.dependency.target == "docs/b.md"
+    assert read.dependency.facets == frozenset({Facet.FRONT_MATTER})
+
+
+def test_a_layout_and_a_text_template_can_warn_and_fail(shop: Workshop) -> None:
+    shop.by(("docs/**/*.md", PageParameters(template="templates/page.html")), ("docs/*.txt", TemplateParameters()))
+    shop.write_all({
+        "docs/a.md": "text",
+        "templates/page.html": "{{ content }}\n{{ warn('<i>') }}\n",
+        "docs/a.txt": "\n{{ fail(nothing) }}",
+        "docs/b.txt": "{{ warn(page) }}",
+    })  # fmt: skip
+    outcome = shop.outcome("docs/a.md")
+    assert isinstance(outcome, Rendered)
+    assert [str(each) for each in outcome.warnings] == ["templates/page.html:2: <i>"]
+    assert shop.problem("docs/a.txt").message == "'nothing' is undefined"
+    outcome = shop.outcome("docs/b.txt")
+    assert isinstance(outcome, Rendered)
+    assert [str(each) for each in outcome.warnings] == ["docs/b.txt:1: the message of warn() is no text"]
+
+
+def test_a_name_of_the_pages_own_hides_a_remark(shop: Workshop) -> None:
+    shop.write("docs/a.md", "{% macro warn(of) %}own {{ of }}{% endmacro %}{{ warn('x') }}")
+    assert "own x" in shop.text("docs/a.md")

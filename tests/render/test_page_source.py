@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from jinja2 import DictLoader, Environment, Template
 
 from kahnd.core.model import Kind
-from kahnd.render.environment import ProjectEnvironment, compiled_page
-from kahnd.render.frontmatter import Parts
-from kahnd.render.page_source import as_template, has_jinja
-from kahnd.render.parameters import PageParameters
+from kahnd.render.jinja.environment import ProjectEnvironment, compiled_page
+from kahnd.render.markdown.frontmatter import Parts
+from kahnd.render.markdown.page_source import as_template, has_jinja
+from kahnd.render.renderers.parameters import PageParameters
 from render.workshop import Workshop
 
 PARTIALS = {
@@ -106,6 +106,13 @@ def test_within_tags_and_raw_text_nothing_is_a_comment() -> None:
         ("{% for n in [1, 2] %}\n| {{ n }} |\n{% endfor %}\n\nc\n", "| 1 |\n| 2 |\n\nc\n"),
         ("  {% set n = 1 %}{# x #}\nc\n", "c\n"),
         ("a {% if 1 -%}\n b{% endif %}\nc\n", "a b\nc\n"),
+        ("a {% raw %}{{ b }}{% endraw %}\nc\n", "a {{ b }}\nc\n"),
+        ("```\n  {% raw %}{{ b }}{% endraw %}\nc\n```\n", "```\n  {{ b }}\nc\n```\n"),
+        ("  {% raw %}\n  {{ b }}\n  {% endraw %}\nc\n", "\n  {{ b }}\nc\n"),
+        ("{% raw %}\n  {{ b }}\n  {% endraw %} d\nc\n", "\n  {{ b }}\n   d\nc\n"),
+        ("{% raw %}\n  {{ b }}{% endraw %}\nc\n", "\n  {{ b }}\nc\n"),
+        ("a {% raw %}{{ b }}{% endraw -%}\n c\n", "a {{ b }}c\n"),
+        ("{% raw %}a{% endraw %} {% if 1 %}b{% endif %}\nc\n", "a b\nc\n"),
     ],
 )
 def test_a_tag_takes_its_lines_end_only_where_it_is_alone(text: str, rendered: str) -> None:
@@ -121,6 +128,9 @@ def test_a_tag_takes_its_lines_end_only_where_it_is_alone(text: str, rendered: s
         ('- {% include "two.md" %}\n- z\n', "- A\n  B\n- z\n"),
         ('10. {% include "two.md" %}\n', "10. A\n    B\n"),
         ('> - {% include "two.md" %}\n', "> - A\n>   B\n"),
+        ('- [ ] {% include "two.md" %}\n- [x] z\n', "- [ ] A\n  B\n- [x] z\n"),
+        ('[^1]: {% include "two.md" %}\n', "[^1]: A\n    B\n"),
+        ('[^note]: - {% include "two.md" %}\n', "[^note]: - A\n      B\n"),
         ('\t{% include "two.md" %}\n', "\tA\n\tB\n"),
         ('  {% include "two.md" %}  \nz\n', "  A\n  B\nz\n"),
         ('  {% if 1 %}{% include "two.md" %}{% endif %}\nz\n', "  A\n  B\nz\n"),
@@ -218,7 +228,9 @@ def test_an_errors_line_is_the_files(shop: Workshop, text: str) -> None:
 )
 def test_an_error_in_code_tells_how_to_write_text(shop: Workshop, text: str, hinted: bool) -> None:  # noqa: FBT001
     shop.write("docs/a.md", text)
-    assert ("{% raw %}" in shop.problem("docs/a.md").remedy) is hinted
+    remedy = shop.problem("docs/a.md").remedy
+    assert "{% raw %}" in remedy
+    assert ("braces in code" in remedy) is hinted
 
 
 # what includes itself
@@ -247,6 +259,16 @@ def test_a_page_that_includes_itself_on_a_condition_is_rendered(shop: Workshop) 
     assert "<p>x\nx</p>" in shop.text("docs/a.md")
     assert shop.reads("docs/a.md") == []
     assert shop.scan("docs/a.md") == []
+
+
+@pytest.mark.parametrize("file", ["docs/a.md", "docs/_b.md"])
+@pytest.mark.parametrize("code", ["{{ a" + ".b" * 20_000 + " }}", "{{" * 20_000, "{{ " + "1+" * 20_000 + "1 }}"])
+def test_code_that_is_too_deep_for_the_compiler_names_its_file(shop: Workshop, file: str, code: str) -> None:
+    shop.write_all({"docs/a.md": "{% include '_b.md' %}", "docs/_b.md": "x"})
+    shop.write(file, code)
+    problem = shop.problem("docs/a.md")
+    assert "nested too deeply" in problem.message
+    assert problem.file == file
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from kahnd.render.parameters import (
+from kahnd.render.renderers.parameters import (
     CommandParameters,
     CopyParameters,
     PageParameters,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
+import sys
 import time
 from contextlib import suppress
 
@@ -11,9 +13,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kahnd.render.data import plain_yaml
+from kahnd.render.data.plain_yaml import YamlError, load, load_front_matter
 from kahnd.render.files import ProblemError
-from kahnd.render.frontmatter import MAX_CHARACTERS, split
-from kahnd.render.plain_yaml import YamlError, load, load_front_matter
+from kahnd.render.markdown.frontmatter import MAX_CHARACTERS, split
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.dates() | st.binary()
 VALUES = st.recursive(
@@ -38,8 +41,8 @@ def test_any_text_is_read_as_pyyaml_does_or_refused_with_a_line(text: str) -> No
     except YamlError as error:
         line = error.line
     else:
-        alike = not set(":!=").intersection(text)  # base 60, tags, and a type that PyYAML can't make
-        line, known = 0, yaml.safe_load(text) if alike else value
+        alike = not set(":!=").intersection(text) and "<<" not in text  # base 60, tags, types that PyYAML can't make
+        line, known = 0, yaml.load(text, yaml.CSafeLoader) if alike else value
         assert repr(value) == repr(known)
     assert 0 <= line <= text.count("\n") + 2
 
@@ -182,6 +185,53 @@ def test_a_title_that_is_no_text_is_refused_with_its_line(written: str) -> None:
     assert "`title` is a" in caught.value.problem.message
 
 
+def test_a_title_that_begins_like_a_tag_is_refused_with_its_line() -> None:
+    with pytest.raises(ProblemError, match="`!Important` is not known") as caught:
+        split("---\nx: 1\ntitle: !Important news\n---\n", "a.md")
+    assert caught.value.problem.line == 3
+
+
 def test_a_no_break_space_in_front_matter_is_named() -> None:
     with pytest.raises(ProblemError, match=r"no-break space .* in line 3"):
         split("---\na: 1\nb:\xa02\n---\n", "a.md")
+
+
+_YAML_PIECES = (*"abc:-[]{},?&*#'\"|>!%@`~1 \n\t", "a: ", "- ", "\n  ", "<<: ", "14:30", "---\n", "é", "\x01")
+
+
+@given(st.lists(st.sampled_from(_YAML_PIECES), max_size=14).map("".join))
+def test_both_composers_give_one_result(text: str) -> None:
+    def loaded() -> object:
+        try:
+            return repr(load(text))
+        except YamlError as error:
+            return str(error), error.line
+
+    quick = loaded()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain_yaml, "_is_shallow", lambda _: False)
+        assert quick == loaded()
+
+
+WITHOUT_LIBYAML = """
+import sys
+sys.modules["yaml._yaml"] = None
+from kahnd.render.data.plain_yaml import YamlError, load
+for text in sys.argv[1:]:
+    try:
+        print(load(text))
+    except YamlError as error:
+        print(error)
+"""
+
+
+def test_pyyaml_without_libyaml_will_do() -> None:
+    texts = ["a: [1, 14:30]", "a: &x [b]\nc: *x", "a: \x01", "[" * 101]
+    words = [sys.executable, "-c", WITHOUT_LIBYAML, *texts]
+    lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert lines == [
+        "{'a': [1, '14:30']}",
+        "{'a': ['b'], 'c': ['b']}",
+        "unacceptable character #x0001: special characters are not allowed",
+        "it is nested more than 100 deep",
+    ]

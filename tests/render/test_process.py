@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kahnd import descendants
-from kahnd.render.process import MAX_DETAIL, Ended, execute
+from kahnd.platform import processes
+from kahnd.render.programs.process import MAX_PRINTED, ProcessResult, execute
 
 LONG_S = 20.0
 """Far longer than any of this takes, and shorter than what is left behind would sleep."""
@@ -19,8 +19,8 @@ LONG_S = 20.0
 
 @pytest.fixture(autouse=True)
 def _as_in_a_worker() -> None:
-    descendants.adopt()
-    descendants.end_children(frozenset(), grace_s=0)  # a process that adopts has got what earlier tests left behind
+    processes.become_subreaper()
+    processes.end_children(frozenset(), grace_s=0)  # a process that adopts has got what earlier tests left behind
 
 
 @pytest.fixture
@@ -31,11 +31,11 @@ def other() -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-def _run(script: str, output: int | None = None) -> Ended:
+def _run(script: str, output: int | None = None) -> ProcessResult:
     began = time.monotonic()
     ended = execute(["sh", "-c", script], output, os.environ)
     assert time.monotonic() - began < LONG_S
-    assert not descendants.children(os.getpid()), "nothing is left, nor to be waited for"
+    assert not processes.children(os.getpid()), "nothing is left, nor to be waited for"
     return ended
 
 
@@ -48,8 +48,8 @@ def test_a_program_has_ended_whatever_its_children_hold_open(tmp_path: Path, lef
     output = tmp_path / "output"
     with output.open("wb") as file:
         ended = _run(f"echo said >&2; echo made; {left.format(aside)}", file.fileno())
-    assert (ended.code, ended.said, output.read_text()) == (0, "said", "made\n")
-    assert "sleep" in ended.left
+    assert (ended.code, ended.output, output.read_text()) == (0, "said", "made\n")
+    assert "sleep" in ended.left_running
 
 
 def test_a_program_s_own_exit_code_counts() -> None:
@@ -58,14 +58,14 @@ def test_a_program_s_own_exit_code_counts() -> None:
 
 
 def test_a_child_that_never_stops_to_write_holds_nothing_up() -> None:
-    assert 0 < len(_run("echo said; yes &").said) <= MAX_DETAIL
-    assert _run("trap '' PIPE; echo said; while :; do echo more || :; done &").left
+    assert 0 < len(_run("echo said; yes &").output) <= MAX_PRINTED
+    assert _run("trap '' PIPE; echo said; while :; do echo more || :; done &").left_running
 
 
 def test_what_ends_just_after_its_program_is_not_told(tmp_path: Path) -> None:
     done = tmp_path / "done"
     ended = _run(f"(sleep 0.02; touch {done}) & exit 0")
-    assert ended.left == ()
+    assert ended.left_running == ()
     assert done.exists()
 
 
@@ -76,19 +76,19 @@ def test_a_program_that_closes_its_streams_is_waited_for(tmp_path: Path) -> None
 
 
 def test_all_that_a_program_said_is_kept_to_its_end() -> None:
-    assert _run("seq 1 20000; echo end").said.endswith("20000\nend")
+    assert _run("seq 1 20000; echo end").output.endswith("20000\nend")
 
 
 def test_what_multiplies_is_ended() -> None:
     ended = _run("for i in 1 2 3 4 5 6 7 8; do (setsid sh -c 'sleep 600 & sleep 600 & wait' &); done; sleep 0.05")
-    assert len(ended.left) >= 24
+    assert len(ended.left_running) >= 24
 
 
 def test_others_children_are_left_alone(other: subprocess.Popen[bytes]) -> None:
     ended = execute(["sh", "-c", "sleep 600 & echo said"], None, os.environ)
-    assert ended.left == ("sleep",)
+    assert ended.left_running == ("sleep",)
     assert other.poll() is None
-    assert descendants.children(os.getpid()) == {other.pid}
+    assert processes.children(os.getpid()) == {other.pid}
 
 
 @pytest.mark.parametrize("script", ["sleep 600 & echo said; exit 3", "echo said; exit 3"])
@@ -97,21 +97,21 @@ def test_without_a_descriptor_of_its_own_a_process_is_followed_too(
 ) -> None:
     monkeypatch.delattr(os, "pidfd_open")
     ended = _run(script)
-    assert (ended.code, ended.said) == (3, "said")
+    assert (ended.code, ended.output) == (3, "said")
 
 
 def test_descendants_are_found_where_the_kernel_lists_no_children(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = descendants._read
-    monkeypatch.setattr(descendants, "_read", lambda path: None if path.endswith("/children") else read(path))
-    assert _run("(setsid sleep 600 &) & echo said").left == ("sleep",)
+    read = processes._read
+    monkeypatch.setattr(processes, "_read", lambda path: None if path.endswith("/children") else read(path))
+    assert _run("(setsid sleep 600 &) & echo said").left_running == ("sleep",)
 
 
 def test_a_child_that_nobody_waits_for_is_taken_note_of_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    unclaimed = descendants.Unclaimed()
+    unclaimed = processes.UnclaimedChildren()
     pid = os.posix_spawnp("true", ["true"], os.environ)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     unclaimed.reap()
-    assert descendants.children(os.getpid()) == {pid}, "whoever started it may still want to know"
-    monkeypatch.setattr(descendants, "_UNCLAIMED_S", -1.0)
+    assert processes.children(os.getpid()) == {pid}, "whoever started it may still want to know"
+    monkeypatch.setattr(processes, "_UNCLAIMED_S", -1.0)
     unclaimed.reap()
-    assert not descendants.has_children()
+    assert not processes.has_children()

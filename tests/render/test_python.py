@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from kahnd.core.digest import of_bytes
+from kahnd.core.hashing import hash_bytes
 from kahnd.core.model import Dependency, DocumentId, Failed, Kind
-from kahnd.render.overheard import Overheard
-from kahnd.render.parameters import PythonParameters, TemplateParameters
-from kahnd.render.registry import session_files
+from kahnd.platform.processes import CapturedOutput
+from kahnd.render.renderers.parameters import PythonParameters, TemplateParameters
+from kahnd.render.renderers.registry import session_files
 from render.workshop import Workshop
 
 MODULE = "plugins/make.py"
@@ -48,7 +48,7 @@ def test_what_it_reads_through_its_document_is_reported(plugged: Workshop) -> No
         ("docs/words", Kind.DATA),
         ("docs/b.txt", Kind.OUTPUT),
     ]
-    assert reads[2].hash == of_bytes(b"Bee")
+    assert reads[2].hash == hash_bytes(b"Bee")
 
 
 def test_what_it_asks_for_and_is_not_there_is_needed(plugged: Workshop) -> None:
@@ -208,9 +208,9 @@ def test_what_a_module_prints_that_is_no_good_is_told(plugged: Workshop) -> None
 
 
 def test_the_stream_that_listens_can_not_be_closed_by_the_code_that_prints() -> None:
-    overheard = Overheard()
+    overheard = CapturedOutput()
     for words in ("one", "two"):
-        with overheard.listening():
+        with overheard.capture():
             print(words)  # noqa: T201
             sys.stdout.close()
-        assert overheard.said == words
+        assert overheard.text == words

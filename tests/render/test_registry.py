@@ -1,4 +1,4 @@
-"""Which renderers there are, and what of them is in a recipe."""
+"""The registry of renderers, and their part in a recipe."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 
 from kahnd.core.rules import Layout
 from kahnd.errors import ConfigError
-from kahnd.render import registry
-from kahnd.render.parameters import CommandParameters, CopyParameters, PageParameters, TemplateParameters
+from kahnd.render.renderers import registry
+from kahnd.render.renderers.parameters import CommandParameters, CopyParameters, PageParameters, TemplateParameters
 from render.workshop import Workshop
 
 BROUGHT = """
@@ -42,7 +42,7 @@ def brought(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_built_in_parameters_are_known_without_importing_a_renderer() -> None:
     code = (
-        "import sys; from kahnd.render import registry\n"
+        "import sys; from kahnd.render.renderers import registry\n"
         "assert all(registry.parameters_type(name) for name in registry.BUILT_IN)\n"
         "assert not {'jinja2', 'pyromark', 'pygments', 'yaml'} & set(sys.modules), sys.modules"
     )
@@ -102,7 +102,7 @@ def test_a_worker_for_commands_alone_loads_no_template_engine(tmp_path: Path) ->
     """Each worker would hold it, and the time to load it would pass before the first rendering after a start."""
     program = (
         "import sys; from pathlib import Path; from kahnd.core.rules import Layout, Rule\n"
-        "from kahnd.pool import worker; from kahnd.render import registry\n"
+        "from kahnd.pool.local import worker; from kahnd.render.renderers import registry\n"
         "registry.create(Path(sys.argv[1]), Layout(('docs',), 'site', (Rule(0, '**', 'command', '{name}'),)))\n"
         "print(*sys.modules)"
     )

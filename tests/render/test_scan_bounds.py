@@ -1,4 +1,4 @@
-"""What the daemon looks for in a text has bounds: beyond them the document fails, or its rendering looks instead."""
+"""The limits of scanning: beyond them the document fails, or only its rendering finds the dependencies."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from kahnd.core.model import DocumentId, Scan
 from kahnd.core.rules import Layout, Rule
-from kahnd.render import registry
-from kahnd.render.parameters import PageParameters
-from kahnd.render.scan import DocumentScanner
+from kahnd.render.renderers import registry
+from kahnd.render.renderers.parameters import PageParameters
+from kahnd.render.scan.scanner import DocumentScanner
 
 LAYOUT = Layout(("docs",), "site", (Rule(0, "docs/**/*.md", "page", "{stem}.html", PageParameters()),))
 PAGE = DocumentId("docs/a.md")

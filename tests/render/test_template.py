@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kahnd.core.model import Kind
-from kahnd.render.environment import ProjectEnvironment, compiled
-from kahnd.render.parameters import TemplateParameters
+from kahnd.render.jinja.environment import ProjectEnvironment, compiled
+from kahnd.render.renderers.parameters import TemplateParameters
 from render.workshop import Workshop
 
 

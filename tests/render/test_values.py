@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kahnd.render.ordering import UnorderedError, in_order, instants
+from kahnd.render.data.ordering import UnorderedError, in_order, instants
 from render.workshop import Workshop
 
 HEAD = """\
@@ -318,3 +318,34 @@ def test_a_text_that_looks_like_a_date_and_is_none_is_not_sorted_as_text(text: s
 def test_texts_of_which_one_is_no_date_are_texts() -> None:
     assert instants(["2026-01-05", "soon"]) is None
     assert in_order(["1.10.2", "1.9"]) == [(1, 0, "1.10.2"), (1, 0, "1.9")]
+
+
+def test_the_difference_of_two_mappings_keys_is_in_their_order(shop: Workshop) -> None:
+    keys = [f"k{number}" for number in range(40)]
+    mapping = ", ".join(f'"{key}": 1' for key in keys)
+    _write(shop, f'{{{{ ({{{mapping}}}.keys() - {{"k7": 1}}.keys()) | join(" ") }}}}\n')
+    keys.remove("k7")
+    assert f"<p>{' '.join(keys)}</p>" in shop.text("docs/a.md")
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ('["2026-1-5", "2026-1-15"] | max', "2026-1-15"),
+        ('["2026-1-15", "2026-1-5"] | min', "2026-1-5"),
+        ('[page.day, "2020-1-15"] | max', "2020-1-15"),
+        ("[page.naive, page.zoned, page.day] | min", "2020-01-02"),
+        ('[{"d": "2026-1-5"}, {"d": "2026-1-15"}] | max(attribute="d")', "{'d': '2026-1-15'}"),
+        ('[{"d": "2026-1-15"}, {"d": "2026-1-5"}] | groupby("d") | map("first") | list', "['2026-1-5', '2026-1-15']"),
+        ('["b", "A"] | min', "A"),
+        ("[3, 10] | max", "10"),
+    ],
+)
+def test_dates_are_compared_by_time_in_filters(shop: Workshop, expression: str, expected: str) -> None:
+    _write(shop, f"{{{{ {expression} }}}}\n")
+    assert f"<p>{expected}</p>" in shop.text("docs/a.md")
+
+
+def test_there_is_no_latest_of_none(shop: Workshop) -> None:
+    _write(shop, "{{ [] | max | default('none') }}\n")
+    assert "<p>none</p>" in shop.text("docs/a.md")

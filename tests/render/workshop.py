@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from kahnd.core.digest import of_bytes
 from kahnd.core.globs import glob_matcher
+from kahnd.core.hashing import hash_bytes
 from kahnd.core.model import (
     Dependency,
+    Digest,
     DocumentId,
     Facets,
     Failed,
@@ -17,13 +18,15 @@ from kahnd.core.model import (
     Outcome,
     OutputPath,
     Problem,
+    Rendered,
     RunId,
     Scan,
     Unmet,
 )
+from kahnd.core.output_paths import stage_name, stages
 from kahnd.core.rules import Layout, Rule, collection_id
 from kahnd.ports import Renderers
-from kahnd.render.parameters import (
+from kahnd.render.renderers.parameters import (
     CommandParameters,
     CopyParameters,
     PageParameters,
@@ -31,7 +34,7 @@ from kahnd.render.parameters import (
     PythonParameters,
     TemplateParameters,
 )
-from kahnd.render.registry import create
+from kahnd.render.renderers.registry import create
 
 NAMES: dict[type[Parameters], str] = {
     PageParameters: "page",
@@ -43,12 +46,13 @@ NAMES: dict[type[Parameters], str] = {
 SOURCES = ("docs", "data", "templates")
 
 
-def rule(index: int, match: str, parameters: Parameters, output: str = "") -> Rule:
-    pattern = output or parameters.default_output or "{dir}/{stem}.out"
-    return Rule(index, match, NAMES[type(parameters)], pattern, parameters, line=10 + index)
+def rule(index: int, match: str, parameters: Parameters, output: str | tuple[str, ...] = "") -> Rule:
+    pattern = output or getattr(parameters, "own_output", "") or parameters.default_output or "{dir}/{stem}.out"
+    clean, name = getattr(parameters, "clean_urls", False), NAMES[type(parameters)]
+    return Rule(index, match, name, pattern, parameters, line=10 + index, clean_urls=clean)
 
 
-def rules(*each: tuple[str, Parameters] | tuple[str, Parameters, str]) -> tuple[Rule, ...]:
+def rules(*each: tuple[str, Parameters] | tuple[str, Parameters, str | tuple[str, ...]]) -> tuple[Rule, ...]:
     return tuple(rule(index, *given) for index, given in enumerate(each))
 
 
@@ -75,9 +79,18 @@ class Workshop:
             self._renderers = create(self.root, self.layout)
         return self._renderers
 
-    def by(self, *each: tuple[str, Parameters] | tuple[str, Parameters, str]) -> Workshop:
+    def begin_anew(self) -> None:
+        """Forget the renderers, which load each module once."""
+        self._renderers = None
+
+    def by(self, *each: tuple[str, Parameters] | tuple[str, Parameters, str | tuple[str, ...]]) -> Workshop:
         self.layout, self._renderers = replace(self.layout, rules=rules(*each)), None
         return self
+
+    def with_recipe(self, recipe: Digest) -> None:
+        """Give all rules another recipe."""
+        self.layout = replace(self.layout, rules=tuple(replace(each, recipe=recipe) for each in self.layout.rules))
+        self._renderers = None
 
     def write(self, path: str, content: str | bytes) -> Path:
         file = self.root / path
@@ -105,14 +118,17 @@ class Workshop:
         rendered_by = self.layout.rule_of(own)
         assert rendered_by is not None, document
         self._runs += 1
-        stage = f".kahnd/stage/{self._runs}/{Path(document).name}"
+        outputs = self.layout.outputs_by(rendered_by, own)
+        name = stage_name(outputs) if len(outputs) > 1 else Path(document).name
+        stage = f".kahnd/stage/{self._runs}/{name}"
         (self.root / stage).parent.mkdir(parents=True)
         return Job(
             run=RunId(self._runs),
             document=own,
-            content_hash=of_bytes((self.root / document).read_bytes()),
+            content_hash=hash_bytes((self.root / document).read_bytes()),
             rule=rendered_by.index,
-            output=self.layout.output_by(rendered_by, own),
+            output=outputs[0],
+            more=outputs[1:],
             stage=stage,
             deps=tuple(self.layout.output_of(each.target) or each.target for each in dependencies),
             targets=tuple(each.target for each in dependencies),
@@ -128,13 +144,27 @@ class Workshop:
         return self.run(self.job(document, *collections))
 
     def text(self, document: str, *collections: str) -> str:
-        """What a document renders to."""
+        """Renders a document and returns its output."""
         job = self.job(document, *collections)
         outcome = self.run(job)
         assert not isinstance(outcome, Failed | Unmet), outcome.problem
         content = (self.root / job.stage).read_bytes()
-        assert outcome.output_hash == of_bytes(content)
+        assert outcome.output_hash == hash_bytes(content)
         return content.decode()
+
+    def several(self, document: str) -> dict[str, str]:
+        """Renders a document with several outputs, puts them where others find them, and returns their texts."""
+        job = self.job(document)
+        outcome = self.run(job)
+        assert isinstance(outcome, Rendered), outcome
+        inside = [f"{job.stage}/{path[len(job.output) :]}" for path, _ in outcome.outputs]
+        found = inside if job.output.endswith("/") else stages(job)
+        paths = [path for path, _ in outcome.outputs]
+        texts = {str(path): (self.root / stage).read_text() for path, stage in zip(paths, found, strict=True)}
+        assert [digest for _, digest in outcome.outputs] == [hash_bytes(each.encode()) for each in texts.values()]
+        for path, text in texts.items():
+            self.write(path, text)
+        return texts
 
     def publish(self, document: str, *collections: str) -> OutputPath:
         """Render a document and put its output where others find it."""
@@ -144,7 +174,7 @@ class Workshop:
         return output
 
     def problem(self, document: str, *collections: str) -> Problem:
-        """What a document fails with."""
+        """Renders a document that fails, and returns its problem."""
         outcome = self.outcome(document, *collections)
         assert isinstance(outcome, Failed), outcome
         return outcome.problem

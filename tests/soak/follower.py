@@ -1,4 +1,4 @@
-"""Waits until an edit has come to all that it must."""
+"""Waits until an edit has had all the effects that it must have."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from e2e.harness import Project
-from soak.garden import Edit
-from suite.look import Identity, identities, identity, until
+from soak.soak_project import Edit
+from suite.file_changes import Identity, identities, identity, until
 from suite.tools.log import Log
 
 LIMIT_S: Final = 60.0
 
 
 class Follower:
-    """Knows every output as it was after the edit before, and how far the log has been read."""
+    """Knows every output as it was after the previous edit, and how far the log has been read."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
@@ -25,9 +25,9 @@ class Follower:
         self._seen: dict[Path, Identity] = identities(project.path("site").rglob("*"))
 
     def follow(self, edit: Edit) -> float | None:
-        """Milliseconds from the save, which is over now, to its last output; None of an edit that makes none.
+        """Returns the milliseconds from the save, which has just ended, to its last output; None if there is none.
 
-        Raises WrongError where it does not come to that in time.
+        Raises WrongError if the effects do not come in time.
         """
         began = time.perf_counter()
         if edit.kind == "reload":

@@ -1,4 +1,4 @@
-"""A soak as it stands in the docs."""
+"""The report of a soak for the docs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Final
 
-from soak.gauge import Sample
-from soak.verdict import Finding, percentile
+from soak.flatness import Finding, percentile
+from soak.samples import Sample
 
 HEADING: Final = "## A soak"
 SHOWN: Final = 10
-"""So many looks are in the table at the most, evenly spread, the first and the last among them."""
+"""The most samples shown in the table: evenly spread, with the first and the last."""
 ABOUT: Final = """\
 A daemon on a project of pages with partials, lists sorted by a program, and an index over all titles, under one edit a
 second: pages, lists, partials, titles, renamed files, broken pages and their mending, and now and then a change of
@@ -27,14 +27,17 @@ after it has written 32 MB, and written anew once it is large: what it comes bac
 
 
 def section(
-    samples: Sequence[Sample], kinds: Mapping[str, int], documents: int, found: Iterable[Finding], *, whole: bool
+    samples: Sequence[Sample], kinds: Mapping[str, int], documents: int, found: Iterable[Finding], *, matches: bool
 ) -> str:
-    """Where and what, the verdict, and some of the looks."""
+    """Returns the conditions of the soak, its findings, and some of the samples.
+
+    `matches` tells whether all outputs equalled a fresh build's at the end.
+    """
     counts = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items(), key=lambda each: -each[1]))
     machine = f"{os.cpu_count()} cores, Linux {platform.release().partition('-')[0]}"
     where = f"`make soak`, {datetime.now(UTC):%Y-%m-%d}, {machine}, Python {platform.python_version()}"
     edits = f"{documents:,} documents, {sum(kinds.values()):,} edits ({counts})"
-    end = "those of a fresh build" if whole else "**not those of a fresh build**"
+    end = "those of a fresh build" if matches else "**not those of a fresh build**"
     return "\n".join(
         [
             HEADING,

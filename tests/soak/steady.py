@@ -1,7 +1,7 @@
-"""A daemon under an edit every second, for as long as one likes: what it takes, and how soon it answers, must be flat.
+"""Runs a daemon under an edit every second, and checks that its resources and its latency stay flat.
 
-`make soak MINUTES=30`, or `python -m soak.steady --minutes 30` in `tests/`. Writes what it found into the docs, and
-ends with 1 where something is not flat, or an output is not a fresh build's.
+`make soak MINUTES=30`, or `python -m soak.steady --minutes 30` in `tests/`. Writes its findings into the docs, and
+exits with 1 if something is not flat, or an output differs from a fresh build's.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from pathlib import Path
 
 from e2e.harness import Project
 from faults.reliability import PAGE, put
+from soak.flatness import LEAST, findings
 from soak.follower import Follower
-from soak.garden import Garden
-from soak.gauge import Sample, sample
 from soak.report import HEADING, section
-from soak.verdict import LEAST, findings
+from soak.samples import Sample, sample
+from soak.soak_project import SoakProject
 
 
 @dataclass
 class Soak:
-    """A daemon on a garden, one edit after another; `samples` are the looks at it so far, `kinds` the edits."""
+    """A daemon on a project, with one edit after another. `kinds` counts the edits so far."""
 
-    garden: Garden
+    soak_project: SoakProject
     every_s: float
     edits_a_sample: int
     samples: list[Sample] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
 
     def run(self, samples: int) -> bool:
-        """Until there are so many samples; whether all outputs are then a fresh build's.
+        """Runs for this many samples, and returns whether all outputs then equal a fresh build's.
 
-        Raises WrongError where an edit does not come to what it must in time.
+        Raises WrongError if an edit does not have its effects in time.
         """
-        self.garden.plant()
-        project = self.garden.project
+        self.soak_project.write()
+        project = self.soak_project.project
         with project.daemon() as daemon:
             follower = Follower(project)
             while len(self.samples) < samples:
@@ -47,14 +47,14 @@ class Soak:
                 known = [each for each in took if each is not None]
                 self.samples.append(sample(daemon.pid, len(took), known))
                 print(self.samples[-1], file=sys.stderr)  # noqa: T201  progress
-            while not self.garden.whole:
+            while not self.soak_project.is_intact:
                 self._edit(follower)
         return project.outputs() == project.fresh_outputs()
 
     def _edit(self, follower: Follower) -> float | None:
-        """The next edit, and the rest of its period: an edit that takes longer is followed at once."""
+        """Makes the next edit and waits for the rest of its period, if any is left."""
         began = time.monotonic()
-        edit = self.garden.edit()
+        edit = self.soak_project.edit()
         self.kinds[edit.kind] += 1
         took = follower.follow(edit)
         time.sleep(max(0.0, began + self.every_s - time.monotonic()))
@@ -62,7 +62,7 @@ class Soak:
 
 
 def main() -> int:
-    """Run as the words say."""
+    """Runs with the command line's arguments."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--every", type=float, default=1.0, help="seconds from one edit to the next")
@@ -72,14 +72,14 @@ def main() -> int:
     parser.add_argument("--page", type=Path, default=PAGE, help="where the figures are written")
     words = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        garden = Garden(Project(Path(folder) / "garden"), words.pages, words.seed)
-        soak = Soak(garden, words.every, words.sample)
-        whole = soak.run(max(LEAST, round(words.minutes * 60 / words.every / words.sample)))
+        soak_project = SoakProject(Project(Path(folder) / "soak"), words.pages, words.seed)
+        soak = Soak(soak_project, words.every, words.sample)
+        matches = soak.run(max(LEAST, round(words.minutes * 60 / words.every / words.sample)))
     found = findings(soak.samples)
-    text = section(soak.samples, soak.kinds, garden.documents, found, whole=whole)
+    text = section(soak.samples, soak.kinds, soak_project.documents, found, matches=matches)
     put(words.page, HEADING, text)
     print(text)  # noqa: T201  what it is for
-    return 0 if whole and all(each.flat for each in found) else 1
+    return 0 if matches and all(each.flat for each in found) else 1
 
 
 if __name__ == "__main__":

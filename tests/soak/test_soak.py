@@ -1,4 +1,4 @@
-"""The soak itself, for seconds instead of half an hour; and what it calls flat."""
+"""A soak of seconds instead of half an hour, and the criteria for being flat."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any
 import pytest
 
 from e2e.harness import Project
-from soak.garden import PERIODS, Garden
-from soak.gauge import Sample, sample
+from soak.flatness import findings, percentile
 from soak.report import section
+from soak.samples import Sample, sample
+from soak.soak_project import PERIODS, SoakProject
 from soak.steady import Soak
-from soak.verdict import findings, percentile
 
 TESTS = Path(__file__).parents[1]
 FLAT = [Sample(60, 150.0, 300.0, 40, 100, 12, (20.0,) * 59 + (60.0,))] * 6
 
 
 @pytest.mark.slow
-def test_each_kind_of_edit_comes_to_what_it_must_and_all_is_as_a_fresh_build(
+def test_every_kind_of_edit_has_its_effects_and_outputs_equal_a_fresh_build(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for kind, period in {"reload": 11, "part": 5, "break": 6, "rename": 7, "title": 4}.items():
         monkeypatch.setitem(PERIODS, kind, period)
-    soak = Soak(Garden(Project(tmp_path / "garden"), pages=20, seed=1), every_s=0, edits_a_sample=10)
+    soak = Soak(SoakProject(Project(tmp_path / "soak"), pages=20, seed=1), every_s=0, edits_a_sample=10)
     assert soak.run(samples=3)
     assert soak.kinds.keys() == {*PERIODS, "page", "list", "mend"}
     for each in soak.samples:
@@ -40,7 +40,7 @@ def test_each_kind_of_edit_comes_to_what_it_must_and_all_is_as_a_fresh_build(
 
 
 @pytest.mark.slow
-def test_the_program_writes_what_it_found_into_the_page(tmp_path: Path) -> None:
+def test_the_program_writes_its_findings_into_the_page(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# Reliability\n\n## A soak\n\nold\n\n## Faults\n\nkept\n")
     words = ["--minutes", "0", "--every", "0.01", "--sample", "3", "--pages", "10", "--page", str(page)]
@@ -63,7 +63,7 @@ def test_the_program_writes_what_it_found_into_the_page(tmp_path: Path) -> None:
     assert ("**not flat**" in text) == (done.returncode == 1)
 
 
-def test_what_stays_as_it_was_is_flat() -> None:
+def test_constant_samples_are_flat() -> None:
     assert all(each.flat for each in findings(FLAT))
 
 
@@ -79,20 +79,20 @@ def test_what_stays_as_it_was_is_flat() -> None:
         ({"latencies": (20.0,) * 59 + (90.0,)}, "99th percentile"),
     ],
 )
-def test_what_grows_is_not(change: dict[str, Any], named: str) -> None:
+def test_growing_samples_are_not_flat(change: dict[str, Any], named: str) -> None:
     samples = [*FLAT[:4], *[replace(each, **change) for each in FLAT[4:]]]
     (grown,) = [each for each in findings(samples) if not each.flat]
     assert named in grown.quantity.name
-    assert "**not flat**" in section(samples, {"page": 360}, 100, findings(samples), whole=True)
+    assert "**not flat**" in section(samples, {"page": 360}, 100, findings(samples), matches=True)
 
 
-def test_a_percentile_is_the_least_value_that_so_many_do_not_exceed() -> None:
+def test_percentile() -> None:
     assert percentile(range(1, 101), 0.99) == 99
     assert percentile([5.0], 0.5) == 5
     assert percentile([], 0.5) == 0
 
 
-def test_a_look_is_at_the_process_and_its_children() -> None:
+def test_a_sample_covers_the_process_and_its_children() -> None:
     child = subprocess.Popen(["sleep", "60"])
     try:
         here = sample(os.getpid(), 1, [1.0])

@@ -1,4 +1,4 @@
-"""Short words for documents, edges and changes, for the tests of stores."""
+"""Short constructors of documents, edges and changes for the tests of stores."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def facts(document: str, status: Status = Status.DIRTY, content: str = "1") -> F
     return Facts(DocumentId(document), status, content_hash=Digest(content * 32))
 
 
-def changed(document: str, add: str = "", drop: str = "", *, content: bool = True) -> Change:
-    """A document with new bytes."""
-    return Change(facts(document), Edges(needs(add), ids(drop)), content=content)
+def changed(document: str, add: str = "", drop: str = "", *, content: bool = True, linked: bool = True) -> Change:
+    """A document with new bytes, and other anchors."""
+    return Change(facts(document), Edges(needs(add), ids(drop)), content=content, linked=linked)
 
 
 def missing(document: str) -> Change:

@@ -47,7 +47,7 @@ class SurrealServer:
         return await self._engine.query(surrealql)
 
     def drop_connections(self) -> None:
-        """What a crash or a lost network does to clients."""
+        """Drops all connections, as a crash or a lost network does."""
         assert self._server is not None
         for connection in tuple(self._server.connections):
             connection.transport.abort()

@@ -1,4 +1,4 @@
-"""A value that the database does not take is one document's, whatever else is written with it."""
+"""A value that the database refuses affects one document, not the others in the same batch."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kahnd.core.model import Change, Dependency, Digest, DocumentId, Edges, Facts, Kind, Problem, Result, Stat, Status
-from kahnd.store.calls import encoded
-from kahnd.store.rows import FactsRow, facts_row
-from kahnd.store.surreal import SurrealStore, open_store
+from kahnd.store.codec import FactsRow, facts_of, facts_row
+from kahnd.store.connection import encode_payload
+from kahnd.store.surreal_store import StoreListener, SurrealStore, open_store
 from store.conftest import EMBEDDED
 
 NUMBERS = st.integers() | st.sampled_from([1 << 63, (1 << 64) - 1, 1 << 64, -(1 << 63) - 1, 1767225600000 * 10**9])
@@ -19,7 +19,7 @@ INODES = st.integers(min_value=0, max_value=(1 << 64) - 1)
 STATS = st.builds(Stat, NUMBERS, NUMBERS, NUMBERS, INODES, NUMBERS)
 PROBLEMS = st.builds(Problem, st.text(st.characters()), st.text(st.characters()), st.integers())
 REFUSED = float("nan")
-"""Of took_ms, which must be a number: JSON has none for it."""
+"""A value of took_ms that the database refuses: JSON has no number for it."""
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -41,25 +41,25 @@ async def test_any_stat_text_and_name_can_be_kept(
 
 
 @given(STATS)
-def test_a_stat_that_64_bits_hold_comes_out_as_it_went_in(stat: Stat) -> None:
+def test_a_stat_that_fits_64_bits_survives(stat: Stat) -> None:
     row = facts_row("w", Facts(DocumentId("a"), stat=stat), Status.DIRTY)["facts"]
     assert isinstance(row, dict)
     fields: list[object] = [None] * len(FactsRow.__struct_fields__)
     for index, name in enumerate(FactsRow.__struct_fields__):
         fields[index] = {"id": "a", "status": "DIRTY", "stat": row["stat"]}.get(name)
-    known = msgspec.json.decode(msgspec.json.encode(fields), type=FactsRow).facts(DocumentId("a")).stat
+    known = facts_of(msgspec.json.decode(msgspec.json.encode(fields), type=FactsRow), DocumentId("a")).stat
     fits = all(-(1 << 63) <= each < 1 << 63 for each in (stat.size, stat.mtime_ns, stat.ctime_ns, stat.hashed_ns))
     assert (known == stat) is fits
 
 
 @given(st.dictionaries(st.text(st.characters()), st.text(st.characters()) | st.integers() | st.floats()))
 def test_every_payload_can_be_encoded(payload: dict[str, object]) -> None:
-    msgspec.json.decode(encoded(payload))
+    msgspec.json.decode(encode_payload(payload))
 
 
-async def test_a_refused_result_leaves_the_others_written_and_is_told_with_its_name(tmp_path: Path) -> None:
+async def test_a_refused_result_is_reported_and_the_others_are_written(tmp_path: Path) -> None:
     told: list[Problem] = []
-    store = await open_store(EMBEDDED, root=tmp_path, refused=told.append)
+    store = await open_store(EMBEDDED, root=tmp_path, listener=StoreListener(on_refused=told.append))
     results = [Result(Facts(DocumentId(f"{n}.md"), Status.DONE, took_ms=REFUSED if n == 3 else 1.0)) for n in range(8)]
     await store.commit(results)
     known = {each.id: each for each in (await store.load()).documents}
@@ -70,9 +70,9 @@ async def test_a_refused_result_leaves_the_others_written_and_is_told_with_its_n
     await store.close()
 
 
-async def test_a_refused_change_leaves_the_others_with_their_edges(tmp_path: Path) -> None:
+async def test_a_refused_change_is_reported_and_the_others_are_written_with_their_edges(tmp_path: Path) -> None:
     told: list[Problem] = []
-    store = await open_store(EMBEDDED, root=tmp_path, refused=told.append)
+    store = await open_store(EMBEDDED, root=tmp_path, listener=StoreListener(on_refused=told.append))
     needs = [Edges((Dependency(DocumentId(f"{n + 1}.md"), Kind.INCLUDE),)) for n in range(4)]
     facts = [Facts(DocumentId(f"{n}.md"), took_ms=REFUSED if n == 4 else 1.0) for n in range(5)]
     changes = [Change(each, edges) for each, edges in zip(facts, [*needs, Edges()], strict=True)]
@@ -86,7 +86,7 @@ async def test_a_refused_change_leaves_the_others_with_their_edges(tmp_path: Pat
     await store.close()
 
 
-async def test_a_commit_answers_what_was_refused_since_the_last(tmp_path: Path) -> None:
+async def test_a_commit_returns_what_was_refused_since_the_last_one(tmp_path: Path) -> None:
     store = await open_store(EMBEDDED, root=tmp_path)
     await store.propagate([Change(Facts(DocumentId("a.md"), took_ms=REFUSED))])
     results = [

@@ -1,4 +1,4 @@
-"""What every store does, shown on each of them."""
+"""The contract that every store fulfils, checked on each of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from msgspec.structs import replace
 
 from kahnd.core.model import (
     Attempt,
-    Because,
     BuildId,
     BuildRecord,
     Change,
@@ -22,11 +21,13 @@ from kahnd.core.model import (
     OutputPath,
     Problem,
     Reason,
+    ReasonKind,
     Result,
     Snapshot,
     Stat,
     Status,
 )
+from kahnd.core.output_paths import facet_of
 from kahnd.ports import Store
 from store.graphs import changed, done, facts, forgotten, ids, missing, needs
 
@@ -41,10 +42,14 @@ EVERYTHING = Facts(
     recipe_hash=Digest("6" * 32),
     last_recipe_hash=Digest("7" * 32),
     output=OutputPath("site/x.html"),
-    problem=Problem("no such partial", "docs/x.md", 7, "make it", "a renderer's\nown words"),
+    problem=Problem("no such partial", "docs/x.md", 7, "make it", "a renderer's\nown words", column=3),
     because=DocumentId("docs/y.md"),
     stat=Stat(12, 1_700_000_000_000_000_001, 1_700_000_000_000_000_002, 2**64 - 5, 1_700_000_000_000_000_003),
     facets=Facets(Digest("8" * 32), Digest("9" * 32), Digest("a" * 32)),
+    warnings=(Problem("no such link", "docs/x.md", 8, "correct it", column=12), Problem("is long", "docs/z.md")),
+    took_ms=1.5,
+    limits="timeout_s 60",
+    outputs=((OutputPath("site/x.html"), Digest("4" * 32)), (OutputPath("site/ünï x's.pdf"), Digest("b" * 32))),
 )
 
 
@@ -87,7 +92,22 @@ async def test_facts_replace_all_earlier_ones(store: Store) -> None:
     assert (await store.load()).documents == (bare,)
 
 
-async def test_changes_are_written_as_they_are_but_dirty(store: Store) -> None:
+async def test_the_outputs_of_a_large_folder_survive(store: Store) -> None:
+    outputs = tuple((OutputPath(f"site/tree/{number:05}.html"), Digest(f"{number:032}")) for number in range(10_000))
+    large = Facts(DocumentId("docs/tree"), Status.DONE, output=OutputPath("site/tree/"), outputs=outputs)
+    await store.commit([Result(large)])
+    assert (await store.load()).documents == (large,)
+
+
+async def test_the_facets_of_one_of_several_outputs_survive(store: Store) -> None:
+    facets = frozenset({Facet.URL, facet_of(Facet.OUTPUT, "site/x y.pdf")})
+    edge = Dependency(DocumentId("docs/x.md"), Kind.OUTPUT, 3, facets=facets)
+    await store.propagate([Change(facts("docs/a.md"), Edges(add=(edge,))), changed("docs/x.md")])
+    (found,) = (await store.load()).dependencies[DocumentId("docs/a.md")]
+    assert found.facets == facets
+
+
+async def test_changes_are_written_with_status_dirty(store: Store) -> None:
     await store.propagate([Change(EVERYTHING)])
     assert (await store.load()).documents == (replace(EVERYTHING, status=Status.DIRTY),)
 
@@ -118,25 +138,42 @@ async def test_a_change_reaches_every_transitive_dependent(store: Store) -> None
     assert [document for document, status in (await statuses(store)).items() if status is Status.DONE] == ["a", "aside"]
 
 
-async def test_new_edges_carry_at_once(store: Store) -> None:
+async def test_new_edges_propagate_at_once(store: Store) -> None:
     await chain(store, "b", "a")
     await chain(store, "d", "c")
     assert set(await store.propagate([changed("c", add="b"), changed("a")])) == set(ids("a b c d"))
 
 
-async def test_a_content_dependent_is_reached_and_what_orders_itself_after_it(store: Store) -> None:
+async def test_a_change_reaches_content_dependents_and_their_ordered_dependents(store: Store) -> None:
     await store.propagate([changed("a"), changed("b", add="a:page"), changed("c", add="b"), changed("d", add="b:page")])
     await store.commit([done(each) for each in "abcd"])
     assert set(await store.propagate([changed("a")])) == set(ids("a b c"))
 
 
-async def test_content_dependents_sleep_through_what_is_no_change_of_content(store: Store) -> None:
+async def test_content_dependents_are_only_reached_by_a_change_of_content(store: Store) -> None:
     await store.propagate([changed("a"), changed("b", add="a:page a:collection"), changed("c", add="a:data")])
     await store.commit([done(each) for each in "abc"])
     assert set(await store.propagate([changed("a", content=False)])) == set(ids("a c"))
 
 
-async def test_content_dependents_sleep_through_changes_below_their_target(store: Store) -> None:
+@pytest.mark.parametrize(
+    ("change", "reached"),
+    [
+        (changed("a", linked=False), "a b c"),
+        (changed("a", content=False), "a d e"),
+        (changed("a", content=False, linked=False), "a"),
+    ],
+)
+async def test_documents_that_link_are_reached_by_what_matters_to_links(
+    store: Store, change: Change, reached: str
+) -> None:
+    edges = {"a": "", "b": "a:page", "c": "b", "d": "a:link", "e": "d", "f": "d:link"}
+    await store.propagate([changed(each, add=needed) for each, needed in edges.items()])
+    await store.commit([done(each) for each in edges])
+    assert set(await store.propagate([change])) == set(ids(reached))
+
+
+async def test_content_dependents_are_not_reached_by_changes_below_their_target(store: Store) -> None:
     await store.propagate([changed("a"), changed("b", add="a"), changed("c", add="b:page")])
     await store.commit([done(each) for each in "abc"])
     assert set(await store.propagate([changed("a")])) == set(ids("a b"))
@@ -157,7 +194,7 @@ async def test_a_missing_document_is_never_made_dirty(store: Store) -> None:
     assert (await statuses(store))["b"] is Status.MISSING
 
 
-async def test_what_is_forgotten_goes_with_its_edges_and_reaches_who_had_it(store: Store) -> None:
+async def test_forgetting_a_document_removes_its_edges_and_reaches_its_dependents(store: Store) -> None:
     await store.propagate([changed("a"), changed("b", add="a"), changed("c", add="b:page")])
     await store.commit([done(each) for each in "abc"])
     assert set(await store.propagate([forgotten("b")])) == set(ids("c"))
@@ -166,7 +203,7 @@ async def test_what_is_forgotten_goes_with_its_edges_and_reaches_who_had_it(stor
     assert snapshot.dependencies == {}
 
 
-async def test_propagating_twice_is_as_good_as_once(store: Store) -> None:
+async def test_propagating_is_idempotent(store: Store) -> None:
     await chain(store, "c", "b", "a")
     changes = [changed("a", add="x"), missing("x"), changed("b", add="a:data", drop="a"), forgotten("gone")]
     first = await store.propagate(changes)
@@ -201,13 +238,13 @@ async def test_members_of_a_cycle_are_never_in_the_frontier(store: Store) -> Non
 async def test_a_subgraph_is_the_targets_and_all_they_need(store: Store) -> None:
     await chain(store, "d", "c", "b", "a")
     await chain(store, "other")
-    await store.propagate([changed("c", add="data:page"), missing("data")])
+    await store.propagate([changed("c", add="data:page other:link"), missing("data")])
     assert await store.subgraph(ids("c")) == set(ids("c b a data"))
     assert await store.subgraph(ids("a other")) == set(ids("a other"))
     assert await store.subgraph([]) == frozenset()
 
 
-async def test_the_shortest_cycle_is_told_along_its_dependencies(store: Store) -> None:
+async def test_a_shortest_cycle_follows_dependencies(store: Store) -> None:
     await store.propagate(
         [changed("a", add="b c"), changed("b", add="x"), changed("x", add="a"), changed("c", add="a")]
     )
@@ -225,7 +262,7 @@ async def test_pages_that_name_each_other_are_no_cycle(store: Store) -> None:
     assert await store.cycle(DocumentId("a")) == ()
 
 
-async def test_who_only_depends_on_a_cycle_is_not_on_one(store: Store) -> None:
+async def test_a_document_that_depends_on_a_cycle_is_not_on_it(store: Store) -> None:
     await store.propagate([changed("a", add="b"), changed("b", add="a"), changed("c", add="a")])
     assert await store.cycle(DocumentId("c")) == ()
     assert await store.cycle(DocumentId("unknown")) == ()
@@ -239,7 +276,7 @@ async def test_chains_of_a_thousand_have_no_limit(store: Store) -> None:
     assert await store.frontier() == ids("0001")
 
 
-async def test_a_chain_of_hundreds_above_hundreds_has_no_limit(store: Store) -> None:
+async def test_a_long_chain_above_many_dependents_has_no_limit(store: Store) -> None:
     beside = [f"beside-{number:03}" for number in range(300)]
     await store.propagate([changed("hub"), *(changed(each, add="hub") for each in beside)])
     await chain(store, *[f"above-{number:03}" for number in range(400, 0, -1)], beside[0])
@@ -255,7 +292,7 @@ async def test_cycles_of_three_hundred_have_no_limit(store: Store) -> None:
     assert await store.frontier() == ()
 
 
-async def test_history_is_told_newest_first(store: Store) -> None:
+async def test_history_is_returned_newest_first(store: Store) -> None:
     await store.commit([attempt("a", 1), attempt("b", 2), done("c")])
     await store.commit([attempt("a", 3, Status.FAILED)])
     newest, *others = await store.history(None, 2)
@@ -266,9 +303,12 @@ async def test_history_is_told_newest_first(store: Store) -> None:
     assert [each.started_at[-3:] for each in await store.history(DocumentId("a"), 10)] == ["03Z", "01Z"]
 
 
-async def test_history_tells_the_reasons_and_the_chain(store: Store) -> None:
+async def test_history_has_the_reasons_and_the_chain(store: Store) -> None:
     document, other = ids("a ünï/b")
-    reasons = (Reason(Because.CONTENT, document, "1" * 32, "2" * 32), Reason(Because.DEPENDENCY, other, None, None))
+    reasons = (
+        Reason(ReasonKind.CONTENT, document, "1" * 32, "2" * 32),
+        Reason(ReasonKind.DEPENDENCY, other, None, None),
+    )
     history = Attempt(BuildId("7"), "save", "2026-11-23T10:00:01Z", 1.5, reasons, (other, document))
     await store.commit([Result(facts("a", Status.DONE), attempt=history)])
     (entry,) = await store.history(document, 10)
@@ -287,7 +327,7 @@ async def test_an_edge_keeps_the_hash_it_had_and_its_place(store: Store) -> None
     assert [(each.target, each.hash) for each in found] == [("y", "1" * 32), ("x", None)]
 
 
-async def test_an_edge_is_marked_where_it_is_and_not_made_where_it_is_not(store: Store) -> None:
+async def test_marking_an_edge_does_not_create_it(store: Store) -> None:
     there, elsewhere = (replace(each, hash="1" * 32, line=7) for each in needs("x y"))
     await store.commit([done("x"), done("y"), done("a", add="x")])
     await store.commit([replace(done("a"), edges=Edges(mark=(there, elsewhere)))])
@@ -295,18 +335,18 @@ async def test_an_edge_is_marked_where_it_is_and_not_made_where_it_is_not(store:
     assert [(each.target, each.hash, each.line) for each in found] == [("x", "1" * 32, 7)]
 
 
-async def test_of_a_document_s_results_in_one_batch_the_later_counts(store: Store) -> None:
+async def test_a_later_result_in_a_batch_replaces_an_earlier_one(store: Store) -> None:
     await store.commit([done("x"), done("y"), done("a", add="x"), done("a", add="y", drop="x")])
     assert (await store.load()).dependencies[DocumentId("a")] == needs("y")
 
 
-async def test_an_edge_is_sure_or_not_as_it_was_told_last(store: Store) -> None:
+async def test_an_edges_certainty_is_that_of_the_last_commit(store: Store) -> None:
     for sure in (True, False, True):
         await store.commit([replace(done("a"), edges=Edges((replace(*needs("x"), sure=sure),)))])
         assert [each.sure for each in (await store.load()).dependencies[DocumentId("a")]] == [sure]
 
 
-async def test_an_edge_keeps_the_facets_that_were_used_none_apart_from_all(store: Store) -> None:
+async def test_an_edge_distinguishes_no_facets_from_all_facets(store: Store) -> None:
     used = (frozenset({Facet.URL, Facet.TITLE}), frozenset[Facet](), None)
     edges = tuple(replace(each, facets=facets) for each, facets in zip(needs("x y z"), used, strict=True))
     await store.commit([done("x"), done("y"), done("z"), replace(done("a"), edges=Edges(edges))])
@@ -316,7 +356,7 @@ async def test_an_edge_keeps_the_facets_that_were_used_none_apart_from_all(store
     assert (await store.load()).dependencies[DocumentId("a")][0].facets is None
 
 
-async def test_committing_twice_is_as_good_as_once(store: Store) -> None:
+async def test_committing_is_idempotent(store: Store) -> None:
     for _ in range(2):
         await store.commit([attempt("a", 1), done("b", add="a", drop="x")])
     assert len(await store.history(None, 10)) == 1
@@ -335,7 +375,7 @@ async def test_nothing_to_commit_changes_nothing(store: Store) -> None:
     assert await store.load() == Snapshot()
 
 
-async def test_the_last_build_is_the_one_started_last(store: Store) -> None:
+async def test_the_last_build_is_the_one_that_started_last(store: Store) -> None:
     for number in (2, 3, 1, 3):
         await store.commit((), build(number))
     assert (await store.load()).last_build == build(3)
@@ -350,8 +390,8 @@ async def test_large_stores_are_loaded_whole(store: Store) -> None:
 
 
 async def test_a_first_scan_of_any_size_propagates(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In several transactions where one would be too large; documents are expected by those that come before them."""
-    monkeypatch.setattr("kahnd.store.surreal.CHUNK", 7)
+    """A large scan takes several transactions, so a document may be needed by one that is written before it."""
+    monkeypatch.setattr("kahnd.store.surreal_store.CHUNK", 7)
     names = [f"{number:02}" for number in range(30)]
     changes = [changed(name, add=f"{other} x") for name, other in zip(names, [*names[1:], "00"], strict=True)]
     assert set(await store.propagate([*changes, missing("x")])) == set(names)

@@ -1,4 +1,4 @@
-"""A small project to watch, and what tells of its changes."""
+"""A small project to watch, with each backend."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kahnd.watch.coverage import Events
+from kahnd.watch.watch_set import Events
 from watch.harness import write
 
 
@@ -19,6 +19,6 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["inotify", "watchfiles"])
 def events(request: pytest.FixtureRequest) -> Events:
-    """What both sources of events must hold is tested with both."""
+    """Runs a test with both backends."""
     source: Events = request.param
     return source

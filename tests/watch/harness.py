@@ -1,4 +1,4 @@
-"""What the tests of watching share: a scanner, a tree over a folder, and a watcher that runs beside the test."""
+"""Helpers for the tests of watching: a scanner, a tree over a folder, and a watcher that runs beside the test."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 
-from kahnd.core.model import Dependency, Digest, DocumentId, Kind, Scan, Sighting
+from kahnd.core.model import Dependency, Digest, DocumentId, Kind, Observation, Scan
 from kahnd.core.rules import Layout
 from kahnd.ports import Batch
-from kahnd.watch.tree import SourceTree
+from kahnd.watch.tree.tree import SourceTree
+from kahnd.watch.watch_set import WatchSettings
 from kahnd.watch.watcher import FileWatcher
 
 
 @dataclass
 class IncludeScanner:
-    """Every line `include X` of a `.md` file is a dependency on X."""
+    """Takes every line `include X` of a `.md` file as a dependency on X."""
 
     scanned: list[DocumentId] = field(default_factory=list)
 
@@ -35,10 +37,17 @@ def tree_over(root: Path, *sources: str, ignore: Iterable[str] = (), output: str
     return SourceTree(root, Layout(sources or ("docs",), output), ignore, IncludeScanner())
 
 
-def by_document(sightings: Iterable[Sighting]) -> dict[str, Sighting]:
-    listed = list(sightings)
-    found = {str(sighting.document): sighting for sighting in listed}
-    assert len(found) == len(listed), "a document was told twice"
+def watcher_over(
+    root: Path, *sources: str, log: Callable[..., None] = lambda _event, **_fields: None, **options: Any
+) -> FileWatcher:
+    """Returns a watcher; `options` are those of WatchSettings."""
+    return FileWatcher(WatchSettings(root, sources or ("docs",), **options), log)
+
+
+def by_document(observations: Iterable[Observation]) -> dict[str, Observation]:
+    listed = list(observations)
+    found = {str(observation.document): observation for observation in listed}
+    assert len(found) == len(listed), "a document was reported twice"
     return found
 
 
@@ -50,7 +59,7 @@ def write(root: Path, files: dict[str, str]) -> None:
 
 @dataclass
 class Watching:
-    """The batches so far, and a way to wait for what they should come to hold."""
+    """The batches so far, and ways to wait for batches with certain contents."""
 
     watcher: FileWatcher
     batches: list[Batch] = field(default_factory=list)
@@ -71,7 +80,7 @@ class Watching:
         await self.until(lambda batches: any(path in batch.paths for batch in batches))
 
     async def flushed(self) -> list[Batch]:
-        """All batches up to the one that answers a flush called now; they are taken out."""
+        """Flushes, and removes and returns all batches up to the one that answers."""
         token = f"token-{self.flushes}"
         self.flushes += 1
         self.watcher.flush(token)
@@ -95,11 +104,11 @@ async def watching(watcher: FileWatcher) -> AsyncIterator[Watching]:
         group.cancel_scope.cancel()
 
 
-def hinted(batches: Iterable[Batch]) -> set[str]:
+def reported_paths(batches: Iterable[Batch]) -> set[str]:
     return {path for batch in batches for path in batch.paths}
 
 
-def told_of_outputs(batches: Iterable[Batch]) -> set[str]:
+def reported_outputs(batches: Iterable[Batch]) -> set[str]:
     return {path for batch in batches for path in batch.outputs}
 
 
@@ -108,7 +117,7 @@ async def asked_for_everything(seen: Watching) -> bool:
 
 
 class Mirror:
-    """What a tree knows that looks where batches say; true if that is what a fresh look sees."""
+    """The state that follows from looking only where batches say; it must equal that of a fresh crawl."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -119,7 +128,7 @@ class Mirror:
         self._take(await self._tree.crawl())
 
     async def follow(self, seen: Watching) -> None:
-        """Up to a flush called now."""
+        """Looks at the batches up to the answer to a flush."""
         for batch in await seen.flushed():
             self._take(await (self._tree.crawl() if batch.everything else self._tree.look(batch.paths)))
 
@@ -128,5 +137,5 @@ class Mirror:
         known = {path: digest for path, digest in self._known.items() if digest is not None}
         return {*known.items()} ^ {*fresh.items()} <= {(apart_from, each.get(apart_from)) for each in (known, fresh)}
 
-    def _take(self, sightings: Iterable[Sighting]) -> None:
-        self._known |= {str(each.document): each.content_hash for each in sightings}
+    def _take(self, observations: Iterable[Observation]) -> None:
+        self._known |= {str(each.document): each.content_hash for each in observations}

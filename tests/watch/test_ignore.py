@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kahnd.core.rules import Layout
-from kahnd.watch.ignore import Ignore, Patterns, never_document
+from kahnd.watch.ignore import IgnoreRules, is_never_document
 from watch.harness import by_document, tree_over, write
 
 EDITORS_NAMES = [
@@ -22,14 +22,14 @@ EDITORS_NAMES = [
 
 @pytest.mark.parametrize("name", [*EDITORS_NAMES, ".git", ".hg", ".svn", ".kahnd", "caf\udce9.md"])
 def test_names_that_are_never_documents(name: str) -> None:
-    assert never_document(name)
+    assert is_never_document(name)
 
 
 @pytest.mark.parametrize(
     "name", ["a.md", "sediments", "sed.md", "tilde~.md", "~a.md", "$a.md", "#1.md", ".hidden", "a\nb.md", "é.md", "swp"]
 )
 def test_names_that_are_documents(name: str) -> None:
-    assert not never_document(name)
+    assert not is_never_document(name)
 
 
 async def documents(root: Path, *sources: str, ignore: tuple[str, ...] = (), output: str = "site") -> set[str]:
@@ -50,7 +50,7 @@ async def test_the_project_itself_as_source_leaves_out_config_output_and_state(t
     assert await documents(tmp_path, ".") == {"a.md", "sub/kahnd.toml"}
 
 
-async def test_the_configs_patterns_count_from_the_project_and_come_before_gitignore(tmp_path: Path) -> None:
+async def test_config_patterns_are_relative_to_the_project_and_precede_gitignore(tmp_path: Path) -> None:
     write(
         tmp_path,
         {".gitignore": "*.log\n", "docs/keep.log": "", "docs/a.log": "", "docs/drafts/a.md": "", "docs/a.md": ""},
@@ -59,7 +59,7 @@ async def test_the_configs_patterns_count_from_the_project_and_come_before_gitig
     assert found == {"docs/keep.log", "docs/a.md"}
 
 
-async def test_a_source_that_a_pattern_would_ignore_is_looked_into(tmp_path: Path) -> None:
+async def test_a_source_is_never_ignored_itself(tmp_path: Path) -> None:
     write(tmp_path, {".gitignore": "build/\n", "build/docs/a.md": "", "docs/build/b.md": "", "docs/c.md": ""})
     assert await documents(tmp_path, "build/docs", "docs") == {"build/docs/a.md", "docs/c.md"}
     assert await documents(tmp_path, "docs", "docs/build") == {"docs/build/b.md", "docs/c.md"}
@@ -103,7 +103,7 @@ GITIGNORES = st.dictionaries(st.sampled_from(["", "a", "b", "a/b", "b/a"]), st.l
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=FILES, gitignores=GITIGNORES)
-def test_gitignore_means_what_git_says(
+def test_gitignore_is_interpreted_as_git_does(
     tmp_path_factory: pytest.TempPathFactory, files: list[str], gitignores: dict[str, list[str]]
 ) -> None:
     root = tmp_path_factory.mktemp("tree")
@@ -117,7 +117,7 @@ def test_gitignore_means_what_git_says(
         text=True,
     )
     by_git = {path for path in listed.stdout.split("\0") if path and not path.endswith(".gitignore")}
-    ignore = Ignore(str(root), Layout((".",), "site"), ())
+    ignore = IgnoreRules(str(root), Layout((".",), "site"), ())
     paths = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and ".git" not in path.parts]
     ours = {path for path in paths if not ignore.excludes(path) and not ignore.ignores(path, folder=False)}
     assert ours == by_git
@@ -134,17 +134,17 @@ def make_tree(root: Path, files: list[str], gitignores: dict[str, list[str]]) ->
             (root / folder / ".gitignore").write_text("\n".join(lines) + "\n")
 
 
-def test_a_hundred_thousand_paths_are_judged_in_seconds(tmp_path: Path) -> None:
+def test_a_hundred_thousand_paths_are_decided_in_seconds(tmp_path: Path) -> None:
     write(tmp_path, {".gitignore": "\n".join(f"*.x{number}" for number in range(20))})
-    ignore = Ignore(str(tmp_path), Layout(("docs",), "site"), ())
-    start = time.perf_counter()
+    ignore = IgnoreRules(str(tmp_path), Layout(("docs",), "site"), ())
+    start = time.process_time()
     ignored = sum(
-        ignore.rules(f"docs/{folder}").ignores(f"{number}.x{number % 40}", folder=False)
+        ignore.folder_rules(f"docs/{folder}").ignores(f"{number}.x{number % 40}", folder=False)
         for folder in range(1000)
         for number in range(100)
     )
     assert ignored == 60_000
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
 
 
 def git(folder: Path, *words: str) -> None:
@@ -157,7 +157,7 @@ def repository(folder: Path) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(files=FILES, outer=LINES, inner=LINES, exclude=LINES)
-def test_ignore_files_around_the_project_mean_what_git_says(
+def test_outer_ignore_files_are_interpreted_as_git_does(
     tmp_path_factory: pytest.TempPathFactory, files: list[str], outer: list[str], inner: list[str], exclude: list[str]
 ) -> None:
     top = tmp_path_factory.mktemp("tree")
@@ -169,16 +169,16 @@ def test_ignore_files_around_the_project_mean_what_git_says(
     paths = [str(path.relative_to(root)) for path in root.rglob("*") if path.is_file() and path.name != ".gitignore"]
     asked = "\0".join(f"some/project/{path}" for path in paths)
     command = ["git", "check-ignore", "-z", "--stdin", "--no-index"]
-    told = subprocess.run(command, cwd=top, input=asked, capture_output=True, text=True, check=False)
-    ignored = {path.removeprefix("some/project/") for path in told.stdout.split("\0") if path}
+    reported = subprocess.run(command, cwd=top, input=asked, capture_output=True, text=True, check=False)
+    ignored = {path.removeprefix("some/project/") for path in reported.stdout.split("\0") if path}
     above = subprocess.run([*command[:2], "-q", "some/project/docs"], cwd=top, check=False).returncode == 0
-    ignore = Ignore(str(root), Layout(("docs",), "site"), ())
+    ignore = IgnoreRules(str(root), Layout(("docs",), "site"), ())
     ours = {path for path in paths if ignore.excludes(path) or ignore.ignores(path, folder=False)}
     if not above:  # a source that is itself ignored is looked into all the same
         assert ours == ignored
 
 
-async def test_the_nearest_repository_counts_and_none_above_it(tmp_path: Path) -> None:
+async def test_only_the_nearest_repository_counts(tmp_path: Path) -> None:
     write(tmp_path, {".gitignore": "a.md\n", "in/.gitignore": "b.md\n"})
     write(tmp_path, {f"in/project/docs/{name}.md": "" for name in "abc"})
     assert await documents(tmp_path / "in/project") == {"docs/a.md", "docs/b.md", "docs/c.md"}
@@ -188,7 +188,7 @@ async def test_the_nearest_repository_counts_and_none_above_it(tmp_path: Path) -
     assert await documents(tmp_path / "in/project") == {"docs/a.md", "docs/c.md"}
 
 
-async def test_in_a_worktree_the_repositorys_exclude_counts(tmp_path: Path) -> None:
+async def test_a_worktree_uses_the_exclude_file_of_its_repository(tmp_path: Path) -> None:
     write(tmp_path, {"main/a.txt": ""})
     repository(tmp_path / "main")
     for words in (["add", "."], ["commit", "-qm", "a"], ["worktree", "add", "-q", "../tree"]):
@@ -197,16 +197,16 @@ async def test_in_a_worktree_the_repositorys_exclude_counts(tmp_path: Path) -> N
     assert await documents(tmp_path / "tree") == {"docs/a.md"}
 
 
-async def test_a_pattern_with_many_stars_takes_no_time(tmp_path: Path) -> None:
+async def test_a_pattern_with_many_stars_is_fast(tmp_path: Path) -> None:
     write(tmp_path, {"docs/.gitignore": "**/*/" * 8 + "b.md\n" + "*a" * 30 + "b\n", "docs/" + "a/" * 45 + "c.md": ""})
     write(tmp_path, {"docs/" + "a" * 200: ""})
-    began = time.perf_counter()
+    began = time.process_time()
     assert len(await documents(tmp_path)) == 2
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
 
 
 @pytest.mark.parametrize("place", [".gitignore", "docs/.gitignore", ".git/info/exclude"])
-async def test_a_pipe_in_the_place_of_an_ignore_file_holds_nothing_up(tmp_path: Path, place: str) -> None:
+async def test_a_pipe_in_place_of_an_ignore_file_does_not_block(tmp_path: Path, place: str) -> None:
     repository(tmp_path)
     write(tmp_path, {"docs/a.md": ""})
     (tmp_path / place).unlink(missing_ok=True)
@@ -214,30 +214,32 @@ async def test_a_pipe_in_the_place_of_an_ignore_file_holds_nothing_up(tmp_path: 
     assert await documents(tmp_path) == {"docs/a.md"}
 
 
-@pytest.mark.parametrize(
-    ("pattern", "path", "ignored"),
-    [
-        ("[[:digit:]]*.md", "1a.md", True),
-        ("[[:digit:]]*.md", "a1.md", None),
-        ("[![:digit:]]*.md", "a1.md", True),
-        ("[![:digit:]]*.md", "1a.md", None),
-        ("x[[:alpha:]_-].md", "x_.md", True),
-        ("[[:punct:]]x", "[x", True),
-        ("[[:punct:]]x", "ax", None),
-        ("a[!x]b", "a/b", None),
-        (r"\[[[:digit:]]", "[1", True),
-    ],
-)
-def test_brackets_mean_what_git_says(pattern: str, path: str, ignored: bool | None) -> None:  # noqa: FBT001
-    assert Patterns("", [pattern]).verdict(path, folder=False) is ignored
-
-
-def test_too_many_patterns_are_told_once(tmp_path: Path) -> None:
-    said: list[str] = []
+def test_too_many_patterns_are_reported_once(tmp_path: Path) -> None:
+    logged: list[str] = []
     (tmp_path / ".gitignore").write_text("".join(f"x{number}\n" for number in range(5_001)))
-    ignore = Ignore(str(tmp_path), Layout((".",), "site"), (), lambda event, **fields: said.append(f"{event} {fields}"))
+    ignore = IgnoreRules(
+        str(tmp_path), Layout((".",), "site"), (), lambda event, **fields: logged.append(f"{event} {fields}")
+    )
     for _ in range(3):
-        ignore.reread("")
-    assert len(said) == 1
-    assert "ignore.cut" in said[0]
-    assert ".gitignore" in said[0]
+        ignore.reload("")
+    assert len(logged) == 1
+    assert "ignore.cut" in logged[0]
+    assert ".gitignore" in logged[0]
+
+
+@pytest.mark.parametrize("place", [".gitignore", ".git/info/exclude"])
+async def test_no_more_of_an_ignore_file_is_read_than_a_megabyte(tmp_path: Path, place: str) -> None:
+    repository(tmp_path)
+    write(tmp_path, {"docs/a.md": "", "docs/b.md": "", place: "b.md\n"})
+    os.truncate(tmp_path / place, 1 << 40)
+    assert await documents(tmp_path) == {"docs/a.md"}
+
+
+def test_an_ignore_file_that_is_too_long_is_reported(tmp_path: Path) -> None:
+    logged: list[str] = []
+    (tmp_path / ".gitignore").write_text("#\n" * (1 << 20))
+    IgnoreRules(
+        str(tmp_path), Layout((".",), "site"), (), lambda event, **fields: logged.append(f"{event} {fields}")
+    ).reload("")
+    assert len(logged) == 1
+    assert "has more than 1 MiB" in logged[0]

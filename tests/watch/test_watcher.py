@@ -13,38 +13,37 @@ from pathlib import Path
 import anyio
 import pytest
 
-from kahnd.watch.coverage import Events
-from kahnd.watch.watcher import COOKIES, FLOOD, FileWatcher
-from watch.harness import Mirror, asked_for_everything, hinted, told_of_outputs, watching, write
-
-pytestmark = pytest.mark.timeout(60)
+from kahnd.core.project_files import COOKIES
+from kahnd.watch.watch_set import Events
+from kahnd.watch.watcher import MAX_PATHS, FileWatcher
+from watch.harness import Mirror, asked_for_everything, reported_outputs, reported_paths, watcher_over, watching, write
 
 
 @pytest.fixture(params=["inotify", "watchfiles", "polling"])
 def each(root: Path, request: pytest.FixtureRequest) -> FileWatcher:
-    """Every way of watching."""
+    """Runs a test with each backend and with polling."""
     if request.param == "polling":
-        return FileWatcher(root, ["docs"], polling="always")
-    return FileWatcher(root, ["docs"], events=request.param)
+        return watcher_over(root, polling="always")
+    return watcher_over(root, events=request.param)
 
 
-async def test_a_saved_file_is_hinted_at(root: Path, events: Events) -> None:
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+async def test_a_saved_file_is_reported(root: Path, events: Events) -> None:
+    async with watching(watcher_over(root, events=events)) as seen:
         assert seen.watcher.backend == events
         write(root, {"docs/a.md": "changed", "docs/sub/b.md": "changed"})
-        assert hinted(await seen.flushed()) == {"docs/a.md", "docs/sub/b.md"}
+        assert reported_paths(await seen.flushed()) == {"docs/a.md", "docs/sub/b.md"}
 
 
-async def test_an_atomic_save_is_hinted_at_and_the_temporary_name_is_not(root: Path, events: Events) -> None:
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+async def test_an_atomic_save_is_reported_without_the_temporary_name(root: Path, events: Events) -> None:
+    async with watching(watcher_over(root, events=events)) as seen:
         for text in ("once", "twice", "thrice"):
             write(root, {"docs/.goutputstream-A1B2C3": text})
             (root / "docs/.goutputstream-A1B2C3").replace(root / "docs/a.md")
-            assert hinted(await seen.flushed()) == {"docs/a.md"}
+            assert reported_paths(await seen.flushed()) == {"docs/a.md"}
 
 
-async def test_what_is_no_document_makes_no_hint(root: Path, events: Events) -> None:
-    async with watching(FileWatcher(root, [".", "docs"], outputs="site", events=events)) as seen:
+async def test_paths_that_are_no_documents_are_not_reported(root: Path, events: Events) -> None:
+    async with watching(watcher_over(root, ".", "docs", output="site", events=events)) as seen:
         names = [
             "docs/a.md~",
             "docs/.#a.md",
@@ -56,34 +55,34 @@ async def test_what_is_no_document_makes_no_hint(root: Path, events: Events) -> 
         ]
         write(root, dict.fromkeys(names, "x"))
         write(root, {"docs/a.md": "x"})
-        assert hinted(await seen.flushed()) == {"docs/a.md"}
+        assert reported_paths(await seen.flushed()) == {"docs/a.md"}
 
 
-async def test_what_happens_among_outputs_is_told_apart(root: Path, events: Events) -> None:
+async def test_changed_outputs_are_reported_separately(root: Path, events: Events) -> None:
     write(root, {"site/old/a.html": "a"})
-    async with watching(FileWatcher(root, ["docs"], outputs="site", events=events)) as seen:
+    async with watching(watcher_over(root, output="site", events=events)) as seen:
         write(root, {"site/b.html": "b", "docs/a.md": "x"})
         batches = await seen.flushed()
-        assert hinted(batches) == {"docs/a.md"}
-        assert told_of_outputs(batches) == {"site/b.html"}
+        assert reported_paths(batches) == {"docs/a.md"}
+        assert reported_outputs(batches) == {"site/b.html"}
         (root / "site/old").rename(root / "gone")
-        assert told_of_outputs(await seen.flushed()) == {"site/old"}
+        assert reported_outputs(await seen.flushed()) == {"site/old"}
 
 
-async def test_an_output_folder_is_made_to_be_watched_and_watched_when_made_anew(root: Path, events: Events) -> None:
-    async with watching(FileWatcher(root, ["docs"], outputs="site", events=events)) as seen:
+async def test_the_output_folder_is_created_and_watched_again_when_replaced(root: Path, events: Events) -> None:
+    async with watching(watcher_over(root, output="site", events=events)) as seen:
         for text in ("one", "two"):
             write(root, {"site/a.html": text})
-            assert told_of_outputs(await seen.flushed()) == {"site/a.html"}
+            assert reported_outputs(await seen.flushed()) == {"site/a.html"}
             (root / "site").rename(root / text)
             (root / "site").mkdir()
             await seen.until(lambda batches: any(batch.everything for batch in batches))
             await seen.flushed()
 
 
-async def test_outside_the_sources_only_what_a_session_is_built_on_counts(root: Path, events: Events) -> None:
+async def test_outside_the_sources_only_session_files_are_reported(root: Path, events: Events) -> None:
     write(root, {"plugins/own.py": ""})
-    async with watching(FileWatcher(root, ["docs"], ["plugins/own.py"], events=events)) as seen:
+    async with watching(watcher_over(root, session_files=frozenset({"plugins/own.py"}), events=events)) as seen:
         write(root, {"elsewhere/c.md": "changed", "plugins/other.py": ""})
         assert not any(batch.config or batch.paths for batch in await seen.flushed())
         for file in ("kahnd.toml", "plugins/own.py"):
@@ -93,8 +92,8 @@ async def test_outside_the_sources_only_what_a_session_is_built_on_counts(root: 
 
 
 @pytest.mark.parametrize("gitignore", [".gitignore", "docs/.gitignore", "docs/sub/.gitignore"])
-async def test_a_changed_gitignore_asks_for_a_look_at_everything(root: Path, events: Events, gitignore: str) -> None:
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+async def test_a_changed_gitignore_asks_for_everything(root: Path, events: Events, gitignore: str) -> None:
+    async with watching(watcher_over(root, events=events)) as seen:
         for text in ("*.log", "*.md"):
             write(root, {gitignore: text})
             assert any(batch.config and batch.everything for batch in await seen.flushed())
@@ -103,34 +102,34 @@ async def test_a_changed_gitignore_asks_for_a_look_at_everything(root: Path, eve
 
 
 @pytest.mark.parametrize("file", [".gitignore", ".git/info/exclude"])
-async def test_a_changed_ignore_file_around_the_project_asks_for_a_look_at_everything(
+async def test_a_changed_ignore_file_above_the_project_asks_for_everything(
     tmp_path: Path, events: Events, file: str
 ) -> None:
     write(tmp_path, {".git/info/exclude": "", "project/docs/a.md": ""})
-    async with watching(FileWatcher(tmp_path / "project", ["docs"], events=events)) as seen:
+    async with watching(watcher_over(tmp_path / "project", events=events)) as seen:
         for text in ("*.log", "*.md"):
             write(tmp_path, {file: text})
             assert any(batch.config and batch.everything for batch in await seen.flushed())
 
 
-async def test_without_an_event_config_changes_are_noticed_all_the_same(root: Path, events: Events) -> None:
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+async def test_config_changes_are_noticed_without_an_event(root: Path, events: Events) -> None:
+    async with watching(watcher_over(root, events=events)) as seen:
         write(root, {"kahnd.toml": "changed"})
         await seen.until(lambda batches: any(batch.config for batch in batches))
 
 
-async def test_a_new_folder_is_hinted_at_and_watched(root: Path, events: Events) -> None:
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+async def test_a_new_folder_is_reported_and_watched(root: Path, events: Events) -> None:
+    async with watching(watcher_over(root, events=events)) as seen:
         write(root, {"docs/new/deep/x.md": "x"})
-        assert "docs/new" in hinted(await seen.flushed())
+        assert "docs/new" in reported_paths(await seen.flushed())
         write(root, {"docs/new/deep/x.md": "changed"})
-        assert hinted(await seen.flushed()) == {"docs/new/deep/x.md"}
+        assert reported_paths(await seen.flushed()) == {"docs/new/deep/x.md"}
 
 
-async def test_a_nested_folder_that_is_copied_in_is_seen_whole(root: Path, tmp_path: Path, events: Events) -> None:
+async def test_a_copied_nested_folder_is_seen_completely(root: Path, tmp_path: Path, events: Events) -> None:
     write(tmp_path, {f"from/{one}/{two}/{three}.md": "x" for one in range(6) for two in range(6) for three in range(6)})
     mirror = Mirror(root)
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+    async with watching(watcher_over(root, events=events)) as seen:
         await mirror.begin()
         for name in ("copy", "once-more"):
             await anyio.run_process(["cp", "-r", str(tmp_path / "from"), str(root / "docs" / name)])
@@ -143,46 +142,46 @@ async def test_a_nested_folder_that_is_copied_in_is_seen_whole(root: Path, tmp_p
         assert await mirror.is_true()
 
 
-async def test_a_renamed_folder_is_hinted_at_by_both_names_and_watched_by_the_new(root: Path, events: Events) -> None:
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+async def test_a_renamed_folder_is_reported_by_both_names_and_watched(root: Path, events: Events) -> None:
+    async with watching(watcher_over(root, events=events)) as seen:
         (root / "docs/sub").rename(root / "docs/moved")
-        assert {"docs/sub", "docs/moved"} <= hinted(await seen.flushed())
+        assert {"docs/sub", "docs/moved"} <= reported_paths(await seen.flushed())
         write(root, {"docs/moved/b.md": "changed"})
-        assert "docs/moved/b.md" in hinted(await seen.flushed())
+        assert "docs/moved/b.md" in reported_paths(await seen.flushed())
 
 
-async def test_a_source_removed_and_made_again_is_watched_again(root: Path, events: Events) -> None:
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+async def test_a_source_that_is_removed_and_recreated_is_watched_again(root: Path, events: Events) -> None:
+    async with watching(watcher_over(root, events=events)) as seen:
         for text in ("one", "two", "three"):
             shutil.rmtree(root / "docs")
             write(root, {"docs/a.md": text})
             before = await seen.flushed()
-            assert "docs" in hinted(before) or before[-1].everything
+            assert "docs" in reported_paths(before) or before[-1].everything
             write(root, {"docs/a.md": "changed"})
-            assert "docs/a.md" in hinted(await seen.flushed())
+            assert "docs/a.md" in reported_paths(await seen.flushed())
 
 
-async def test_a_source_that_comes_late_and_is_renamed_away(root: Path, events: Events) -> None:
-    async with watching(FileWatcher(root, ["docs", "late/docs"], events=events)) as seen:
+async def test_a_source_that_is_created_later_and_renamed_asks_for_everything(root: Path, events: Events) -> None:
+    async with watching(watcher_over(root, "docs", "late/docs", events=events)) as seen:
         write(root, {"late/docs/a.md": "a"})
         assert await asked_for_everything(seen)
         write(root, {"late/docs/a.md": "changed"})
-        assert "late/docs/a.md" in hinted(await seen.flushed())
+        assert "late/docs/a.md" in reported_paths(await seen.flushed())
         (root / "late").rename(root / "gone")
         assert await asked_for_everything(seen)
 
 
-async def test_a_flood_asks_for_a_look_at_everything(root: Path, events: Events) -> None:
-    async with watching(FileWatcher(root, ["docs"], settle_ms=500, events=events)) as seen:
-        write(root, {f"docs/{number}.md": "x" for number in range(FLOOD * 2)})
+async def test_too_many_paths_ask_for_everything(root: Path, events: Events) -> None:
+    async with watching(watcher_over(root, settle_ms=500, events=events)) as seen:
+        write(root, {f"docs/{number}.md": "x" for number in range(MAX_PATHS * 2)})
         before = await seen.flushed()
         assert any(batch.everything for batch in before)
-        assert all(len(batch.paths) <= FLOOD for batch in before)
+        assert all(len(batch.paths) <= MAX_PATHS for batch in before)
 
 
 async def test_names_that_are_not_utf8_hide_no_others(root: Path, events: Events) -> None:
     mirror = Mirror(root)
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+    async with watching(watcher_over(root, events=events)) as seen:
         await mirror.begin()
         for text in ("one", "two", "three"):
             write(root, {"docs/caf\udce9.md": text, f"docs/caf\udce9/{text}.md": text, "docs/a.md": text})
@@ -193,12 +192,12 @@ async def test_names_that_are_not_utf8_hide_no_others(root: Path, events: Events
             assert await mirror.is_true()
 
 
-async def test_what_links_lead_to_is_watched(root: Path, events: Events) -> None:
+async def test_link_targets_are_watched(root: Path, events: Events) -> None:
     write(root, {"shared/deep/c.md": "c", "other/d.md": "d", "late/e.md": "e"})
     (root / "docs/folder").symlink_to("../shared")
     (root / "docs/file.md").symlink_to("../other/d.md")
     mirror = Mirror(root)
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+    async with watching(watcher_over(root, events=events)) as seen:
         await mirror.begin()
         for change in (
             {"shared/deep/c.md": "changed"},
@@ -216,11 +215,11 @@ async def test_what_links_lead_to_is_watched(root: Path, events: Events) -> None
                 assert await mirror.is_true()
 
 
-async def test_a_source_that_is_a_link_is_watched_where_it_leads(root: Path, events: Events) -> None:
+async def test_a_source_that_is_a_link_is_watched_at_its_target(root: Path, events: Events) -> None:
     (root / "docs").rename(root / "real")
     (root / "docs").symlink_to("real")
     mirror = Mirror(root)
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+    async with watching(watcher_over(root, events=events)) as seen:
         await mirror.begin()
         for target in ("real", "elsewhere"):
             (root / "docs").unlink()
@@ -233,21 +232,21 @@ async def test_a_source_that_is_a_link_is_watched_where_it_leads(root: Path, eve
 
 
 async def test_every_change_before_a_flush_is_in_a_batch_up_to_it(each: FileWatcher, root: Path) -> None:
-    """A few hundred random operations: the batches up to each flush must lead to what a fresh look sees."""
-    chance = random.Random(1)  # noqa: S311  a replayable one is wanted
+    """After random operations, looking where the batches say must give the state that a fresh crawl finds."""
+    rng = random.Random(1)  # noqa: S311  it must be repeatable
     mirror = Mirror(root)
     async with watching(each) as seen, noise(root / "docs/noise.md"):
         await mirror.begin()
         for _ in range(60):
-            for _ in range(chance.randrange(1, 30)):  # on the loop: a batch may be gathered meanwhile, and wait
-                operate(root / "docs", chance)
+            for _ in range(rng.randrange(1, 30)):  # in the loop, so that events collect meanwhile
+                operate(root / "docs", rng)
             await mirror.follow(seen)
             assert await mirror.is_true(apart_from="docs/noise.md")
 
 
 @asynccontextmanager
 async def noise(file: Path) -> AsyncIterator[None]:
-    """A file that changes all the time, so that batches never cease."""
+    """Changes a file all the time, so that batches never cease."""
 
     def change() -> None:
         while not done.wait(0.001):
@@ -262,47 +261,47 @@ async def noise(file: Path) -> AsyncIterator[None]:
             done.set()
 
 
-def operate(docs: Path, chance: random.Random) -> None:
-    file = docs / f"{chance.randrange(20)}.md"
-    match chance.choice(["write", "write", "append", "replace", "remove"]):
+def operate(docs: Path, rng: random.Random) -> None:
+    file = docs / f"{rng.randrange(20)}.md"
+    match rng.choice(["write", "write", "append", "replace", "remove"]):
         case "write":
-            file.write_text(str(chance.random()))
+            file.write_text(str(rng.random()))
         case "append":
             with file.open("a") as appended:
                 appended.write("x")
         case "replace":
-            (docs / "x.tmp").write_text(str(chance.random()))
+            (docs / "x.tmp").write_text(str(rng.random()))
             (docs / "x.tmp").replace(file)
         case _:
             file.unlink(missing_ok=True)
 
 
-async def test_folders_that_come_move_and_go_hide_nothing(root: Path, events: Events) -> None:
-    chance = random.Random(2)  # noqa: S311  likewise
+async def test_created_moved_and_removed_folders_hide_nothing(root: Path, events: Events) -> None:
+    rng = random.Random(2)  # noqa: S311  likewise
     mirror = Mirror(root)
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+    async with watching(watcher_over(root, events=events)) as seen:
         await mirror.begin()
         for _ in range(20):
-            for _ in range(chance.randrange(1, 30)):
-                operate_on_folders(root / "docs", chance)
+            for _ in range(rng.randrange(1, 30)):
+                operate_on_folders(root / "docs", rng)
             await mirror.follow(seen)
             assert await mirror.is_true()
 
 
-def operate_on_folders(docs: Path, chance: random.Random) -> None:
-    folder, other = (docs / f"folder-{chance.randrange(4)}" for _ in range(2))
-    match chance.choice(["write", "write", "move", "move into", "remove"]):
+def operate_on_folders(docs: Path, rng: random.Random) -> None:
+    folder, other = (docs / f"folder-{rng.randrange(4)}" for _ in range(2))
+    match rng.choice(["write", "write", "move", "move into", "remove"]):
         case "move" if folder.exists() and not other.exists():
             folder.rename(other)
         case "move into" if folder.exists() and other.exists() and folder != other:
-            folder.rename(other / str(chance.random()))
+            folder.rename(other / str(rng.random()))
         case "remove":
             shutil.rmtree(folder, ignore_errors=True)
         case _:
-            write(folder, {f"{chance.randrange(3)}/{chance.randrange(3)}.md": str(chance.random())})
+            write(folder, {f"{rng.randrange(3)}/{rng.randrange(3)}.md": str(rng.random())})
 
 
-async def test_flushes_are_answered_once_each_and_leave_no_cookie(each: FileWatcher, root: Path) -> None:
+async def test_each_flush_is_answered_once_and_leaves_no_cookie(each: FileWatcher, root: Path) -> None:
     async with watching(each) as seen:
         for token in ("one", "two", "three"):
             seen.watcher.flush(token)
@@ -315,7 +314,7 @@ async def test_flushes_are_answered_once_each_and_leave_no_cookie(each: FileWatc
 
 
 async def test_a_flush_survives_the_loss_of_the_cookie_folder(root: Path, events: Events) -> None:
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+    async with watching(watcher_over(root, events=events)) as seen:
         shutil.rmtree(root / ".kahnd")
         assert await asked_for_everything(seen)
         shutil.rmtree(root / ".kahnd")
@@ -323,46 +322,47 @@ async def test_a_flush_survives_the_loss_of_the_cookie_folder(root: Path, events
         assert await asked_for_everything(seen)
 
 
-async def test_cookies_of_an_earlier_life_are_removed(root: Path, events: Events) -> None:
+async def test_cookies_of_an_earlier_run_are_removed(root: Path, events: Events) -> None:
     write(root, {f"{COOKIES}/7": "", f"{COOKIES}/notes": "not kahnd's"})
-    async with watching(FileWatcher(root, ["docs"], events=events)):
+    async with watching(watcher_over(root, events=events)):
         assert [each.name for each in (root / COOKIES).iterdir()] == ["notes"]
 
 
-async def test_cookies_are_neither_written_nor_removed_through_a_link(root: Path, events: Events) -> None:
+async def test_cookies_are_never_written_or_removed_through_a_link(root: Path, events: Events) -> None:
     write(root, {"docs/7": "a document"})
     (root / COOKIES).parent.mkdir()
     (root / COOKIES).symlink_to(root / "docs")
     before = sorted((root / "docs").rglob("*"))
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+    async with watching(watcher_over(root, events=events)) as seen:
         seen.watcher.flush("9")
         await seen.until(lambda batches: any("9" in batch.flushed for batch in batches))
         assert sorted((root / "docs").rglob("*")) == before
 
 
-async def test_polling_asks_for_looks_at_everything(root: Path) -> None:
-    async with watching(FileWatcher(root, ["docs"], polling="always")) as seen:
+async def test_polling_asks_for_everything(root: Path) -> None:
+    async with watching(watcher_over(root, polling="always")) as seen:
         assert seen.watcher.backend == "polling"
         write(root, {"kahnd.toml": "changed"})
         await seen.until(lambda batches: any(batch.everything and batch.config for batch in batches))
 
 
-async def test_a_watcher_to_which_nothing_happens_rests(root: Path, events: Events) -> None:
-    """That is only to be seen by waiting, longer than until the first look without an event."""
-    async with watching(FileWatcher(root, ["docs"], events=events)) as seen:
+async def test_an_idle_watcher_uses_no_processor_time(root: Path, events: Events) -> None:
+    """Waits for longer than the first poll takes to come: only time can show this."""
+    async with watching(watcher_over(root, events=events)) as seen:
         began = time.thread_time()
         await anyio.sleep(3)
         assert time.thread_time() - began < 0.1
         assert seen.batches == []
 
 
-def test_the_interpreter_ends_at_once_with_a_watcher_under_way(root: Path) -> None:
+def test_the_interpreter_can_exit_while_a_watcher_runs(root: Path) -> None:
     script = """
 import sys, anyio
 from pathlib import Path
+from kahnd.watch.watch_set import WatchSettings
 from kahnd.watch.watcher import FileWatcher
 async def main():
-    watcher = FileWatcher(Path(sys.argv[1]), ["docs"])
+    watcher = FileWatcher(WatchSettings(Path(sys.argv[1]), ("docs",)))
     async def follow():
         async for _ in watcher.batches(): pass
     async with anyio.create_task_group() as group:

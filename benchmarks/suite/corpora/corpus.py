@@ -1,4 +1,4 @@
-"""A written project: its documents, what each needs, and how somebody saves one."""
+"""A project on the disk: its documents, their dependencies, and ways to save one."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from typing import Final
 
 SEED: Final = 1
 FOLDER_SIZE: Final = 500
-"""So many documents share a folder, as in a project that people keep."""
+"""The number of documents in a folder, as in projects that people keep."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """For every document, in an order that has each after what it needs, those it needs.
+    """`needs` maps every document to its dependencies, in an order in which these come first.
 
-    A document in `plain` is needed by others, and has no output of its own. `ending` is that of the outputs' names.
+    A document in `plain` is needed by others and has no output of its own. `ending` is the ending of outputs' names.
     """
 
     root: Path
@@ -35,7 +35,7 @@ class Corpus:
         return [document for document in self.needs if document not in self.plain]
 
     def place(self, document: str) -> str:
-        """A document's output, relative to the output folder."""
+        """Returns the path of a document's output, relative to the output folder."""
         return str(Path(document).relative_to("docs").with_suffix("")) + self.ending
 
     @cached_property
@@ -47,7 +47,7 @@ class Corpus:
         return found
 
     def affected_by(self, *documents: str) -> frozenset[str]:
-        """What a save of these must render, and no other: they themselves and their transitive dependents."""
+        """Returns exactly the documents that a save of these must render: they and their transitive dependents."""
         reached, ahead = set(documents), list(documents)
         while ahead:
             new = set(self._dependents.get(ahead.pop(), ())) - reached
@@ -56,36 +56,36 @@ class Corpus:
         return frozenset(reached) - self.plain
 
     def affecting(self, count: int) -> list[str]:
-        """The leaves whose save affects so many documents; where there are none, those that come nearest."""
+        """Returns the leaves whose save affects this many documents, or as nearly as many as there are."""
         sizes = {leaf: len(self.affected_by(leaf)) for leaf, needed in self.needs.items() if not needed}
         nearest = min(abs(size - count) for size in sizes.values())
         return [leaf for leaf, size in sizes.items() if abs(size - count) == nearest]
 
     def save(self, document: str, mark: str) -> None:
-        """Save a document with a line more that was never there; in place, since entr is slow with replaced files."""
+        """Appends a new line to a document. Writes it in place, since entr is slow with replaced files."""
         with (self.root / document).open("a") as file:
             file.write(f"\nedited {mark}\n")
 
 
 def replace(path: Path, text: str) -> None:
-    """Save a file as editors do: a new one, renamed into place; it is written out of everybody's sight."""
+    """Saves a file as editors do: writes a temporary file outside the project and renames it into place."""
     with tempfile.NamedTemporaryFile("w", delete=False) as fresh:
         fresh.write(text)
     Path(fresh.name).replace(path)
 
 
-def dice(seed: int = SEED) -> random.Random:
-    """Dice that fall the same way each time."""
+def seeded_random(seed: int = SEED) -> random.Random:
+    """Returns a random generator with a fixed seed."""
     return random.Random(seed)  # noqa: S311 - no secret hangs on them
 
 
 def numbered(layer: str, count: int, ending: str) -> list[str]:
-    """Names for so many documents."""
+    """Returns names for `count` documents."""
     return [f"docs/{layer}/{number // FOLDER_SIZE:03}/{layer}{number:06}.{ending}" for number in range(count)]
 
 
 def put(root: Path, texts: Iterable[tuple[str, str]]) -> None:
-    """Write files below a folder."""
+    """Writes files below a folder."""
     folders = set[Path]()
     for name, text in texts:
         path = root / name
@@ -95,6 +95,6 @@ def put(root: Path, texts: Iterable[tuple[str, str]]) -> None:
         path.write_text(text)
 
 
-def words(chance: random.Random, count: int) -> str:
-    """So many words that compress no better than prose."""
-    return " ".join(f"{chance.randrange(1 << 32):x}" for _ in range(count))
+def words(rng: random.Random, count: int) -> str:
+    """Returns `count` random words, which compress no better than prose."""
+    return " ".join(f"{rng.randrange(1 << 32):x}" for _ in range(count))

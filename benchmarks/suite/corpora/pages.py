@@ -1,8 +1,8 @@
-"""Markdown pages, for kahnd and for Hugo: the same texts, the same includes, the same layout.
+"""Markdown pages for kahnd and for Hugo, with the same texts, includes and layout.
 
-Three corpora: `layers` (small pages that include one another, and an index that links to the top ones), `heavy` (pages
-of some 10 kB with tables and fenced code, no two alike) and `hub` (one partial that every page includes). A page
-includes by kahnd's `{% include %}`; Hugo has a shortcode for it, so `for_hugo` writes its own spelling of the same.
+There are three corpora: `layers` (small pages that include one another, and an index that links to the top ones),
+`heavy` (pages of about 10 kB with tables and fenced code, no two alike) and `hub` (one partial that every page
+includes). kahnd includes with `{% include %}`; for Hugo, `for_hugo` writes a shortcode instead.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from suite.corpora.corpus import Corpus, dice, numbered, put, words
+from suite.corpora.corpus import Corpus, numbered, put, seeded_random, words
 
 HUB: Final = "docs/_partials/hub.md"
 HUGO_HUB: Final = "layouts/shortcodes/hub.html"
@@ -39,7 +39,7 @@ HUGO_LAYOUT: Final = _LAYOUT % ("{{ .Title }}", "{{ .Content }}")
 
 @dataclass(frozen=True)
 class Page:
-    """A page before it is spelt for either: its text, what it includes, and what it links to."""
+    """A page without a tool's syntax: its text, the pages it includes, and the pages it links to."""
 
     title: str
     text: str
@@ -51,32 +51,32 @@ Pages = Mapping[str, Page]
 
 
 def layers(documents: int) -> Pages:
-    """60 % leaves, 30 % that include two leaves each, the rest three of those each, and one index linking to them."""
-    chance = dice()
+    """Returns 60 % leaves, 30 % that include two leaves each, the rest with three of those each, and an index."""
+    rng = seeded_random()
     leaves = numbered("leaf", documents * 6 // 10, "md")
     mids = numbered("mid", documents * 3 // 10, "md")
     tops = numbered("top", documents - len(leaves) - len(mids) - 1, "md")
-    pages = {name: _small(name, chance) for name in leaves}
-    pages |= {name: _small(name, chance, tuple(chance.sample(leaves, 2))) for name in mids}
-    pages |= {name: _small(name, chance, tuple(chance.sample(mids, 3))) for name in tops}
+    pages = {name: _small(name, rng) for name in leaves}
+    pages |= {name: _small(name, rng, tuple(rng.sample(leaves, 2))) for name in mids}
+    pages |= {name: _small(name, rng, tuple(rng.sample(mids, 3))) for name in tops}
     return pages | {"docs/contents.md": Page("contents", "All of them.", links=tuple(tops))}
 
 
 def hub(documents: int) -> Pages:
-    """Small pages that all include the one partial."""
-    chance = dice()
-    partial = {HUB: Page("", f"The *hub*: {words(chance, 20)}")}
-    return partial | {name: _small(name, chance, (HUB,)) for name in numbered("page", documents, "md")}
+    """Returns small pages that all include one partial."""
+    rng = seeded_random()
+    partial = {HUB: Page("", f"The *hub*: {words(rng, 20)}")}
+    return partial | {name: _small(name, rng, (HUB,)) for name in numbered("page", documents, "md")}
 
 
 def heavy(documents: int) -> Pages:
-    """Pages of some 10 kB: prose, lists, three tables and three blocks of code in three languages."""
-    chance = dice()
-    return {name: _heavy(Path(name).stem, chance) for name in numbered("page", documents, "md")}
+    """Returns pages of about 10 kB: prose, lists, three tables, and code blocks in three languages."""
+    rng = seeded_random()
+    return {name: _heavy(Path(name).stem, rng) for name in numbered("page", documents, "md")}
 
 
 def for_kahnd(root: Path, sort: str, pages: Pages) -> Corpus:
-    """Write a project for kahnd."""
+    """Writes a project for kahnd."""
     put(root, ((name, _for_kahnd(page)) for name, page in pages.items()))
     put(root, [("kahnd.toml", _CONFIG), ("templates/page.html", KAHND_LAYOUT)])
     return _corpus(root, sort, pages)
@@ -89,7 +89,7 @@ def _for_kahnd(page: Page) -> str:
 
 
 def for_hugo(root: Path, sort: str, pages: Pages) -> Corpus:
-    """Write a site for Hugo: an include is a page's own content, the hub's a shortcode with the text in it."""
+    """Writes a site for Hugo: an include is the other page's content; the hub is a shortcode with its text."""
     content = {name: _for_hugo(page) for name, page in pages.items() if name != HUB}
     put(root, ((name, text) for name, text in content.items()))
     put(root, _HUGO)
@@ -134,27 +134,27 @@ def _spelt(page: Page, rest: str) -> str:
     return f"{head}{page.text}\n\n{rest}"
 
 
-def _small(name: str, chance: random.Random, includes: tuple[str, ...] = ()) -> Page:
-    return Page(Path(name).stem, words(chance, 60), includes)
+def _small(name: str, rng: random.Random, includes: tuple[str, ...] = ()) -> Page:
+    return Page(Path(name).stem, words(rng, 60), includes)
 
 
-def _heavy(title: str, chance: random.Random) -> Page:
-    return Page(title, "\n\n".join(part for language in _CODE for part in _section(language, chance)))
+def _heavy(title: str, rng: random.Random) -> Page:
+    return Page(title, "\n\n".join(part for language in _CODE for part in _section(language, rng)))
 
 
-def _section(language: str, chance: random.Random) -> Iterator[str]:
-    yield f"## About {chance.randrange(1 << 20)}"
-    yield from (words(chance, 105) for _ in range(2))
-    yield "\n".join(f"- *{words(chance, 3)}* and `{words(chance, 1)}`" for _ in range(6))
-    rows = (f"| {words(chance, 2)} | {chance.randrange(1000)} | [{words(chance, 1)}](#here) |" for _ in range(8))
+def _section(language: str, rng: random.Random) -> Iterator[str]:
+    yield f"## About {rng.randrange(1 << 20)}"
+    yield from (words(rng, 105) for _ in range(2))
+    yield "\n".join(f"- *{words(rng, 3)}* and `{words(rng, 1)}`" for _ in range(6))
+    rows = (f"| {words(rng, 2)} | {rng.randrange(1000)} | [{words(rng, 1)}](#here) |" for _ in range(8))
     yield "\n".join(("| what | how many | where |", "|---|---:|---|", *rows))
-    body = "\n".join(_CODE[language].replace("NAME", f"n{words(chance, 1)}") for _ in range(2))
+    body = "\n".join(_CODE[language].replace("NAME", f"n{words(rng, 1)}") for _ in range(2))
     yield f"```{language}\n{body}\n```"
 
 
 _CODE: Final = {
     "python": '''def NAME(path: Path, limit: int = 12) -> list[str]:
-    """What is read from a file, line by line."""
+    """The lines of a file."""
     with path.open() as lines:
         found = [line.strip() for line in lines if line and not line.startswith("#")]
     if len(found) > limit:

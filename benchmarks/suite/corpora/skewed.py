@@ -1,8 +1,8 @@
-"""Graphs whose rendering times differ widely (log-normal), for how well two workers are kept busy.
+"""Graphs whose rendering times differ widely (log-normal), to measure how well two workers are used.
 
-A rendering sleeps, so that its time is known beforehand, and so is what no schedule can beat: the longest chain, or all
-the work shared out evenly (R. L. Graham, Bounds on Multiprocessing Timing Anomalies, 1969). All documents need one
-plain one, so that its save renders them all.
+A rendering sleeps, so its time is known in advance, and so is the bound that no schedule can beat: the longest chain,
+or all work divided by the workers (R. L. Graham, Bounds on Multiprocessing Timing Anomalies, 1969). All documents need
+one plain document, so that saving it renders them all.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from suite.corpora.corpus import Corpus, dice, put
+from suite.corpora.corpus import Corpus, put, seeded_random
 
 Shape = Literal["wide", "chain"]
 
@@ -21,7 +21,7 @@ TICK: Final = "docs/_tick.txt"
 _MEDIAN_S, _SIGMA = 0.06, 1.0
 _SHORTEST_S, _LONGEST_S = 0.01, 1.0
 _CHAIN_SHARE: Final = 0.9
-"""In the shape `chain` one chain takes so much of the bound: whoever begins it late is late."""
+"""In the shape `chain`, one chain takes this share of the bound, so a schedule that starts it late is late."""
 _CONFIG: Final = f"""[project]
 name = "corpus"
 sources = ["docs"]
@@ -42,14 +42,14 @@ _RENDER: Final = 'while read -r word rest; do [ "$word" = seconds ] && sleep "$r
 
 @dataclass(frozen=True)
 class Skewed:
-    """A graph and the seconds that each document takes."""
+    """A graph, and the rendering time of each document in seconds."""
 
     needs: Mapping[str, tuple[str, ...]]
     seconds: Mapping[str, float]
 
     @property
     def bound_s(self) -> float:
-        """No schedule on that many workers is shorter."""
+        """The duration in seconds that no schedule on these workers can beat."""
         finished: dict[str, float] = {}
         for document, needed in self.needs.items():
             finished[document] = self.seconds[document] + max((finished[each] for each in needed), default=0)
@@ -57,23 +57,23 @@ class Skewed:
 
 
 def draw(documents: int, shape: Shape, seed: int) -> Skewed:
-    """A graph: each document after the first third needs one or two drawn from that many before it."""
-    chance = dice(seed)
+    """Draws a graph in which each document after the first third needs up to two of the preceding third."""
+    rng = seeded_random(seed)
     names = [f"docs/d{number:04}.txt" for number in range(documents)]
-    chance.shuffle(names)  # no order of names is a good schedule
-    seconds = {name: min(max(chance.lognormvariate(0, _SIGMA) * _MEDIAN_S, _SHORTEST_S), _LONGEST_S) for name in names}
+    rng.shuffle(names)  # so that the order of names is no good schedule
+    seconds = {name: min(max(rng.lognormvariate(0, _SIGMA) * _MEDIAN_S, _SHORTEST_S), _LONGEST_S) for name in names}
     needs: dict[str, tuple[str, ...]] = {}
     for place, name in enumerate(names):
         before = names[max(0, place - documents // 3) : place]
-        needs[name] = tuple(chance.sample(before, min(2, len(before)))) if place > documents // 3 else ()
+        needs[name] = tuple(rng.sample(before, min(2, len(before)))) if place > documents // 3 else ()
     graph = Skewed(needs, {name: round(each, 3) for name, each in seconds.items()})
     return graph if shape == "wide" else _with_chain(graph)
 
 
 def _with_chain(graph: Skewed) -> Skewed:
-    """Documents that need nothing else are strung up until they take the share of the bound.
+    """Adds a chain of documents that takes the share of the bound.
 
-    The chain's links sort last by name, and stand on nothing but one another.
+    Its documents sort last by name, and need only one another.
     """
     links = [f"docs/z{number:04}.txt" for number in range(max(3, len(graph.needs) // 8))]
     work = sum(graph.seconds.values())
@@ -84,7 +84,7 @@ def _with_chain(graph: Skewed) -> Skewed:
 
 
 def write(root: Path, graph: Skewed) -> Corpus:
-    """Write the project."""
+    """Writes the project."""
     put(root, [("kahnd.toml", _CONFIG), ("render.sh", _RENDER), (TICK, "tick\n")])
     put(root, ((name, _text(needed, graph.seconds[name])) for name, needed in graph.needs.items()))
     needs = {name: (TICK, *needed) for name, needed in graph.needs.items()}

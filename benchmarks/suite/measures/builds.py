@@ -1,4 +1,4 @@
-"""Builds from nothing and builds with nothing to do, each a process of its own."""
+"""Cold builds and null builds, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from typing import Final
 
 from suite.corpora.corpus import Corpus
 from suite.figures import Figure, Unit
-from suite.look import WrongError, identities, identity
+from suite.file_changes import WrongError, identities, identity
 from suite.processes import cpu_of_ended, seen_of
 from suite.tools.kahnd import Kahnd, rendered_last
 from suite.tools.tool import Tool
 
 MADE: Final = (".kahnd", "site", "out", "public", "resources", ".ninja_log", ".ninja_deps", ".tup", ".hugo_build.lock")
-"""What any of the tools leaves in a corpus; without it, it is as written."""
+"""The files and folders that the tools create in a corpus."""
 
 DATABASE: Final = ("tokio", "surreal")
-"""How the names of its threads begin. They end when it is opened anew, so their time is all that is not the others'."""
+"""Prefixes of the database's thread names. These threads may end early, so their time is the remainder."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """A build's seconds, the most that its processes held, and the processor time they took.
+    """A build's duration, and the peak memory and processor time of its processes.
 
-    Of that time `own_s` is of the tool's process, and of that `database_s` of the threads of kahnd's database.
+    `own_s` is the part of the processor time in the tool's own process, and `database_s` the part of that in the
+    threads of kahnd's database.
     """
 
     seconds: float
@@ -39,7 +40,7 @@ class Built:
 
 
 def forget(corpus: Corpus) -> None:
-    """Make a corpus as it was before any build; what was built is put aside."""
+    """Returns a corpus to its state before any build by moving what was built elsewhere."""
     aside = Path(tempfile.mkdtemp(prefix="aside-", dir=corpus.root.parent))
     for name in MADE:
         if (corpus.root / name).exists():
@@ -47,7 +48,7 @@ def forget(corpus: Corpus) -> None:
 
 
 def cold(tool: Tool, corpus: Corpus) -> Built:
-    """A build from nothing; every document must have an output then."""
+    """Measures a build from nothing, after which every document must have an output."""
     forget(corpus)
     tool.prepare(corpus)
     built = _run(tool, corpus)
@@ -59,26 +60,26 @@ def cold(tool: Tool, corpus: Corpus) -> Built:
 
 
 def _check_log(tool: Tool, corpus: Corpus, rendered: int) -> None:
-    if isinstance(tool, Kahnd) and (told := rendered_last(corpus)) != rendered:
-        raise WrongError(f"the log's last build rendered {told} documents, not {rendered}")
+    if isinstance(tool, Kahnd) and (logged := rendered_last(corpus)) != rendered:
+        raise WrongError(f"the log's last build rendered {logged} documents, not {rendered}")
 
 
 def _run(tool: Tool, corpus: Corpus) -> Built:
-    with tempfile.TemporaryFile() as told:
+    with tempfile.TemporaryFile() as output:
         began, before = time.perf_counter(), cpu_of_ended()
-        process = subprocess.Popen(tool.words, cwd=corpus.root, stdin=subprocess.DEVNULL, stdout=told, stderr=told)
+        process = subprocess.Popen(tool.words, cwd=corpus.root, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         with seen_of(process.pid) as seen:
             process.wait()
             seconds = time.perf_counter() - began
         if process.returncode:
-            told.seek(0)
-            raise WrongError(f"{tool.name}: exit code {process.returncode}: {told.read()[-600:].decode()}")
+            output.seek(0)
+            raise WrongError(f"{tool.name}: exit code {process.returncode}: {output.read()[-600:].decode()}")
     others = sum(time for name, time in seen.by_thread.items() if not name.startswith(DATABASE))
     return Built(seconds, seen.mb, cpu_of_ended() - before, seen.own_s, seen.own_s - others)
 
 
 def null(tool: Tool, corpus: Corpus) -> float:
-    """Seconds of a build with nothing to do; it must do nothing."""
+    """Returns the seconds of a build with nothing to do, which must change nothing."""
     outputs = [tool.output(corpus, document) for document in corpus.rendered]
     before = identities(outputs)
     seconds = _run(tool, corpus).seconds
@@ -89,9 +90,9 @@ def null(tool: Tool, corpus: Corpus) -> float:
 
 
 def null_start(corpus: Corpus) -> float:
-    """Seconds from the daemon's start as a process to its log's line that the first build has ended: all is quiet.
+    """Returns the seconds from the start of the daemon's process to the log line of its first build's end.
 
-    Imports, the database's opening and the look at every source and output are in it. Nothing may be rendered.
+    They include imports, opening the database, and looking at every source and output. Nothing may be rendered.
     """
     with Kahnd().watch(corpus) as daemon:
         if daemon.log.rendered():
@@ -100,7 +101,7 @@ def null_start(corpus: Corpus) -> float:
 
 
 def figures(corpus: Corpus, tool: Tool, built: Sequence[Built]) -> Iterator[Figure]:
-    """Of cold builds: how long they took, and what of the machine."""
+    """Yields the durations of cold builds, and the memory and processor time that they took."""
     yield _figure("cold build", corpus, tool, "s", [each.seconds for each in built])
     yield _figure("cold build's memory", corpus, tool, "MB", [each.peak_mb for each in built])
     yield _figure("cold build's CPU", corpus, tool, "s", [each.cpu_s for each in built])

@@ -1,4 +1,4 @@
-"""The command corpora under kahnd, ninja, make and tup: builds, starts, saves, and what a daemon holds."""
+"""The command corpora under kahnd, ninja, make and tup: builds, starts, saves, and a daemon's memory."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from suite.tools.tup import Tup
 
 @dataclass(frozen=True)
 class Case:
-    """A corpus to be measured. `thorough`: builds are repeated, and the daemon is watched at rest too."""
+    """A corpus to measure. `thorough` repeats builds and measures the idle daemon too."""
 
     bench: Bench
     corpus: Corpus
     thorough: bool
 
     def figure(self, measure: str, tool: str, unit: Unit, values: tuple[float, ...]) -> Figure:
-        """Of this corpus."""
+        """Returns a figure of this corpus."""
         return Figure(measure, self.corpus.sort, len(self.corpus.rendered), tool, unit, values)
 
     @property
     def builds(self) -> int:
-        """How often it is built from nothing."""
+        """The number of cold builds."""
         return self.bench.effort.builds if self.thorough else 1
 
 
@@ -46,19 +46,19 @@ Measure = Callable[[Case], Iterator[Figure]]
 
 
 def index(bench: Bench) -> Iterator[Figure]:
-    """One index over all: its own rendering grows with the project."""
+    """Measures the corpora with one index, whose own rendering grows with the project."""
     for documents in bench.sizes.two:
         yield from _by_all(bench, documents, "index", thorough=documents == bench.sizes.middle)
 
 
 def sections(bench: Bench) -> Iterator[Figure]:
-    """An index over every ten: the work of a save is the same at every size."""
+    """Measures the corpora with an index over every ten: a save's work is the same at every size."""
     for documents in bench.sizes.three:
         yield from _by_all(bench, documents, "sections", thorough=False)
 
 
 def _by_all(bench: Bench, documents: int, shape: Shape, *, thorough: bool) -> Iterator[Figure]:
-    """Each in a corpus of its own, so that none sees another's outputs."""
+    """Measures every tool in a corpus of its own, so that none sees another's outputs."""
 
     def on(measure: Measure) -> Iterator[Figure]:
         root = bench.folder()
@@ -73,7 +73,7 @@ def _by_all(bench: Bench, documents: int, shape: Shape, *, thorough: bool) -> It
 
 
 def _peers(*, large: bool) -> Iterator[tuple[Tool, Watching]]:
-    """Who builds, and who has that done at every save; in a large corpus only who does not take minutes for it."""
+    """Yields the tools that build, with those that watch for saves; without the slow ones if `large`."""
     ninja, make, tup = Ninja(), Make(), Tup()
     yield ninja, Entr(ninja)
     if not large:
@@ -102,7 +102,7 @@ def _peer(builder: Tool, watcher: Watching, case: Case) -> Iterator[Figure]:
 
 
 def _bare(case: Case) -> Iterator[Figure]:
-    """The commands alone, run in order by two threads."""
+    """Measures the commands alone, run in order by two threads."""
     corpus = case.corpus
 
     def seconds(documents: frozenset[str]) -> float:
@@ -126,14 +126,14 @@ def _builds(case: Case, tool: Tool) -> Iterator[Figure]:
 
 
 def _edits(case: Case, tool: Tool, watch: Watch) -> Iterator[Figure]:
-    """One leaf after another."""
+    """Measures saves of one leaf after another."""
     seen, chosen = saves.Saves(tool, case.corpus, watch), saves.leaves(case.corpus, case.bench.effort.edits)
     values = case.bench.repeat(len(chosen), lambda number: seen.save([chosen[number]], f"alone {number}"))
     yield case.figure("leaf edit", tool.name, "ms", values)
 
 
 def _bursts(case: Case, tool: Tool, watch: Watch) -> Iterator[Figure]:
-    """Many leaves at once."""
+    """Measures saves of many leaves at once."""
     seen, chosen = saves.Saves(tool, case.corpus, watch), saves.many(case.corpus, case.bench.sizes.burst)
     values = case.bench.repeat(case.bench.effort.starts, lambda number: seen.save(chosen, f"together {number}"))
     yield case.figure("burst", tool.name, "ms", values)

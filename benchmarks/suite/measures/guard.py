@@ -1,4 +1,4 @@
-"""One tool that is absent or goes wrong does not end the others' measurements."""
+"""Keeps a tool that is absent or fails from ending the others' measurements."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from suite.figures import Figure
-from suite.look import ImpossibleError, WrongError
+from suite.file_changes import ImpossibleError, WrongError
 from suite.tools.tool import Tool
 
 FAULT: Final = "fault"
@@ -14,7 +14,7 @@ ABSENT: Final = "absence"
 
 
 def guarded(measure: Callable[[], Iterator[Figure]], tool: Tool, corpus: str, documents: int) -> Iterator[Figure]:
-    """The measurements; in the place of what could not be measured, a figure that says why."""
+    """Yields the measurements; a figure with the reason in place of those that could not be taken."""
     if reason := tool.absent():
         yield Figure(ABSENT, corpus, documents, tool.name, "s", absent=reason)
         return

@@ -1,4 +1,4 @@
-"""How well two workers are kept busy by graphs whose rendering times differ widely."""
+"""How well two workers are used on graphs whose rendering times differ widely."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from suite.tools.kahnd import Kahnd
 
 
 def measure(bench: Bench) -> Iterator[Figure]:
-    """Of either shape, several graphs drawn anew: makespan over the bound, both from the save that dirties all."""
+    """Measures, for several graphs of each shape, the makespan over the bound after a save that dirties all."""
     for shape in get_args(Shape):
         yield from guarded(partial(_shape, bench, shape), Kahnd(), f"skewed, {shape}", bench.sizes.skewed)
 

@@ -1,4 +1,4 @@
-"""The page corpora under kahnd and Hugo: cold builds, a page's edit, and the edit of what all pages include."""
+"""The page corpora under kahnd and Hugo: cold builds, edits of a page, and edits of a partial that all include."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 from suite.bench import Bench
 from suite.corpora import pages
-from suite.corpora.corpus import Corpus, dice, replace
+from suite.corpora.corpus import Corpus, replace, seeded_random
 from suite.corpora.pages import HUB, HUGO_HUB, Pages
 from suite.figures import Figure
 from suite.measures import builds
@@ -27,18 +27,18 @@ HUGO: Final = Hugo()
 
 
 def layers(bench: Bench) -> Iterator[Figure]:
-    """Small pages that include one another."""
+    """Measures small pages that include one another."""
     for documents in bench.sizes.two:
         yield from _both(bench, "pages", pages.layers(documents), _builds_and_edits)
 
 
 def heavy(bench: Bench) -> Iterator[Figure]:
-    """Big pages with tables and code; the builds' memory too."""
+    """Measures large pages with tables and code, and the builds' memory."""
     yield from _both(bench, "heavy", pages.heavy(bench.sizes.heavy), _builds)
 
 
 def hub(bench: Bench) -> Iterator[Figure]:
-    """One partial in all pages."""
+    """Measures pages that all include one partial."""
     for documents in bench.sizes.two:
         yield from _both(bench, "hub", pages.hub(documents), _hub_edits, Hugo("--disableFastRender"))
 
@@ -60,10 +60,10 @@ def _builds(bench: Bench, tool: Watching, corpus: Corpus) -> Iterator[Figure]:
 
 
 def _builds_and_edits(bench: Bench, tool: Watching, corpus: Corpus) -> Iterator[Figure]:
-    """A page that no other includes is edited: its affected set is itself, the index only linking to it."""
+    """Edits pages that no other includes. Each affects only itself, since the index just links to it."""
     yield from _builds(bench, tool, corpus)
     alone = [page for page in corpus.needs if "/top/" in page]
-    chosen = dice().choices(alone, k=bench.effort.edits)
+    chosen = seeded_random().choices(alone, k=bench.effort.edits)
     with tool.watch(corpus) as watch:
         saves = Saves(tool, corpus, watch)
         values = bench.repeat(len(chosen), lambda number: saves.save_page(chosen[number], f"alone {number}"))
@@ -71,7 +71,7 @@ def _builds_and_edits(bench: Bench, tool: Watching, corpus: Corpus) -> Iterator[
 
 
 def _hub_edits(bench: Bench, tool: Watching, corpus: Corpus) -> Iterator[Figure]:
-    """All pages must be new."""
+    """Edits the partial, after which all pages must be new."""
     builds.cold(tool, corpus)
     hub = corpus.root / (HUGO_HUB if isinstance(tool, Hugo) else HUB)
     with tool.watch(corpus) as watch:
@@ -90,7 +90,7 @@ def _edit_hub(saves: Saves, hub: Path, number: int) -> float:
 
 
 def _pool_times(log: Log, pages: int) -> list[float]:
-    """Of every edit, each having rendered all pages once: the sum of their durations, shared among the workers."""
+    """Returns, for each edit, the sum of all renderings' durations divided by the number of workers."""
     durations = [entry["duration_ms"] for entry in log.of("document.rendered")]
     edits = (durations[first : first + pages] for first in range(0, len(durations), pages))
     return [sum(edit) / (os.cpu_count() or 1) for edit in edits]

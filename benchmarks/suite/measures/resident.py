@@ -1,4 +1,4 @@
-"""What a daemon uses while nothing happens, and what the first save after that costs."""
+"""An idle daemon's memory and processor time, and the latency of the first save after a pause."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from suite.tools.kahnd import Daemon
 
 
 def memory(daemon: Daemon, corpus: Corpus) -> Iterator[Figure]:
-    """What the daemon and its workers hold, apart and together."""
+    """Yields the memory of the daemon, of its workers, and of all."""
     alone, together = resident_mb([daemon.pid]), resident_mb(family(daemon.pid))
     for what, held in (("memory", together), ("memory, daemon", alone), ("memory, workers", together - alone)):
         yield Figure(what, corpus.sort, len(corpus.rendered), "kahnd", "MB", (held,))
 
 
 def rest(bench: Bench, daemon: Daemon, saves: Saves) -> Iterator[Figure]:
-    """The processor time of a daemon with nothing to do, then saves that come after a pause each."""
+    """Measures the processor time of an idle daemon, and then saves that each come after a pause."""
     corpus, size = saves.corpus, len(saves.corpus.rendered)
     share = cpu_percent(daemon.pid, bench.effort.idle_s)
     yield Figure("idle CPU", corpus.sort, size, "kahnd", "%", (share,))
@@ -34,7 +34,7 @@ def rest(bench: Bench, daemon: Daemon, saves: Saves) -> Iterator[Figure]:
 
 
 def _after_pause(bench: Bench, daemon: Daemon, saves: Saves, leaf: str) -> tuple[float, float]:
-    """Milliseconds from the save to the log's line that a build begins, and to the last affected output."""
+    """Returns the milliseconds from the save to the log line of the build's start, and to the last output."""
     time.sleep(bench.effort.pause_s)
     before, saved = len(daemon.log.of("build.started")), time.time()
     made = saves.save([leaf], "after a pause")

@@ -1,4 +1,4 @@
-"""From a save to the last output that it affects, by kahnd and by its peers on the same saves."""
+"""The time from a save to the last output that it affects, for kahnd and its peers on the same saves."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from suite.corpora.corpus import Corpus, dice
+from suite.corpora.corpus import Corpus, seeded_random
 from suite.figures import Figure
-from suite.look import WrongError, identities, renewed_ms
+from suite.file_changes import WrongError, identities, renewed_ms
 from suite.tools.kahnd import Daemon
 from suite.tools.tool import Tool, Watch
 
 AFFECTED: Final = 8
-"""A leaf is edited that so many documents hang on, itself included."""
+"""The number of documents that the edited leaf affects, itself included."""
 NOT_THE_ENGINES: Final = frozenset({"settle", "render"})
-"""Settling is a choice, and rendering is the renderer's."""
+"""Phases that are no engine overhead: settling is a choice, and rendering is the renderer's."""
 
 
 class Saves:
-    """Saves of one corpus under one tool at work. After each, exactly what it affects must be new."""
+    """Saves of one corpus while a tool watches it. After each, exactly the affected outputs must be new."""
 
     def __init__(self, tool: Tool, corpus: Corpus, watch: Watch) -> None:
         self._tool = tool
@@ -31,21 +31,21 @@ class Saves:
         self._log = watch.log if isinstance(watch, Daemon) else None
 
     def save(self, documents: Sequence[str], mark: str) -> float:
-        """Milliseconds from the last of these saves to the last output that they affect."""
+        """Returns the milliseconds from the last of these saves to the last affected output."""
         affected = self.corpus.affected_by(*documents)
         for each in documents:
             self.corpus.save(each, mark)
         return self.measured(time.perf_counter(), affected)
 
     def save_page(self, document: str, mark: str) -> float:
-        """Milliseconds from a page's save to that page with the edit in it."""
+        """Returns the milliseconds from a page's save to its output with the edit."""
         milliseconds = self.save([document], mark)
         if f"edited {mark}" not in self._outputs[document].read_text():
             raise WrongError(f"{self._tool.name} made {document} anew without the edit")
         return milliseconds
 
     def measured(self, began: float, affected: Collection[str]) -> float:
-        """Milliseconds from that moment to the last of these documents' outputs."""
+        """Returns the milliseconds from that moment to the last of these documents' outputs."""
         wanted = {self._outputs[each] for each in affected}
         milliseconds = renewed_ms(began, wanted, self._seen, self._watch.quiet)
         self._check_files(wanted)
@@ -65,19 +65,19 @@ class Saves:
 
 
 def leaves(corpus: Corpus, count: int) -> list[str]:
-    """The same leaves for every tool, each with `AFFECTED` documents that hang on it."""
+    """Returns leaves that affect `AFFECTED` documents each, the same for every tool."""
     found = corpus.affecting(AFFECTED)
-    return dice().sample(found * (count // len(found) + 1), count)
+    return seeded_random().sample(found * (count // len(found) + 1), count)
 
 
 def many(corpus: Corpus, count: int) -> list[str]:
-    """Leaves to be saved together, whatever hangs on them."""
+    """Returns leaves to be saved together."""
     bottom = [document for document, needed in corpus.needs.items() if not needed]
-    return dice().sample(bottom, min(count, len(bottom)))
+    return seeded_random().sample(bottom, min(count, len(bottom)))
 
 
 def stages(daemon: Daemon, corpus: Corpus) -> Iterator[Figure]:
-    """Of every build with renderings since the daemon began: each stage's time, and that of all the engine's."""
+    """Yields each stage's time, and the engine's overhead, in all builds of the daemon that rendered something."""
     ended = daemon.log.of("build.finished")
     builds = [entry["stages_ms"] for entry in ended if entry["rendered"] and entry.get("stages_ms")]
     size = len(corpus.rendered)

@@ -1,4 +1,4 @@
-"""The bare commands of a save, with no tool around them: what any tool has to spend at least."""
+"""The commands of a save without any tool: the least time that a tool can take."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from graphlib import TopologicalSorter
 from typing import Final
 
 from suite.corpora.corpus import Corpus
-from suite.look import WrongError
+from suite.file_changes import WrongError
 from suite.tools.layout import FOLDER, inputs_of, output_name
 
 NAME: Final = "bare commands"
@@ -19,9 +19,9 @@ THREADS: Final = 2
 
 
 def run(corpus: Corpus, documents: Collection[str]) -> None:
-    """Run these documents' commands, each after those it needs. The other documents' outputs are there.
+    """Runs these documents' commands in the order of their dependencies. The other documents' outputs must exist.
 
-    Raises WrongError where a command fails.
+    Raises WrongError if a command fails.
     """
     (corpus.root / FOLDER).mkdir(exist_ok=True)
     wanted = frozenset(documents)
@@ -51,7 +51,7 @@ def _work(corpus: Corpus, ready: queue.SimpleQueue[str | None], done: queue.Simp
 
 
 def _spawn(corpus: Corpus, document: str) -> int:
-    """posix_spawn has no folder to begin in, so every path is whole."""
+    """posix_spawn can't set a working folder, so every path is absolute."""
     words = ["cksum", *(str(corpus.root / each) for each in inputs_of(corpus, document).split())]
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     into = (os.POSIX_SPAWN_OPEN, 1, str(corpus.root / output_name(document)), flags, 0o644)

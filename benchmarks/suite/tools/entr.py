@@ -1,4 +1,4 @@
-"""Entr, which runs a command whenever one of the files that it was told of is saved."""
+"""entr, which runs a command whenever one of the files that it was given is saved."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from suite.corpora.corpus import Corpus
-from suite.look import ImpossibleError, until
+from suite.file_changes import ImpossibleError, until
 from suite.processes import family
 from suite.tools.make import Make
 from suite.tools.ninja import Ninja
@@ -18,7 +18,7 @@ OWN_FILES: Final = 100
 
 
 class Entr:
-    """Around ninja or make, told of every source."""
+    """Runs ninja or make on every save of a source."""
 
     exact = True
 
@@ -35,9 +35,9 @@ class Entr:
 
     @contextmanager
     def watch(self, corpus: Corpus) -> Iterator[Watch]:
-        """Its command is run once when it has begun to watch: it is ready when that has ended.
+        """Runs entr, which runs its command once when it has begun to watch, and is ready when that has ended.
 
-        Raises ImpossibleError where it may not have all sources open.
+        Raises ImpossibleError if it may not open all sources at once.
         """
         allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if allowed < len(corpus.needs) + OWN_FILES:
@@ -46,6 +46,6 @@ class Entr:
         names.write_text("".join(f"{document}\n" for document in corpus.needs))
         ran.unlink(missing_ok=True)
         words = ["entr", "-an", "sh", "-c", f"{' '.join(self._builder.words)}; touch {ran}"]
-        with background(corpus.root, words, given=names) as process:
+        with background(corpus.root, words, stdin=names) as process:
             until(lambda: ran.exists() and family(process.pid) == [process.pid], "entr has begun")
             yield Watch(process.pid, lambda: family(process.pid) == [process.pid])

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from suite.corpora.corpus import Corpus
-from suite.look import until
+from suite.file_changes import until
 from suite.tools.tool import Watch, background, first_line, missing
 
 
 class Hugo:
-    """Fulfils Tool, for the page corpora in Hugo's spelling. `options` are for its server.
+    """Fulfils Tool, for the page corpora written for Hugo. `options` are for its server.
 
-    By itself that renders, of what a template or a shortcode changes, only pages that somebody looked at.
+    By default, after a change of a template or shortcode, the server renders only pages that were requested before.
     """
 
     name = "Hugo"
@@ -32,23 +32,23 @@ class Hugo:
         return " ".join(first_line("hugo", "version").split()[:2])
 
     def prepare(self, corpus: Corpus) -> None:
-        """A site is written with its `config.toml`."""
+        """Does nothing: a site is written with its `config.toml`."""
 
     @contextmanager
     def watch(self, corpus: Corpus) -> Iterator[Watch]:
-        told = corpus.root.with_name(f"{corpus.root.name}.told")
+        output = corpus.root.with_name(f"{corpus.root.name}.output")
         words = ["hugo", "server", *self._options, "--renderToDisk", "--port", str(_free_port())]
-        with background(corpus.root, words, told) as process:
-            until(lambda: "Press Ctrl+C" in told.read_text(), "Hugo serves", pause_s=0.05)
+        with background(corpus.root, words, output) as process:
+            until(lambda: "Press Ctrl+C" in output.read_text(), "Hugo serves", pause_s=0.05)
             # Every rebuild begins with one of these lines and ends with the other.
-            yield Watch(process.pid, lambda: _count(told, "Change detected") <= _count(told, "Total in"))
+            yield Watch(process.pid, lambda: _count(output, "Change detected") <= _count(output, "Total in"))
 
     def output(self, corpus: Corpus, document: str) -> Path:
         return corpus.root / "public" / corpus.place(document)
 
 
-def _count(told: Path, words: str) -> int:
-    return told.read_text().count(words)
+def _count(output: Path, words: str) -> int:
+    return output.read_text().count(words)
 
 
 def _free_port() -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from suite.corpora.corpus import Corpus
-from suite.look import WrongError, until
+from suite.file_changes import WrongError, until
 from suite.tools.log import Log
 from suite.tools.tool import Watch, background
 
@@ -22,7 +22,7 @@ PROGRAM: Final = str(Path(sys.executable).with_name("kahnd"))
 
 @dataclass(frozen=True)
 class Daemon(Watch):
-    """A daemon at work; its log since before it began, and the seconds until its first build had ended."""
+    """A running daemon, its log from its start, and the seconds until its first build had ended."""
 
     log: Log
     start_s: float
@@ -42,7 +42,7 @@ class Kahnd:
         return subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout.strip()
 
     def prepare(self, corpus: Corpus) -> None:
-        """A corpus is written with its `kahnd.toml`."""
+        """Does nothing: a corpus is written with its `kahnd.toml`."""
 
     @contextmanager
     def watch(self, corpus: Corpus) -> Iterator[Daemon]:
@@ -60,14 +60,14 @@ class Kahnd:
 
 
 def rendered_last(corpus: Corpus) -> int:
-    """How many documents the log's last build rendered."""
+    """Returns the number of documents that the last build in the log rendered."""
     with _log_path(corpus).open("rb") as log:
         ended = [entry for entry in map(json.loads, log) if entry["event"] == "build.finished"]
     return int(ended[-1]["rendered"]) if ended else 0
 
 
 def log_of(corpus: Corpus) -> Log:
-    """What the log of a corpus says from now on."""
+    """Returns the log of a corpus from now on."""
     return Log(_log_path(corpus))
 
 

@@ -1,4 +1,4 @@
-"""Where the builders put their outputs, and what `cksum` is given."""
+"""The output paths of the builders, and the inputs of `cksum`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ FOLDER: Final = "out"
 
 
 def output_name(document: str) -> str:
-    """Where these put a document's rendering, relative to the corpus."""
+    """Returns the output path of a document, relative to the corpus."""
     return f"{FOLDER}/{Path(document).stem}.out"
 
 
 def inputs_of(corpus: Corpus, document: str) -> str:
-    """What `cksum` reads for a document."""
+    """Returns the files that `cksum` reads for a document."""
     return " ".join((document, *map(output_name, corpus.needs[document])))

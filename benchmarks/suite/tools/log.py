@@ -11,44 +11,44 @@ from typing import Any, BinaryIO, Final
 
 Entry = dict[str, Any]
 ROTATED: Final = 3
-"""So many older files are kept."""
+"""The number of older files that are kept."""
 
 
 class Log:
-    """The entries that come after this moment."""
+    """The log entries written since this object was created."""
 
     def __init__(self, path: Path) -> None:
         self._paths = [path, *(path.with_name(f"{path.name}.{number + 1}") for number in range(ROTATED))]
         self._inode, self._offset = (path.stat().st_ino, path.stat().st_size) if path.exists() else (0, 0)
         self._entries: list[Entry] = []
-        self._told = 0
+        self._read = 0
 
     def read(self) -> list[Entry]:
-        """All entries so far."""
+        """Returns all entries so far."""
         with ExitStack() as files:
             for file in reversed(self._unread(files)):
                 self._entries += self._rest_of(file)
         return self._entries
 
     def of(self, event: str) -> list[Entry]:
-        """The entries of one kind."""
+        """Returns the entries of one event."""
         return [entry for entry in self.read() if entry["event"] == event]
 
     def rendered(self) -> list[str]:
-        """The documents rendered since the last call, one rendered twice standing there twice."""
-        fresh = self.read()[self._told :]
-        self._told += len(fresh)
+        """Returns the documents rendered since the last call, once for each rendering."""
+        fresh = self.read()[self._read :]
+        self._read += len(fresh)
         return sorted(entry["document"] for entry in fresh if entry["event"] == "document.rendered")
 
     def quiet(self) -> bool:
-        """Whether a build has ended since, and none runs."""
+        """Returns whether a build has ended since, and none is running."""
         builds = [entry["event"] for entry in self.read() if entry["event"] in ("build.started", "build.finished")]
         return bool(builds) and builds[-1] == "build.finished"
 
     def _unread(self, files: ExitStack) -> list[BinaryIO]:
-        """The file that was read last and those after it, the newest first.
+        """Opens the file that was read last and those after it, the newest first.
 
-        They are opened in this order because a rotation meanwhile can only show one twice then.
+        In this order, a rotation meanwhile can at most show a file twice.
         """
         found: dict[int, BinaryIO] = {}
         for path in self._paths:
@@ -60,7 +60,7 @@ class Log:
         return list(found.values())
 
     def _rest_of(self, file: BinaryIO) -> Iterator[Entry]:
-        """Its whole lines from where it was read to last."""
+        """Returns the complete lines since the last read."""
         inode = os.fstat(file.fileno()).st_ino
         if inode != self._inode:
             self._inode, self._offset = inode, 0

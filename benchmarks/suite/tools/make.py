@@ -11,7 +11,7 @@ from suite.tools.tool import first_line, missing
 
 
 class Make:
-    """As many commands at once as there are cores, and none of its built-in rules."""
+    """Runs as many commands at once as there are cores, without make's built-in rules."""
 
     name = "make"
     exact = True

@@ -10,7 +10,7 @@ from suite.tools.tool import first_line, missing
 
 
 class Ninja:
-    """As many commands at once as ninja likes: some more than there are cores."""
+    """Runs as many commands at once as ninja chooses: some more than there are cores."""
 
     name = "ninja"
     exact = True

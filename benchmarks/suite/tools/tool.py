@@ -1,4 +1,4 @@
-"""What a measurement needs of kahnd and of each of its peers; and how a program is run."""
+"""The protocol of kahnd and its peers in measurements, and functions that run programs."""
 
 from __future__ import annotations
 
@@ -12,65 +12,65 @@ from pathlib import Path
 from typing import Protocol
 
 from suite.corpora.corpus import Corpus
-from suite.look import WrongError
+from suite.file_changes import WrongError
 
 
 @dataclass(frozen=True)
 class Watch:
-    """A tool at work on what is saved: its process, and whether it has nothing to do."""
+    """A tool that is watching: its process, and whether it is idle."""
 
     pid: int
     quiet: Callable[[], bool]
 
 
 class Tool(Protocol):
-    """Brings a corpus up to date."""
+    """A tool that brings a corpus up to date."""
 
     name: str
     exact: bool
-    """Whether it makes nothing anew that a save does not affect."""
+    """True if it leaves outputs alone that a save does not affect."""
     words: tuple[str, ...]
-    """The command that brings all outputs up to date, and ends."""
+    """The command that brings all outputs up to date and ends."""
 
     def absent(self) -> str:
-        """Why it can't be measured here; empty where it can."""
+        """Returns why it can't be measured here; empty if it can."""
         ...
 
     def version(self) -> str:
-        """As it tells it."""
+        """Returns its own statement of its version."""
         ...
 
     def prepare(self, corpus: Corpus) -> None:
-        """Write what it builds by."""
+        """Writes its build files."""
         ...
 
     def output(self, corpus: Corpus, document: str) -> Path:
-        """Where a document's rendering lies."""
+        """Returns the path of a document's output."""
         ...
 
 
 class Watching(Tool, Protocol):
-    """A tool that brings them up to date for as long as somebody saves."""
+    """A tool that keeps a corpus up to date while documents are saved."""
 
     def watch(self, corpus: Corpus) -> AbstractContextManager[Watch]:
-        """At work until the block ends; entered once it waits for saves."""
+        """Runs until the block ends; the block is entered once the tool waits for saves."""
         ...
 
 
 def missing(*programs: str) -> str:
-    """Why a tool made of these programs is absent; empty where all are there."""
+    """Returns which of these programs is missing; empty if none is."""
     lacking = [program for program in programs if shutil.which(program) is None]
     return f"no {' and no '.join(lacking)} here" if lacking else ""
 
 
 def first_line(*words: str) -> str:
-    """The first line that a program prints of itself, on whichever stream."""
-    told = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-    return (told.stdout + told.stderr).strip().partition("\n")[0]
+    """Returns the first line that a program prints on either stream."""
+    finished = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    return (finished.stdout + finished.stderr).strip().partition("\n")[0]
 
 
 def run(root: Path, *words: str) -> None:
-    """Run a command in a corpus to its end. Raises WrongError where it fails."""
+    """Runs a command in a corpus to its end. Raises WrongError if it fails."""
     ended = subprocess.run(words, cwd=root, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if ended.returncode:
         raise WrongError(f"{' '.join(words)}: exit code {ended.returncode}: {(ended.stdout + ended.stderr)[-600:]}")
@@ -78,10 +78,10 @@ def run(root: Path, *words: str) -> None:
 
 @contextmanager
 def background(
-    root: Path, words: Sequence[str], told: Path | None = None, given: Path | None = None
+    root: Path, words: Sequence[str], output: Path | None = None, stdin: Path | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A command that runs until the block ends; what it prints goes to a file, what it reads comes from one."""
-    with (told or Path("/dev/null")).open("wb") as out, (given or Path("/dev/null")).open("rb") as into:
+    """Runs a command until the block ends, with files as its input and output."""
+    with (output or Path("/dev/null")).open("wb") as out, (stdin or Path("/dev/null")).open("rb") as into:
         process = subprocess.Popen(words, cwd=root, stdin=into, stdout=out, stderr=out, start_new_session=True)
         try:
             yield process

@@ -1,4 +1,4 @@
-"""Tup, on the command corpora: it builds by itself, and watches by itself."""
+"""Tup, on the command corpora: it both builds and watches."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from suite.corpora.corpus import Corpus
-from suite.look import until
+from suite.file_changes import until
 from suite.processes import family
 from suite.tools.layout import inputs_of, output_name
 from suite.tools.tool import Watch, background, first_line, missing, run
 
 
 class Tup:
-    """It needs FUSE to see what commands read."""
+    """It needs FUSE to see which files commands read."""
 
     name = "tup"
     exact = True
@@ -35,9 +35,9 @@ class Tup:
 
     @contextmanager
     def watch(self, corpus: Corpus) -> Iterator[Watch]:
-        told = corpus.root.with_name(f"{corpus.root.name}.told")
-        with background(corpus.root, ["tup", "monitor", "-f", "-a"], told) as process:
-            until(lambda: "Initialized" in told.read_text(), "tup watches")
+        output = corpus.root.with_name(f"{corpus.root.name}.output")
+        with background(corpus.root, ["tup", "monitor", "-f", "-a"], output) as process:
+            until(lambda: "Initialized" in output.read_text(), "tup watches")
             yield Watch(process.pid, lambda: family(process.pid) == [process.pid])
 
     def output(self, corpus: Corpus, document: str) -> Path:

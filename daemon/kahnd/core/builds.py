@@ -1,4 +1,4 @@
-"""Bookkeeping: the build under way, and those who wait for it. From a cause to quiet."""
+"""The build under way, the requests that wait for it, and the documents to render even if no input has changed."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
-from kahnd.core.graph import Graph
-from kahnd.core.messages import Answer, Asked, Report
-from kahnd.core.model import BuildId, BuildRecord, DocumentId, OutputPath, Problem, Status, Ticket
+from kahnd.core.changes import ChangeSet
+from kahnd.core.events import Answer, BuildReport, BuildRequested
+from kahnd.core.graph import Graph, Node
+from kahnd.core.model import BuildId, BuildRecord, DocumentId, OutputPath, Problem, RequestId, Status
+from kahnd.core.reasons import FAILED_BEFORE, FORCED
+from kahnd.core.render_loops import RenderLoops
 
 
 @dataclass(slots=True)
 class Tally:
-    """What has happened since some moment; dictionaries for their order."""
+    """Counts what has happened since some moment; its dictionaries are ordered sets."""
 
     rendered: dict[DocumentId, None] = field(default_factory=dict)
     skipped: dict[DocumentId, None] = field(default_factory=dict)
     failed: dict[DocumentId, None] = field(default_factory=dict)
     blocked: dict[DocumentId, None] = field(default_factory=dict)
     removed: dict[OutputPath, None] = field(default_factory=dict)
-    warnings: dict[DocumentId, Problem] = field(default_factory=dict)
-    settled: int = 0
+    rehashed: int = 0
     generations: int = 0
 
-    def place(self, document: DocumentId, status: str) -> None:
-        """Count a document's last word: it is in one of the lists at the most."""
+    def count(self, document: DocumentId, outcome: str) -> None:
+        """Counts a document under its latest outcome only."""
         for each in (self.rendered, self.skipped, self.failed, self.blocked):
             each.pop(document, None)
-        getattr(self, status)[document] = None
+        getattr(self, outcome)[document] = None
 
 
 @dataclass(slots=True)
@@ -41,75 +43,70 @@ class _Build:
 
 
 @dataclass(slots=True)
-class _Waiter:
-    asked: Asked
+class _OpenRequest:
+    request: BuildRequested
     tally: Tally
 
 
 class Builds:
-    """The build under way and the open tickets; both keep a tally."""
+    """Owns the build under way and the open requests, and keeps a tally for each of them."""
 
     def __init__(self, ids: Iterator[BuildId]) -> None:
         self._ids = ids
         self._current: _Build | None = None
-        self._waiters: list[_Waiter] = []
+        self._requests: list[_OpenRequest] = []
         self._latest = DocumentId("")
 
     @property
     def current(self) -> tuple[BuildId, str] | None:
-        """The build under way: its id and its cause."""
+        """The id and the cause of the build under way."""
         return (self._current.id, self._current.cause) if self._current else None
 
     def begin(self, cause: str) -> tuple[BuildId, str] | None:
-        """Begin a build, unless one is under way: then what is to be done is part of that."""
+        """Begins a build; None if one is under way, which then includes the new work."""
         if self._current:
             return None
         self._current = _Build(next(self._ids), cause)
         return self.current
 
-    def ask(self, asked: Asked, *, from_start: bool = False) -> None:
-        """Open a ticket; `from_start`: what the build under way has already done counts for it."""
+    def open(self, request: BuildRequested, *, from_start: bool = False) -> None:
+        """Opens a request; `from_start`: count what the build under way has done already."""
         tally = deepcopy(self._current.tally) if from_start and self._current else Tally()
-        self._waiters.append(_Waiter(asked, tally))
+        self._requests.append(_OpenRequest(request, tally))
 
-    def withdraw(self, ticket: Ticket) -> bool:
-        """Close a ticket whose answer nobody waits for any more; whether others ask by force."""
-        self._waiters = [each for each in self._waiters if each.asked.ticket != ticket]
-        return any(each.asked.force for each in self._waiters)
+    def withdraw(self, ticket: RequestId) -> bool:
+        """Closes a request without an answer; tells whether another open request has `force`."""
+        self._requests = [each for each in self._requests if each.request.ticket != ticket]
+        return any(each.request.force for each in self._requests)
 
-    def place(self, document: DocumentId, status: str, generation: int = 0) -> None:
-        """Count what a document came to: "rendered", "skipped", "failed" or "blocked"."""
+    def count(self, document: DocumentId, outcome: str, generation: int = 0) -> None:
+        """Counts a document's outcome: "rendered", "skipped", "failed" or "blocked"."""
         self._latest = document
         for tally in self._tallies():
-            tally.place(document, status)
-            if status == "rendered":
+            tally.count(document, outcome)
+            if outcome == "rendered":
                 tally.generations = max(tally.generations, generation + 1)
 
-    def removed(self, output: OutputPath) -> None:
-        """Count a removed output."""
+    def count_removed(self, output: OutputPath) -> None:
+        """Counts a removed output."""
         for tally in self._tallies():
             tally.removed[output] = None
 
-    def warned(self, document: DocumentId, problem: Problem) -> None:
-        """Keep what a rendering that went well has to say."""
+    def count_rehashed(self) -> None:
+        """Counts a plain document; reports do not name those."""
         for tally in self._tallies():
-            tally.warnings[document] = problem
-
-    def settled(self) -> None:
-        """Count a plain document, of which nothing more is to be said."""
-        for tally in self._tallies():
-            tally.settled += 1
+            tally.rehashed += 1
 
     def progress(self) -> tuple[int, DocumentId] | None:
-        """How many documents the build under way is done with, and the last of them."""
+        """Returns how many documents the build under way has finished, and the latest; None without a build."""
         if self._current is None:
             return None
         tally = self._current.tally
-        done = len(tally.rendered) + len(tally.skipped) + len(tally.failed) + len(tally.blocked) + tally.settled
+        done = len(tally.rendered) + len(tally.skipped) + len(tally.failed) + len(tally.blocked) + tally.rehashed
         return done, self._latest
 
     def end(self) -> BuildRecord | None:
-        """All is quiet: the build's record, its times left open."""
+        """Ends the build under way and returns its record, without its times."""
         build, self._current = self._current, None
         if build is None:
             return None
@@ -128,46 +125,94 @@ class Builds:
         )
 
     def answers(self, graph: Graph, unfinished: Container[DocumentId], *, quiet: bool) -> list[Answer]:
-        """Answers for the tickets whose targets are finished; those are closed."""
-        due = [each for each in self._waiters if quiet or _is_due(each.asked.targets, unfinished)]
-        self._waiters = [each for each in self._waiters if each not in due]
-        return [Answer(each.asked.ticket, report(graph, each.tally, each.asked.targets)) for each in due]
+        """Answers and closes the requests whose targets are finished; all of them when the machine is `quiet`."""
+        due = [each for each in self._requests if quiet or _is_due(each.request.targets, unfinished)]
+        self._requests = [each for each in self._requests if each not in due]
+        return [Answer(each.request.ticket, report(graph, each.tally, each.request.targets)) for each in due]
 
     def _tallies(self) -> list[Tally]:
         current = [self._current.tally] if self._current else []
-        return [*current, *(each.tally for each in self._waiters)]
+        return [*current, *(each.tally for each in self._requests)]
 
 
-def report(graph: Graph, tally: Tally, targets: frozenset[DocumentId] = frozenset()) -> Report:
-    """What happened, and what is wrong now, with the targets or (none given) with everything."""
-    wrong = [node for node in graph.wrong() if not targets or node.facts.id in targets]
-    return Report(
+class Forced:
+    """The documents to render even if their inputs are those of their last render.
+
+    These are the documents whose output is damaged, and those that an open request with `force` names.
+    """
+
+    def __init__(self) -> None:
+        self.damaged: set[DocumentId] = set()
+        self._requested: set[DocumentId] = set()
+
+    def __contains__(self, document: object) -> bool:
+        return document in self.damaged or document in self._requested
+
+    def add_damaged(self, nodes: Iterable[Node]) -> None:
+        """Adds documents whose outputs are absent or altered."""
+        self.damaged.update(node.facts.id for node in nodes)
+
+    def add_requested(self, nodes: Iterable[Node]) -> None:
+        """Adds documents that a request names."""
+        self._requested.update(node.facts.id for node in nodes)
+
+    def drop_requested(self) -> None:
+        """Drops all requested ones, after the last request with `force` was withdrawn."""
+        self._requested.clear()
+
+    def rendered(self, document: DocumentId) -> None:
+        """Drops a document that was rendered."""
+        self.damaged.discard(document)
+        self._requested.discard(document)
+
+
+def requested_changes(graph: Graph, request: BuildRequested, forced: Forced, loops: RenderLoops) -> ChangeSet:
+    """Returns the documents to decide on again for a request: all with `force`, the failed ones with `retry`."""
+    changes = ChangeSet()
+    wanted = [node for node in graph if not request.targets or node.facts.id in request.targets]
+    if request.force:
+        claiming = [node for node in wanted if node.claim]
+        forced.add_requested(claiming)
+        changes.revisit(claiming, FORCED)
+    if request.retry:
+        failed = [node for node in wanted if node.status is Status.FAILED]
+        for node in failed:
+            loops.allow_retry(node.facts.id)
+        changes.revisit(failed, FAILED_BEFORE)
+    return changes
+
+
+def report(graph: Graph, tally: Tally, targets: frozenset[DocumentId] = frozenset()) -> BuildReport:
+    """Reports the tally, and what is broken or warned of now among the targets (none: anywhere)."""
+    broken = [node for node in graph.broken() if not targets or node.facts.id in targets]
+    warned = [node.facts for node in graph.warned() if not targets or node.facts.id in targets]
+    return BuildReport(
         rendered=tuple(tally.rendered),
         skipped=tuple(tally.skipped),
         failed=tuple(
-            (node.facts.id, node.facts.problem or Problem("failed")) for node in wrong if node.status is Status.FAILED
+            (node.facts.id, node.facts.problem or Problem("failed")) for node in broken if node.status is Status.FAILED
         ),
         blocked=tuple(
             (node.facts.id, node.facts.because or node.facts.id, node.facts.problem or Problem("blocked"))
-            for node in wrong
+            for node in broken
             if node.status is Status.BLOCKED
         ),
         removed=tuple(tally.removed),
-        warnings=tuple(tally.warnings.items()),
-        cycles=tuple(sorted({node.cycle for node in wrong if node.cycle})),
+        warnings=tuple((facts.id, each) for facts in warned for each in facts.standing_warnings),
+        cycles=tuple(sorted({node.cycle for node in broken if node.cycle})),
     )
 
 
-def corrected(answer: Report, graph: Graph, refused: Iterable[DocumentId]) -> Report:
-    """A report that was made before the database refused what it tells of."""
+def corrected(answer: BuildReport, graph: Graph, refused: Iterable[DocumentId]) -> BuildReport:
+    """Returns the report with the documents that the database has refused since listed as failed."""
     nodes = [node for each in refused if (node := graph.get(each)) and node.status is Status.FAILED]
     failed = {node.facts.id: node.facts.problem or Problem("failed") for node in nodes}
-    told = {*answer.rendered, *answer.skipped}
+    reported = {*answer.rendered, *answer.skipped}
     return replace(
         answer,
         rendered=tuple(each for each in answer.rendered if each not in failed),
         skipped=tuple(each for each in answer.skipped if each not in failed),
-        failed=(*answer.failed, *(each for each in failed.items() if each[0] in told)),
+        failed=(*answer.failed, *(each for each in failed.items() if each[0] in reported)),
     )
 
 

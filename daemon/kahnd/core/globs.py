@@ -1,7 +1,7 @@
-"""Patterns of paths: `*`, `?`, `[a-z]`, `{a,b}`, and `**` across folders. A leading dot must be matched by a dot.
+"""Path patterns: `*`, `?`, `[a-z]`, `{a,b}`, and `**` across folders. Only a dot matches a leading dot.
 
-wcmatch makes a regular expression of a pattern. Each `**` in it can give back what it has taken, so that with several
-of them a path that does not match takes time exponential in their number: such patterns are matched folder by folder.
+wcmatch translates a pattern into a regular expression. With several `**`, matching backtracks in time exponential in
+their number; such patterns are matched folder by folder instead.
 """
 
 from __future__ import annotations
@@ -15,30 +15,36 @@ from typing import Final
 import bracex
 from wcmatch import glob
 
-from kahnd.core.text import is_whole
+from kahnd.core.text import is_encodable
 
 Matches = Callable[[str], bool]
 GLOB_FLAGS: Final = glob.GLOBSTAR | glob.BRACE | glob.FORCEUNIX | glob.CASE
+_MAGIC: Final = frozenset("*?[{")
 LONGEST_PATTERN: Final = 4096
 """Characters."""
 MOST_ALTERNATIVES: Final = 1_000
-"""Patterns that the braces in one stand for."""
+"""Patterns that the braces of one pattern expand to."""
 LARGEST_EXPRESSION: Final = 200_000
-"""Characters of the regular expression that a pattern with all its alternatives makes."""
+"""Characters of the regular expression for a pattern with all its alternatives."""
 MOST_GLOBSTARS: Final = 2
-"""So many `**` in one expression take at most the square of a path's length."""
+"""With this many `**` in one expression, matching takes at most the square of a path's length."""
+
+
+def is_pattern(path: str) -> bool:
+    """Tells whether a path is a pattern, and not the name of a file."""
+    return not _MAGIC.isdisjoint(path)
 
 
 @lru_cache(maxsize=1024)
-def glob_objection(pattern: str) -> str | None:
-    """Why a pattern can't be used; None where it can."""
+def glob_error(pattern: str) -> str | None:
+    """Returns the reason why a pattern can't be used; None if it can."""
     if len(pattern) > LONGEST_PATTERN:
         return f"it is longer than {LONGEST_PATTERN:,} characters"
-    if not is_whole(pattern):
+    if not is_encodable(pattern):
         return "it holds half a character (a lone surrogate)"
     try:
         expression = _expression(pattern)
-    except Exception:  # noqa: BLE001 - the exception of a limit is wcmatch's own, of no public type
+    except Exception:  # noqa: BLE001 - wcmatch raises a private exception at its limit
         return f"its braces stand for more than {MOST_ALTERNATIVES:,} patterns"
     if len(expression) > LARGEST_EXPRESSION:
         return "its braces stand for too much text"
@@ -47,8 +53,8 @@ def glob_objection(pattern: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def glob_matcher(pattern: str) -> Matches:
-    """A test of paths against a pattern; one that can't be used (see `glob_objection`) matches nothing."""
-    if glob_objection(pattern):
+    """Returns a test of paths against a pattern; an unusable pattern (see `glob_error`) matches nothing."""
+    if glob_error(pattern):
         return lambda _path: False
     if max(map(_globstars, _alternatives(pattern)), default=0) > MOST_GLOBSTARS:
         return _by_folders(pattern)
@@ -70,24 +76,24 @@ def _globstars(alternative: str) -> int:
 
 
 def _parts(alternative: str) -> list[str]:
-    """The names in a pattern; several `**` behind one another are one."""
+    """Splits a pattern into names; several `**` in a row count as one."""
     parts = [part for part in alternative.split("/") if part]
     return [part for before, part in pairwise(["", *parts]) if not before == part == "**"]
 
 
 def _by_folders(pattern: str) -> Matches:
-    ways = [_names(alternative) for alternative in _alternatives(pattern)]
-    return lambda path: any(_leads(names, path.split("/")) for names in ways)
+    alternatives = [_names(alternative) for alternative in _alternatives(pattern)]
+    return lambda path: any(_matches_path(names, path.split("/")) for names in alternatives)
 
 
 def _names(alternative: str) -> list[Matches | None]:
-    """Matchers for the names of a path, in order; None stands for any number of names."""
-    found = [None if part == "**" else _name_matcher(part) for part in _parts(alternative)]
+    """Returns matchers for the names of a path, in order; None stands for any number of names."""
+    names = [None if part == "**" else _name_matcher(part) for part in _parts(alternative)]
     if alternative.startswith("/") or alternative.endswith("/"):
-        found.append(lambda _name: False)  # no path of a file begins or ends so
-    elif found and found[-1] is None:
-        found.append(_name_matcher("*"))  # what is in a folder is not the folder
-    return found
+        names.append(lambda _name: False)  # no file's path begins or ends with a slash
+    elif names and names[-1] is None:
+        names.append(_name_matcher("*"))  # `a/**` matches files below the folder, not the folder itself
+    return names
 
 
 def _name_matcher(part: str) -> Matches:
@@ -96,23 +102,23 @@ def _name_matcher(part: str) -> Matches:
     return lambda name: fullmatch(name) is not None
 
 
-def _leads(names: Iterable[Matches | None], path: list[str]) -> bool:
-    """Whether the names lead along the path to its end: after each, the places on the path that are reached."""
+def _matches_path(names: Iterable[Matches | None], path: list[str]) -> bool:
+    """Simulates all ways to match at once: `reached` has the positions on the path after each name of the pattern."""
     reached = {0}
     for matches in names:
         if matches is None:
-            reached = _onwards(reached, path)
+            reached = _across_folders(reached, path)
         else:
-            reached = {place + 1 for place in reached if place < len(path) and matches(path[place])}
+            reached = {position + 1 for position in reached if position < len(path) and matches(path[position])}
         if not reached:
             return False
     return len(path) in reached
 
 
-def _onwards(reached: set[int], path: list[str]) -> set[int]:
-    """These places, and all that follow without a hidden name between."""
+def _across_folders(reached: set[int], path: list[str]) -> set[int]:
+    """Returns these positions and all that follow without a hidden name between."""
     found = set(reached)
-    for place, name in enumerate(path):
-        if place in found and not name.startswith("."):
-            found.add(place + 1)
+    for position, name in enumerate(path):
+        if position in found and not name.startswith("."):
+            found.add(position + 1)
     return found

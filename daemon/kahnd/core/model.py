@@ -1,4 +1,4 @@
-"""The frozen values that everything speaks of: ids, hashes, status, dependencies, changes, results.
+"""The frozen values that all of kahnd shares: ids, hashes, status, dependencies, changes, results.
 
 Knows nothing of files, of the database or of time.
 """
@@ -10,19 +10,19 @@ from typing import Final, NewType
 
 import msgspec
 
-from kahnd.core.problem import Problem as Problem  # noqa: PLC0414 (told with the values it belongs to)
+from kahnd.core.problem import Problem as Problem  # noqa: PLC0414 (part of the model; apart, so that it loads fast)
 
 DocumentId = NewType("DocumentId", str)
 """A document's path, relative to the project, with `/`. A collection's id is its pattern with a leading `/`."""
 OutputPath = NewType("OutputPath", str)
-"""A rendered file's path, relative to the project, with `/`."""
+"""A rendered file's path, relative to the project, with `/`; or, with `/` at its end, a folder's that is filled."""
 Digest = NewType("Digest", str)
 """An XXH3-128 hash: 32 hex digits."""
 BuildId = NewType("BuildId", str)
 RunId = NewType("RunId", int)
 """One attempt to render one document; never used twice in a daemon's life."""
-Ticket = NewType("Ticket", str)
-"""Names a question whose answer comes when the engine is quiet."""
+RequestId = NewType("RequestId", str)
+"""A client's request, to be answered when its targets are up to date."""
 
 
 class Status(StrEnum):
@@ -36,9 +36,9 @@ class Status(StrEnum):
 
 
 class Kind(StrEnum):
-    """Why one document depends on another."""
+    """The way in which one document depends on another."""
 
-    __hash__ = str.__hash__  # an enumeration's own is a call for each of thousands of edges
+    __hash__ = str.__hash__  # the hash of an enumeration is a Python call, for each of thousands of edges
 
     INCLUDE = "include"
     TEMPLATE = "template"
@@ -48,27 +48,30 @@ class Kind(StrEnum):
     COLLECTION = "collection"
     DECLARED = "declared"
     DISCOVERED = "discovered"
+    LINK = "link"
 
     @property
-    def of_content(self) -> bool:
-        """Whether only the target's own bytes matter: no order, nothing carried further, no part of a cycle."""
+    def is_content(self) -> bool:
+        """A content dependency: on the target's own bytes only. It asks for no order and is in no cycle."""
         return self in CONTENT_KINDS
 
     @property
-    def of_source(self) -> bool:
-        """Whether the target's source is read, even where it is itself rendered."""
+    def is_source(self) -> bool:
+        """The target's source is read, even if the target is itself rendered."""
         return self in SOURCE_KINDS
 
 
-CONTENT_KINDS: Final = frozenset({Kind.PAGE, Kind.COLLECTION})
+CONTENT_KINDS: Final = frozenset({Kind.PAGE, Kind.COLLECTION, Kind.LINK})
 SOURCE_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE, Kind.DATA})
 TEXT_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE})
-"""Of these, it counts whether the target is written as a page."""
+"""Source kinds for which it matters whether the target has front matter."""
 
 
 class Facet(StrEnum):
-    """What of a document can be used without the rest of it."""
+    """A part of a document that can be used without the rest of it. `anchors`: the ids that a link can lead to."""
 
+    __hash__ = str.__hash__  # so that a set of them is equal to one of texts
+    ANCHORS = "anchors"
     FRONT_MATTER = "front_matter"
     OUTPUT = "output"
     TEXT = "text"
@@ -76,53 +79,64 @@ class Facet(StrEnum):
     URL = "url"
 
 
-class Facets(msgspec.Struct, frozen=True):
-    """The hashes of a page's parts; what it renders to, and where, is known from its other facts."""
+class Facets(msgspec.Struct, frozen=True, gc=False):
+    """The hashes of a page's parts. The hash of its output and its url follow from its other facts."""
 
     front_matter: Digest
     text: Digest
     title: Digest
+    anchors: Digest = Digest("")
 
 
-class Dependency(msgspec.Struct, frozen=True, eq=False):
-    """One edge's far end; only `target` and `kind` are its identity.
+class Dependency(msgspec.Struct, frozen=True, eq=False, gc=False):
+    """An edge from a dependent; two are equal if target and kind are.
 
-    `line` is where it was found (1-based, 0 where unknown), `hash` what the last good render of the dependent hung on,
-    `facets` what of the target it used: None where that is all of it, or not known. `sure`: the dependent's own bytes
-    say so without a condition.
+    `line`: where it was found, from 1 (0: unknown). `hash`: the edge hash at the dependent's last good render (see
+    core/hashing.py). `facets`: the parts of the target in use, also of one of its outputs (None: all, or unknown).
+    `sure`: the dependent's own bytes ask for it unconditionally; only rendering can confirm other edges.
     """
 
     target: DocumentId
     kind: Kind
     line: int = 0
     hash: str | None = None
-    facets: frozenset[Facet] | None = None
+    facets: frozenset[str] | None = None
     sure: bool = False
+
+    @property
+    def is_conditional(self) -> bool:
+        """An include that only some renderings of the text reach."""
+        return self.kind is Kind.INCLUDE and not self.sure
+
+    def uses_any(self, facets: frozenset[Facet] | None) -> bool:
+        """Whether one of these facets, of which None stands for all, may be in use."""
+        return facets is None or self.facets is None or not facets.isdisjoint(self.facets)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Dependency) and self.target == other.target and self.kind is other.kind
 
     def __ne__(self, other: object) -> bool:
-        return not self == other  # a struct's own is not made of its __eq__
+        return not self == other  # msgspec's own does not call __eq__
 
     def __hash__(self) -> int:
-        """Of what it names: hardly ever is a target there by more kinds than one."""
+        """Hashes the target alone: hardly any is there with several kinds."""
         return hash(self.target)
 
 
-class Scan(msgspec.Struct, frozen=True):
-    """What a document's bytes tell without rendering it: its dependencies, in the order found; a page's facets.
+class Scan(msgspec.Struct, frozen=True, gc=False):
+    """The result of scanning a document's bytes: its dependencies in the order found, and a page's facets.
 
-    `problem`: why the document can't be used at all; then nothing else is told.
+    `problem`: the reason why the document can't be used at all; then the rest is empty. `appears_at`: as in Facts.
     """
 
     dependencies: tuple[Dependency, ...] = ()
     facets: Facets | None = None
     problem: Problem | None = None
+    appears_at: int | None = None
 
 
-class Stat(msgspec.Struct, frozen=True):
-    """What the file system said of a file when it was hashed; `hashed_ns` is that moment's wall clock."""
+class Stat(msgspec.Struct, frozen=True, gc=False):
+    """A file's stat when it was hashed; `hashed_ns` is the wall clock at that moment."""
 
     size: int
     mtime_ns: int
@@ -131,10 +145,10 @@ class Stat(msgspec.Struct, frozen=True):
     hashed_ns: int
 
 
-class Sighting(msgspec.Struct, frozen=True):
-    """A look at one document: its bytes' hash, or a problem that kept it from being read, or neither: it is gone.
+class Observation(msgspec.Struct, frozen=True, gc=False):
+    """A document as it was found: the hash of its bytes, or the problem of reading it; with neither, it is gone.
 
-    `scan` is None where the bytes are the ones already known, and so nothing was scanned.
+    `scan` is None if the bytes were known already and so were not scanned again.
     """
 
     document: DocumentId
@@ -144,10 +158,10 @@ class Sighting(msgspec.Struct, frozen=True):
     problem: Problem | None = None
 
 
-class Edges(msgspec.Struct, frozen=True):
-    """What changes among one document's dependencies; everything not named stays. What is dropped goes first.
+class Edges(msgspec.Struct, frozen=True, gc=False):
+    """A change to one document's edges: those in `drop` go first, then those in `add` come; all others stay.
 
-    `mark`: edges that are there, and of which something else than the target and the kind is another.
+    `mark`: existing edges of which something other than target and kind has changed.
     """
 
     add: tuple[Dependency, ...] = ()
@@ -155,10 +169,10 @@ class Edges(msgspec.Struct, frozen=True):
     mark: tuple[Dependency, ...] = ()
 
     def then(self, later: Edges) -> Edges:
-        """Both changes, one after the other."""
-        gone = frozenset(later.drop)
-        add = {each: each for each in self.add if each.target not in gone} | {each: each for each in later.add}
-        marked = (each for each in self.mark if each.target not in gone and each not in later.add)
+        """Returns one change that equals this one followed by another."""
+        dropped = frozenset(later.drop)
+        add = {each: each for each in self.add if each.target not in dropped} | {each: each for each in later.add}
+        marked = (each for each in self.mark if each.target not in dropped and each not in later.add)
         mark = {each: each for each in marked} | {each: each for each in later.mark}
         return Edges(
             tuple(mark.pop(each, newest) for each, newest in add.items()),
@@ -170,11 +184,13 @@ class Edges(msgspec.Struct, frozen=True):
 NO_EDGES: Final = Edges()
 
 
-class Facts(msgspec.Struct, frozen=True):
-    """All that the database keeps of one document, but its edges.
+class Facts(msgspec.Struct, frozen=True, gc=False):
+    """A document's record in the database, without its edges.
 
-    `because`: of a BLOCKED one the culprit; of a FAILED one itself where it is on a cycle, its rival where two claim
-    one output. `took_ms`: what its last good rendering took.
+    `because`: the culprit of a BLOCKED document; of a FAILED one, itself if it is on a cycle, or the other document
+    that claims its output. `took_ms`: the duration of its last good rendering, and `warnings` what it warned of.
+    `limits`: `RenderLimits.text` when its rendering failed. `outputs`: all files with their hashes, if `output` is the
+    first of several, or a folder. `appears_at`: the time, in seconds since 1970, before which no rule renders it.
     """
 
     id: DocumentId
@@ -192,23 +208,37 @@ class Facts(msgspec.Struct, frozen=True):
     stat: Stat | None = None
     facets: Facets | None = None
     took_ms: float | None = None
+    limits: str | None = None
+    warnings: tuple[Problem, ...] = ()
+    outputs: tuple[tuple[OutputPath, Digest], ...] | None = None
+    appears_at: int | None = None
+
+    @property
+    def standing_warnings(self) -> tuple[Problem, ...]:
+        """The warnings, unless they are of other bytes than its present ones, or it is broken."""
+        stands = self.status is Status.DONE or self.status is Status.DIRTY
+        return self.warnings if stands and self.content_hash == self.last_rendered_hash else ()
 
 
-class Change(msgspec.Struct, frozen=True):
-    """One document whose facts changed before any rendering: new bytes, new recipe, gone, or first heard of.
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """A change of a document's facts before any rendering: new bytes, new recipe, removed, or first depended on.
 
-    `content` says that its bytes changed, or its place may have, so that content dependents are dirty too;
-    `forget` that nothing depends on it any more and its record goes.
+    `content`: its bytes or its output path may have changed, so its content dependents are dirty too. `facets`: the
+    only ones that have changed (None: perhaps all), so content dependents that use others are not. `linked`: its
+    existence, its output path or its anchors may have, so the documents that link to it are dirty too. `forget`:
+    nothing depends on it any more, and its record goes.
     """
 
     facts: Facts
     edges: Edges = NO_EDGES
     content: bool = True
+    facets: frozenset[Facet] | None = None
+    linked: bool = True
     forget: bool = False
 
 
-class Because(StrEnum):
-    """What kind of reason there is to render a document."""
+class ReasonKind(StrEnum):
+    """The kind of a reason to render a document."""
 
     CONTENT = "content"
     DEPENDENCY = "dependency"
@@ -218,21 +248,21 @@ class Because(StrEnum):
     FAILED = "failed"
 
 
-class Reason(msgspec.Struct, frozen=True):
-    """One reason to render a document: of which document what differs; None where there was or is nothing.
+class Reason(msgspec.Struct, frozen=True, gc=False):
+    """A reason to render a document: a hash that differs. None stands for something that does not exist.
 
-    `facets` names what of it, where only a part is used.
+    `document`: the one whose hash it is. `facets`: the parts of it that differ, if only parts are used.
     """
 
-    kind: Because
+    kind: ReasonKind
     document: DocumentId
     before: str | None = None
     after: str | None = None
     facets: tuple[Facet, ...] = ()
 
 
-class Attempt(msgspec.Struct, frozen=True):
-    """A line of the job history: one render that ran to its end; `chain` leads from the edited document to it."""
+class Attempt(msgspec.Struct, frozen=True, gc=False):
+    """An entry of the job history: a render that ran to its end. `chain` leads from the edited document to it."""
 
     build: BuildId
     cause: str
@@ -242,16 +272,16 @@ class Attempt(msgspec.Struct, frozen=True):
     chain: tuple[DocumentId, ...] = ()
 
 
-class Result(msgspec.Struct, frozen=True):
-    """What one document came to: to be committed."""
+class Result(msgspec.Struct, frozen=True, gc=False):
+    """A document's new facts and edges, to be committed to the database."""
 
     facts: Facts
     edges: Edges = NO_EDGES
     attempt: Attempt | None = None
 
 
-class BuildRecord(msgspec.Struct, frozen=True):
-    """One finished build, as kept in the database and told by `status`."""
+class BuildRecord(msgspec.Struct, frozen=True, gc=False):
+    """A finished build, as the database keeps it and `status` shows it."""
 
     id: BuildId
     cause: str
@@ -265,8 +295,8 @@ class BuildRecord(msgspec.Struct, frozen=True):
     generations: int
 
 
-class HistoryEntry(msgspec.Struct, frozen=True):
-    """One past render, as `history` tells it."""
+class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
+    """A past render, as `history` shows it."""
 
     document: DocumentId
     build: BuildId
@@ -280,20 +310,32 @@ class HistoryEntry(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """Everything the database knows of a workspace, for a start."""
+    """All that the database holds of a workspace, as a session loads it at its start."""
 
     documents: tuple[Facts, ...] = ()
     dependencies: dict[DocumentId, tuple[Dependency, ...]] = msgspec.field(default_factory=dict)
     last_build: BuildRecord | None = None
 
 
-class Job(msgspec.Struct, frozen=True):
-    """All a renderer needs to render one document once.
+class KnownLinks(msgspec.Struct, frozen=True, gc=False):
+    """The links of a document that are known before it is rendered.
 
-    `stage` is where the output goes (relative to the project); `deps` are the direct dependencies' files in
-    the order found, `targets` the documents that these are (rendered from), `discovered` those of them that only an
-    earlier run told of, `missing` those that do not exist; `collections` the members of every collection known to be
-    read, by collection id.
+    `outputs`: the outputs of the documents that they lead to. `dead`: paths where there is nothing.
+    """
+
+    outputs: tuple[OutputPath, ...] = ()
+    dead: tuple[DocumentId, ...] = ()
+
+
+class Job(msgspec.Struct, frozen=True, gc=False):
+    """Everything that a renderer needs to render one document once.
+
+    `stage`: where to write the output, relative to the project. `more`: the outputs after the first; an output that
+    ends with `/` is a folder to fill. `deps`: the direct dependencies' files, in the order found. `targets`: the
+    documents that these files are or are rendered from. `discovered`: those of the targets that only an earlier run
+    reported. `missing`: those that do not exist. `collections`: the members of every collection that is known to be
+    read, by collection id. `links`: what is known of its links. `hashed`: the files of those dependencies whose output
+    paths have a hash, by these paths.
     """
 
     run: RunId
@@ -307,42 +349,48 @@ class Job(msgspec.Struct, frozen=True):
     discovered: tuple[DocumentId, ...] = ()
     missing: tuple[DocumentId, ...] = ()
     collections: tuple[tuple[DocumentId, tuple[DocumentId, ...]], ...] = ()
-
-    def documents(self) -> dict[str, DocumentId]:
-        """Which document each of the files is, or is rendered from; an output that a program told of is its own name.
-
-        So it stays told apart from the source, which a program may read as well.
-        """
-        told = frozenset(self.discovered)
-        return {
-            file: DocumentId(file) if each in told else each for file, each in zip(self.deps, self.targets, strict=True)
-        }
+    links: KnownLinks = KnownLinks()
+    more: tuple[OutputPath, ...] = ()
+    hashed: tuple[tuple[OutputPath, OutputPath], ...] = ()
 
 
-class Read(msgspec.Struct, frozen=True):
-    """Something a rendering read; `hash` is of the bytes it got (source, or output for Kind.OUTPUT), if it knows."""
+PRESENT: Final = Digest("present")
+
+
+class Read(msgspec.Struct, frozen=True, gc=False):
+    """A dependency that a rendering read. `hash`: of the bytes it got (for Kind.OUTPUT, the output's), if known.
+
+    For Kind.LINK, PRESENT if it leads somewhere and no bytes were read; None if it leads nowhere. `outputs`: those it
+    read of several, with the hashes of their bytes.
+    """
 
     dependency: Dependency
     hash: Digest | None = None
+    outputs: tuple[tuple[OutputPath, Digest], ...] = ()
 
 
-class Rendered(msgspec.Struct, frozen=True):
-    """A rendering that went well: its output waits, whole, in the job's stage. `warning`: what to tell all the same."""
+class Rendered(msgspec.Struct, frozen=True, gc=False):
+    """A successful rendering: its complete output is in the job's stage.
+
+    `outputs`: all outputs with their hashes if the job has several, or the files of the folder that it filled;
+    `output_hash` is then that of the first, or `hashing.hash_outputs` of the folder's.
+    """
 
     output_hash: Digest
     reads: tuple[Read, ...] = ()
-    warning: Problem | None = None
+    warnings: tuple[Problem, ...] = ()
+    outputs: tuple[tuple[OutputPath, Digest], ...] = ()
 
 
-class Failed(msgspec.Struct, frozen=True):
-    """A rendering that failed, as a value."""
+class Failed(msgspec.Struct, frozen=True, gc=False):
+    """A failed rendering, as a value."""
 
     problem: Problem
     reads: tuple[Read, ...] = ()
 
 
-class Unmet(msgspec.Struct, frozen=True):
-    """A rendering that needs something that is not there now: unfinished, missing, or a collection not given."""
+class Unmet(msgspec.Struct, frozen=True, gc=False):
+    """A stopped rendering that needs something unavailable: unfinished, missing, or a collection not listed."""
 
     needs: Dependency
     problem: Problem

@@ -1,17 +1,30 @@
-"""What a user is told. By itself, since every command needs it, and starts fast."""
+"""Problem: a message to the user, about a failure or as a warning.
+
+In a module of its own because every command loads it, and has to start fast.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
-from kahnd.core.text import whole
+from kahnd.core.text import escape_surrogates
+
+MAX_WARNINGS: Final = 200
+"""The limit on the warnings that are kept of a document; one more says how many are left out."""
+MAX_WARNING: Final = 300
+"""The limit on the characters of a warning's message, and of its remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What a user is told: what happened, where, and what to do. `detail` is a renderer's own output.
+    """A problem: its message, place (lines and columns from 1; 0: unknown) and remedy.
 
-    `passing`: it is of the machine's making, and may be mended without a word; what fails by it is tried again.
+    `detail` is a renderer's own output.
+
+    `passing`: the machine is at fault (a full disk, too little memory), and it may recover without an event; whatever
+    fails by such a problem is tried again.
     """
 
     message: str
@@ -20,14 +33,27 @@ class Problem:
     remedy: str = ""
     detail: str = ""
     passing: bool = False
+    column: int = 0
 
     def __post_init__(self) -> None:
-        """It goes to the database, the log and the socket, none of which can hold half a character."""
+        """Escapes lone surrogates, which neither the database nor the log nor the socket can hold."""
         for name in ("message", "file", "remedy", "detail"):
             text = getattr(self, name)
             if not text.isascii():
-                object.__setattr__(self, name, whole(text))
+                object.__setattr__(self, name, escape_surrogates(text))
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}: " if self.file and self.line else f"{self.file}: " if self.file else ""
-        return f"{place}{self.message}" + (f" ({self.remedy})" if self.remedy else "")
+        place = ":".join(map(str, filter(None, (self.file, self.line, self.line and self.column))))
+        return (f"{place}: " if self.file else "") + self.message + (f" ({self.remedy})" if self.remedy else "")
+
+
+def kept_warnings(warnings: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Returns the warnings of a rendering as they are kept: so many, and each so long; one may tell of others."""
+    return tuple(
+        replace(each, message=_cut(each.message), remedy=_cut(each.remedy), detail="")
+        for each in warnings[: MAX_WARNINGS + 1]
+    )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_WARNING else f"{text[:MAX_WARNING]}…"

@@ -1,56 +1,81 @@
-"""Path → rule → output path, and how paths in documents are resolved. Pure: looks at names only."""
+"""Rules: from a path to its rule and output path; and how references in documents resolve. Looks at names only."""
 
 from __future__ import annotations
 
 import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from typing import Final
 
 from kahnd.core.globs import glob_matcher
 from kahnd.core.model import Digest, DocumentId, OutputPath
-from kahnd.core.text import is_whole
+from kahnd.core.text import is_encodable
 
-OUTPUT_PLACEHOLDERS: Final = ("dir", "stem", "name", "ext")
+OUTPUT_PLACEHOLDERS: Final = ("dir", "stem", "name", "ext", "hash")
+NEVER: Final = 1 << 53
+"""When a draft appears, in seconds since 1970."""
 LONGEST_PATH: Final = 4096
-"""Characters: Linux has no file whose path has more bytes."""
+"""Characters; Linux allows no path of more bytes."""
 PAGE: Final = "page"
-"""The renderer whose documents are written with front matter, which is cut where they are included."""
+"""The renderer whose documents begin with front matter, which includes leave out."""
+
+
+@dataclass(frozen=True)
+class RenderLimits:
+    """How much time and memory a rule's renderings may take; None: as much as the pool allows.
+
+    `text`: these limits and the pool's, to compare: under other limits, what has failed may succeed.
+    """
+
+    timeout_s: float | None = None
+    memory_mb: int | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One `[[rules]]` entry. `parameters` is the renderer's own.
+    """One `[[rules]]` entry; `parameters` are the renderer's own.
 
-    `recipe`: the hash of all of it but the output path; set by the composition root, as the renderer knows a part.
-
-    `judges_missing`: the renderer itself finds out whether a missing dependency matters (a template's condition);
-    otherwise a missing dependency blocks the document before it runs.
+    `output`: the pattern of its output, or those of several; one with a slash at its end is a folder to fill. `recipe`:
+    the hash of the rule without its output paths; set by the composition root, since the renderer knows a part.
+    `judges_missing`: rendering finds out whether a missing dependency matters (a template's condition); otherwise a
+    missing dependency blocks the document before it runs. `env`: the environment variables whose values are a part of
+    the recipe. `keeps_cache`: each of its documents has a folder that its program keeps between runs. `clean_urls`: the
+    URL of `a/index.html` is `a/`, and documents named `index` are at the URL of their folder.
     """
 
     index: int
     match: str
     renderer: str
-    output: str
+    output: str | tuple[str, ...]
     parameters: object = None
     recipe: Digest | None = None
     judges_missing: bool = False
     line: int = 0
+    env: tuple[str, ...] = ()
+    keeps_cache: bool = False
+    clean_urls: bool = False
+    limits: RenderLimits = RenderLimits()
+
+    @cached_property
+    def patterns(self) -> tuple[str, ...]:
+        """The patterns of all its outputs."""
+        return (self.output,) if isinstance(self.output, str) else self.output
 
     @cached_property
     def _underscored(self) -> tuple[str, ...]:
         return tuple(part for part in self.match.split("/") if part.startswith("_"))
 
     def fits(self, path: str) -> bool:
-        """Whether `match` fits, underscores or not."""
+        """Tells whether `match` fits, whatever names begin with an underscore."""
         return glob_matcher(self.match)(path)
 
     def names_underscores_of(self, path: str) -> bool:
-        """Whether every `_` name in the path is matched by a part of the pattern that has the underscore itself."""
-        if not path.startswith("_") and "/_" not in path:  # as nearly all
+        """Tells whether a part of the pattern that has the underscore itself matches each `_` name in the path."""
+        if not path.startswith("_") and "/_" not in path:  # nearly all paths
             return True
         return all(
             any(fnmatchcase(part, pattern) for pattern in self._underscored)
@@ -60,65 +85,111 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class PluginEnvironment:
+    """The Python environment that plug-ins import packages from: a path in the project, or an absolute one.
+
+    `line`: the line of the configuration that names it.
+    """
+
+    path: str
+    line: int = 0
+
+
+@dataclass(frozen=True)
 class Layout:
-    """A project's names: which folders are sources, where outputs go, and which rule renders what."""
+    """A project's source folders, its output folder, its rules, and the environment of its plug-ins.
+
+    `drafts`: whether drafts and pages with a date to come are rendered. `now`: when the session began, in seconds since
+    1970.
+    """
 
     sources: tuple[str, ...]
     output: str
     rules: tuple[Rule, ...] = ()
+    environment: PluginEnvironment | None = None
+    drafts: bool = False
+    now: float = field(default=NEVER - 1, compare=False)
 
     @cached_property
     def _innermost_first(self) -> tuple[str, ...]:
         return tuple(sorted(self.sources, key=len, reverse=True))
 
     def rule_of(self, document: DocumentId) -> Rule | None:
-        """The first rule that fits; None for a plain document."""
-        for rule in self.rules:  # for every document of a start: a generator takes half as long again
+        """Returns the first rule that fits; None for a plain document."""
+        for rule in self.rules:  # a generator would take half as long again, for every document of a start
             if rule.fits(document) and rule.names_underscores_of(document):
                 return rule
         return None
 
     def scanned_as(self, document: DocumentId) -> Rule | None:
-        """The rule whose way of finding dependencies fits this document, which may itself be plain."""
+        """Returns the rule to scan a document by: its own, or the first that fits but for underscores."""
         return self.rule_of(document) or next((rule for rule in self.rules if rule.fits(document)), None)
 
+    def hides(self, appears_at: int | None) -> bool:
+        """Tells whether a document that appears at this time is not rendered yet."""
+        return appears_at is not None and appears_at > self.now and not self.drafts
+
     def is_partial(self, document: DocumentId) -> bool:
-        """Whether a rule would fit but for the underscore: a partial or a draft is in no collection."""
+        """Tells whether only an underscore makes the document plain; such partials and drafts are in no collection."""
         return self.rule_of(document) is None and self.scanned_as(document) is not None
 
     def is_written_as_page(self, document: DocumentId, rule: Rule | None = None) -> bool:
-        """Whether a file, rendered or not, is written as pages are: with front matter. `rule`: its own, if known."""
+        """Tells whether a document, rendered or not, begins with front matter like pages. `rule`: its own, if known."""
         scanned_as = rule or self.scanned_as(document)
         return scanned_as is not None and scanned_as.renderer == PAGE
 
+    @cached_property
+    def hashes_paths(self) -> bool:
+        """Some rule has outputs whose paths have a hash of their bytes."""
+        return any("{hash}" in pattern for rule in self.rules for pattern in rule.patterns)
+
     def source_of(self, path: str) -> str | None:
-        """The innermost source folder that holds this path."""
+        """Returns the innermost source folder that holds this path."""
         for source in self._innermost_first:
             if is_below(path, source):
                 return source
         return None
 
     def is_output(self, path: str) -> bool:
-        """Whether a path lies in the output folder."""
+        """Tells whether a path lies in the output folder."""
         return self.output != "." and path.startswith(f"{self.output}/")
 
     def output_of(self, document: DocumentId) -> OutputPath | None:
-        """Where a document's rendering goes, below the output folder; None for a plain document."""
+        """Returns the path that a document renders to; None for a plain document."""
         rule = self.rule_of(document)
         return None if rule is None else self.output_by(rule, document)
 
     def output_by(self, rule: Rule, document: DocumentId) -> OutputPath:
-        """Where the rule puts this document's rendering."""
+        """Returns the path that a document renders to by this rule, or the first of several."""
+        return self._filled(rule, rule.patterns[0], self._values(document))
+
+    def outputs_by(self, rule: Rule, document: DocumentId) -> tuple[OutputPath, ...]:
+        """Returns all paths that a document renders to by this rule."""
+        values = self._values(document)
+        return tuple([self._filled(rule, each, values) for each in rule.patterns])
+
+    def _values(self, document: DocumentId) -> Mapping[str, str]:
         source = self.source_of(document) or "."
         inner = document if source == "." else document[len(source) + 1 :]
         folder, _, name = inner.rpartition("/")
         stem, extension = posixpath.splitext(name)
-        values = {"dir": folder, "stem": stem, "name": name, "ext": extension[1:]}
-        return OutputPath(posixpath.normpath(f"{self.output}/{fill(rule.output, values).lstrip('/')}"))
+        return {"dir": folder, "stem": stem, "name": name, "ext": extension[1:]}
+
+    def _filled(self, rule: Rule, pattern: str, values: Mapping[str, str]) -> OutputPath:
+        path = posixpath.normpath(f"{self.output}/{fill(pattern, values).lstrip('/')}")
+        if rule.clean_urls and values["stem"] == "index" and path.endswith("/index/index.html"):
+            path = path.removesuffix("/index.html") + ".html"
+        return OutputPath(f"{path}/" if pattern.endswith("/") else path)
+
+
+def public_path(output: OutputPath | None, rule: Rule | None) -> str:
+    """Returns an output path as URLs show it: with clean URLs, without `index.html`; empty if there is no output."""
+    is_clean = output and rule and rule.clean_urls and output.endswith("/index.html")
+    return (output or "").removesuffix("index.html") if is_clean else output or ""
 
 
 def fill(pattern: str, values: Mapping[str, str]) -> str:
-    """The pattern with each `{name}` replaced; names not given stay as they are."""
+    """Replaces each `{name}` in the pattern; unknown names stay as they are."""
     literals, names = _parts(pattern)
     filled = [values.get(name, f"{{{name}}}") + literal for name, literal in zip(names, literals[1:], strict=True)]
     return literals[0] + "".join(filled)
@@ -126,41 +197,41 @@ def fill(pattern: str, values: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=1024)
 def _parts(pattern: str) -> tuple[Sequence[str], Sequence[str]]:
-    """What stands between the placeholders, and their names."""
+    """Splits a pattern into the texts around its placeholders, and their names."""
     parts = re.split(r"\{(\w+)\}", pattern)
     return parts[::2], parts[1::2]
 
 
 def is_below(path: str, folder: str) -> bool:
-    """Whether a project path lies below (or is) a folder; `.` is the project."""
+    """Tells whether a project path is a folder or lies below it; `.` is the project."""
     return folder in {".", path} or path.startswith(f"{folder}/")
 
 
 def resolve(reference: str, origin: str) -> str | None:
-    """The project path a reference in document `origin` means; None where it leads out of the project.
+    """Returns the project path of a reference in the document `origin`; None if it leads out of the project.
 
-    Relative to the document's folder, or to the project with a leading `/`.
+    A reference is relative to the document's folder or, with a leading `/`, to the project.
     """
     base = "" if reference.startswith("/") else posixpath.dirname(origin)
     path = posixpath.normpath(posixpath.join(base, reference.lstrip("/")))
     outside = path == ".." or path.startswith("../")
-    return None if outside or no_path(path) else path
+    return None if outside or path_error(path) else path
 
 
-def no_path(path: str) -> str | None:
-    """Why no file can have such a path; None where one can."""
+def path_error(path: str) -> str | None:
+    """Returns the reason why no file can have this path; None if one can."""
     if len(path) > LONGEST_PATH:
         return f"it is longer than {LONGEST_PATH:,} characters"
     if "\0" in path:
         return "it holds a NUL"
-    return None if is_whole(path) else "it holds half a character (a lone surrogate)"
+    return None if is_encodable(path) else "it holds half a character (a lone surrogate)"
 
 
 def collection_id(pattern: str) -> DocumentId:
-    """The node that stands for "every document that matches": no path starts with a slash."""
+    """Returns the id of the collection "every document that matches"; no path starts with a slash."""
     return DocumentId(f"/{pattern}")
 
 
 def is_collection(document: DocumentId) -> bool:
-    """Whether this node is a collection and no file."""
+    """Tells whether this is a collection rather than a file."""
     return document.startswith("/")

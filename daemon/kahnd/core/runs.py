@@ -1,118 +1,370 @@
-"""The renderings under way: at most one a document, at most so many at once."""
+"""The renderings under way: makes their jobs, and accepts or drops their outcomes.
+
+At most one run a document, and a limited number at once. An outcome counts only if everything it read is finished and
+still the same.
+"""
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from typing import Final
 
-from kahnd.core.graph import Graph, Node
-from kahnd.core.messages import Finished
-from kahnd.core.model import CONTENT_KINDS, Digest, DocumentId, Job, Kind, OutputPath, RunId
+from msgspec.structs import replace
 
-STAGES: Final = ".kahnd/stage"
+from kahnd.core import decision
+from kahnd.core.builds import Forced
+from kahnd.core.events import Command, Finished, Publish, Published, Recheck, Remove, StagedOutput
+from kahnd.core.graph import Graph, Node, place_of
+from kahnd.core.hashing import effective_hash, outputs_at
+from kahnd.core.model import (
+    CONTENT_KINDS,
+    Dependency,
+    Digest,
+    DocumentId,
+    Facet,
+    Failed,
+    Job,
+    Kind,
+    KnownLinks,
+    OutputPath,
+    Problem,
+    Rendered,
+    RunId,
+    Unmet,
+)
+from kahnd.core.output_paths import (
+    HASH,
+    facet_of,
+    files_of,
+    in_the_way,
+    outputs_of,
+    placed,
+    stage_folder,
+    stage_name,
+    stages,
+)
+from kahnd.core.project_files import STAGES
+from kahnd.core.provisional_edges import ProvisionalEdges
+from kahnd.core.render_loops import RetryLimit
+from kahnd.core.rules import is_collection
+from kahnd.core.transitions import EdgeWriter, Transitions
+
 SHORT_MS: Final = 5.0
-"""What takes less is given out before a worker is free for it, which then need not wait for the next decision.
+"""Jobs expected to be shorter are given out before a worker is free, so that it need not wait for the next decision.
 
-What takes longer is not: something more urgent may be ready by then.
+Longer ones are not: something more urgent may be ready by then.
 """
 
 
 class Runs:
-    """Makes jobs, and knows which are out. `expected`: the milliseconds that a document will take."""
+    """Owns the jobs that are out. `expected_ms`: how long a document will take."""
 
     def __init__(
         self,
         graph: Graph,
         members: Callable[[DocumentId], tuple[DocumentId, ...]],
         slots: int,
-        expected: Callable[[DocumentId], float],
+        expected_ms: Callable[[DocumentId], float],
     ) -> None:
         self._graph = graph
         self._members = members
         self._slots = slots
-        self._expected = expected
-        self._takes: dict[RunId, float] = {}
-        self._last = 0
-        self._stages: list[str] = []
-        self._made = 0
+        self._expected_ms = expected_ms
         self._jobs: dict[RunId, Job] = {}
-        self._published: dict[RunId, Finished] = {}
-        self._of: dict[DocumentId, RunId] = {}
+        self._durations: dict[RunId, float] = {}
+        self._changed_during: dict[RunId, set[DocumentId]] = {}
+        self._publishing: dict[RunId, Finished] = {}
+        self._run_of: dict[DocumentId, RunId] = {}
+        self._last_run = 0
+        self._last_stage = 0
+        self._free_stages: list[str] = []
 
     def __len__(self) -> int:
         return len(self._jobs)
 
     @property
     def full(self) -> bool:
-        """Whether every worker has its hands full; where all is short, with one more in store."""
+        """Every worker has a job; if all jobs are short, every worker has two."""
         out = len(self._jobs)
-        return out >= self._slots and (out >= 2 * self._slots or max(self._takes.values()) > SHORT_MS)
+        return out >= self._slots and (out >= 2 * self._slots or max(self._durations.values()) > SHORT_MS)
 
     def start(self, node: Node, content_hash: Digest, rule: int, output: OutputPath) -> Job:
-        """A new job for a document."""
-        self._last += 1
-        run, document = RunId(self._last), node.facts.id
+        """Makes a new job for a document."""
+        self._last_run += 1
+        run, document = RunId(self._last_run), node.facts.id
         collections = dict.fromkeys(each.target for each in node.dependencies if each.kind is Kind.COLLECTION)
-        files = self._files(node)
+        files, missing = self._files(node)
         job = Job(
             run,
             document,
             content_hash,
             rule,
             output,
-            stage=f"{self._stage()}/{posixpath.basename(output)}",
+            stage=f"{self._stage()}/{stage_name((output, *node.more))}",
             deps=tuple(files),
             targets=tuple(files.values()),
             discovered=_only_discovered(node),
-            missing=tuple(each for each in files.values() if not self._graph[each].exists),
+            missing=missing,
             collections=tuple((each, self._members(each)) for each in collections),
+            links=self._links(node),
+            more=node.more,
+            hashed=self._hashed(node),
         )
-        self._jobs[run], self._of[document], self._takes[run] = job, run, self._expected(document)
+        self._jobs[run], self._run_of[document], self._durations[run] = job, run, self._expected_ms(document)
+        self._changed_during[run] = set()
         return job
 
     def job(self, run: RunId) -> Job | None:
-        """The job of a run, unless that is over or was stopped."""
+        """Returns the job of a run; None if it has ended or was cancelled."""
         return self._jobs.get(run)
 
+    def note_changed(self, documents: Collection[DocumentId]) -> None:
+        """Records that the bytes or the outputs of these have changed while the present runs go on."""
+        for changed in self._changed_during.values():
+            changed.update(documents)
+
+    def changed_during(self, run: RunId) -> Collection[DocumentId]:
+        """Returns the documents whose bytes or outputs have changed since the run began."""
+        return self._changed_during[run]
+
     def publish(self, event: Finished) -> None:
-        """A run's result is good, and on its way into place."""
-        self._published[event.run] = event
+        """Keeps an accepted result until its output is in place."""
+        self._publishing[event.run] = event
 
     def published(self, run: RunId) -> Finished:
-        """The result on its way into place."""
-        return self._published[run]
+        """Returns the result whose output was being put in place."""
+        return self._publishing[run]
 
     def end(self, job: Job) -> None:
-        """A run is over; its stage is used again."""
+        """Ends a run; its stage is used again."""
         self._forget(job.document)
-        self._stages.append(posixpath.dirname(job.stage))
+        self._free_stages.append(stage_folder(job))
 
     def cancel(self, document: DocumentId) -> Job | None:
-        """The job out for this document, now to be cancelled. Its stage is not used again: it may yet write there."""
+        """Returns a document's job, to be cancelled. Its stage is not used again: the run may still write there."""
         return self._forget(document)
 
     def _forget(self, document: DocumentId) -> Job | None:
-        run = self._of.pop(document, None)
+        run = self._run_of.pop(document, None)
         if run is None:
             return None
-        self._published.pop(run, None)
-        self._takes.pop(run)
+        self._publishing.pop(run, None)
+        self._durations.pop(run)
+        self._changed_during.pop(run)
         return self._jobs.pop(run)
 
     def _stage(self) -> str:
-        if not self._stages:
-            self._made += 1
-            self._stages.append(f"{STAGES}/{self._made}")
-        return self._stages.pop()
+        if not self._free_stages:
+            self._last_stage += 1
+            self._free_stages.append(f"{STAGES}/{self._last_stage}")
+        return self._free_stages.pop()
 
-    def _files(self, node: Node) -> dict[str, DocumentId]:
-        """The direct dependencies in the order found, by the file that each renders to, or is."""
-        graph, needs = self._graph, [each.target for each in node.dependencies if each.kind not in CONTENT_KINDS]
+    def _files(self, node: Node) -> tuple[dict[str, DocumentId], tuple[DocumentId, ...]]:
+        """Returns the direct dependencies in the order found, by the file each is or renders to; and those missing."""
+        needs = [each for each in node.dependencies if each.kind not in CONTENT_KINDS]
         files: dict[str, DocumentId] = {}
-        for each in needs:  # an output that is named by its path goes before what renders to it
-            files.setdefault(graph[each].claim or each, each)
-        return files
+        missing: list[DocumentId] = []
+        for each in needs:
+            needed = self._graph[each.target]
+            for path in _outputs_used(each, needed) or (place_of(needed) or each.target,):
+                if path not in files:  # an output named by its path comes before the document that renders to it
+                    files[path] = each.target
+                    if not needed.exists:
+                        missing.append(each.target)
+        return files, tuple(missing)
+
+    def _hashed(self, node: Node) -> tuple[tuple[OutputPath, OutputPath], ...]:
+        """Returns the files that stand for those claims of direct dependencies which have a hash."""
+        if not self._graph.layout.hashes_paths:
+            return ()
+        needs = (self._graph[each.target] for each in node.dependencies if each.kind not in CONTENT_KINDS)
+        claims = ((claim, needed.facts) for needed in needs for claim in needed.claims if HASH in claim)
+        return tuple((claim, path) for claim, facts in claims for path, _ in outputs_at(facts, claim))
+
+    def _links(self, node: Node) -> KnownLinks:
+        outputs: list[OutputPath] = []
+        dead: list[DocumentId] = []
+        for each in node.dependencies:
+            if each.kind is Kind.LINK:
+                target = self._graph[each.target]
+                if target.claim:
+                    outputs.extend(target.claims)
+                elif self._graph.makers(each.target):
+                    outputs.append(OutputPath(each.target))
+                else:
+                    dead.append(each.target)
+        return KnownLinks(tuple(outputs), tuple(dead))
+
+
+class HeldDocuments:
+    """Owns the documents kept out of the schedule until a Recheck is done: `delayed`, or until others are checked."""
+
+    def __init__(self) -> None:
+        self._delayed: dict[DocumentId, bool] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._delayed)
+
+    def delay(self, document: DocumentId) -> Recheck:
+        """Holds a document for a while, and has it checked then."""
+        self._delayed[document] = True
+        return Recheck((document,), document, delayed=True)
+
+    def until_checked(self, document: DocumentId, paths: tuple[DocumentId, ...]) -> Recheck:
+        """Holds a document until these were checked."""
+        self._delayed[document] = False
+        return Recheck(paths, document)
+
+    def release(self, document: DocumentId, *, delayed: bool) -> bool:
+        """Releases a document if it was held for this Recheck; tells whether it was."""
+        if self._delayed.get(document) is not delayed:
+            return False
+        del self._delayed[document]
+        return True
+
+    def drop(self, document: DocumentId) -> None:
+        """Holds a document no longer."""
+        self._delayed.pop(document, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """Turns the outcome of a run into a transition, or sends the document back to the schedule."""
+
+    transitions: Transitions
+    edges: EdgeWriter
+    runs: Runs
+    provisional: ProvisionalEdges
+    retries: RetryLimit
+    forced: Forced
+    held: HeldDocuments
+
+    def finished(self, event: Finished) -> Iterable[Command]:
+        """A worker has finished a run."""
+        job = self.runs.job(event.run)
+        if job is None:
+            return
+        transitions = self.transitions
+        node = transitions.graph[job.document]
+        yield from self.edges.connect(node, decision.edges_after(node, event.outcome))
+        self.provisional.confirm(job.document)
+        changed = self.runs.changed_during(event.run)
+        check = decision.check(transitions.graph, node, event.outcome.reads, transitions.schedule, changed)
+        match check, event.outcome:
+            case decision.Retry(paths), _:
+                yield from self._retry(node, job, event, paths)
+            case _, Rendered() as made if _is_complete(job, made):
+                outcome = _placed(job, made)
+                self.runs.publish(replace(event, outcome=outcome))
+                for path in _in_the_way(node, job, outcome):
+                    yield Remove(path, job.document)
+                yield Publish(event.run, _staged(job, outcome))
+            case _, Rendered():
+                self.runs.end(job)
+                problem = Problem("the renderer made other outputs than its rule names", job.document)
+                yield from transitions.fail(node, problem, finished=event)
+            case _, Failed(problem):
+                self.runs.end(job)
+                yield from transitions.fail(node, problem, finished=event)
+            case _, Unmet(needs):
+                yield from self._unmet(node, job, event, needs)
+
+    def published(self, event: Published) -> Iterable[Command]:
+        """An output is in place, or could not be put there."""
+        finished, job = self.runs.published(event.run), self.runs.job(event.run)
+        if job is None or not isinstance(finished.outcome, Rendered):
+            raise AssertionError(f"run {event.run} was published but not rendered")
+        node = self.transitions.graph[job.document]
+        self.runs.end(job)
+        if effective_hash(finished.outcome) != node.facts.effective_hash:
+            self.runs.note_changed((job.document,))
+        if event.problem:
+            yield from self.transitions.fail(node, event.problem, finished=finished)
+            return
+        replaced = frozenset(_in_the_way(node, job, finished.outcome))
+        for former in self.transitions.former_outputs(node, _paths(job, finished.outcome)):
+            if former not in replaced:
+                yield Remove(former, job.document)
+        self.forced.rendered(job.document)
+        self.retries.succeeded(job.document)
+        yield from self.transitions.complete(node, job, finished.outcome, finished)
+
+    def _unmet(self, node: Node, job: Job, event: Finished, needs: Dependency) -> Iterable[Command]:
+        """A run lacked a new collection, a missing document, an output, or its own former bytes."""
+        if needs.kind is Kind.DISCOVERED and not (node.rule and node.rule.judges_missing):
+            yield from self._retry(node, job, event, (needs.target,))
+            return
+        graph = self.transitions.graph
+        target = graph[needs.target]
+        if is_collection(needs.target) and needs.target not in dict(job.collections):
+            yield from self._retry(node, job, event, ())
+        elif not target.exists or (target.status in decision.BROKEN and not needs.kind.is_content):
+            self.runs.end(job)
+            reported = event.outcome.problem if isinstance(event.outcome, Unmet) else None
+            culprit = decision.culprit_of(target) if target.exists else needs.target
+            own = reported if target.exists else None
+            problem = own or decision.missing(graph, job.document, needs, reported)
+            yield from self.transitions.fail(node, problem, culprit)
+        else:
+            yield from self._retry(node, job, event, (needs.target,))
+
+    def _retry(self, node: Node, job: Job, event: Finished, paths: tuple[DocumentId, ...]) -> Iterable[Command]:
+        """Drops a result made from outdated inputs; runs again once these paths are checked (none: when scheduled)."""
+        document = node.facts.id
+        self.runs.end(job)
+        yield from self.transitions.write_edges(node)
+        if not paths:
+            self.transitions.enqueue([node])
+            return
+        if problem := self.retries.drop(document, event.outcome, paths[0]):
+            yield from self.transitions.fail(node, problem, finished=event)
+            return
+        yield self.held.until_checked(document, paths)
+
+
+def _paths(job: Job, outcome: Rendered) -> tuple[OutputPath, ...]:
+    return tuple(path for path, _ in outcome.outputs) or (job.output,)
+
+
+def _in_the_way(node: Node, job: Job, outcome: Rendered) -> list[OutputPath]:
+    """Returns the former outputs that have to be removed before the new ones can be put in place."""
+    if outcome.outputs or node.facts.outputs or node.facts.output != job.output:
+        return in_the_way([path for path, _ in files_of(node.facts)], _paths(job, outcome))
+    return []
+
+
+def _is_complete(job: Job, outcome: Rendered) -> bool:
+    """Tells whether a rendering made the outputs that its rule names."""
+    if job.output.endswith("/"):
+        return bool(outcome.outputs) and all(path.startswith(job.output) for path, _ in outcome.outputs)
+    return _paths(job, outcome) == outputs_of(job)
+
+
+def _staged(job: Job, outcome: Rendered) -> tuple[StagedOutput, ...]:
+    """Returns the outputs of a rendering, each with the path where it was written."""
+    if not outcome.outputs:
+        return (StagedOutput(job.stage, job.output, outcome.output_hash),)
+    is_folder = job.output.endswith("/")
+    inside = (f"{job.stage}/{path[len(job.output) :]}" for path, _ in outcome.outputs)
+    staged = inside if is_folder else stages(job)
+    return tuple(StagedOutput(stage, *each) for stage, each in zip(staged, outcome.outputs, strict=True))
+
+
+def _outputs_used(dependency: Dependency, needed: Node) -> list[str]:
+    """Returns the paths of those of several outputs that a program reads."""
+    prefix = facet_of(Facet.OUTPUT, "")
+    used = sorted(each[len(prefix) :] for each in dependency.facets or () if each.startswith(prefix))
+    files = ([path for path, _ in outputs_at(needed.facts, each)] if HASH in each else [each] for each in used)
+    return [path for each in files for path in each]
+
+
+def _placed(job: Job, outcome: Rendered) -> Rendered:
+    """Returns the outcome with the paths of its files, which may have a hash of their bytes."""
+    if not any(HASH in each for each in outputs_of(job)):
+        return outcome
+    made = outcome.outputs or ((job.output, outcome.output_hash),)
+    return replace(outcome, outputs=tuple((placed(path, digest), digest) for path, digest in made))
 
 
 def _only_discovered(node: Node) -> tuple[DocumentId, ...]:

@@ -1,27 +1,25 @@
-"""The loop: performs the machine's commands and feeds the results back."""
+"""The engine: performs the machine's commands and feeds the results back."""
 
-from kahnd.engine import questions
-from kahnd.engine.answers import Answered, AtHand
-from kahnd.engine.engine import Engine
-from kahnd.engine.patience import Patience
-from kahnd.engine.pulse import Pulse, Waits
-from kahnd.engine.stages import MeteredScanner, Stages
-from kahnd.engine.targets import past_renders, resolve
-from kahnd.engine.tickets import OnProgress
-from kahnd.engine.world import World
+from kahnd.engine.engine import Engine, EngineDependencies
+from kahnd.engine.liveness import Liveness, Waits
+from kahnd.engine.maintenance import PeriodicJob
+from kahnd.engine.requests import OnProgress, TimedReport, Workload, past_renders, resolve, why
+from kahnd.engine.store_writer import Backoff
+from kahnd.engine.timings import MeteredScanner, PhaseTimings
 
 __all__ = [
-    "Answered",
-    "AtHand",
+    "Backoff",
     "Engine",
+    "EngineDependencies",
+    "Liveness",
     "MeteredScanner",
     "OnProgress",
-    "Patience",
-    "Pulse",
-    "Stages",
+    "PeriodicJob",
+    "PhaseTimings",
+    "TimedReport",
     "Waits",
-    "World",
+    "Workload",
     "past_renders",
-    "questions",
     "resolve",
+    "why",
 ]

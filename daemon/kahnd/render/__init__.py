@@ -1,1 +1,1 @@
-"""The renderers, how they find dependencies, and the one place that writes outputs."""
+"""Renderers: how a document becomes its output, and how its dependencies are found."""

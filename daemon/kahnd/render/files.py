@@ -1,65 +1,62 @@
-"""Files of the project as renderers read and write them: regular ones only, inside the project, of bounded size."""
+"""Reads files of the project for renderers: only regular files inside the project, of bounded size; and cuts parts out.
+
+Anchors in code are those of mdBook, `ANCHOR: name` to `ANCHOR_END: name`, and of MkDocs' snippets,
+`--8<-- [start:name]` to `--8<-- [end:name]`, in a line of their own, usually a comment. `StagedFiles` are the outputs
+that a renderer writes.
+"""
 
 from __future__ import annotations
 
 import codecs
-import errno
 import os
-import shutil
+import posixpath
+import re
+import resource
 import stat
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-import xxhash
-
-from kahnd.core import twins
-from kahnd.core.model import Digest, Problem
-from kahnd.own_files import leads_straight
+from kahnd.core.model import Digest, Job, OutputPath, Problem
+from kahnd.core.output_paths import named_outputs, outputs_of, stage_folder, stages
+from kahnd.core.rules import path_error
+from kahnd.core.text import find_similar, shortened
+from kahnd.platform.files import break_hard_links, hash_file, is_regular, remove_any
+from kahnd.platform.owned_files import is_link_free
 
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_PIECE: Final = 1 << 18
 _PAGE: Final = 1 << 12
+MAX_OUTPUTS: Final = 10_000
+"""Files that one document may make in its folder."""
+_NAMED: Final = 5
 MAX_BYTES: Final = 256 * 1024 * 1024
 
-_REMEDIES: Final = {
-    errno.ENOSPC: "make room on the disk",
-    errno.EDQUOT: "make room: the disk quota is used up",
-    errno.EAGAIN: "see to the limit on processes (ulimit -u)",
-    errno.ENOMEM: "see to the machine's memory",
-    errno.EROFS: "mount the file system writable",
-    errno.EFBIG: "let it be smaller, or allow more with output_mb in [pool]",
-    errno.EMFILE: "see to the limit on open files (ulimit -n)",
-    errno.ENFILE: "see to the machine's limit on open files",
-    errno.ENAMETOOLONG: "give the document or the rule's `output` a shorter name",
-}
 
-
-def remedy_for(error: OSError, otherwise: str) -> str:
-    """What to do where a file could not be read or written."""
-    return _REMEDIES.get(error.errno or 0, otherwise)
-
-
-def twin_on_disk(root: Path, path: str) -> str | None:
-    """A file in the same folder whose name looks the same, where there is none of this name."""
+def similar_file(root: Path, path: str) -> str | None:
+    """A file in the same folder whose name looks the same; None if the file itself exists or there is none."""
     folder, slash, name = path.rpartition("/")
     try:
         names = [each.name for each in os.scandir(root / folder)]
     except OSError:
         return None
-    found = None if name in names else twins.twin(name, names)
-    return f"{folder}{slash}{found}" if found else None
+    similar = None if name in names else find_similar(name, names)
+    return f"{folder}{slash}{similar}" if similar else None
 
 
 class OutsideError(Exception):
-    """A path leads out of the project through a link."""
+    """A path leads out of the project through a symbolic link."""
 
 
-class UnfitError(Exception):
-    """A path is there and can't be read as a text's or data's source; the message says why."""
+class UnreadableError(Exception):
+    """A file exists and can't be read, since it is too large or no regular file; the message says which."""
 
 
 class ProblemError(Exception):
-    """A rendering can't go on; carries what the user is told."""
+    """A rendering fails; carries the problem that is reported to the user."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(str(problem))
@@ -67,21 +64,21 @@ class ProblemError(Exception):
 
 
 def read_inside(root: Path, path: str) -> bytes:
-    """The bytes of a project's file; `root` is the project's real path.
+    """The bytes of a file of the project; `root` is the project's real path.
 
-    Raises FileNotFoundError, OutsideError (a link out of the project), UnfitError (no regular file, or too large),
+    Raises FileNotFoundError, OutsideError (a link out of the project), UnreadableError (no regular file, or too large),
     or another OSError.
     """
-    real = f"{root}/{path}" if leads_straight(str(root), path) else os.path.realpath(root / path)
-    if not real.startswith(os.path.join(root, "")):  # noqa: PTH118 - on the path of every file that is read
+    real = f"{root}/{path}" if is_link_free(str(root), path) else os.path.realpath(root / path)
+    if not real.startswith(os.path.join(root, "")):  # noqa: PTH118 - called for every file that is read
         raise OutsideError(path)
     return read_regular(real, path)
 
 
 def read_regular(file: Path | str, name: str) -> bytes:
-    """The bytes of a regular file, which is called `name` in messages. Raises UnfitError, or OSError.
+    """The bytes of a regular file; messages call it `name`. Raises UnreadableError, or OSError.
 
-    Without blocking: a named pipe must not hold a worker until its time limit.
+    Opens without blocking, since a named pipe would hold a worker until its time limit.
     """
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -94,63 +91,14 @@ def read_regular(file: Path | str, name: str) -> bytes:
 def _fitting_size(descriptor: int, path: str) -> int:
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
-        raise UnfitError(f"{path} is no regular file")
+        raise UnreadableError(f"{path} is no regular file")
     if status.st_size > MAX_BYTES:
-        raise UnfitError(f"{path} is larger than {MAX_BYTES // 2**20} MiB")
+        raise UnreadableError(f"{path} is larger than {MAX_BYTES // 2**20} MiB")
     return status.st_size
 
 
-def is_regular(path: Path | str) -> bool:
-    """Whether a regular file stands here, links not followed."""
-    return stat.S_ISREG(_mode(path))
-
-
-def make_own(path: str) -> None:
-    """Put a copy in the place of a file that has other names: who writes to one of those would write to this one."""
-    if os.lstat(path).st_nlink > 1:
-        copy = f"{path}.own"
-        shutil.copyfile(path, copy)
-        os.replace(copy, path)  # noqa: PTH105 - a name as text
-
-
-def size_of(path: Path | str) -> int:
-    """In bytes, links not followed; 0 where nothing stands."""
-    try:
-        return os.lstat(path).st_size
-    except OSError:
-        return 0
-
-
-def clear(path: Path | str) -> None:
-    """Make room for a file: a place that is used again may hold what a program left there, of any kind."""
-    if stat.S_ISDIR(mode := _mode(path)):
-        shutil.rmtree(path)
-    elif mode:
-        os.unlink(path)  # noqa: PTH108 - a Path takes longer than all else here
-
-
-def _mode(path: Path | str) -> int:
-    """Of what stands here, links not followed; 0 where nothing does."""
-    try:
-        return os.lstat(path).st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
-
-
-def digest_of(path: Path | str) -> Digest:
-    """The hash of a file's bytes, read in pieces."""
-    hasher = xxhash.xxh3_128()
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        while piece := os.read(descriptor, _PIECE):
-            hasher.update(piece)
-    finally:
-        os.close(descriptor)
-    return Digest(hasher.hexdigest())
-
-
 def decode(content: bytes, path: str) -> str:
-    """The bytes as text, a byte order mark left out. Raises ProblemError where they are not UTF-8."""
+    """The bytes as text, without a byte order mark. Raises ProblemError if they are not UTF-8."""
     if content.startswith(_UTF_16):
         raise ProblemError(Problem("is UTF-16, by its first two bytes", path, 1, "save it as UTF-8"))
     try:
@@ -159,3 +107,161 @@ def decode(content: bytes, path: str) -> str:
         line = content.count(b"\n", 0, error.start) + 1
         message = f"not UTF-8: byte {error.start} is 0x{content[error.start]:02x}"
         raise ProblemError(Problem(message, path, line, "save it as UTF-8")) from error
+
+
+_ANCHOR: Final = re.compile(
+    r"(?<!\w)ANCHOR(?P<end>_END)?:[ \t]*(?P<name>[\w-]+)"
+    r"|-+8<-+[ \t]*\[[ \t]*(?P<mark>start|end):[ \t]*(?P<section>[\w-]+)"
+)
+_LINES: Final = re.compile(r"(\d{1,9})?(-)?(\d{1,9})?")
+
+
+def excerpt(text: str, path: str, *, anchor: str = "", lines: str = "") -> str:
+    """A part of a file's text, without anchors and common indentation; all of it without `anchor` and `lines`.
+
+    `lines` is like "3-9", "3-" or "1,4-6", counted from the anchor if there is one. Raises ProblemError, which names no
+    place, if there is no such part.
+    """
+    kept = text.split("\n")
+    kept = kept[:-1] if kept[-1] == "" else kept
+    if anchor:
+        kept = _anchored(kept, anchor, path)
+    if lines:
+        name = f"{anchor!r} in {path}" if anchor else path
+        kept = [line for each in lines.split(",") for line in _chosen(kept, each.strip(), name)]
+    shown = "".join(f"{line}\n" for line in kept if not _ANCHOR.search(line))
+    return textwrap.dedent(shown) if anchor or lines else shown
+
+
+def _chosen(lines: list[str], chosen: str, path: str) -> list[str]:
+    found = _LINES.fullmatch(chosen)
+    if not found or not (found[1] or found[3]) or (found[3] and not found[2]):
+        raise ProblemError(Problem(f"{chosen!r} is no range of lines", remedy='write "3-9", "3-" or "1,4-6"'))
+    first = int(found[1] or 1)
+    last = int(found[3] or len(lines)) if found[2] else first
+    if not 1 <= first <= last <= len(lines):
+        raise ProblemError(Problem(f"{path} has no lines {chosen}: it has {len(lines)}", remedy="correct the range"))
+    return lines[first - 1 : last]
+
+
+def _anchored(lines: list[str], anchor: str, path: str) -> list[str]:
+    marks = [(number, found) for number, line in enumerate(lines) if (found := _ANCHOR.search(line))]
+    starts = [(number, name) for number, mark in marks if (name := _starts(mark))]
+    start = next((number for number, name in starts if name == anchor), None)
+    if start is None:
+        close = get_close_matches(anchor, [name for _, name in starts], n=1)
+        known = f"did you mean {close[0]!r}?" if close else f"write `ANCHOR: {anchor}` before the part there"
+        raise ProblemError(Problem(f"{path} has no anchor {anchor!r}", remedy=known))
+    ends = (number for number, mark in marks if number > start and _ends(mark) == anchor)
+    end = next(ends, None)
+    if end is None:
+        remedy = f"write `ANCHOR_END: {anchor}` after the part there"
+        raise ProblemError(Problem(f"the anchor {anchor!r} in {path} is not closed", remedy=remedy))
+    return lines[start + 1 : end]
+
+
+def _starts(mark: re.Match[str]) -> str:
+    if mark["section"]:
+        return mark["section"] if mark["mark"] == "start" else ""
+    return "" if mark["end"] else mark["name"]
+
+
+def _ends(mark: re.Match[str]) -> str:
+    return "" if _starts(mark) else mark["section"] or mark["name"]
+
+
+@dataclass(frozen=True)
+class StagedFiles:
+    """The outputs of a job in their stages: one, several, or those in a folder."""
+
+    root: Path
+    job: Job
+
+    @property
+    def _fills_folder(self) -> bool:
+        return self.job.output.endswith("/")
+
+    def prepare(self) -> None:
+        """Create the folder to fill, or those that several outputs are written to. Raises OSError."""
+        if self._fills_folder:
+            (self.root / self.job.stage).mkdir(parents=True)
+        for stage in stages(self.job) if self.job.more else ():
+            (self.root / stage).parent.mkdir(parents=True, exist_ok=True)
+
+    def write(self, contents: Mapping[str, bytes]) -> None:
+        """Write outputs, named by a path in the folder or as `output()` names them; no other may be left out.
+
+        Raises ProblemError for a name that does not fit, and OSError.
+        """
+        placed = {self._stage_of(name): content for name, content in contents.items()}
+        remove_any(self.root / stage_folder(self.job))
+        self.prepare()
+        for stage, content in placed.items():
+            (self.root / stage).parent.mkdir(parents=True, exist_ok=True)
+            (self.root / stage).write_bytes(content)
+        if absent := self.absent():
+            raise self._unfit(f"no content was made for {', '.join(absent)}", "make all outputs that its rule names")
+
+    def _stage_of(self, name: str) -> str:
+        outputs = outputs_of(self.job)
+        error = path_error(name)
+        named = [] if error or not name or name.endswith("/") else named_outputs(outputs, name)
+        if len(named) != 1:
+            where = f"a path in {outputs[0]}" if self._fills_folder else f"one of {', '.join(outputs[:_NAMED])}"
+            message = f"{shortened(name)!r} is none of its outputs" + (f": {error}" if error else "")
+            raise self._unfit(message, f"name {where}")
+        if self._fills_folder:
+            return f"{self.job.stage}/{named[0][len(outputs[0]) :]}"
+        return stages(self.job)[outputs.index(named[0])]
+
+    def absent(self) -> list[str]:
+        """The outputs that were not written, by name."""
+        if self._fills_folder:
+            is_filled = next(_files_in(f"{self.root}/{self.job.stage}"), None) is not None
+            return [] if is_filled else [self.job.output]
+        made = zip(outputs_of(self.job), stages(self.job), strict=True)
+        return [posixpath.basename(each) for each, stage in made if not is_regular(f"{self.root}/{stage}")]
+
+    def paths(self) -> list[tuple[OutputPath, str]]:
+        """All outputs, each with the path of its stage; of a folder no more than one beyond MAX_OUTPUTS."""
+        if not self._fills_folder:
+            return list(zip(outputs_of(self.job), stages(self.job), strict=True))
+        inside = islice(_files_in(f"{self.root}/{self.job.stage}"), MAX_OUTPUTS + 1)
+        return [(OutputPath(self.job.output + each), f"{self.job.stage}/{each}") for each in sorted(inside)]
+
+    def collect(self) -> tuple[tuple[OutputPath, Digest], ...]:
+        """All outputs with their hashes, each a file of its own. Raises ProblemError if one is unfit, and OSError."""
+        staged = self.paths()
+        if len(staged) > MAX_OUTPUTS:
+            raise self._unfit(f"more than {MAX_OUTPUTS:,} files were made", "make fewer, or split the document")
+        most, size = resource.getrlimit(resource.RLIMIT_FSIZE)[0], 0
+        for output, stage in staged:
+            size += self._checked(output, stage).st_size
+            if most != resource.RLIM_INFINITY and size > most:
+                raise self._unfit(f"the outputs are larger than {most >> 20} MB", "allow more with output_mb in [pool]")
+        return tuple((output, hash_file(f"{self.root}/{stage}")) for output, stage in staged)
+
+    def _checked(self, output: OutputPath, stage: str) -> os.stat_result:
+        status = os.lstat(self.root / stage)
+        if not stat.S_ISREG(status.st_mode):
+            raise self._unfit(f"{output} is a link, or no regular file", "write the file itself")
+        if error := path_error(output):
+            raise self._unfit(f"{shortened(output)!r} can be no path: {error}", "give the file another name")
+        if status.st_nlink > 1:
+            break_hard_links(f"{self.root}/{stage}")
+        return status
+
+    def _unfit(self, message: str, remedy: str) -> ProblemError:
+        return ProblemError(Problem(message, self.job.document, 0, remedy))
+
+
+def _files_in(folder: str, inner: str = "") -> Iterator[str]:
+    """The paths of all that is in a folder but no folder itself, relative to it; links are not followed."""
+    with os.scandir(f"{folder}/{inner}") as entries:
+        found = list(entries)
+    for each in found:
+        path = f"{inner}{each.name}"
+        if each.is_dir(follow_symlinks=False):
+            yield from _files_in(folder, f"{path}/")
+        else:
+            yield path

@@ -1,348 +1,287 @@
-"""The embedded engine: one folder, one process, and the traps the engine has.
+"""The embedded engine: one folder, one process, and workarounds for the engine's limits.
 
 Durability: `sync=1s`. An acknowledged commit survives the death of the process in every mode, since the engine hands
-it to the kernel; syncing every commit would save it from a power cut too, at more than twice the price (0.8 ms
-against 0.3). What a power cut can take is the last second, as a whole suffix: those facts are derived again by the
-start scan, and those documents rendered again, to the same bytes. A url with options of its own keeps them.
+it to the kernel; syncing every commit would save it from a power cut too, but takes more than twice the time (0.8 ms
+against 0.3). A power cut can lose the last second's commits: the start scan derives those facts again, and the
+documents are rendered again, to the same bytes. A url with options of its own keeps them.
 
 The engine neither flushes nor compacts while it is open, and after some GiB its writes hang for ever. So it is closed
-and opened again whenever its folder has grown by the budget, and once more when a call does not return.
+and opened again whenever its folder has grown by the budget, and also when a call does not return.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import anyio
+import cbor2
 from anyio.to_thread import run_sync
+from surrealdb_embedded import AsyncEmbeddedDB
 
 from kahnd.core.model import Problem
-from kahnd.errors import StoreCorruptError, StoreError, StoreLostError, StoreRefusedError
-from kahnd.heap import give_back
-from kahnd.own_files import NotOwnError
+from kahnd.core.project_files import EMBEDDED
+from kahnd.errors import StoreCorruptError, StoreError, StoreRefusedError
+from kahnd.platform.resources import trim_heap
 from kahnd.ports import PRESSING
-from kahnd.store.connection import Connection, Limits, Place, Refused, Run, apply_schema, ask, is_deeper
-from kahnd.store.folders import foreign_in, is_own, path_of, prepare, remove
-from kahnd.store.native import NativeClient
+from kahnd.store.connection import (
+    Connection,
+    Limits,
+    Refused,
+    Run,
+    StoreAddress,
+    apply_schema,
+    execute,
+    needs_more_rounds,
+)
+from kahnd.store.database_folder import MAX_KEPT_ASIDE, NEW, DatabaseFolder, path_of
 
 T = TypeVar("T")
 
 SETTLE_S: Final = 0.1
-"""Exiting right after close() aborts the process now and then, while the engine's threads still end. Nothing tells
-when they have, so this wait has no condition to wait for."""
+"""Exiting right after close() occasionally aborts the process, because the engine's threads are still ending. Nothing
+signals their end, so this wait has no condition to wait for."""
 
-CLOSE_LIMIT_S: Final = 10.0
+CLOSE_TIMEOUT_S: Final = 10.0
 """An engine that hangs may not close either."""
 
-OPTIONS: Final = "?sync=1s"
+DEFAULT_OPTIONS: Final = "?sync=1s"
 
-NEW, OLD = "new", "old"
-"""Beside the folder while it is replaced."""
-
-KEPT: Final = 2
-"""Of the folders that were moved aside."""
-
-_PRESSED: Final = re.compile(
+_SCARCE_RESOURCE: Final = re.compile(
     rf"os error ({'|'.join(map(str, sorted(PRESSING)))})\b|no space left|permission denied", re.IGNORECASE
 )
-
 _NO_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE})
-
 _LOCKED: Final = "already locked by another process"
-
-_MOMENT: Final = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{6}Z")
-"""As in the names of folders that were moved aside."""
-
 _DAMAGE: Final = re.compile(r"sstable error|checksum|corrupt|magic number|decompress|failed to load", re.IGNORECASE)
+
+_REQUEST_ID: Final = "1"
+"""Each answer is returned by the call that sends the request, so requests need no ids of their own."""
+
+
+class NativeClient:
+    """The engine on one folder, by its own package: requests and answers in CBOR, as a server has them.
+
+    The SDK, which connects to servers, would cost the start of a daemon 0.3 seconds (1.1 if nothing is cached) and
+    14 MB, and each call a tenth of a millisecond, for types that kahnd has no use for: its queries take and return
+    JSON text. Every failure is a Refused with the engine's message.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Open the folder. Blocking."""
+        try:
+            self._engine = AsyncEmbeddedDB(url)
+        except RuntimeError as error:
+            raise Refused(str(error)) from error
+
+    async def use(self, namespace: str, database: str) -> None:
+        """Select a database, which is made if missing. To be called before any query."""
+        await self._request("use", namespace, database)
+
+    async def query_raw(self, query: str, vars: dict[str, Any] | None = None) -> dict[str, Any]:  # noqa: A002
+        """Run SurrealQL, and return the result of each statement."""
+        return await self._request("query", query, vars or {})
+
+    async def close(self) -> None:
+        """Close the folder; the engine's threads end a little later."""
+        try:
+            await self._engine.close()
+        except RuntimeError as error:
+            raise Refused(str(error)) from error
+
+    async def _request(self, method: str, *parameters: object) -> dict[str, Any]:
+        request = cbor2.dumps({"id": _REQUEST_ID, "method": method, "params": parameters})
+        try:
+            answer = await self._engine.execute(request)
+        except RuntimeError as error:
+            raise Refused(str(error)) from error
+        decoded: dict[str, Any] = cbor2.loads(answer, tag_hook=_untag)
+        if "error" in decoded:
+            raise Refused(str(decoded["error"]["message"]))
+        return decoded
+
+
+def _untag(tag: cbor2.CBORTag, _immutable: bool) -> Any:  # noqa: FBT001  as cbor2 calls it
+    """Return the content of SurrealDB's own kinds of values. Queries only ever return NONE, which has no content."""
+    return tag.value
 
 
 class EmbeddedConnection:
-    """A database in a folder. Its calls wait for one another: only so does the engine lose no update."""
+    """A database in a folder. Calls are serialized, since concurrent ones would lose updates."""
 
-    def __init__(self, place: Place, root: Path, report: Callable[[Problem], None], limits: Limits) -> None:
-        self._place = place
-        self._root = root
-        self._path, _ = path_of(place.url)
-        self._folder, self._options = folder_of(place.url, root)
-        self._url = f"surrealkv://{self._folder}{self._options}"
-        self._report = report
+    def __init__(
+        self, address: StoreAddress, root: Path, on_moved_aside: Callable[[Problem], None], limits: Limits
+    ) -> None:
+        path, options = path_of(address.url)
+        self._address = address
+        self._folder = DatabaseFolder(root, path)
+        self._options = options or DEFAULT_OPTIONS
+        self._on_moved_aside = on_moved_aside
         self._limits = limits
         self._lock = anyio.Lock()
         self._size_at_opening = 0
-        self.openings = 0
         self._client: NativeClient | None = None
+        self.openings = 0
 
     async def open(self) -> None:
-        """Open the folder, made where it is not there; one that can't be read is moved aside, and `report` told.
+        """Open the folder, making it if missing; an unreadable database is moved aside and reported.
 
-        Raises StoreError where another process has it open, or it is not kahnd's, and StoreLostError where the machine
-        does not let it be used.
+        Raises StoreError if another process has it open or it is not kahnd's, and StoreLostError if the machine lacks
+        a resource to open it.
         """
-        self._tidy()
+        self._folder.finish_replacement()
         try:
             await self._open()
         except StoreCorruptError as error:
-            await self._begin_again(error)
+            await self._start_over(error)
 
     async def run(self, query: str, payload: bytes = b"") -> Any:
-        """Run a query; one that does not return is run once more, on an engine opened anew."""
+        """Run a query; one that does not return is run once more, on a reopened engine."""
         return await self.together(lambda run: run(query, payload))
 
     async def together(self, calls: Callable[[Run], Awaitable[T]]) -> T:
-        """Make calls at once; if one does not return, all of them once more, on an engine opened anew."""
+        """Make concurrent calls; if one does not return, make all of them once more, on a reopened engine."""
         async with self._lock:
             with suppress(TimeoutError):
                 return await calls(partial(self._timed, await self._opened()))
-            await self._shut()
+            await self._close_engine()
             try:
                 return await calls(partial(self._timed, await self._opened()))
             except TimeoutError:
-                await self._shut()
-                raise self._lost("the database does not answer", "if it goes on so, restart kahnd") from None
+                await self._close_engine()
+                message, remedy = "the database does not answer", "if it goes on so, restart kahnd"
+                raise self._folder.lost(message, remedy) from None
 
-    async def rebuild(self, why: StoreError) -> None:
-        """Move the folder aside and begin with an empty one."""
+    async def rebuild(self, reason: StoreError) -> None:
+        """Move the folder aside and start with an empty one."""
         async with self._lock:
-            await self._begin_again(why)
+            await self._start_over(reason)
 
     async def renew(self) -> None:
-        """Open the engine anew: it keeps what it has read in memory, but for what it holds open."""
+        """Reopen the engine, which otherwise keeps everything that it has read in memory."""
         async with self._lock:
             await self._reopen()
-        await anyio.sleep(SETTLE_S)  # the closed engine's threads free what they have as they end
-        await run_sync(give_back)
+        await anyio.sleep(SETTLE_S)  # the closed engine's threads free their memory as they end
+        await run_sync(trim_heap)
 
     def size(self) -> int:
-        """Bytes in the folder."""
-        return _size(self._folder)
+        """Return the bytes in the folder."""
+        return self._folder.size()
 
     async def replace(self, fill: Callable[[Connection], Awaitable[None]]) -> None:
-        """Fill a new folder, and rename it into place; a crash at any moment leaves one that is whole."""
-        place = replace(self._place, url=f"surrealkv://{self._beside(NEW)}{self._options}")
-        other = EmbeddedConnection(place, self._root, self._report, self._limits)
+        """Fill a new database, and rename its folder into place."""
+        url = f"{EMBEDDED}{self._folder.beside(NEW)}{self._options}"
+        new = EmbeddedConnection(replace(self._address, url=url), self._folder.root, self._on_moved_aside, self._limits)
         async with self._lock:
-            self._make_room()
-            await other.open()
+            self._folder.check_replaceable()
+            await new.open()
             try:
-                await fill(other)
+                await fill(new)
             finally:
-                await other.close()
-            await self._shut()
-            try:
-                self._folder.rename(self._root / self._beside(OLD))
-                (self._root / self._beside(NEW)).rename(self._folder)
-            except OSError as error:
-                raise self._refused("the database can't be written anew", error, "check its folder") from error
-            self._tidy()
+                await new.close()
+            await self._close_engine()
+            self._folder.replace_by_new()
             await self._open()
-            await run_sync(give_back)
-
-    def _beside(self, name: str) -> str:
-        return f"{self._path}.{name}"
-
-    def _tidy(self) -> None:
-        """Remove what a replacement that was cut short has left; what is not kahnd's stays."""
-        if not os.path.lexists(self._folder) and is_own(self._root, self._beside(OLD)):
-            (self._root / self._beside(OLD)).rename(self._folder)
-        for name in (NEW, OLD):
-            if is_own(self._root, self._beside(name)):
-                remove(self._root, self._beside(name))
-
-    def _make_room(self) -> None:
-        """Raise StoreLostError where something that is not kahnd's stands where the new folder is to be filled."""
-        self._tidy()
-        taken = [each for each in map(self._beside, (NEW, OLD)) if os.path.lexists(self._root / each)]
-        if taken or foreign_in(self._root, self._path):
-            message = "the database can't be written anew: kahnd did not make all that is in"
-            raise self._lost(f"{message} {taken[0] if taken else self._path}", "move it away")
+            await run_sync(trim_heap)
 
     async def close(self) -> None:
         """Close the engine, and wait until it is safe to exit."""
         async with self._lock:
-            await self._shut()
+            await self._close_engine()
             await anyio.sleep(SETTLE_S)
 
     async def _timed(self, client: NativeClient, query: str, payload: bytes = b"") -> Any:
         with anyio.fail_after(self._limits.of_call(payload)):
             try:
-                return await ask(client, query, payload)
+                return await execute(client, query, payload)
             except Refused as error:
-                raise self._failure(error) from error
+                raise self._exception(error) from error
 
     async def _opened(self) -> NativeClient:
-        """The engine; opened again where it is not, or has written as much as it should."""
-        if self._client and self._grown() > self._limits.budget:
+        """Return the engine, reopened if it is closed or has written its budget."""
+        if self._client and self._growth() > self._limits.budget:
             await self._reopen()
         return self._client or await self._open()
 
     async def _reopen(self) -> None:
-        """Anew, and once more where it compacted its tables as it was opened: what it read for that, it keeps."""
-        tables = self._tables()
-        await self._shut()
+        """Reopen the engine; twice if it compacted its tables, since it keeps in memory what it read for that."""
+        tables = self._folder.tables()
+        await self._close_engine()
         await self._open()
-        if tables - self._tables():
-            await self._shut()
+        if tables - self._folder.tables():
+            await self._close_engine()
             await self._open()
-        await run_sync(give_back)
+        await run_sync(trim_heap)
 
-    def _tables(self) -> frozenset[Path]:
-        """The engine's tables: a compaction writes others in their place."""
+    def _growth(self) -> int:
         try:
-            return frozenset((self._folder / "sstables").iterdir())
-        except OSError:  # not to be told: then it is opened once
-            return frozenset()
-
-    def _grown(self) -> int:
-        try:
-            return _size(self._folder) - self._size_at_opening
+            return self._folder.size() - self._size_at_opening
         except FileNotFoundError as error:
-            raise StoreCorruptError(Problem("the database's folder is gone", str(self._folder))) from error
+            raise StoreCorruptError(Problem("the database's folder is gone", str(self._folder.full))) from error
         except OSError as error:
             if error.errno in _NO_FILES:
-                return 0  # the engine has its own open already
-            raise self._refused("the database can't be used", error, "check its folder") from error
+                return 0  # the engine has its own files open already
+            raise self._folder.os_error("the database can't be used", error, "check its folder") from error
 
-    async def _shut(self) -> None:
+    async def _close_engine(self) -> None:
         client, self._client = self._client, None
         if client is None:
             return
-        # What it could not write at its end is in its log, and said again by the next opening.
-        with anyio.move_on_after(CLOSE_LIMIT_S, shield=True), suppress(Refused):
+        # If a write at the end fails, it is in the engine's log, and the next opening reports the failure again.
+        with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True), suppress(Refused):
             await client.close()
 
-    async def _begin_again(self, why: StoreError) -> None:
-        await self._shut()
+    async def _start_over(self, reason: StoreError) -> None:
+        await self._close_engine()
         message = "the database was unusable: it is built anew from the sources"
-        remedy = f"the newest {KEPT} such folders are kept; remove them when nobody wants to look into them"
-        self._report(Problem(message, file=str(self._move_aside()), remedy=remedy, detail=str(why)))
-        self._keep_newest()
+        remedy = f"the newest {MAX_KEPT_ASIDE} such folders are kept; remove them when nobody wants to look into them"
+        aside = self._folder.move_aside()
+        self._on_moved_aside(Problem(message, file=str(aside), remedy=remedy, detail=str(reason)))
+        self._folder.remove_oldest_aside()
         await self._open()
 
-    def _move_aside(self) -> Path:
-        if self._folder.exists() and (others := foreign_in(self._root, self._path)):
-            message = f"the database is unusable, and holds files that kahnd did not make: {', '.join(others)}"
-            raise self._error(message, "move them away")
-        aside = self._folder.with_name(f"{self._folder.name}.unusable-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
-        try:
-            self._folder.rename(aside)
-        except FileNotFoundError:
-            return self._folder
-        except OSError as error:
-            raise self._refused("the database is unusable and can't be moved aside", error, "move it away") from error
-        return aside
-
-    def _keep_newest(self) -> None:
-        """Of what was moved aside: their names tell when."""
-        start = f"{self._folder.name}.unusable-"
-        beside = (each.name for each in self._folder.parent.iterdir())
-        found = sorted(each for each in beside if each.startswith(start) and _MOMENT.fullmatch(each[len(start) :]))
-        for each in found[:-KEPT]:
-            path = f"{self._path.removesuffix(self._folder.name)}{each}"
-            if is_own(self._root, path):
-                remove(self._root, path)
-
     async def _open(self) -> NativeClient:
-        self._make_folder()
-        free = not self._is_locked()
+        self._folder.prepare()
+        was_free = not self._folder.is_locked()
         try:
-            client = await self._start()
+            client = await self._start_engine()
         except Refused as error:
-            await self._shut()
-            if free:
-                self._unlock()
-            raise self._failure(error, opening=True) from error
-        except BaseException:  # cancelled too: half an engine is none
-            await self._shut()
+            await self._close_engine()
+            if was_free:
+                self._folder.break_lock()
+            raise self._exception(error, opening=True) from error
+        except BaseException:  # including cancellation: a half-opened engine is unusable
+            await self._close_engine()
             with anyio.CancelScope(shield=True):
                 await anyio.sleep(SETTLE_S)
             raise
         self._size_at_opening = 0
-        self._size_at_opening = self._grown()
+        self._size_at_opening = self._growth()
         self.openings += 1
         return client
 
-    async def _start(self) -> NativeClient:
-        with anyio.CancelScope(shield=True):  # whoever gives up meanwhile has to close what was opened
-            client = self._client = await run_sync(NativeClient, self._url)
-        await client.use(self._place.namespace, self._place.database)
-        await apply_schema(client, StoreCorruptError, str(self._folder))
+    async def _start_engine(self) -> NativeClient:
+        url = f"{EMBEDDED}{self._folder.full}{self._options}"
+        with anyio.CancelScope(shield=True):  # a caller that gives up meanwhile has to close the engine
+            client = self._client = await run_sync(NativeClient, url)
+        await client.use(self._address.namespace, self._address.database)
+        await apply_schema(client, StoreCorruptError, str(self._folder.full))
         return client
 
-    def _make_folder(self) -> None:
-        try:
-            prepare(self._root, self._path)
-        except NotOwnError as error:
-            place = str(self._root / str(error.filename))
-            message = f"the database's folder can't be made or used: {error.strerror}"
-            raise StoreError(Problem(message, place, remedy=error.remedy)) from error
-        except OSError as error:
-            raise self._refused("the database's folder can't be made", error, "check store.url") from error
-
-    def _failure(self, error: Exception, *, opening: bool = False) -> Exception:
-        """The engine's words as the error they mean; queries.DEEPER is the store's to understand."""
+    def _exception(self, error: Refused, *, opening: bool = False) -> Exception:
+        """Classify the engine's error message; the store itself handles a query that needs more rounds."""
         text = str(error)
-        if is_deeper(error):
+        if needs_more_rounds(error):
             return error
-        if _PRESSED.search(text):
-            return self._lost(f"the database can't be used: {text}")
+        if _SCARCE_RESOURCE.search(text):
+            return self._folder.lost(f"the database can't be used: {text}")
         if opening and _LOCKED in text:
-            return self._error("another process has the database open", "stop it, or wait for it")
+            return self._folder.error("another process has the database open", "stop it, or wait for it")
         if opening or _DAMAGE.search(text):
-            return StoreCorruptError(Problem(f"the database can't be read: {text}", str(self._folder)))
-        return StoreRefusedError(Problem(f"the database refused: {text}", file=str(self._folder)))
-
-    def _refused(self, message: str, error: OSError, remedy: str) -> StoreError:
-        text = f"{message}: {error.strerror}"
-        return self._lost(text) if error.errno in PRESSING else self._error(text, remedy)
-
-    def _lost(self, message: str, remedy: str = "check space, permissions and open files") -> StoreLostError:
-        """What may be mended while one waits."""
-        return StoreLostError(Problem(message, file=str(self._folder), remedy=remedy))
-
-    def _error(self, message: str, remedy: str) -> StoreError:
-        return StoreError(Problem(message, file=str(self._folder), remedy=remedy))
-
-    def _unlock(self) -> None:
-        """An engine that took its lock and then could not start never lets go of it, while this process lives."""
-        if self._is_locked():
-            (self._folder / "LOCK").unlink()
-
-    def _is_locked(self) -> bool:
-        """Whether somebody holds the engine's own lock."""
-        try:
-            with (self._folder / "LOCK").open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # no lock, no holder
-            return False
-        return False
-
-
-def folder_of(url: str, root: Path) -> tuple[Path, str]:
-    """The folder that a surrealkv:// url means, and the options behind it."""
-    path, options = path_of(url)
-    folder = root / path
-    if "?" in str(folder):
-        message = "the embedded database can't be in a folder with a question mark in its name"
-        raise StoreError(Problem(message, file=str(folder), remedy="set store.url to another folder"))
-    return folder, options or OPTIONS
-
-
-def _size(folder: Path) -> int:
-    """Bytes in the files of the folder's folders: the engine's log and tables. 50 µs."""
-    total = 0
-    for entry in os.scandir(folder):
-        if entry.is_dir():
-            total += sum(each.stat().st_size for each in os.scandir(entry.path))
-    return total
+            return StoreCorruptError(Problem(f"the database can't be read: {text}", str(self._folder.full)))
+        return StoreRefusedError(Problem(f"the database refused: {text}", file=str(self._folder.full)))

@@ -1,42 +1,55 @@
-"""The SurrealQL of kahnd: all of it but the tables, which are in schema.surql.
+"""All SurrealQL of kahnd except the tables, which are in schema.surql.
 
-Every query is one statement, and so one transaction. Its only parameter is `$payload`, JSON text, and it answers in
-JSON text: the engine writes and reads JSON several times as fast as the SDK its own encoding. `$in.workspace` is
-always there.
+Every query is one statement, and so one transaction. Its only parameter is `$payload`, JSON text, and it returns JSON
+text: the engine encodes and decodes JSON several times as fast as the SDK does its own format. `$in.workspace` is
+always set.
 
-Edges are walked from the changed towards their dependents: every dependent of a dirty document is dirty, so work is
-proportional to what is affected. A dirty document is never asked for its dependencies; an index over 10,000
-documents has 10,000.
+Edges are followed from changed documents to their dependents: every dependent of a dirty document is dirty, so the
+work is proportional to what is affected. The dependencies of a dirty document are never read; an index over 10,000
+documents has 10,000 of them.
 """
 
-# ruff: noqa: S608  what these strings are put together from is all in this file
+# ruff: noqa: S608  these strings are composed of constants in this file alone
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
-from kahnd.core.model import CONTENT_KINDS, Facts
+from kahnd.core.model import CONTENT_KINDS, Facet, Facts, Kind
 
 RECURSION_LIMIT: Final = 256
-"""Levels the engine follows in one recursion; `{..256+collect}` stops there without a word."""
+"""Levels that the engine follows in one recursion; `{..256+collect}` stops there without an error."""
 
 ROUNDS: Final = (1, 4, 16, 64, 256)
-"""How many recursions a closure may be made of, tried in turn: graphs of 256, 1,024 … 65,536 levels."""
+"""Numbers of recursions to compute a closure with, tried in turn: for graphs of 256, 1,024 … 65,536 levels."""
 
-DEEPER: Final = "kahnd: deeper"
-"""Thrown, and so everything undone, where the rounds given were too few."""
+MORE_ROUNDS: Final = "kahnd: deeper"
+"""Thrown, which undoes the transaction, if the rounds were too few."""
+
+FACETS: Final = (Facet.FRONT_MATTER, Facet.TEXT, Facet.TITLE)
+"""The facets that a document's bytes have."""
 
 FACTS: Final = tuple(name for name in Facts.__struct_fields__ if name != "id")
-"""A document's fields, in the order rows have them."""
+"""A document's fields, in the order of rows."""
 
 _CONTENT: Final = sorted(kind.value for kind in CONTENT_KINDS)
+_OF_BYTES: Final = sorted(kind.value for kind in CONTENT_KINDS - {Kind.LINK})
+_LINK: Final = Kind.LINK.value
 _DEPENDENTS: Final = f"<-(depends_on WHERE kind NOT IN {_CONTENT})<-document"
-_CONTENT_DEPENDENTS: Final = f"<-(depends_on WHERE kind IN {_CONTENT})<-document"
 _ORDERED_DEPENDENCIES: Final = f"->(depends_on WHERE kind NOT IN {_CONTENT})->document"
-_DEPENDENCIES: Final = "->depends_on->document"
+_DEPENDENCIES: Final = f"->(depends_on WHERE kind != '{_LINK}')->document"
 _IN: Final = "LET $in = encoding::json::decode($payload); LET $w = $in.workspace;"
+
+
+def _content_dependents(part: str) -> str:
+    """Return the step to the content dependents that a list of changed documents reaches."""
+    if part == "linked":
+        return f"<-(depends_on WHERE kind = '{_LINK}')<-document"
+    use = f" AND (facets IS NONE OR facets CONTAINS '{part}')" if part in FACETS else ""
+    return f"<-(depends_on WHERE kind IN {_OF_BYTES}{use})<-document"
 
 
 def _records(paths: str) -> str:
@@ -48,18 +61,17 @@ def _paths(records: str) -> str:
 
 
 def _union(left: str, right: str) -> str:
-    """Not array::concat, which fails above 1 MiB (some 10,000 record ids)."""
+    """Return an expression for a union. Not array::concat, which fails above 1 MiB (about 10,000 record ids)."""
     return f"array::distinct(array::flatten([{left}, {right}]))"
 
 
 def _closure(name: str, start: str, step: str, rounds: int) -> str:
-    """Define `$name`: the distinct records of `$start`, and all that `step` leads to from them.
+    """Return statements that define `$name`: the distinct records of `$start`, and all reachable from them by `step`.
 
-    Each round continues from what the last one found, unless one step from there leads to nothing new. Mostly that need
-    not be asked: a round that finds fewer records than a recursion has levels can't have been cut off, for one that is
-    finds a new record on each level, since all within reach of earlier ones was found before. The rounds are written
-    out because the engine recurses from an array as a whole only outside of closures and functions: inside, from each
-    element anew.
+    Each round continues from the records that the last one added, unless one step from there adds nothing. Mostly that
+    need not be tested: a round that is cut off adds a new record on each level, so a round that adds fewer records than
+    a recursion has levels was not cut off. The rounds are unrolled because in closures and functions the engine
+    recurses from each element of an array separately.
     """
     collect = f".{{..{RECURSION_LIMIT}+collect}}{step}"
     written = [f"LET $all0 = {start}; LET $last0 = {start};"]
@@ -75,7 +87,7 @@ def _closure(name: str, start: str, step: str, rounds: int) -> str:
     return (
         "".join(written)
         + f"""
-    IF array::len($last{rounds}) > 0 {{ THROW '{DEEPER}' }};
+    IF array::len($last{rounds}) > 0 {{ THROW '{MORE_ROUNDS}' }};
     LET ${name} = $all{rounds};"""
     )
 
@@ -119,11 +131,11 @@ _WRITES: Final = {
     "build": """
     UPSERT build:[$w, $in.build.started_at, $in.id] CONTENT $in.build RETURN NONE;""",
 }
-"""What is written, in this order, each by the list of the payload that it takes; a statement has only what a call
-needs, since the engine reads it anew each time: all of them take it 0.3 ms.
+"""The writes in their order, each named after the list of the payload that it takes.
 
-`first` are edges of documents that are new, and so are themselves; `add` may be there. An UPDATE takes half of what an
-UPSERT of what is there takes, and a fifth of an INSERT ON DUPLICATE KEY UPDATE.
+A query has only the writes that a call needs, since the engine parses it each time: all of them take it 0.3 ms.
+`first` are edges of new documents, which can't exist yet; those of `add` may exist. An UPDATE takes half the time of an
+UPSERT of an existing record, and a fifth of an INSERT ON DUPLICATE KEY UPDATE.
 """
 
 
@@ -133,18 +145,22 @@ def _write(parts: Container[str]) -> str:
 
 @cache
 def propagate(parts: frozenset[str], rounds: int) -> str:
-    """Facts, edges, and every transitive dependent DIRTY. Answers with the affected set's paths, but for the changed.
+    """Write facts and edges, and mark every transitive dependent DIRTY; returns the affected paths but the changed.
 
-    `parts` are the lists that the payload has. Changed rows come with their status set, so they are not written twice,
-    and not read. Edges go before the closure is made: who lost one is itself changed. Forgotten records go after it:
-    their dependents are affected. A deleted record takes its edges with it.
+    `parts` are the lists that the payload has. Of documents in the list of a facet, only those content dependents are
+    affected that use this facet, or of which it is not known. Changed rows come with their status set, so they are
+    written once, and not read. Edges are dropped before the closure is computed: a document that lost one is itself
+    changed. Forgotten records are deleted after it: their dependents are affected. Deleting a record deletes its edges.
     """
-    content = f"array::flatten({_records('$in.content')}{_CONTENT_DEPENDENTS})"
+    seeds = "$changed"
+    for part in ("content", *FACETS, "linked"):
+        if part in parts:
+            seeds = _union(seeds, f"array::flatten({_records(f'$in.{part}')}{_content_dependents(part)})")
     forget = f"DELETE {_records('$in.forget')} RETURN NONE;"
     return f"""{{
     {_IN}{_write(parts)}
     LET $changed = {_records("$in.changed")};
-    LET $seeds = {_union("$changed", content) if "content" in parts else "$changed"};
+    LET $seeds = {seeds};
     {_closure("reached", "$seeds", _DEPENDENTS, rounds)}
     LET $others = array::complement($reached, $changed);
     UPDATE $others SET status = 'DIRTY' WHERE status NOT IN ['DIRTY', 'MISSING'] RETURN NONE;
@@ -155,7 +171,7 @@ def propagate(parts: frozenset[str], rounds: int) -> str:
 
 @cache
 def commit(parts: frozenset[str]) -> str:
-    """Results, their edges, the job history, a finished build's record; `parts` are the lists that the payload has."""
+    """Write results, edges, job history and a finished build; `parts` are the lists that the payload has."""
     return f"{{ {_IN}{_write(parts)} }}"
 
 
@@ -165,12 +181,12 @@ FRONTIER: Final = f"""{{
     LET $waiting = array::distinct(array::flatten($dirty{_DEPENDENTS}));
     RETURN {_paths("array::complement($dirty, $waiting)")};
 }}"""
-"""The next batch: those of the DIRTY documents that are nobody's ordered dependent among them."""
+"""Of the DIRTY documents `$in.dirty`, those that need no other one of them finished first."""
 
 
 @cache
 def subgraph(rounds: int) -> str:
-    """The targets and all they need, content dependencies included."""
+    """Return the targets and all they need, content dependencies included. A link needs nothing of what it leads to."""
     return f"""{{
     {_IN}
     LET $targets = {_records("$in.targets")};
@@ -181,7 +197,7 @@ def subgraph(rounds: int) -> str:
 
 @cache
 def cycle(rounds: int) -> str:
-    """A shortest cycle's path, without its first member; or, where that may be too deep, the graph to search."""
+    """Return a shortest cycle without its first member; or, if that may be too deep, the graph to search for it."""
     return f"""{{
     {_IN}
     LET $member = document:[$w, $in.member];
@@ -202,10 +218,10 @@ DOCUMENTS: Final = f"""{{
     RETURN encoding::json::encode((SELECT VALUE [id.id()[1], {", ".join(FACTS)}] FROM document
         WHERE id > $after AND id < $end LIMIT $in.limit));
 }}"""
-"""So many documents' rows, by path, behind the path `$in.after`, which is null at the beginning.
+"""One page of documents by path, after the path `$in.after`, which is null for the first page.
 
-No range of ids: the engine reads a range to its end whatever the limit. By this condition it passes over keys (2 per
-µs) without reading what is behind them. All at once would take 5 KB of memory a row, which it does not give back.
+Not by a range of ids: the engine reads a range to its end whatever the limit. With this condition it skips keys (2 per
+µs) without reading their records. Reading all at once would take 5 KB of memory per row, which it does not give back.
 """
 
 EDGES: Final = f"""{{
@@ -214,12 +230,12 @@ EDGES: Final = f"""{{
         [id.id()[1], id.id()[2], kind, line, position, hash, facets, sure]
         FROM depends_on:[$w, $in.first]..[$w, $in.last, ..]));
 }}"""
-"""The rows of all edges that begin at the documents from the path `$in.first` to `$in.last`; a document's together."""
+"""All edges that begin at documents from the path `$in.first` to `$in.last`, grouped by document."""
 
 
 @cache
 def count(table: str) -> str:
-    """How many records of a table the workspace has. Keys alone are read: some 60 ms for 100,000."""
+    """Count the workspace's records in a table. Only keys are read: about 60 ms for 100,000."""
     return f"""{{
     {_IN}
     RETURN encoding::json::encode((SELECT count() FROM {table}:[$w, NONE]..[$w, ..] GROUP ALL)[0].count ?? 0);
@@ -230,13 +246,13 @@ RENDERS: Final = f"""{{
     {_IN}
     RETURN encoding::json::encode((SELECT * OMIT id FROM render:[$w, NONE]..[$w, ..]));
 }}"""
-"""The job history as `commit` takes it."""
+"""The job history, in the form that `commit` takes."""
 
 
 def _newest(table: str, limit: str) -> str:
-    """The newest of a workspace's records, whose ids begin with the time: the table is read backwards.
+    """Return a query for a workspace's newest records, whose ids begin with the time: it reads the table backwards.
 
-    A range of ids would be read to its end, whatever the limit.
+    A range of ids would be read to its end whatever the limit.
     """
     own = f"id > {table}:[$w, NONE] AND id < {table}:[$w, ..]"
     return f"(SELECT * FROM {table} WHERE {own} ORDER BY id DESC LIMIT {limit})"
@@ -262,14 +278,14 @@ HISTORY_OF: Final = f"""{{
     RETURN encoding::json::encode(({_PAST} FROM render WHERE workspace = $w AND document = $document
         ORDER BY started_at DESC LIMIT $in.limit));
 }}"""
-"""One document's past renders, newest first. The index is used where what is looked for is a variable of its own:
-2 ms in a history of 20,000, and 700 without.
+"""One document's past renders, newest first. The engine uses the index only if the value is a variable of its own: 2 ms
+in a history of 20,000, and 700 without the index.
 """
 
 
 @cache
 def prune(table: str) -> str:
-    """Forget all but the newest `$in.bound` of a table of the history, whose ids begin with the time. 300 ms."""
+    """Delete all but the newest `$in.bound` records of a history table. Takes 300 ms."""
     records = f"{table}:[$w, NONE]..[$w, ..]"
     return f"""{{
     {_IN}
@@ -284,7 +300,62 @@ CLEAR: Final = f"""{{
     DELETE render:[$w, NONE]..[$w, ..] RETURN NONE;
     DELETE build:[$w, NONE]..[$w, ..] RETURN NONE;
 }}"""
-"""A deleted document takes its edges with it."""
+"""Deleting a document deletes its edges."""
 
-SCHEMA_VERSION: Final = "RETURN $kahnd_schema"
-"""None where the schema was never applied."""
+SCHEMA_VERSION: Final = 10
+"""The version of schema.surql."""
+
+READ_SCHEMA_VERSION: Final = "RETURN $kahnd_schema"
+"""NONE if the schema was never applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """From version `since` to the next one, in one transaction, after `schema.surql` has defined what is new."""
+
+    since: int
+    surrealql: str
+
+    @property
+    def transaction(self) -> str:
+        """One statement that ends by setting the new version."""
+        return f"{{ {self.surrealql} DEFINE PARAM OVERWRITE $kahnd_schema VALUE {self.since + 1}; }}"
+
+
+_DELETE_DERIVED: Final = "DELETE depends_on RETURN NONE; DELETE document RETURN NONE;"
+
+MIGRATIONS: Final = (
+    Migration(
+        2,
+        f"""{_DELETE_DERIVED}
+        UPDATE render SET reasons = (reasons ?? []).map(|$each| array::push(array::slice($each, 0, 4), []))
+            RETURN NONE;""",
+    ),
+    Migration(3, ""),  # adds the duration of renderings, which is known after the next one
+    Migration(
+        4,
+        """REMOVE INDEX IF EXISTS by_time ON render; REMOVE INDEX IF EXISTS by_time ON build;
+        REMOVE INDEX IF EXISTS by_status ON document;""",
+    ),  # no query uses them
+    Migration(5, ""),  # adds the limits of failed renderings, which are known after the next failure
+    Migration(6, f"DEFINE FIELD OVERWRITE kind ON depends_on TYPE {' | '.join(repr(each.value) for each in Kind)};"),
+    Migration(
+        7, "UPDATE document SET problem = IF problem { array::push(problem, 0) } ELSE { NONE } RETURN NONE;"
+    ),  # adds the columns of problems; and warnings, which are known after the next rendering
+    Migration(8, ""),  # adds the outputs of documents that have several, which no earlier version made
+    Migration(9, ""),  # adds when pages appear: their recipe is new, so they are scanned again
+)
+"""In order; a database of an older version is started over.
+
+Only the history, which can't be derived again, is carried over. Documents and edges may be deleted: the next scan finds
+the documents as new.
+"""
+
+
+def migrations_between(
+    found: int, wanted: int, migrations: Sequence[Migration] = MIGRATIONS
+) -> tuple[Migration, ...] | None:
+    """Return the migrations from one version to another, in order; None if they do not lead there."""
+    steps = tuple(each for each in migrations if found <= each.since < wanted)
+    is_complete = found <= wanted and [each.since for each in steps] == list(range(found, wanted))
+    return steps if is_complete else None

@@ -1,10 +1,10 @@
 """A SurrealDB server over a websocket.
 
-The SDK connects again by itself after a drop, but without signin and use. So a connection is used only while the
-task that reads its socket lives; otherwise a new one is made. Every method works again by itself once the server is
-back; when to try again is the caller's to decide.
+The SDK reconnects by itself, but without signing in and selecting the database. So a client is used only while the task
+that reads its socket lives; otherwise a new one is made. Every method works again once the server is back; the caller
+decides when to retry.
 
-The SDK's own messages quote the url, which may hold a password: none of those is passed on.
+The SDK's own messages quote the url, which may hold a password, so they are not passed on.
 """
 
 from __future__ import annotations
@@ -17,40 +17,49 @@ import anyio
 
 from kahnd.core.model import Problem
 from kahnd.errors import StoreCorruptError, StoreError, StoreLostError, StoreRefusedError
-from kahnd.store.connection import Connection, Limits, Place, Refused, Run, apply_schema, ask, is_deeper
+from kahnd.store.connection import (
+    Connection,
+    Limits,
+    Refused,
+    Run,
+    StoreAddress,
+    apply_schema,
+    execute,
+    needs_more_rounds,
+)
 
 if TYPE_CHECKING:
     from surrealdb import AsyncWsSurrealConnection
 
 T = TypeVar("T")
-CLOSE_LIMIT_S: Final = 5.0
+CLOSE_TIMEOUT_S: Final = 5.0
 CONFLICT: Final = "can be retried"
-ATTEMPTS: Final = 5
-"""At a transaction that met another workspace's."""
+MAX_ATTEMPTS: Final = 5
+"""For a transaction that conflicts with another workspace's."""
 
 
 class RemoteConnection:
-    """A session at a server, opened by the first call and again by the first after it was lost."""
+    """A session on a server, opened by the first call, and again by the first call after it was lost."""
 
-    def __init__(self, place: Place, credentials: tuple[str, str] | None, limits: Limits) -> None:
-        self._place = place
+    def __init__(self, address: StoreAddress, credentials: tuple[str, str] | None, limits: Limits) -> None:
+        self._address = address
         self._credentials = credentials
         self._limits = limits
         self._lock = anyio.Lock()
         self._client: AsyncWsSurrealConnection | None = None
-        self._known = False
-        self.openings = 0  # elsewhere, and nobody else's
+        self._had_schema = False
+        self.openings = 0  # the server opens its database
 
     async def run(self, query: str, payload: bytes = b"") -> Any:
-        """Run a query, on a new session where the last was lost. Raises StoreLostError where there is no server."""
+        """Run a query, in a new session if the last was lost. Raises StoreLostError if the server can't be reached."""
         from surrealdb.errors import InvalidUrlError, SurrealError, TransportError  # noqa: PLC0415  it takes a second to import
 
         async with self._lock:
             try:
                 with anyio.fail_after(self._limits.of_call(payload)):
-                    return await self._attempts(query, payload)
+                    return await self._retry_conflicts(query, payload)
             except Refused as refused:
-                if is_deeper(refused):
+                if needs_more_rounds(refused):
                     raise
                 raise StoreRefusedError(self._problem(f"the database refused: {refused}")) from refused
             except (TransportError, TimeoutError, OSError):
@@ -63,42 +72,42 @@ class RemoteConnection:
                 raise self._error(f"the database refused: {error}") from error
 
     async def together(self, calls: Callable[[Run], Awaitable[T]]) -> T:
-        """Make calls, one after another all the same: a session answers in order."""
+        """Make calls; a session answers one after another."""
         return await calls(self.run)
 
-    async def rebuild(self, why: StoreError) -> None:
-        """Nothing to do: the server came back empty, and the tables were made."""
+    async def rebuild(self, reason: StoreError) -> None:
+        """Do nothing: the server came back empty, and the tables were made."""
 
     def size(self) -> int:
-        """How the server keeps it is the server's to know."""
+        """Return 0: the database is on the server's disk."""
         return 0
 
     async def renew(self) -> None:
-        """A server's memory is its own."""
+        """Do nothing: it is the server's memory."""
 
     async def replace(self, fill: Callable[[Connection], Awaitable[None]]) -> None:
-        """Nothing to do: how large its folder grows is the server's to see to."""
+        """Do nothing: the server manages its database's size."""
 
     async def close(self) -> None:
         """End the session."""
         async with self._lock:
             await self._drop()
 
-    async def _attempts(self, query: str, payload: bytes) -> Any:
-        for _ in range(ATTEMPTS - 1):
+    async def _retry_conflicts(self, query: str, payload: bytes) -> Any:
+        for _ in range(MAX_ATTEMPTS - 1):
             try:
-                return await ask(await self._session(), query, payload)
+                return await execute(await self._session(), query, payload)
             except Refused as refused:
                 if CONFLICT not in str(refused):
                     raise
-        return await ask(await self._session(), query, payload)
+        return await execute(await self._session(), query, payload)
 
     async def _session(self) -> AsyncWsSurrealConnection:
         if self._client is None or self._client.recv_task is None or self._client.recv_task.done():
             await self._drop()
             try:
                 await self._sign_in()
-            except BaseException:  # cancelled too: half a session is none
+            except BaseException:  # including cancellation: a half-opened session is unusable
                 await self._drop()
                 raise
         assert self._client is not None  # noqa: S101  signed in
@@ -107,22 +116,22 @@ class RemoteConnection:
     async def _sign_in(self) -> None:
         from surrealdb import AsyncWsSurrealConnection  # noqa: PLC0415  it takes a second to import
 
-        client = self._client = AsyncWsSurrealConnection(self._place.url, streaming=False)
+        client = self._client = AsyncWsSurrealConnection(self._address.url, streaming=False)
         await client.connect()
         self._check_server(client)
         if self._credentials:
             username, password = self._credentials
             await client.signin({"username": username, "password": password})
-        await client.use(self._place.namespace, self._place.database)
+        await client.use(self._address.namespace, self._address.database)
         remedy = "set store.database to another name, or run the kahnd that made it"
-        empty = await apply_schema(client, StoreError, self._name, remedy)
-        known, self._known = self._known, True
-        if empty and known:
+        is_new = await apply_schema(client, StoreError, self._name, remedy)
+        had_schema, self._had_schema = self._had_schema, True
+        if is_new and had_schema:
             raise StoreCorruptError(self._problem("the server came back without the database"))
 
     def _check_server(self, client: AsyncWsSurrealConnection) -> None:
-        """A server may answer by naming another, which then is connected to: nothing is told to that one."""
-        named, reached = urlsplit(self._place.url), client.socket.protocol.uri
+        """Raise StoreError if the server has redirected the connection to another one, before sending credentials."""
+        named, reached = urlsplit(self._address.url), client.socket.protocol.uri
         port = named.port if named.port is not None else 443 if named.scheme == "wss" else 80
         if (named.scheme == "wss", named.hostname, port) != (reached.secure, reached.host.lower(), reached.port):
             remedy = f"name that server in store.url, if it is yours: {reached.host}:{reached.port}"
@@ -131,13 +140,13 @@ class RemoteConnection:
     async def _drop(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            with anyio.move_on_after(CLOSE_LIMIT_S, shield=True):
+            with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
                 await client.close()
 
     @property
     def _name(self) -> str:
-        """The server's address, without the user and password a url may hold."""
-        parts = urlsplit(self._place.url)
+        """The server's address, without the user and password that a url may hold."""
+        parts = urlsplit(self._address.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
     def _problem(self, message: str, remedy: str = "") -> Problem:

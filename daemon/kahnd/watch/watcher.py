@@ -1,8 +1,8 @@
-"""Events → batches of hints. An event only ever means "go and look": what is true, the tree finds out.
+"""Turns events into batches of hints. An event only ever means "look here": the tree finds out what has changed.
 
-1. All sources, the outputs and the cookie folder are under one watch, so that their events come in one order.
-2. Whatever casts doubt on the watch (a queue that overflowed, a source folder that is another than before) is answered
-   by a comparison of what is watched with what should be, and then by a batch that says "look at everything".
+1. The sources, the output folder and the cookie folder are watched together, so that their events are in one order.
+2. Whatever casts doubt on the watch (an overflow, a replaced source folder) is answered by correcting what is watched,
+   and then by a batch that asks for a look at everything.
 3. What the kernel can't watch is in a batch every second.
 """
 
@@ -13,7 +13,7 @@ import os
 import posixpath
 import stat
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -21,323 +21,318 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from kahnd.core.rules import is_below
-from kahnd.own_files import folder, leads_straight, open_file, remove_file
-from kahnd.ports import Batch, Meter, Stage
-from kahnd.watch.anchors import Anchors, file_signature, folder_signature
-from kahnd.watch.coverage import Coverage, Events, Folders, Polling
-from kahnd.watch.gathering import Gathering
-from kahnd.watch.git import GITIGNORE, GitLock, ignore_files_around
-from kahnd.watch.ignore import CONFIG_FILE, OWN_FOLDER, is_utf8, never_document, upwards
-from kahnd.watch.links import Links
-from kahnd.watch.notifier import ATTRIB, CREATE, ISDIR, Event, News
+from kahnd.core.project_files import COOKIES
+from kahnd.platform.owned_files import is_link_free, open_file, open_folder, remove_file
+from kahnd.ports import Batch, Meter, Phase
+from kahnd.watch.backends.protocol import ATTRIB, CREATE, ISDIR, EventBatch, WatchEvent
+from kahnd.watch.debounce import Debouncer
+from kahnd.watch.git import GitLock
+from kahnd.watch.tree.links import Links
+from kahnd.watch.tree.stat_cache import Sentinels
+from kahnd.watch.watch_set import Scope, WatchSet, WatchSettings
 
-COOKIES: Final = f"{OWN_FOLDER}/cookies"
-FLOOD: Final = 2_000
-"""Above this many paths in a batch, looking at everything is cheaper."""
+MAX_PATHS: Final = 2_000
+"""With more paths than this in a batch, looking at everything is cheaper."""
 
 _POLL_S: Final = 1.0
 _POLL_SHARE: Final = 4
-"""After a look that took long, this many times as long until the next."""
-_MADE_S: Final = 0.1
-"""How soon outputs are looked at: most events there are of kahnd's own work, which is not to be held up by looks."""
+"""After a slow look, polling pauses for this many times its duration."""
+_OUTPUTS_S: Final = 0.1
+"""How long output events are collected: most come from kahnd's own work, which looking at them must not slow down."""
 _TICK_S: Final = 1.0
-"""How often to make sure, without an event, that folders and config files are the ones they were."""
+"""How often the sentinels are compared."""
 _LOCKED_TICK_S: Final = 0.02
 _COOKIE_S: Final = 1.0
-"""A cookie whose event has not come by then won't come, unless others still do."""
+"""A cookie's event that has not come by then is lost, unless other events still come."""
 _BUSY_FACTOR: Final = 10
 
 
 class FileWatcher:
-    """Fulfils ports.Watcher. To be iterated once; `flush` belongs to the event loop's thread.
+    """Fulfils ports.Watcher. Its batches can be iterated once. Call `flush` in the event loop's thread.
 
-    `session_files` are what a session is built on besides kahnd.toml (plug-ins), relative to the project or absolute;
-    `outputs` is the output folder: its events are told apart. `say` writes a log line: event, fields.
+    `log` writes a log line; `meter` counts the time between an event and its batch.
     """
 
-    def __init__(  # noqa: PLR0913  the composition root passes what the config has
+    def __init__(
         self,
-        root: Path,
-        sources: Iterable[str],
-        session_files: Iterable[str] = (),
-        settle_ms: int = 10,
-        polling: Polling = "auto",
-        *,
-        events: Events = "auto",
-        outputs: str | None = None,
-        say: Callable[..., None] = lambda _event, **_fields: None,
+        settings: WatchSettings,
+        log: Callable[..., None] = lambda _event, **_fields: None,
         meter: Meter | None = None,
     ) -> None:
-        self._root = os.path.abspath(root)  # noqa: PTH100  a link at the project's own place stays as it was given
-        self._sources = tuple(sorted(set(map(_normal, sources))))
-        holds_sources = outputs is not None and any(is_below(source, outputs) for source in self._sources)
-        self._outputs = None if outputs is None or holds_sources else _normal(outputs)
-        self._say = say
+        self._scope = scope = Scope(settings)
+        self._log = log
         self._meter = meter
-        self._overflows = 0
-        self._session = frozenset(_normal(posixpath.relpath(self._full(each), self._root)) for each in session_files)
-        self._session |= {CONFIG_FILE}
-        above = {folder for source in self._sources for folder in upwards(posixpath.dirname(source))} | {""}
-        around = above | {posixpath.dirname(each) for each in self._session if not each.startswith("../")}
-        tops = (*self._sources, *([self._outputs] if self._outputs else []))
-        links = Links(self._root, self._sources, self._outputs)
-        self._coverage = Coverage(links, Folders(tops, tuple(around), COOKIES), polling, events, say)
-        self._ignoring = frozenset(posixpath.relpath(each.path, self._root) for each in ignore_files_around(self._root))
-        self._beside = self._session | self._ignoring | {posixpath.join(each, GITIGNORE) for each in above}
-        self._files = Anchors(self._beside, lambda path: file_signature(self._full(path)))
-        self._folders = Anchors((COOKIES, *tops), lambda path: folder_signature(self._full(path)))
-        self._gathering = Gathering(settle_ms / 1000, self._size, closes=self._coverage.backend == "inotify")
-        self._settle_s = settle_ms / 1000
-        self._lock = GitLock(self._root)
+        self._watch_set = WatchSet(Links(scope.root, scope.sources, scope.output), scope, settings, log)
+        self._sentinels = Sentinels(scope.absolute, files=scope.single_files, folders=(COOKIES, *scope.tops))
+        has_close_events = self._watch_set.backend_name == "inotify"
+        self._debouncer = Debouncer(settings.settle_ms / 1000, scope.file_size, has_close_events=has_close_events)
+        self._git_lock = GitLock(scope.root)
+        self._cookies = _Cookies(Path(scope.root))
+        self._outputs = _OutputEvents(max(settings.settle_ms / 1000, _OUTPUTS_S))
         self._ready = anyio.Event()
-        self._flush_called = anyio.Event()
-        self._made: set[str] = set()
-        self._made_due = self._poll_due = math.inf
-        self._pending: dict[str, float] = {}
-        self._arrived: dict[str, frozenset[str]] = {}
-        self._is_busy = False
-
-    # Faces
+        self._flush_requested = anyio.Event()
+        self._poll_at = math.inf
 
     @property
     def backend(self) -> str:
-        """How it watches: "inotify" or "watchfiles", or "polling" where no source is watched by events."""
-        return self._coverage.backend if any(map(self._coverage.is_watched, self._sources)) else "polling"
+        """The way it watches: "inotify" or "watchfiles", or "polling" if no source is watched by events."""
+        by_events = any(map(self._watch_set.is_watched, self._scope.sources))
+        return self._watch_set.backend_name if by_events else "polling"
 
     @property
     def overflows(self) -> int:
-        """How often events were lost, or may have been, there being too many; a look at everything was the answer."""
-        return self._overflows
+        """How often events were lost or may have been; each time, everything was looked at."""
+        return self._watch_set.overflows
 
     @property
     def unwatched(self) -> tuple[str, ...]:
         """The topmost folders that the kernel refuses to watch."""
-        return self._coverage.unwatched
+        return self._watch_set.unwatched
 
     async def ready(self) -> None:
-        """Returns when every source folder is watched; `batches` must be under way."""
+        """Returns when every source folder is watched; something must iterate `batches` meanwhile."""
         await self._ready.wait()
 
     def flush(self, token: str) -> None:
-        """Write a cookie through the watched tree: a later batch's `flushed` holds the token."""
-        self._pending[token] = time.monotonic()
+        """Writes a cookie file into the watched tree: `flushed` of a later batch has the token."""
         try:
-            os.close(open_file(Path(self._root), f"{COOKIES}/{token}", os.O_WRONLY | os.O_CREAT, make=True))
+            self._cookies.write(token)
         except OSError as error:
-            self._say("watch.cookie", error=str(error))
-            self._gathering.take_everything(time.monotonic())  # takes the cookie's place
-        self._flush_called.set()
+            self._log("watch.cookie", error=str(error))
+            self._debouncer.add_everything(time.monotonic())  # replaces the cookie
+        self._flush_requested.set()
 
     async def audit(self) -> None:
-        """Compare what is watched with what should be, and mend it: for whoever looks at everything afterwards."""
+        """Compares what is watched with what should be, and corrects it. Look at everything afterwards."""
         await self._ready.wait()
-        await self._coverage.renew()
+        await self._watch_set.renew()
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
-        """Batches for as long as it is iterated; nothing is left behind when it is closed or cancelled."""
+        """Yields batches. Leaves nothing behind when it is closed or cancelled."""
         try:
-            await anyio.to_thread.run_sync(self._prepare)
-            await self._coverage.renew()
-            self._folders.changed()  # from here on, another folder in the place of one of these is news
-            self._poll_due = time.monotonic() + _POLL_S
+            await anyio.to_thread.run_sync(self._prepare_folders)
+            await self._watch_set.renew()
+            self._sentinels.changed_folders()  # counts changes from here on
+            self._poll_at = time.monotonic() + _POLL_S
             self._ready.set()
             while True:
-                await self._listen()
-                batch = await self._harvest(time.monotonic())
+                await self._wait_for_events()
+                batch = await self._next_batch(time.monotonic())
                 began = time.monotonic()
                 if batch != Batch():
                     yield batch
-                self._rest(began)
+                self._schedule_poll(began)
         finally:
-            self._coverage.close()
+            self._watch_set.close()
 
-    # From events to what is gathered
+    def _prepare_folders(self) -> None:
+        """Creates the output folder, so that it can be watched, and the cookie folder."""
+        output = self._scope.output
+        if output and is_link_free(self._scope.root, output):
+            with suppress(OSError):  # publishing the first output reports it
+                Path(self._scope.absolute(output)).mkdir(parents=True, exist_ok=True)
+        self._cookies.prepare()
 
-    async def _listen(self) -> None:
-        """Wait for events, for the time that something gathered is due, or for a flush."""
-        notifier = self._coverage.notifier
-        self._flush_called = anyio.Event()
+    # From events to the debouncer
+
+    async def _wait_for_events(self) -> None:
+        """Waits for events, for the time at which something is due, or for a flush; then takes in what happened."""
+        backend = self._watch_set.backend
+        self._flush_requested = anyio.Event()
         try:
-            with anyio.move_on_after(self._patience(time.monotonic())):
-                await (notifier.happened() if notifier else self._flush_called.wait())
+            with anyio.move_on_after(self._timeout_s(time.monotonic())):
+                await (backend.wait() if backend else self._flush_requested.wait())
         except OSError as error:
-            self._coverage.abandon(error)
-            self._poll_due = time.monotonic() + _POLL_S  # then it begins anew, with a look at everything
+            self._watch_set.abandon(error)
+            self._poll_at = time.monotonic() + _POLL_S  # then it starts anew, with a look at everything
         now = time.monotonic()
-        told = notifier.news() if notifier else ()
-        self._is_busy = bool(told)
-        self._take_anchors(now)  # before the cookies among the events: these speak for what was noticed, too
-        for news in told:
-            self._take_news(news, now)
-        self._coverage.check()
-        if self._meter and told and self._gathering.since < math.inf:
-            self._meter.spent(Stage.EVENT, time.monotonic() - now)
+        batches = backend.take_events() if backend else ()
+        self._cookies.is_busy = bool(batches)
+        self._compare_sentinels(now)  # before the cookies' events: a flush covers what is found here, too
+        for batch in batches:
+            self._take_in(batch, now)
+        self._watch_set.report_refused()
+        if self._meter and batches and self._debouncer.settling_since < math.inf:
+            self._meter.spent(Phase.EVENT, time.monotonic() - now)
 
-    def _patience(self, now: float) -> float:
-        """Seconds to wait for an event at the most."""
-        if self._answered() or (self._pending and self._coverage.notifier is None):
+    def _timeout_s(self, now: float) -> float:
+        """Returns the longest time to wait for an event."""
+        if self._answered() or (self._cookies.pending and self._watch_set.backend is None):
             return 0
         locked = self._is_locked()
-        due = (self._gathering.due(locked=locked), self._made_due, self._poll_due)
+        due = (self._debouncer.due_at(locked=locked), self._outputs.due_at, self._poll_at)
         return max(0, min(now + (_LOCKED_TICK_S if locked else _TICK_S), *due) - now)
 
     def _is_locked(self) -> bool:
-        return self._gathering.due(locked=False) < math.inf and self._lock.held()
+        return self._debouncer.due_at(locked=False) < math.inf and self._git_lock.is_held()
 
-    def _take_news(self, news: News, now: float) -> None:
-        for event in news.events:
-            self._take(event, now)
-        if news.overflow:
-            self._overflows += 1
-            self._say("watch.overflow", reason=news.overflow)
-        if news.overflow or news.stale:
-            self._gathering.take_everything(now)
+    def _take_in(self, batch: EventBatch, now: float) -> None:
+        for event in batch.events:
+            self._sort(event, now)
+        if batch.overflow:
+            self._watch_set.report_overflow(batch.overflow)
+        if batch.overflow or batch.stale:
+            self._debouncer.add_everything(now)
 
-    def _take(self, event: Event, now: float) -> None:
+    def _sort(self, event: WatchEvent, now: float) -> None:
+        """Passes an event on to whom it concerns, if anybody."""
         path = event.path
-        if self._is_output(path):
-            # Not folders that appear: most are kahnd's, and what is in others is none of its outputs' loss.
-            if not (event.mask & ISDIR and event.mask & CREATE):
-                self._made.add(path)
-                self._made_due = min(self._made_due, now + max(self._settle_s, _MADE_S))
+        if self._scope.is_output(path):
+            self._outputs.add(event, now)
         elif posixpath.dirname(path) == COOKIES:
             if event.mask & CREATE:
-                self._arrived.setdefault(posixpath.basename(path), self._gathering.pending)
-        elif self._matters(path) or path in self._beside or self._coverage.is_linked(path):
-            self._gathering.take(event, now)
+                self._cookies.arrive(posixpath.basename(path), self._debouncer.pending)
+        elif self._is_document(path) or path in self._scope.single_files:
+            self._debouncer.add(event, now)
 
-    def _take_anchors(self, now: float) -> None:
-        """What was noticed without an event."""
-        for path in self._files.changed() - self._gathering.pending:
-            self._gathering.take(Event(path, ATTRIB, 0), now)
-        if others := self._folders.changed():
-            self._say("watch.renewed", reason=f"{', '.join(sorted(others))} is gone, or another folder than before")
-            self._gathering.take_everything(now)
+    def _is_document(self, path: str) -> bool:
+        return self._scope.can_be_document(path) or self._watch_set.is_link_target(path)
 
-    # From what is gathered to a batch
+    def _compare_sentinels(self, now: float) -> None:
+        """Takes in what changed without an event."""
+        for path in self._sentinels.changed_files() - self._debouncer.pending:
+            self._debouncer.add(WatchEvent(path, ATTRIB, 0), now)
+        if replaced := self._sentinels.changed_folders():
+            self._log("watch.renewed", reason=f"{', '.join(sorted(replaced))} is gone, or another folder than before")
+            self._debouncer.add_everything(now)
 
-    async def _harvest(self, now: float) -> Batch:
-        self._expect_cookies(now)
-        if self._coverage.notifier is None:
-            looks = self._pending or self._gathering.pending or self._poll_due <= now
-            return await self._everything(self._gathering.clear()) if looks else Batch()
+    # From the debouncer to a batch
+
+    async def _next_batch(self, now: float) -> Batch:
+        """Returns what is due now; empty if nothing is."""
+        if lost := self._cookies.take_lost(now):
+            self._log("watch.cookie", error=f"{lost} was written, and no event came")
+            self._debouncer.add_everything(now)
+        if self._watch_set.backend is None:
+            is_due = self._cookies.pending or self._debouncer.pending or self._poll_at <= now
+            return await self._everything(self._debouncer.take_all()) if is_due else Batch()
         polled = await self._poll(now)
-        due = self._gathering.due(locked=self._is_locked()) <= now
-        if not due:
+        if self._debouncer.due_at(locked=self._is_locked()) > now:
             return self._batch(frozenset(), polled, now)
-        pending = self._gathering.pending
-        self._account(now)
-        ripe = self._gathering.harvest(now, FLOOD)
-        if ripe is None or self._are_rules(ripe):
+        pending = self._debouncer.pending
+        if self._meter and self._debouncer.settling_since < now:
+            self._meter.spent(Phase.SETTLE, now - self._debouncer.settling_since)
+        ready = self._debouncer.take_ready(now, MAX_PATHS)
+        if ready is None or self._scope.has_ignore_file(ready):
             return await self._everything(pending)
-        return self._batch(ripe, polled, now)
-
-    def _account(self, now: float) -> None:
-        if self._meter and self._gathering.since < now:
-            self._meter.spent(Stage.SETTLE, now - self._gathering.since)
+        return self._batch(ready, polled, now)
 
     async def _poll(self, now: float) -> frozenset[str]:
-        """What has to be looked at now without an event."""
-        polled = self._coverage.polled
-        if self._poll_due <= now:
-            await self._coverage.retry()
+        """Returns the folders to look at now without an event."""
+        polled = self._watch_set.polled
+        if self._poll_at <= now:
+            await self._watch_set.retry_refused()
             return polled
         return frozenset()
 
-    def _batch(self, ripe: frozenset[str], polled: frozenset[str], now: float) -> Batch:
-        self._arrived = {token: waiting - ripe for token, waiting in self._arrived.items()}
-        flushed = self._flushed(self._answered())
-        polled = self._coverage.polled if flushed else polled
-        if not ripe and not flushed and not polled and self._made_due > now:
+    def _batch(self, ready: frozenset[str], polled: frozenset[str], now: float) -> Batch:
+        self._cookies.discount(ready)
+        flushed = self._cookies.remove(self._answered())
+        polled = self._watch_set.polled if flushed else polled
+        if not ready and not flushed and not polled and self._outputs.due_at > now:
             return Batch()
-        outputs = frozenset(self._made).union(filter(self._is_output, polled))
-        self._made, self._made_due = set(), math.inf
-        paths = frozenset(each for each in ripe | polled if self._matters(each) or self._coverage.is_linked(each))
-        return Batch(paths, config=not self._session.isdisjoint(ripe), flushed=flushed, outputs=outputs)
+        outputs = self._outputs.take().union(filter(self._scope.is_output, polled))
+        paths = frozenset(filter(self._is_document, ready | polled))
+        return Batch(paths, config=self._scope.has_session_file(ready), flushed=flushed, outputs=outputs)
 
     async def _everything(self, pending: frozenset[str]) -> Batch:
-        """A look at everything also answers every flush called before it."""
-        await self._coverage.renew()
-        self._made, self._made_due = set(), math.inf
-        config = self._are_rules(pending) or not self._session.isdisjoint(pending)
-        return Batch(everything=True, config=config, flushed=self._flushed(frozenset(self._pending)))
-
-    def _rest(self, began: float) -> None:
-        """After a look that began then: when to look again at what has to be looked at."""
-        now = time.monotonic()
-        if not (self._coverage.polled or self._coverage.unwatched or self._coverage.notifier is None):
-            self._poll_due = math.inf
-        elif not began < self._poll_due < math.inf:
-            self._poll_due = now + max(_POLL_S, _POLL_SHARE * (now - began))
-
-    def _matters(self, path: str) -> bool:
-        return (
-            any(is_below(path, source or ".") for source in self._sources)
-            and not self._is_output(path)
-            and (not is_utf8(path) or not any(map(never_document, path.split("/"))))
-        )
-
-    def _are_rules(self, paths: Iterable[str]) -> bool:
-        """Whether ignore rules may be others."""
-        return any(posixpath.basename(path) == GITIGNORE or path in self._ignoring for path in paths)
-
-    def _is_output(self, path: str) -> bool:
-        return self._outputs is not None and is_below(path, self._outputs)
-
-    # Cookies
-
-    def _cookie(self, token: str) -> Path:
-        return Path(self._root, COOKIES, token)
+        """Returns a batch that asks for a look at everything. It answers all flushes called before it."""
+        await self._watch_set.renew()
+        self._outputs.take()
+        config = self._scope.has_ignore_file(pending) or self._scope.has_session_file(pending)
+        return Batch(everything=True, config=config, flushed=self._cookies.remove(self._cookies.pending))
 
     def _answered(self) -> frozenset[str]:
-        """The tokens whose cookie came, and before which there is nothing that was not handed out."""
-        if self._gathering.everything:
-            return frozenset()
-        return frozenset(token for token, waiting in self._arrived.items() if not waiting)
+        return frozenset() if self._debouncer.is_everything else self._cookies.answered()
 
-    def _expect_cookies(self, now: float) -> None:
-        """A cookie that does not come is none: its folder may not be watched. It can be among those that still come."""
-        patience_s = _COOKIE_S * (_BUSY_FACTOR if self._is_busy else 1)
-        late = [
-            token for token, asked in self._pending.items() if asked + patience_s <= now and token not in self._arrived
+    def _schedule_poll(self, began: float) -> None:
+        """Sets the time of the next poll after a look that began then."""
+        now = time.monotonic()
+        if not (self._watch_set.polled or self._watch_set.unwatched or self._watch_set.backend is None):
+            self._poll_at = math.inf
+        elif not began < self._poll_at < math.inf:
+            self._poll_at = now + max(_POLL_S, _POLL_SHARE * (now - began))
+
+
+class _OutputEvents:
+    """Paths in the output folder that had events; times in seconds. `due_at` is when to report them."""
+
+    def __init__(self, collect_s: float) -> None:
+        self._collect_s = collect_s
+        self._paths: set[str] = set()
+        self.due_at = math.inf
+
+    def add(self, event: WatchEvent, now: float) -> None:
+        if event.mask & ISDIR and event.mask & CREATE:
+            return  # a new folder is nearly always kahnd's own, and takes no output away
+        self._paths.add(event.path)
+        self.due_at = min(self.due_at, now + self._collect_s)
+
+    def take(self) -> frozenset[str]:
+        paths, self._paths, self.due_at = frozenset(self._paths), set(), math.inf
+        return paths
+
+
+class _Cookies:
+    """Cookie files, which prove that all earlier events have been read; the method is watchman's.
+
+    A cookie is answered once its own event has come, and all paths that were pending then are in a batch. `is_busy`
+    tells whether events are coming, so that a cookie's may only be late.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._written_at: dict[str, float] = {}
+        self._waits_for: dict[str, frozenset[str]] = {}
+        self.is_busy = False
+
+    @property
+    def pending(self) -> frozenset[str]:
+        """The tokens of all flushes that are not answered yet."""
+        return frozenset(self._written_at)
+
+    def prepare(self) -> None:
+        """Creates the cookie folder and removes the cookies of earlier runs."""
+        with suppress(OSError), open_folder(self._root, COOKIES, make=True) as cookies:  # or flushes do without
+            names = os.listdir(cookies)  # noqa: PTH208 - of a descriptor
+            for name in (each for each in names if each.isdecimal() and each not in self._written_at):
+                if stat.S_ISREG(os.stat(name, dir_fd=cookies, follow_symlinks=False).st_mode):
+                    os.unlink(name, dir_fd=cookies)
+
+    def write(self, token: str) -> None:
+        """Creates a cookie file. Raises OSError; the flush is pending all the same."""
+        self._written_at[token] = time.monotonic()
+        os.close(open_file(self._root, f"{COOKIES}/{token}", os.O_WRONLY | os.O_CREAT, make=True))
+
+    def arrive(self, token: str, pending: frozenset[str]) -> None:
+        """Notes that a cookie's event has come while these paths were pending."""
+        self._waits_for.setdefault(token, pending)
+
+    def discount(self, paths: frozenset[str]) -> None:
+        """Notes that these paths are no longer pending."""
+        self._waits_for = {token: pending - paths for token, pending in self._waits_for.items()}
+
+    def answered(self) -> frozenset[str]:
+        """Returns the tokens whose cookie has come, and before which nothing is pending."""
+        return frozenset(token for token, pending in self._waits_for.items() if not pending)
+
+    def take_lost(self, now: float) -> Path | None:
+        """Returns a cookie whose event is overdue, if there is one: its folder may not be watched.
+
+        All overdue ones count as lost with it, and are not returned again.
+        """
+        patience_s = _COOKIE_S * (_BUSY_FACTOR if self.is_busy else 1)
+        lost = [
+            token
+            for token, written_at in self._written_at.items()
+            if written_at + patience_s <= now and token not in self._waits_for
         ]
-        if late:
-            self._say("watch.cookie", error=f"{self._cookie(late[0])} was written, and no event came")
-            self._gathering.take_everything(now)
-            self._pending |= dict.fromkeys(late, math.inf)
+        self._written_at |= dict.fromkeys(lost, math.inf)
+        return Path(self._root, COOKIES, lost[0]) if lost else None
 
-    def _flushed(self, tokens: frozenset[str]) -> frozenset[str]:
+    def remove(self, tokens: frozenset[str]) -> frozenset[str]:
+        """Removes the files of these cookies, and returns those tokens that were pending."""
         for token in tokens:
-            self._arrived.pop(token, None)
-            remove_file(Path(self._root), f"{COOKIES}/{token}")  # or it is cleared at the next start
-        return frozenset(token for token in tokens if self._pending.pop(token, None) is not None)
-
-    def _prepare(self) -> None:
-        root = Path(self._root)
-        if self._outputs and leads_straight(str(root), self._outputs):
-            with suppress(OSError):  # whoever puts the first output there will tell
-                Path(self._full(self._outputs)).mkdir(parents=True, exist_ok=True)
-        with suppress(OSError), folder(root, COOKIES, make=True) as cookies:  # or flushing does without
-            left = [each for each in os.listdir(cookies) if each.isdecimal() and each not in self._pending]  # noqa: PTH208
-            for each in left:  # by an earlier life
-                if stat.S_ISREG(os.stat(each, dir_fd=cookies, follow_symlinks=False).st_mode):
-                    os.unlink(each, dir_fd=cookies)
-
-    # Paths
-
-    def _full(self, path: str) -> str:
-        return posixpath.normpath(posixpath.join(self._root, path))
-
-    def _size(self, path: str) -> int | None:
-        try:
-            found = os.lstat(self._full(path))
-        except OSError:
-            return None
-        return found.st_size if stat.S_ISREG(found.st_mode) else None
-
-
-def _normal(path: str) -> str:
-    """A project path; the project itself is ""."""
-    normal = posixpath.normpath(path)
-    return "" if normal == "." else normal
+            self._waits_for.pop(token, None)
+            remove_file(self._root, f"{COOKIES}/{token}")  # or the next start removes it
+        return frozenset(token for token in tokens if self._written_at.pop(token, None) is not None)

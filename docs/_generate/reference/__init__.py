@@ -1,1 +1,1 @@
-"""What docs/reference tells from the code, so that the two can't disagree. `make reference` writes it."""
+"""Generates the parts of docs/reference that come from the code. `make reference` writes them."""

@@ -1,4 +1,4 @@
-"""Writes the reference pages anew: `make reference`."""
+"""`make reference`: writes the generated pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The control API's page, from its OpenAPI document."""
+"""The control API reference, from its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ about: every call of the daemon's socket, and the shape of its answers
 ---
 # The control API
 
-<!-- All of this page is from openapi.json: `make reference` writes it. -->
+<!-- This page is generated from openapi.json: `make reference` writes it. -->
 
-The description for programs is [openapi.json](openapi.json).
+[openapi.json](openapi.json) describes the API for programs.
 """
 
 
 def page(described: Json) -> str:
-    """The whole page."""
+    """Returns the whole page."""
     schemas = described.get("components", {}).get("schemas", {})
     parts = [_HEAD, f"{described['info'].get('description', '')}\n", "## Calls\n"]
     for path, calls in described["paths"].items():
@@ -53,7 +53,7 @@ def _call(method: str, path: str, call: Json) -> Iterator[str]:
 
 def _of_parameter(given: Json) -> tuple[str, str]:
     told = given.get("description") or given["schema"].get("description", "")
-    return type_of(given["schema"]), told or ("must be given" if given.get("required") else "")
+    return type_of(given["schema"]), told or ("required" if given.get("required") else "")
 
 
 def _answers(responses: Json) -> Iterator[str]:
@@ -94,7 +94,7 @@ def _about(schema: Json, *, optional: bool) -> str:
 
 
 def type_of(schema: Json) -> str:
-    """A schema in a few words, with links to those that have names."""
+    """Describes a schema in a few words, with links to named ones."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"

@@ -1,4 +1,4 @@
-"""The command line, as click knows it."""
+"""The command line reference, from click's commands."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reference.words import table
 
 
 def commands() -> str:
-    """Every command: how it is called, what it does, its options, its examples."""
+    """Returns the usage, help, options and examples of every command."""
     return "\n".join(_told(kahnd, click.Context(kahnd, info_name="kahnd")))
 
 
@@ -31,7 +31,7 @@ def _told(command: click.Command, context: click.Context) -> Iterator[str]:
 
 
 def _options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
-    """All but --help, which every command has; what an argument is, the text above says."""
+    """Yields all options but --help. The text above describes the arguments."""
     for each in command.params:
         if isinstance(each, click.Option) and (record := each.get_help_record(context)):
             yield f"`{record[0]}`", record[1]
@@ -42,5 +42,5 @@ def _usage(command: click.Command, context: click.Context) -> str:
 
 
 def _text(given: str | None) -> str:
-    """Without click's mark for text that is to be left as it is."""
+    """Removes click's mark for text that is not to be wrapped."""
     return inspect.cleandoc((given or "").replace("\b\n", "")).strip()

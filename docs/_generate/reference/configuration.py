@@ -1,4 +1,4 @@
-"""kahnd.toml: keys, types and defaults from the schema, what they mean from the comments of config.example.toml."""
+"""The kahnd.toml reference: keys, types and defaults from the schema, meanings from config.example.toml's comments."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import msgspec
 from msgspec import inspect
 
 from kahnd.config.tables import TABLES, RuleTable
-from kahnd.render import registry
+from kahnd.render.renderers import registry
 from reference.words import kind, sentence, toml
 
 EXAMPLE: Final = Path(__file__).parents[3] / "config.example.toml"
@@ -24,7 +24,7 @@ _RENDERER: Final = re.compile(r'^renderer = "(\w+)"$', re.MULTILINE)
 
 @dataclass
 class Comments:
-    """What the example says of keys by table (or renderer) and name, of renderers, and of every rule's keys."""
+    """The comments of the example: keys by table (or renderer) and name, renderers, keys of every rule."""
 
     keys: dict[tuple[str, str], str] = field(default_factory=dict)
     renderers: dict[str, str] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Comments:
 
 
 def comments(text: str) -> Comments:
-    """Read the comments: each belongs to the line below it."""
+    """Reads the comments. Each belongs to the line below it."""
     found = Comments(rules=_every_rule(text))
     head, *rules = text.split("\n[[rules]]\n")
     for table, key, comment in _keys(head):
@@ -60,7 +60,7 @@ def _last_comment(text: str) -> str:
 
 
 def _every_rule(text: str) -> dict[str, str]:
-    """The list below "Every rule has:"; what stands further in goes on with the line above."""
+    """Reads the list below "Every rule has:". Lines with deeper indentation continue the line above."""
     found, key = dict[str, str](), ""
     for line in text.partition("# Every rule has:\n")[2].partition("# The other keys")[0].splitlines():
         if opened := _HEAD_KEY.match(line[1:]):
@@ -72,7 +72,7 @@ def _every_rule(text: str) -> dict[str, str]:
 
 
 def tables() -> str:
-    """Every table but the rules', key by key."""
+    """Returns every table except the rules, key by key."""
     told = comments(EXAMPLE.read_text())
     return "\n".join(line for name, table in TABLES.items() for line in _table(name, table, told))
 
@@ -88,14 +88,15 @@ def _table(name: str, table: type[msgspec.Struct], told: Comments) -> Iterator[s
 
 def _facts(field_: inspect.Field) -> str:
     default = field_.default
-    if default is msgspec.NODEFAULT:
-        return f"{sentence(kind(field_.type))}; must be given."
-    told = "" if default is None or default == () else f" Default: `{toml(default)}`."
+    if field_.required:
+        return f"{sentence(kind(field_.type))}; required."
+    has_none = default in (None, (), msgspec.NODEFAULT) or isinstance(default, msgspec.Struct)
+    told = "" if has_none else f" Default: `{toml(default)}`."
     return f"{sentence(kind(field_.type))}.{told}"
 
 
 def rules() -> str:
-    """What every rule has, and what each renderer's have beside it."""
+    """Returns the keys of every rule, and those of each renderer."""
     told = comments(EXAMPLE.read_text())
     lines = ["### Every rule\n"]
     lines += [f"- `{key}`: {meaning}" for key, meaning in told.rules.items()]
@@ -120,10 +121,10 @@ def _fields(table: type[msgspec.Struct]) -> tuple[inspect.Field, ...]:
 
 
 def of_rules() -> Mapping[str, object]:
-    """The keys that every rule has, by the schema."""
+    """Returns the keys that every rule has in the schema, with their types."""
     return {each.encode_name: each.type for each in _fields(RuleTable)}
 
 
 def example() -> str:
-    """The whole example."""
+    """Returns the whole example."""
     return f"```toml\n{EXAMPLE.read_text()}```"

@@ -1,4 +1,4 @@
-"""Placeholders in a rule's `output` and `command`, with what they stand for in an example."""
+"""The placeholders of a rule's `output` and `command`, with examples."""
 
 from __future__ import annotations
 
@@ -6,38 +6,41 @@ from typing import Final
 
 from kahnd.core.model import DocumentId
 from kahnd.core.rules import OUTPUT_PLACEHOLDERS, Layout, Rule
-from kahnd.render.parameters import COMMAND_PLACEHOLDERS
+from kahnd.render.renderers.parameters import COMMAND_PLACEHOLDERS
 from reference.words import table
 
 DOCUMENT: Final = DocumentId("docs/guide/start.de.md")
 OUTPUTS: Final = {
-    "dir": "its folder, without the source folder's name; nothing, and no slash after it, where it has none",
-    "stem": "its name without the ending",
+    "dir": "its folder without the source folder's name; at the top it is empty, and the slash after it is dropped",
+    "stem": "its name without the extension",
     "name": "its name",
-    "ext": "the ending, without the dot",
+    "ext": "the extension, without the dot",
+    "hash": "12 hex digits of the hash of the output's bytes",
 }
 COMMANDS: Final = {
     "source": "the document",
-    "output": "the file to write",
-    "deps": "the files of its direct dependencies, in the order found; alone as a word, one word each: "
-    "a plain document as it is, a rendered one as its output; without those that only `{depfile}` tells of",
-    "dir": "the document's folder, with the source folder's name; `.` at the top",
-    "stem": "its name without the ending",
+    "output": "the file to write, the first of several, or the folder to fill",
+    "outputs": "all files to write, in order; alone as a word, one word each",
+    "deps": "the files of its direct dependencies, in the order found; alone as a word, one word each. "
+    "A plain document stands for itself, a rendered one for its output. Those only from `{depfile}` are left out",
+    "dir": "the document's folder with the source folder's name; `.` at the top",
+    "stem": "its name without the extension",
     "root": "the project's folder, absolute",
-    "depfile": "a file in which the program lists what it read, as compilers do for make",
+    "depfile": "a file in which the program lists what it read, in the format that compilers write for make",
+    "cache": "a folder of the document's own, which stays between runs",
 }
 
 
 def of_outputs() -> str:
-    """Those of `output`."""
+    """Returns the table of placeholders in `output`."""
     layout = Layout(("docs",), "site")
     rows = []
     for name in OUTPUT_PLACEHOLDERS:
-        place = layout.output_by(Rule(0, "**", "copy", f"{{{name}}}"), DOCUMENT)
+        place = "5f4dcc3b5aa7" if name == "hash" else layout.output_by(Rule(0, "**", "copy", f"{{{name}}}"), DOCUMENT)
         rows.append((f"`{{{name}}}`", OUTPUTS[name], f"`{place.removeprefix('site/')}`"))
     return table(("placeholder", "stands for", f"of `{DOCUMENT}`"), rows)
 
 
 def of_commands() -> str:
-    """Those of `command`."""
+    """Returns the table of placeholders in `command`."""
     return table(("placeholder", "stands for"), [(f"`{{{name}}}`", COMMANDS[name]) for name in COMMAND_PLACEHOLDERS])

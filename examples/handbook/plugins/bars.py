@@ -1,4 +1,4 @@
-"""Bar charts from a data sheet: one bar a row, as long as the sum of its numbers."""
+"""Draws a bar chart from a data sheet: one bar per row, as long as the sum of its numbers."""
 
 import tomllib
 from html import escape

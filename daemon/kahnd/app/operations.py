@@ -1,0 +1,299 @@
+"""The operations of kahnd, each written once: a typed request in, a typed answer out.
+
+Two hosts differ only in how they come by an engine. The daemon asks the session of the moment. A process without a
+daemon opens a session of its own for work, and makes a dry run for questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, Protocol, TypeVar
+
+from msgspec import structs
+
+from kahnd import __version__
+from kahnd.api import routes, schemas
+from kahnd.app.status import StatusSnapshot
+from kahnd.core.explanation import BuildPlan, Explanation, plan_build
+from kahnd.core.graph import Graph, Node, place_of
+from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Problem, Reason, Status
+from kahnd.core.rules import is_collection
+from kahnd.engine import Engine, OnProgress, TimedReport, resolve, why
+
+T = TypeVar("T")
+C = TypeVar("C", bound=schemas.Configured)
+
+
+class Host(Protocol):
+    """Gives operations an engine. Every method raises KahndError for what can't be answered."""
+
+    @property
+    def config_problems(self) -> Sequence[Problem]:
+        """Why the `kahnd.toml` that was saved last can't be used; empty where it can."""
+        ...
+
+    async def status(self) -> StatusSnapshot:
+        """Takes a snapshot that describes every failed and blocked document."""
+        ...
+
+    async def ask(self, question: Callable[[Engine], Awaitable[T]]) -> T:
+        """Puts a question to an engine that knows the sources as they are now."""
+        ...
+
+    async def dry_run(self, targets: Sequence[str]) -> Engine:
+        """Returns an engine that stands where a build of the targets (none: everything) would begin to render."""
+        ...
+
+    async def past_renders(self, target: str | None, limit: int) -> tuple[HistoryEntry, ...]:
+        """Returns past renders, newest first, of a target or of everything."""
+        ...
+
+    async def build(self, targets: Sequence[str], on_progress: OnProgress, *, force: bool) -> TimedReport:
+        """Brings the targets (none: everything) up to date."""
+        ...
+
+    async def retry(self, targets: Sequence[str], on_progress: OnProgress) -> TimedReport:
+        """Renders what failed of the targets and what they need (none: everything) again."""
+        ...
+
+
+class Operations:
+    """Answers requests by way of a host."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def status(self, _: routes.NoRequest, /) -> schemas.DaemonStatus:
+        """Returns the daemon's state, documents by status, what is wrong, and the last build."""
+        return status_answer(await self._host.status())
+
+    async def plan(self, request: schemas.PlanRequest, /) -> schemas.Plan:
+        """Returns what a build would render now, and why. A build tries failed documents again, and so does this."""
+        engine = await self._host.dry_run(request.target)
+        return self._configured(plan_answer(plan_build(engine.machine)))
+
+    async def graph(self, request: schemas.GraphRequest, /) -> schemas.Graph:
+        """Returns nodes and edges: all, or what the targets need, or (`reverse`) what needs them."""
+
+        async def select(engine: Engine) -> schemas.Graph:
+            graph, targets = engine.machine.graph, request.target
+            if not targets:
+                return graph_answer(graph, None)
+            if request.reverse:
+                return graph_answer(graph, dependents(graph, resolve(graph, targets)))
+            return graph_answer(graph, await engine.closure(targets))
+
+        return self._configured(await self._host.ask(select))
+
+    async def why(self, request: schemas.WhyRequest, /) -> schemas.Why:
+        """Explains why a document was rendered, or would be."""
+        explanation = await self._host.ask(lambda engine: why(engine.machine, request.target, engine.past_renders))
+        return self._configured(why_answer(explanation))
+
+    async def history(self, request: schemas.HistoryRequest, /) -> schemas.History:
+        """Returns past renders, newest first."""
+        entries = await self._host.past_renders(request.document, request.limit)
+        return self._configured(history_answer(entries))
+
+    async def build(self, request: schemas.BuildRequest, on_progress: OnProgress, /) -> schemas.Report:
+        """Brings the targets up to date, tries failed ones again, and restores outputs that are gone or altered."""
+        answer = await self._host.build(request.targets, on_progress, force=request.force)
+        return self._configured(report_answer(answer))
+
+    async def retry(self, request: schemas.RetryRequest, on_progress: OnProgress, /) -> schemas.Report:
+        """Renders failed documents again, and what they blocked."""
+        return self._configured(report_answer(await self._host.retry(request.targets, on_progress)))
+
+    def _configured(self, answer: C) -> C:
+        return with_config_problems(answer, self._host.config_problems)
+
+
+class DaemonHost(Host, Protocol):
+    """A host that watches: it can be waited for, and its configuration can change."""
+
+    def trouble(self) -> str:
+        """Tells why no answer comes for now; empty where one does."""
+        ...
+
+    async def wait(self, targets: Sequence[str], on_progress: OnProgress) -> TimedReport:
+        """Returns when every change made before the call is rendered."""
+        ...
+
+    async def reload(self) -> bool:
+        """Reads the configuration again; True if anything has changed. Raises KahndError if it can't be used."""
+        ...
+
+
+class DaemonOperations(Operations):
+    """Adds what only a daemon can do. Fulfils `api.handlers.Operations`."""
+
+    def __init__(self, host: DaemonHost) -> None:
+        super().__init__(host)
+        self._daemon = host
+
+    def trouble(self) -> str:
+        """Tells why no answer comes for now; empty where one does."""
+        return self._daemon.trouble()
+
+    async def wait(self, request: schemas.WaitRequest, on_progress: OnProgress, /) -> schemas.Report:
+        """Returns the report when every change made before the request is rendered."""
+        return self._configured(report_answer(await self._daemon.wait(request.targets, on_progress)))
+
+    async def reload(self, _: schemas.ReloadRequest, /) -> schemas.Reloaded:
+        """Reads the configuration again."""
+        return schemas.Reloaded(await self._daemon.reload())
+
+
+def report_answer(answer: TimedReport) -> schemas.Report:
+    """Returns the answer to `build`, `retry` and `wait`."""
+    report = answer.report
+    return schemas.Report(
+        rendered=report.rendered,
+        skipped=report.skipped,
+        failed=_failures(report.failed),
+        blocked=_blocked(report.blocked),
+        removed=report.removed,
+        warnings=_warned(report.warnings),
+        cycles=report.cycles,
+        duration_ms=round(answer.duration_ms, 2),
+    )
+
+
+def status_answer(now: StatusSnapshot) -> schemas.DaemonStatus:
+    """Returns the answer to `status`."""
+    counts = {each.lower(): now.counts.get(each.lower(), 0) for each in Status}
+    failed = [(each.document, each.problem) for each in now.problems if each.because is None]
+    blocked = [(each.document, each.because, each.problem) for each in now.problems if each.because is not None]
+    return schemas.DaemonStatus(
+        project=now.daemon.project,
+        root=now.daemon.root,
+        pid=now.daemon.pid,
+        state=now.state,
+        version=__version__,
+        documents=schemas.Documents(total=sum(counts.values()), **counts),
+        failures=_failures(failed),
+        blocked=_blocked(blocked),
+        warnings=_warned([(each.document, each.problem) for each in now.warnings]),
+        missing=tuple(schemas.Missing(each.document, each.needed_by, each.count) for each in now.missing),
+        last_build=None if now.last_build is None else _build(now.last_build),
+        watch=schemas.Watch(now.watch.backend, now.watch.overflows, now.watch.rescans, now.watch.unwatched),
+        store=schemas.Store(now.store.url),
+        **_config_problems(now.config_problems),
+    )
+
+
+def with_config_problems(answer: C, config_problems: Sequence[Problem]) -> C:
+    """Returns the answer, with the mistakes in kahnd.toml if there are any."""
+    return structs.replace(answer, **_config_problems(config_problems)) if config_problems else answer
+
+
+def _config_problems(config_problems: Sequence[Problem]) -> dict[str, Any]:
+    text = "\n".join(map(str, config_problems)) or None
+    return {"config_error": text, "config_problems": tuple(map(schemas.problem, config_problems))}
+
+
+def plan_answer(plan: BuildPlan) -> schemas.Plan:
+    """Returns the answer to `plan`."""
+    return schemas.Plan(plan.generations, {str(each): reason for each, reason in plan.summaries.items()}, plan.cycles)
+
+
+def why_answer(explanation: Explanation) -> schemas.Why:
+    """Returns the answer to `why`."""
+    return schemas.Why(
+        document=explanation.document,
+        status=explanation.status,
+        reasons=tuple(map(_reason, explanation.reasons)),
+        chain=explanation.chain,
+        rendered=None if explanation.rendered is None else _past(explanation.rendered),
+    )
+
+
+def history_answer(entries: Sequence[HistoryEntry]) -> schemas.History:
+    """Returns the answer to `history`: its list, as an object's one value."""
+    return schemas.History(tuple(map(_past, entries)))
+
+
+def graph_answer(graph: Graph, within: Collection[DocumentId] | None) -> schemas.Graph:
+    """Returns the answer to `graph`: these nodes (None: all) and the edges among them, from depends on to."""
+    nodes = [node for node in graph if within is None or node.facts.id in within]
+    nodes.sort(key=lambda node: node.facts.id)
+    shown = {node.facts.id for node in nodes}
+    edges = ((node.facts.id, each) for node in nodes for each in node.dependencies if each.target in shown)
+    return schemas.Graph(
+        nodes=tuple(map(_node, nodes)),
+        edges=tuple(schemas.Edge(source, each.target, each.kind) for source, each in edges),
+    )
+
+
+def dependents(graph: Graph, targets: Collection[DocumentId]) -> frozenset[DocumentId]:
+    """Returns the targets and everything that depends on them, transitively."""
+    above: dict[DocumentId, list[DocumentId]] = {}
+    for node in graph:
+        for each in node.dependencies:
+            above.setdefault(each.target, []).append(node.facts.id)
+    found, rest = set(targets), list(targets)
+    while rest:
+        fresh = [each for each in above.get(rest.pop(), ()) if each not in found]
+        found.update(fresh)
+        rest.extend(fresh)
+    return frozenset(found)
+
+
+def _reason(reason: Reason) -> schemas.Reason:
+    return schemas.Reason(reason.kind, reason.document, reason.before, reason.after, tuple(reason.facets))
+
+
+def _past(entry: HistoryEntry) -> schemas.Render:
+    return schemas.Render(
+        document=entry.document,
+        build=entry.build,
+        cause=entry.cause,
+        status=entry.status,
+        started_at=entry.started_at,
+        duration_ms=round(entry.duration_ms, 2),
+        error=entry.error,
+    )
+
+
+def _failures(failed: Sequence[tuple[DocumentId, Problem]]) -> tuple[schemas.Failure, ...]:
+    return tuple(
+        schemas.Failure(document, str(problem), problem.detail, **_place(problem)) for document, problem in failed
+    )
+
+
+def _blocked(blocked: Sequence[tuple[DocumentId, DocumentId, Problem]]) -> tuple[schemas.Blocked, ...]:
+    return tuple(
+        schemas.Blocked(document, because, str(problem), **_place(problem)) for document, because, problem in blocked
+    )
+
+
+def _warned(warnings: Sequence[tuple[DocumentId, Problem]]) -> tuple[schemas.Warned, ...]:
+    return tuple(schemas.Warned(document, str(problem), **_place(problem)) for document, problem in warnings)
+
+
+def _place(problem: Problem) -> dict[str, Any]:
+    """Returns the parts that an error's text is made of."""
+    return {name: getattr(problem, name) for name in ("message", "file", "line", "column", "remedy")}
+
+
+def _build(build: BuildRecord) -> schemas.Build:
+    return schemas.Build(
+        id=build.id,
+        cause=build.cause,
+        started_at=build.started_at,
+        duration_ms=round(build.duration_ms, 2),
+        rendered=build.rendered,
+        skipped=build.skipped,
+        failed=build.failed,
+        blocked=build.blocked,
+        removed=build.removed,
+        generations=build.generations,
+    )
+
+
+def _node(node: Node) -> schemas.Node:
+    rule = node.rule.match if node.rule else None
+    made = node.facts.outputs if node.facts.output == node.claim else None
+    outputs = tuple(path for path, _ in made) if made else node.claims
+    output = place_of(node) or node.claim
+    return schemas.Node(node.facts.id, node.status, rule, output, is_collection(node.facts.id), outputs)

@@ -1,0 +1,353 @@
+"""Turns sites of MkDocs and mdBook into kahnd projects: functions from texts to texts, but for `read`.
+
+Each option without an equivalent in kahnd is reported with its file and line, for people to look at.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+import tomllib
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from kahnd.core.model import Problem
+from kahnd.core.project_files import CONFIG_FILE
+from kahnd.errors import UsageError
+
+SITE_DATA: Final = "data/site.yaml"
+_LAYOUT: Final = "kahnd:page.html"
+_THEME_RULE: Final = {"match": "theme/*.{css,js,json,xml}", "renderer": "template", "output": "{name}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site as it was found: the text of its configuration and its place, the pages' texts by path, the folders."""
+
+    config: str
+    config_file: str
+    pages: Mapping[str, str]
+    folders: Container[str] = ()
+
+
+@dataclass(slots=True)
+class Imported:
+    """A project in the making: the texts of its files by path, and a note for each option that could not be taken over.
+
+    `pages` is the folder of pages, `read` are other folders that pages take files from. `page` and `markdown` are keys
+    of the rule for pages; `data` is the content of data/site.yaml.
+    """
+
+    pages: str
+    read: list[str] = field(default_factory=list)
+    clean_urls: bool = False
+    page: dict[str, Any] = field(default_factory=dict)
+    markdown: dict[str, Any] = field(default_factory=dict)
+    data: dict[str, Any] = field(default_factory=dict)
+    notes: list[Problem] = field(default_factory=list)
+
+    def note(self, message: str, place: tuple[str, int], remedy: str) -> None:
+        """Tells people of something to look at."""
+        self.notes.append(Problem(message, *place, remedy))
+
+    def texts(self, output: str) -> dict[str, str]:
+        """Returns all files, with the configuration."""
+        data = {**self.data, "pages": f"/{self.pages}/**/*.md"}
+        return {
+            CONFIG_FILE: self._config(output),
+            SITE_DATA: yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100),
+        }
+
+    def _config(self, output: str) -> str:
+        place = {} if self.clean_urls else {"output": "{dir}/{stem}.html"}
+        clean = {"clean_urls": True} if self.clean_urls else {}
+        match = {"match": f"{self.pages}/**/*.md", "renderer": "page"}
+        rule = {**match, **place, "template": _LAYOUT, **clean, **self.page}
+        options = f"markdown = {{ {', '.join(_keys(self.markdown).splitlines())} }}\n" if self.markdown else ""
+        return "\n".join(
+            [
+                f"[project]\n{_keys({'sources': [self.pages, *self.read, 'data', 'theme'], 'output': output})}",
+                f"# Every page. Its layout comes with kahnd; title and navigation are in {SITE_DATA}.",
+                f"[[rules]]\n{_keys(rule)}{options}",
+                "# The theme's style sheet, scripts, search index, feed and site map.",
+                f"[[rules]]\n{_keys(_THEME_RULE)}",
+                "# Images, downloads and all else.",
+                f"[[rules]]\n{_keys({'match': f'{self.pages}/**/*', 'renderer': 'copy'})}",
+            ]
+        )
+
+
+def _keys(values: Mapping[str, Any]) -> str:
+    """Returns TOML lines; JSON's texts, numbers, truth values and lists are TOML's, too."""
+    return "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in values.items())
+
+
+def read(kind: str, folder: Path) -> Imported:
+    """Reads a site of that kind ("mkdocs" or "mdbook") in a folder, and takes it over. Raises UsageError."""
+    names, take = _KINDS[kind]
+    found = next((name for name in names if (folder / name).is_file()), None)
+    if found is None:
+        message, remedy = f"{folder} has no {names[0]}", f"give the folder with {names[0]}: kahnd import {kind} DIR"
+        raise UsageError(Problem(message, remedy=remedy))
+    pages = {}
+    for path in sorted(folder.rglob("*.md")):
+        name = path.relative_to(folder).as_posix()
+        if not any(part.startswith(".") for part in name.split("/")) and path.is_file():
+            pages[name] = _read(path, name)
+    folders = frozenset(each.name for each in folder.iterdir() if each.is_dir())
+    return take(Site(_read(folder / found, found), found, pages, folders))
+
+
+def _read(path: Path, name: str) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(Problem(f"it can't be read: {error}", name, 0, "correct it")) from None
+
+
+# MkDocs
+
+_MKDOCS_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "admonition": {"admonitions": True},
+    "attr_list": {"attributes": True},
+    "def_list": {"definition_lists": True},
+    "pymdownx.arithmatex": {"math": True},
+    "pymdownx.blocks.admonition": {"admonitions": True},
+    "pymdownx.blocks.details": {"admonitions": True},
+    "pymdownx.details": {"admonitions": True},
+    "pymdownx.highlight": {"code": True},
+    "pymdownx.smartsymbols": {"smart_quotes": True},
+    "smarty": {"smart_quotes": True},
+    "toc": {"toc": True},
+    "wikilinks": {"wiki_links": True},
+}
+_MKDOCS_BUILT_IN: Final = frozenset(
+    {"fenced_code", "footnotes", "pymdownx.superfences", "pymdownx.tasklist", "sane_lists", "tables"}
+)
+_MKDOCS_PLUGINS: Final = frozenset({"search", "material/search", "tags", "offline", "minify"})
+_MKDOCS_TAKEN: Final = frozenset(
+    {
+        "copyright",
+        "docs_dir",
+        "edit_uri",
+        "extra_css",
+        "extra_javascript",
+        "markdown_extensions",
+        "nav",
+        "plugins",
+        "repo_name",
+        "repo_url",
+        "site_description",
+        "site_dir",
+        "site_name",
+        "site_url",
+        "theme",
+        "use_directory_urls",
+    }
+)
+_MKDOCS_TEXTS: Final = (
+    (re.compile(r"^\s*(?:-{1,3}8<-{1,3}|;-{2,}8<)"), "a snippet (--8<--)", 'write ```python file="/src/x.py"'),
+    (re.compile(r"^\s*=== +[\"']"), "content tabs (===)", "write headings, or blocks of HTML"),
+    (re.compile(r"^\s*::: +\S"), "documentation from source code (:::)", "write a python rule that makes the page"),
+)
+
+
+class _AnyTag(yaml.SafeLoader):
+    """Reads YAML in which tags such as `!!python/name:` and `!ENV` stand for nothing."""
+
+
+_AnyTag.add_multi_constructor("", lambda _loader, _suffix, _node: None)
+
+
+def from_mkdocs(site: Site) -> Imported:
+    """Takes over `mkdocs.yml`. Raises UsageError if it can't be read."""
+    given = _parse_yaml(site)
+    docs = posixpath.normpath(_text_of(given, "docs_dir") or "docs")
+    project = Imported(docs, clean_urls=given.get("use_directory_urls") is not False)
+    project.page["templating"] = False
+    _mkdocs_data(project, given, docs)
+    for name in _names(given.get("markdown_extensions")):
+        if name in _MKDOCS_OPTIONS:
+            project.markdown |= _MKDOCS_OPTIONS[name]
+        elif name not in _MKDOCS_BUILT_IN:
+            remedy = "see the options of Markdown in kahnd's reference, or write a hook (`before`, `after`)"
+            project.note(f"the extension {name} has no equivalent", _line_of(site, name), remedy)
+    for name in _names(given.get("plugins")):
+        if name not in _MKDOCS_PLUGINS:
+            project.note(
+                f"the plug-in {name} has no equivalent", _line_of(site, name), "write a python rule, or a hook"
+            )
+    for key in given.keys() - _MKDOCS_TAKEN:
+        project.note(f"`{key}` is not taken over", _line_of(site, f"{key}:"), f"see whether {SITE_DATA} or a rule can")
+    _note_texts(project, site.pages, _MKDOCS_TEXTS)
+    return project
+
+
+def _mkdocs_data(project: Imported, given: Mapping[str, Any], docs: str) -> None:
+    theme = given.get("theme") if isinstance(given.get("theme"), Mapping) else {}
+    repository, edit = _text_of(given, "repo_url").rstrip("/"), _text_of(given, "edit_uri")
+    texts = {
+        "title": _text_of(given, "site_name"),
+        "description": _text_of(given, "site_description"),
+        "url": _text_of(given, "site_url").rstrip("/"),
+        "edit": f"{repository}/{edit.strip('/').removesuffix(docs).strip('/')}/{{path}}" if repository and edit else "",
+        "footer": _text_of(given, "copyright"),
+        "language": _text_of(theme or {}, "language"),
+        "logo": _below(docs, _text_of(theme or {}, "logo")),
+        "icon": _below(docs, _text_of(theme or {}, "favicon")),
+    }
+    project.data |= {key: value for key, value in texts.items() if value}
+    if isinstance(nav := given.get("nav"), list):
+        project.data["nav"] = [_entry(each) for each in nav]
+
+
+def _entry(given: object) -> object:
+    """Returns an entry of `nav`. A section without a title has its first page's, as kahnd's theme spells it."""
+    if not isinstance(given, Mapping) or len(given) != 1:
+        return given
+    ((title, value),) = given.items()
+    if not isinstance(value, list):
+        return {title: value}
+    first, *others = value or [""]
+    if not title and isinstance(first, str):
+        return {first: [_entry(each) for each in others]}
+    return {title: [_entry(each) for each in value]}
+
+
+def _names(listed: object) -> Iterator[str]:
+    """Yields the names of extensions or plug-ins: a list of names and of mappings, or a mapping."""
+    for each in listed if isinstance(listed, list | Mapping) else ():
+        yield str(next(iter(each), "")) if isinstance(each, Mapping) else str(each)
+
+
+# mdBook
+
+_MDBOOK_TAKEN: Final = frozenset({"title", "authors", "description", "src", "language"})
+_MDBOOK_HTML: Final = frozenset({"git-repository-url", "edit-url-template", "search", "default-theme", "redirect"})
+_MDBOOK_FILES: Final = re.compile(r"\{\{#(?:include|rustdoc_include|playground)\s+([^\s:}]+)")
+_MDBOOK_TEXTS: Final = (
+    (
+        re.compile(r"\{\{#(?!include\b|rustdoc_include\b|playground\b|title\b)\w+"),
+        "a directive of a preprocessor",
+        "add it to tools/mdbook.py",
+    ),
+)
+
+
+def from_mdbook(site: Site) -> Imported:
+    """Takes over `book.toml` and the chapters' list in SUMMARY.md. Raises UsageError if it can't be read."""
+    given = _parse_toml(site)
+    book, html = _table_of(given, "book"), _table_of(given, "output", "html")
+    pages = posixpath.normpath(_text_of(book, "src") or "src")
+    project = Imported(pages)
+    project.page |= {"templating": False, "before": "tools/mdbook.py:expand"}
+    project.markdown |= {"code": True, "admonitions": True}
+    repository = _text_of(html, "git-repository-url").rstrip("/")
+    edit = _text_of(html, "edit-url-template") or (f"{repository}/edit/main/{{path}}" if repository else "")
+    texts = {
+        "title": _text_of(book, "title"),
+        "description": _text_of(book, "description"),
+        "language": _text_of(book, "language"),
+        "edit": edit,
+        "footer": ", ".join(str(each) for each in book.get("authors") or ()),
+    }
+    project.data |= {key: value for key, value in texts.items() if value}
+    project.data["nav"] = f"/{pages}/SUMMARY.md"
+    project.read = sorted(each for each in _folders_read(pages, site.pages) if each in site.folders)
+    for key in [*(book.keys() - _MDBOOK_TAKEN), *(html.keys() - _MDBOOK_HTML)]:
+        project.note(f"`{key}` is not taken over", _line_of(site, key), f"see whether {SITE_DATA} or theme/ can")
+    for name in _table_of(given, "preprocessor"):
+        project.note(f"the preprocessor {name} is not run", _line_of(site, name), "write it into tools/mdbook.py")
+    for old, new in _table_of(html, "redirect").items():
+        remedy = f"write a page there that links to {new}"
+        project.note(f"the redirect of {old} is not taken over", _line_of(site, old), remedy)
+    _note_texts(project, site.pages, _MDBOOK_TEXTS)
+    return project
+
+
+def _folders_read(pages: str, texts: Mapping[str, str]) -> set[str]:
+    """Returns the folders outside of the pages' own that directives take files from."""
+    found = (
+        posixpath.normpath(posixpath.join(posixpath.dirname(path), target[1]))
+        for path, text in texts.items()
+        for target in _MDBOOK_FILES.finditer(text)
+    )
+    tops = {each.partition("/")[0] for each in found}
+    return tops - {pages.partition("/")[0], "..", "."}
+
+
+_KINDS: Final[Mapping[str, tuple[tuple[str, ...], Callable[[Site], Imported]]]] = {
+    "mkdocs": (("mkdocs.yml", "mkdocs.yaml"), from_mkdocs),
+    "mdbook": (("book.toml",), from_mdbook),
+}
+"""For each kind of site, the names that its configuration may have, and the function that takes it over."""
+
+
+# Shared by both
+
+
+def _parse_toml(site: Site) -> Mapping[str, Any]:
+    """Returns the keys of a configuration in TOML. Raises UsageError."""
+    try:
+        return tomllib.loads(site.config)
+    except tomllib.TOMLDecodeError as error:
+        raise _unreadable(site, str(error)) from None
+
+
+def _parse_yaml(site: Site) -> Mapping[str, Any]:
+    """Returns the keys of a configuration in YAML. Raises UsageError."""
+    try:
+        given = yaml.load(site.config, _AnyTag)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, RecursionError) as error:
+        raise _unreadable(site, str(error).partition("\n")[0]) from None
+    if not isinstance(given, Mapping):
+        raise _unreadable(site, "it holds no keys")
+    return given
+
+
+def _unreadable(site: Site, reason: str) -> UsageError:
+    return UsageError(Problem(f"it can't be read: {reason}", site.config_file, 0, "correct it"))
+
+
+def _table_of(given: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """Returns a nested table; an empty one if there is none."""
+    for key in keys:
+        inner = given.get(key)
+        given = inner if isinstance(inner, Mapping) else {}
+    return given
+
+
+def _text_of(given: Mapping[str, Any], key: str) -> str:
+    """Returns a text; an empty one if there is none."""
+    value = given.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _below(folder: str, path: str) -> str:
+    return f"/{folder}/{path}" if path else ""
+
+
+def _line_of(site: Site, word: str) -> tuple[str, int]:
+    """Returns the place in the configuration that names something; line 0 if it can't be found."""
+    lines = site.config.split("\n")
+    return site.config_file, next((number for number, line in enumerate(lines, 1) if word in line), 0)
+
+
+def _note_texts(
+    project: Imported, pages: Mapping[str, str], patterns: Sequence[tuple[re.Pattern[str], str, str]]
+) -> None:
+    """Tells of what stands in pages and has no equivalent: the first place of each, and how many there are."""
+    for pattern, what, remedy in patterns:
+        places = [(path, number) for path, text in pages.items() for number in _lines_with(pattern, text)]
+        if places:
+            project.note(f"{what}: {len(places)} of them, here the first", places[0], remedy)
+
+
+def _lines_with(pattern: re.Pattern[str], text: str) -> Iterator[int]:
+    """Yields the numbers of lines in which something stands."""
+    return (number for number, line in enumerate(text.split("\n"), 1) if pattern.search(line))

@@ -1,0 +1,3 @@
+import { contents } from "./lib/contents.js";
+
+contents(document.getElementById("contents"));

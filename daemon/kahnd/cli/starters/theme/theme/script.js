@@ -1,0 +1,1 @@
+{% include "kahnd:script.js" %}

@@ -1,0 +1,383 @@
+"""Turns observations into changes: new facts and edges in the graph, and what to write to the database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from msgspec.structs import replace
+
+from kahnd.core import hashing
+from kahnd.core.globs import glob_matcher
+from kahnd.core.graph import Graph, Node
+from kahnd.core.model import (
+    NO_EDGES,
+    Change,
+    Dependency,
+    DocumentId,
+    Edges,
+    Facet,
+    Facts,
+    Kind,
+    Observation,
+    OutputPath,
+    Result,
+    Scan,
+    Status,
+)
+from kahnd.core.output_paths import clash, facet_of, files_of, without_output
+from kahnd.core.reasons import FAILED_BEFORE, ON_A_CYCLE
+from kahnd.core.rules import is_collection
+
+NEW, CONTENT, RECIPE, GONE, CONTESTED, MEMBERS = (
+    "new",
+    "content changed",
+    "recipe changed",
+    "removed",
+    "another document claims its output",
+    "other documents match",
+)
+_BY_PATH: Final = frozenset({Kind.DECLARED, Kind.DISCOVERED, Kind.LINK})
+_ITS_OUTPUT: Final = frozenset({Facet.OUTPUT})
+_ITS_URL: Final = frozenset({Facet.URL})
+
+
+@dataclass(slots=True)
+class ChangeSet:
+    """The changes that follow from some observations or a request, each with its reason.
+
+    `touched`: facts to commit, of documents of which only the stat changed. `removed`: outputs that no document
+    renders to any more, with the document that did.
+    """
+
+    changes: dict[DocumentId, Change] = field(default_factory=dict)
+    touched: list[Result] = field(default_factory=list)
+    removed: list[tuple[OutputPath, DocumentId]] = field(default_factory=list)
+    reasons: dict[DocumentId, str] = field(default_factory=dict)
+
+    def add(self, change: Change, reason: str) -> None:
+        """Adds a changed document."""
+        self.changes[change.facts.id] = change
+        self.reasons[change.facts.id] = reason
+
+    def rewritten(self) -> list[DocumentId]:
+        """Returns the documents with new bytes."""
+        return [each for each in self.changes if self.reasons[each] in {NEW, CONTENT}]
+
+    def revisit(self, nodes: Iterable[Node], reason: str) -> None:
+        """Adds documents to decide on again although nothing about them has changed."""
+        for node in nodes:
+            if node.facts.id not in self.changes:
+                self.add(Change(node.facts, content=False, linked=False), reason)
+
+
+@dataclass(slots=True)
+class _Collection:
+    matches: Callable[[DocumentId], bool]
+    members: set[DocumentId]
+    is_new: bool = True
+
+
+class ChangeIntake:
+    """Applies observations to the graph. Owns the members of collections."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._orphans: set[DocumentId] = set()
+        self._unrecorded: frozenset[OutputPath] = frozenset()
+        self._collections: dict[DocumentId, _Collection] = {}
+        self._named_outputs: set[str] = set()
+        """Outputs that programs read by path. Each is a missing document; those that render to it stand in for it."""
+        for node in graph:
+            if not node.exists and graph.layout.is_output(node.facts.id):
+                self._named_outputs.add(node.facts.id)
+            if is_collection(node.facts.id):
+                self._collect(node.facts.id)
+
+    def members(self, collection: DocumentId) -> tuple[DocumentId, ...]:
+        """Returns the documents in a known collection, sorted by path."""
+        return tuple(sorted(self._collections[collection].members))
+
+    def observe(self, observations: Iterable[Observation]) -> ChangeSet:
+        """Applies observations to the graph and returns what changed."""
+        changes = ChangeSet()
+        for observation in observations:
+            if observation.content_hash is None and observation.problem is None:
+                self._remove(observation.document, changes)
+            else:
+                self._update(observation, changes)
+        self._update_collections(changes)
+        self._drop_orphans(changes)
+        return changes
+
+    def damaged(self, outputs: Iterable[OutputPath], forced: Container[DocumentId]) -> list[Node]:
+        """Returns the documents whose outputs these are, except for `forced` ones that could not be rendered since."""
+        makers = dict.fromkeys(each for output in sorted(outputs) for each in sorted(self._graph.claimants(output)))
+        nodes = map(self._graph.__getitem__, makers)
+        return [node for node in nodes if node.facts.id not in forced or node.facts.output != node.claim]
+
+    def abandoned_outputs(self, made: frozenset[OutputPath], changes: ChangeSet) -> list[OutputPath]:
+        """Returns the outputs of a session that ended before it recorded them, to which nothing renders any more."""
+        self._unrecorded = made - {path for node in self._graph for path, _ in files_of(node.facts)}
+        return sorted(made - {output for output, _ in changes.removed} - self._graph.outputs())
+
+    def revisit_conflicts(self, changes: ChangeSet) -> None:
+        """At a start, adds the documents that failed by a cycle or a rival: the conflict may have gone."""
+        failed = [node for node in self._graph if node.status is Status.FAILED and node.facts.because]
+        changes.revisit((each for each in failed if each.facts.because == each.facts.id), ON_A_CYCLE)
+        changes.revisit(failed, CONTESTED)
+
+    def revisit_limited(self, changes: ChangeSet) -> None:
+        """At a start, adds the documents whose rendering failed under other limits than today's."""
+        failed = (node for node in self._graph if node.status is Status.FAILED and node.facts.limits is not None)
+        changes.revisit(
+            (each for each in failed if each.rule and each.rule.limits.text != each.facts.limits), FAILED_BEFORE
+        )
+
+    def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> tuple[Edges, tuple[Facts, ...]]:
+        """Replaces a document's edges; also returns the facts of new targets (missing documents, collections)."""
+        node = self._graph[document]
+        if dependencies is node.dependencies:
+            return NO_EDGES, ()
+        after = tuple(dict.fromkeys(self._with_makers(document, tuple(dependencies))))
+        if after == node.dependencies and all(map(_is_equally_sure, after, node.dependencies)):
+            node.connect(after)  # only their lines may differ
+            return NO_EDGES, ()
+        before = {each.target for each in node.dependencies}
+        edges = self._graph.connect(document, after)
+        self._orphans.update(before - {each.target for each in node.dependencies})
+        new = [each.target for each in node.dependencies if each.target not in self._graph]
+        return edges, tuple(self._add_target(target) for target in dict.fromkeys(new))
+
+    def names_outputs(self, node: Node) -> bool:
+        """Tells whether the node reads outputs by path, so that its dependencies change with the rules."""
+        return bool(self._named_outputs) and any(each.target in self._named_outputs for each in node.dependencies)
+
+    def _with_makers(self, document: DocumentId, dependencies: tuple[Dependency, ...]) -> Iterable[Dependency]:
+        """Returns the dependencies and, for each that names an output, those on the documents that render to it.
+
+        The output itself stays a dependency if the text names it, or if nothing renders to it.
+        """
+        is_output = self._graph.layout.is_output
+        named = {each for each in dependencies if each.kind in _BY_PATH and is_output(each.target)}
+        if not named:
+            return dependencies
+        listed = {each.target for each in dependencies if each.kind in _BY_PATH and each.facets is None}
+        links = {each.target for each in dependencies if each.kind is Kind.LINK}
+        found: dict[Dependency, Dependency] = {}
+        for each in dependencies:
+            makers = self._graph.makers(each.target) if each in named else ()
+            declared = each.kind is Kind.DECLARED
+            if declared or not makers:
+                found.setdefault(each, each)
+            for maker in sorted(set(makers) - {document}):
+                if each.kind is Kind.LINK and maker not in links:
+                    made = Dependency(maker, Kind.LINK, each.line, facets=_ITS_URL)
+                    found.setdefault(made, made)
+                elif each.kind is not Kind.LINK and maker not in listed:
+                    facets = self._used_output(self._graph[maker], each.target)
+                    made = Dependency(maker, Kind.DISCOVERED, each.line, facets=facets, sure=declared)
+                    known = found.get(made, made)
+                    found[made] = replace(known, facets=facets.union(known.facets or ()), sure=known.sure or declared)
+        return found.values()
+
+    def _used_output(self, maker: Node, output: str) -> frozenset[str]:
+        """Returns the facet of an output that is read by its path."""
+        is_one_of_several = maker.more or output != maker.claim
+        return frozenset({facet_of(Facet.OUTPUT, output)}) if is_one_of_several else _ITS_OUTPUT
+
+    def _add_target(self, target: DocumentId) -> Facts:
+        if is_collection(target):
+            return self._graph.put(self._new_collection(target)).facts
+        if self._graph.layout.is_output(target):
+            self._named_outputs.add(target)
+        return self._graph.put(Facts(target, Status.MISSING)).facts
+
+    def _update(self, observation: Observation, changes: ChangeSet) -> None:
+        node = self._graph.get(observation.document)
+        facts = node.facts if node else Facts(observation.document, Status.MISSING)
+        appears_at = (observation.scan or facts).appears_at
+        recipe = self._graph.recipe_of(observation.document, appears_at)
+        same = facts.content_hash == observation.content_hash and (
+            observation.problem is None or facts.problem == observation.problem
+        )
+        if node and node.exists and same and facts.recipe_hash == recipe and observation.scan is None:
+            changes.touched.append(Result(self._graph.put(replace(facts, stat=observation.stat)).facts))
+            return
+        reason = NEW if facts.status is Status.MISSING else RECIPE if same else CONTENT
+        claim, rivals = (node.claim, self._graph.rivals(node)) if node else (None, ())
+        edges, new = self._rewrite(observation, replace(facts, recipe_hash=recipe))
+        node = self._graph[observation.document]
+        has_moved = reason != CONTENT or facts.recipe_hash != recipe or claim != node.claim
+        content, used, linked = (True, None, True) if claim != node.claim else _reach(reason, facts, node)
+        changes.add(Change(node.facts, edges, content=content, facets=used, linked=linked), reason)
+        for each in new:
+            changes.add(Change(each, content=is_collection(each.id), linked=False), NEW)
+        if has_moved:
+            self._revisit_named_outputs(node.claims, changes)
+        if claim != node.claim:
+            changes.revisit(map(self._graph.__getitem__, rivals), CONTESTED)
+        self._revisit_rivals(node, changes)
+        if node.claim is None:
+            self._remove_output(facts, changes)
+
+    def _rewrite(self, observation: Observation, facts: Facts) -> tuple[Edges, tuple[Facts, ...]]:
+        scan = observation.scan or Scan()
+        node = self._graph.put(_observed(facts, observation, scan))
+        if node.claim is None and facts.output:
+            self._graph.put(without_output(node.facts))
+        return self.connect(facts.id, scan.dependencies)
+
+    def _remove(self, document: DocumentId, changes: ChangeSet) -> None:
+        node = self._graph.get(document)
+        if node is None or not node.exists or is_collection(document):
+            return
+        rivals = self._graph.rivals(node)
+        self._remove_output(node.facts, changes)
+        known = {path for path, _ in files_of(node.facts)}
+        for claim in self._unrecorded.intersection(node.claims) - known:
+            if self._graph.claimants(claim) == {document}:
+                changes.removed.append((claim, document))
+        edges, _ = self.connect(document, ())
+        self._graph.put(Facts(document, Status.MISSING))
+        changes.add(Change(Facts(document, Status.MISSING), edges), GONE)
+        self._orphans.add(document)
+        changes.revisit(map(self._graph.__getitem__, rivals), CONTESTED)
+
+    def _revisit_named_outputs(self, claims: Iterable[OutputPath], changes: ChangeSet) -> None:
+        """Adds the outputs that programs read by path, when a document begins to render to them."""
+        for claim in claims if self._named_outputs else ():
+            below = (each for each in self._named_outputs if f"{each}/".startswith(claim))
+            for name in below if claim.endswith("/") else self._named_outputs.intersection({claim}):
+                changes.add(Change(self._graph[DocumentId(name)].facts, content=False, linked=True), NEW)
+
+    def _remove_output(self, facts: Facts, changes: ChangeSet) -> None:
+        own = (path for path, _ in files_of(facts) if not self._graph.is_made_by_others(path, facts.id))
+        changes.removed += [(path, facts.id) for path in own]
+
+    def _revisit_rivals(self, node: Node, changes: ChangeSet) -> None:
+        rivals = [self._graph[each] for each in sorted(self._graph.rivals(node))]
+        clashing = [each for each in rivals if clash(node.claims, each.claims)]
+        for each in (*clashing, *([node] if clashing else [])):
+            self._withdraw_output(each, changes)
+        changes.revisit(rivals, CONTESTED)
+
+    def _withdraw_output(self, node: Node, changes: ChangeSet) -> None:
+        """Removes an output where another document needs a folder, or the reverse: the first there has no priority."""
+        if node.facts.output is None:
+            return
+        self._remove_output(node.facts, changes)
+        facts = self._graph.put(without_output(node.facts)).facts
+        if known := changes.changes.get(facts.id):
+            changes.changes[facts.id] = replace(known, facts=facts)
+
+    def _update_collections(self, changes: ChangeSet) -> None:
+        """Adds each collection whose members have appeared or gone."""
+        for document, collection in self._collections.items():
+            if not self._update_members(collection, changes):
+                continue
+            facts = self._graph[document].facts
+            members_hash = hashing.hash_members(collection.members)
+            if facts.content_hash != members_hash:
+                changed = self._graph.put(replace(facts, status=Status.DIRTY, content_hash=members_hash)).facts
+                changes.add(Change(changed), MEMBERS)
+
+    def _update_members(self, collection: _Collection, changes: ChangeSet) -> bool:
+        """Tells whether the members may differ from before."""
+        changed, collection.is_new = collection.is_new, False
+        for document in changes.changes:
+            belongs = collection.matches(document) and self._graph[document].exists
+            if (document in collection.members) is not belongs:
+                (collection.members.add if belongs else collection.members.discard)(document)
+                changed = True
+        return changed
+
+    def _drop_orphans(self, changes: ChangeSet) -> None:
+        """Drops missing documents and collections that nothing depends on any more."""
+        for document in self._graph.orphans(self._orphans):
+            change = changes.changes.get(document) or Change(self._graph[document].facts, content=False, linked=False)
+            changes.add(replace(change, forget=True), GONE)
+            self._collections.pop(document, None)
+            self._named_outputs.discard(document)
+            self._graph.drop(document)
+        self._orphans.clear()
+
+    def _new_collection(self, collection: DocumentId) -> Facts:
+        members = self._collect(collection)
+        return Facts(collection, Status.DIRTY, content_hash=hashing.hash_members(members))
+
+    def _collect(self, collection: DocumentId) -> set[DocumentId]:
+        matches = self._matcher(collection)
+        members = {node.facts.id for node in self._graph if node.exists and matches(node.facts.id)}
+        self._collections[collection] = _Collection(matches, members)
+        return members
+
+    def _matcher(self, collection: DocumentId) -> Callable[[DocumentId], bool]:
+        """Returns a test for members: documents that match the pattern and are no partials or drafts."""
+        fits, graph = glob_matcher(collection[1:]), self._graph
+
+        def matches(each: DocumentId) -> bool:
+            if is_collection(each) or not fits(each) or graph.layout.is_partial(each):
+                return False
+            node = graph.get(each)
+            return node is None or not graph.layout.hides(node.facts.appears_at)
+
+        return matches
+
+
+def _observed(facts: Facts, observation: Observation, scan: Scan) -> Facts:
+    return replace(
+        facts,
+        status=Status.DIRTY,
+        content_hash=observation.content_hash,
+        stat=observation.stat,
+        problem=observation.problem,
+        because=None,
+        facets=scan.facets,
+        appears_at=scan.appears_at,
+    )
+
+
+def _reach(reason: str, before: Facts, node: Node) -> tuple[bool, frozenset[Facet] | None, bool]:
+    """Tells whether content dependents are dirty, those of which facets, and whether documents that link to it are.
+
+    A new recipe may read the same bytes otherwise, so that a page has another title or other anchors.
+    """
+    if reason == NEW or _may_have_moved(before, node):
+        return True, None, True
+    changed = _changed_facets(before, node.facts)
+    anchors = _has_other_anchors(before, node.facts)
+    if reason == CONTENT:
+        return True, changed, anchors
+    return bool(changed), changed or None, changed is not None and anchors
+
+
+def _may_have_moved(before: Facts, node: Node) -> bool:
+    """Tells whether a new recipe may have moved the output, whose path is known only if the last one rendered.
+
+    A folder's index may have got another URL at the same path.
+    """
+    if before.recipe_hash == node.facts.recipe_hash:
+        return False
+    if node.claim and node.claim.endswith("/index.html"):
+        return True
+    return before.recipe_hash != before.last_recipe_hash or before.output != node.claim
+
+
+def _has_other_anchors(before: Facts, after: Facts) -> bool:
+    """Tells whether links may lead to other places in new bytes; always if these are no page."""
+    return not (before.facets and after.facets and before.facets.anchors == after.facets.anchors)
+
+
+def _changed_facets(before: Facts, after: Facts) -> frozenset[Facet] | None:
+    """Returns the facets that new bytes have changed; None if they are not known."""
+    then, now = before.facets, after.facets
+    if then is None or now is None:
+        return None
+    parts = (Facet.FRONT_MATTER, Facet.TEXT, Facet.TITLE)
+    return frozenset(each for each in parts if getattr(then, each) != getattr(now, each))
+
+
+def _is_equally_sure(one: Dependency, other: Dependency) -> bool:
+    return one.sure == other.sure

@@ -1,0 +1,231 @@
+"""Paths of outputs: which documents claim them, which claims can't all exist, and where a run writes its outputs.
+
+A claim is the path of a file or, with a slash at its end, of a folder that its document alone fills. A `{hash}` in a
+claim stands for a part of the hash of the bytes: only rendering tells the file's path.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations, product
+from typing import Final
+
+from msgspec.structs import replace
+
+from kahnd.core.model import Digest, DocumentId, Facet, Facts, Job, OutputPath
+
+HASH: Final = "{hash}"
+HASH_LENGTH: Final = 12
+"""Hex digits; two files of one name that differ have the same ones once in 2^48 times."""
+
+
+class Claims:
+    """Owns the index of claims; documents with one claim are listed in the order in which they claimed it."""
+
+    def __init__(self) -> None:
+        self._claimants: dict[str, tuple[DocumentId, ...]] = {}
+        self._folders: Counter[str] = Counter()
+        """The number of outputs and folders claimed directly in each folder."""
+        self._filled = 0
+        """The number of folders that documents fill."""
+        self._hashed: dict[str, DocumentId] = {}
+        """The files that stand for claims with a hash."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._claimants)
+
+    def add(self, claims: Iterable[OutputPath], document: DocumentId) -> None:
+        """Adds the claims of a document."""
+        for claim in claims:
+            others = self._claimants.get(claim, ())
+            self._claimants[claim] = (*others, document)
+            if not others:
+                self._occupy(claim)
+
+    def remove(self, claims: Iterable[OutputPath], document: DocumentId) -> None:
+        """Removes the claims of a document."""
+        for claim in claims:
+            others = tuple(each for each in self._claimants.pop(claim) if each != document)
+            if others:
+                self._claimants[claim] = others
+            else:
+                self._vacate(claim)
+
+    def place(
+        self,
+        document: DocumentId,
+        before: Iterable[tuple[OutputPath, Digest]],
+        after: Iterable[tuple[OutputPath, Digest]],
+    ) -> None:
+        """Replaces the files that stand for a document's claims with a hash."""
+        for path, _ in before:
+            self._hashed.pop(path, None)
+        self._hashed.update((path, document) for path, _ in after)
+
+    def makers(self, path: str) -> tuple[DocumentId, ...]:
+        """Returns the documents that claim a path, or a folder that it is or lies in."""
+        found = self._claimants.get(path, ())
+        if not found and path in self._hashed:
+            return (self._hashed[path],)
+        while self._filled and path and not found:
+            found = self._claimants.get(f"{path}/", ())
+            path = path.rpartition("/")[0]
+        return found
+
+    def rivals(self, claims: Iterable[OutputPath], document: DocumentId) -> frozenset[DocumentId]:
+        """Returns the other documents that claim one of these: as it is, or one as a file and one as a folder."""
+        found = set[DocumentId]()
+        for claim in claims:
+            found.update(self._claimants[claim])
+            folder: str = claim
+            while folder := folder.rpartition("/")[0]:
+                found.update(self._claimants.get(folder, ()))
+                if self._filled:
+                    found.update(self._claimants.get(f"{folder}/", ()))
+            path = claim.removesuffix("/")
+            if self._folders[path] > (path != claim):  # a folder that is filled counts itself
+                found.update(self._below(path))
+        found.discard(document)
+        return frozenset(found)
+
+    def _below(self, folder: str) -> Iterator[DocumentId]:
+        below = f"{folder}/"
+        return (each for path, claimants in self._claimants.items() if path.startswith(below) for each in claimants)
+
+    def _occupy(self, claim: str) -> None:
+        """Counts a path in its folder, and the folder in the one above it if the path is its first."""
+        self._filled += claim.endswith("/")
+        while claim := claim.rpartition("/")[0]:
+            self._folders[claim] += 1
+            if self._folders[claim] > 1:
+                return
+
+    def _vacate(self, claim: str) -> None:
+        self._filled -= claim.endswith("/")
+        while claim := claim.rpartition("/")[0]:
+            self._folders[claim] -= 1
+            if self._folders[claim]:
+                return
+            del self._folders[claim]
+
+
+def clash(claims: Iterable[OutputPath], others: Iterable[OutputPath]) -> tuple[OutputPath, OutputPath] | None:
+    """Returns the first two claims, one of each, of which one is a file or filled folder where the other needs one."""
+    return next((pair for pair in product(claims, others) if pair[0] != pair[1] and _overlap(*pair)), None)
+
+
+def self_clash(claims: Iterable[OutputPath]) -> tuple[OutputPath, OutputPath] | None:
+    """Returns the first two claims of one document that can't both exist."""
+    return next((pair for pair in combinations(claims, 2) if _overlap(*pair)), None)
+
+
+def placed(claim: OutputPath, digest: str) -> OutputPath:
+    """Returns the path of the file that stands for a claim, by the hash of its bytes."""
+    return OutputPath(claim.replace(HASH, digest[:HASH_LENGTH]))
+
+
+def is_of(claim: str, path: str) -> bool:
+    """Tells whether a path is that of a claim: the same, or in its folder, or with a hash."""
+    if HASH in claim:
+        before, _, after = claim.partition(HASH)
+        return path.startswith(before) and path.endswith(after) and len(path) == len(claim) - len(HASH) + HASH_LENGTH
+    return path == claim or (claim.endswith("/") and path.startswith(claim))
+
+
+def in_the_way(former: Iterable[OutputPath], present: Iterable[OutputPath]) -> list[OutputPath]:
+    """Returns the former files of a document that its present ones can't exist beside."""
+    now = frozenset(present)
+    folders = frozenset(folder for each in now for folder in _above(each))
+    gone = (each for each in former if each not in now)
+    return [each for each in gone if each in folders or not now.isdisjoint(_above(each))]
+
+
+def files_of(facts: Facts) -> tuple[tuple[OutputPath, Digest | None], ...]:
+    """Returns all files of a document's last good rendering, each with its hash."""
+    if facts.outputs is not None:
+        return facts.outputs
+    return ((facts.output, facts.output_hash),) if facts.output else ()
+
+
+def without_output(facts: Facts) -> Facts:
+    """Returns the facts of a document whose outputs are removed."""
+    return replace(facts, output=None, output_hash=None, inputs_hash=None, outputs=None, warnings=())
+
+
+def facet_of(facet: Facet, output: str) -> str:
+    """Returns a facet of one of several outputs: its bytes or its URL."""
+    return f"{facet}:{output}"
+
+
+def outputs_of(job: Job) -> tuple[OutputPath, ...]:
+    """Returns all outputs of a job, in the order of its rule."""
+    return (job.output, *job.more)
+
+
+def documents_of(job: Job) -> dict[str, DocumentId]:
+    """Returns, for each file in `deps`, the document that it is or is rendered from.
+
+    An output that a program reported is listed under its own name, apart from the source that it is rendered
+    from: the program may read both.
+    """
+    discovered = frozenset(job.discovered)
+    return {
+        file: DocumentId(file) if each in discovered else each for file, each in zip(job.deps, job.targets, strict=True)
+    }
+
+
+def stage_name(outputs: Sequence[OutputPath]) -> str:
+    """Returns the path of the first of a run's outputs in its staging folder.
+
+    Several lie there as they will lie to one another, so that relative references among them are right.
+    """
+    first = outputs[0].removesuffix("/")
+    name = posixpath.basename(first) if len(outputs) == 1 else first[len(_common_folder(outputs)) :]
+    return name.replace(HASH, "hash")
+
+
+def stage_folder(job: Job) -> str:
+    """Returns the staging folder of a run."""
+    return job.stage.removesuffix(f"/{stage_name(outputs_of(job))}") if job.more else posixpath.dirname(job.stage)
+
+
+def stages(job: Job) -> tuple[str, ...]:
+    """Returns where a run writes each of its outputs."""
+    if not job.more:
+        return (job.stage,)
+    folder, common = stage_folder(job), len(_common_folder(outputs_of(job)))
+    return tuple(f"{folder}/{each[common:].replace(HASH, 'hash')}" for each in outputs_of(job))
+
+
+def named_outputs(outputs: Sequence[OutputPath], name: str) -> list[OutputPath]:
+    """Returns those of a document's outputs that a name means: by a path's end, else by extension; the first for "".
+
+    In a folder that is filled, it is a path.
+    """
+    first = outputs[0]
+    if not name:
+        return [first]
+    if first.endswith("/"):
+        path = posixpath.normpath(f"{first}{name}")
+        return [OutputPath(path)] if path.startswith(first) and not name.startswith("/") else []
+    return [each for each in outputs if f"/{each}".endswith(f"/{name}")] or [
+        each for each in outputs if each.endswith(f".{name}")
+    ]
+
+
+def _common_folder(outputs: Iterable[OutputPath]) -> str:
+    """Returns the innermost folder that holds all outputs, with a slash at its end; empty for the project's."""
+    common = posixpath.commonpath([posixpath.dirname(each) for each in outputs])
+    return f"{common}/" if common else ""
+
+
+def _overlap(one: str, other: str) -> bool:
+    first, second = one.removesuffix("/"), other.removesuffix("/")
+    return first == second or first.startswith(f"{second}/") or second.startswith(f"{first}/")
+
+
+def _above(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path

@@ -1,0 +1,191 @@
+"""Orders the affected set: the frontier, generations, and cycles. Knows only ids."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from heapq import heappop, heappush
+from itertools import count, islice
+from typing import Final, TypeVar
+
+from kahnd.core.model import DocumentId
+
+T = TypeVar("T")
+PART: Final = 200
+"""Work on many documents is done in parts of so many, a few milliseconds each: the caller may pause between them."""
+
+
+def parts(items: Iterable[T]) -> Iterator[list[T]]:
+    """Yields lists of PART items, the last one perhaps shorter. The next one is drawn when it is asked for."""
+    iterator = iter(items)
+    while part := list(islice(iterator, PART)):
+        yield part
+
+
+class Schedule:
+    """Owns the unfinished documents and what each still waits for (Kahn's algorithm, run as documents finish).
+
+    A document is *waiting* until all its dependencies are finished, then *ready* until taken, then *running* until
+    finished. Of the ready ones, that with the longest path of work above it goes first; `weigh` gives a document's
+    expected duration. (The upward rank of H. Topcuoglu et al., "Performance-effective and low-complexity task
+    scheduling", 2002.)
+    """
+
+    def __init__(self, weigh: Callable[[DocumentId], float] = lambda _: 1.0) -> None:
+        self._weigh = weigh
+        self._needs: dict[DocumentId, set[DocumentId]] = {}
+        self._dependents: dict[DocumentId, set[DocumentId]] = {}
+        self._queue: list[tuple[float, int, DocumentId]] = []
+        self._ready: dict[DocumentId, int] = {}
+        self._numbers = count()
+        self._ranks: dict[DocumentId, float] = {}
+        self._generation: dict[DocumentId, int] = {}
+
+    def __contains__(self, document: object) -> bool:
+        return document in self._needs
+
+    def __len__(self) -> int:
+        return len(self._needs)
+
+    def __iter__(self) -> Iterator[DocumentId]:
+        return iter(tuple(self._needs))
+
+    def add(self, documents: Mapping[DocumentId, Collection[DocumentId]]) -> None:
+        """Adds documents (or again), each with its dependencies; those that are not scheduled count as finished."""
+        deque(self.add_in_parts(documents), maxlen=0)
+
+    def add_in_parts(self, documents: Mapping[DocumentId, Collection[DocumentId]]) -> Iterator[None]:
+        """Adds documents as `add` does, and yields between parts; before the end the schedule may only be iterated."""
+        for part in parts(documents):
+            for document in part:
+                self._release(document)
+                self._needs[document] = set()
+            yield
+        for part in parts(documents):
+            for document in part:
+                self._wait_for(document, documents[document])
+            yield
+        yield from self._rank(documents)
+        for part in parts(documents):
+            for document in part:
+                self._ready.pop(document, None)
+                self._offer(document)
+            yield
+
+    def take(self) -> DocumentId | None:
+        """Takes the next ready document; of equals the first that became ready. It stays unfinished."""
+        while self._queue:
+            _, number, document = heappop(self._queue)
+            if self._ready.get(document) == number:
+                del self._ready[document]
+                return document
+        return None
+
+    def hold(self, document: DocumentId) -> bool:
+        """Takes this document, if it is ready; tells whether it was."""
+        return self._ready.pop(document, None) is not None
+
+    def finish(self, document: DocumentId, *, rendered: bool) -> None:
+        """Finishes a document, whatever its outcome; dependents that wait for nothing else become ready."""
+        level = self.generation(document) + rendered
+        self._leave(document)
+        for dependent in self._dependents.pop(document, ()):
+            self._generation[dependent] = max(self.generation(dependent), level)
+            self._needs[dependent].discard(document)
+            self._offer(dependent)
+        if not self._needs:
+            self._generation.clear()
+
+    def discard(self, document: DocumentId) -> None:
+        """Removes a document that no longer exists; those that wait for it go on waiting."""
+        if document in self._needs:
+            self._leave(document)
+
+    def generation(self, document: DocumentId) -> int:
+        """Returns the number of renderings on the longest chain below a document, since the schedule was last empty."""
+        return self._generation.get(document, 0)
+
+    def needs(self) -> dict[DocumentId, frozenset[DocumentId]]:
+        """Returns every unfinished document with those it waits for."""
+        return {document: frozenset(needs) for document, needs in self._needs.items()}
+
+    def stuck(self) -> list[frozenset[DocumentId]]:
+        """Returns the members of cycles, one set for each group of connected cycles; call it when nothing is ready.
+
+        Groups that wait for another are left out: the outcome of that one may decide theirs.
+        """
+        return [members for members in cyclic(self._needs) if all(self._needs[each] <= members for each in members)]
+
+    def _wait_for(self, document: DocumentId, needs: Collection[DocumentId]) -> None:
+        waits = {need for need in needs if need in self._needs}
+        self._needs[document] = waits
+        for need in waits:
+            self._dependents.setdefault(need, set()).add(document)
+
+    def _offer(self, document: DocumentId) -> None:
+        """Makes a document ready, if it waits for nothing."""
+        if not self._needs[document]:
+            self._ready[document] = next(self._numbers)
+            heappush(self._queue, (-self._ranks[document], self._ready[document], document))
+
+    def _rank(self, documents: Collection[DocumentId]) -> Iterator[None]:
+        """Ranks each document after its dependents; one on a cycle has only its own weight. Yields between parts."""
+        unranked: dict[DocumentId, int] = {}
+        for part in parts(documents):
+            for document in part:
+                unranked[document] = sum(above in documents for above in self._dependents.get(document, ()))
+                self._ranks[document] = self._weigh(document)
+            yield
+        free = [each for each, left in unranked.items() if not left]
+        for number, document in enumerate(free, 1):  # it grows meanwhile
+            above = max((self._ranks[each] for each in self._dependents.get(document, ())), default=0.0)
+            self._ranks[document] += above
+            for need in self._needs[document]:
+                if need in unranked:
+                    unranked[need] -= 1
+                    if not unranked[need]:
+                        free.append(need)
+            if number % PART == 0:
+                yield
+
+    def _leave(self, document: DocumentId) -> None:
+        self._release(document)
+        self._ready.pop(document, None)
+        del self._needs[document], self._ranks[document]
+
+    def _release(self, document: DocumentId) -> None:
+        for need in self._needs.get(document, ()):
+            self._dependents.get(need, set()).discard(document)
+
+
+def cyclic(needs: Mapping[DocumentId, Collection[DocumentId]]) -> list[frozenset[DocumentId]]:
+    """Returns the sets of documents that depend on each other: the strongly connected components with a cycle.
+
+    Kosaraju's algorithm, from Aho, Hopcroft, Ullman, "Data Structures and Algorithms" (1983), section 6.7.
+    """
+    dependents: dict[DocumentId, set[DocumentId]] = {document: set() for document in needs}
+    for document, targets in needs.items():
+        for target in targets:
+            dependents.get(target, set()).add(document)
+    seen: set[DocumentId] = set()
+    finished = [each for root in needs if root not in seen for each in _postorder(root, needs, seen)]
+    seen = set()
+    groups = [frozenset(_postorder(root, dependents, seen)) for root in reversed(finished) if root not in seen]
+    return [group for group in groups if len(group) > 1 or any(each in needs[each] for each in group)]
+
+
+def _postorder(
+    root: DocumentId, edges: Mapping[DocumentId, Collection[DocumentId]], seen: set[DocumentId]
+) -> list[DocumentId]:
+    """Returns the unseen documents reachable from the root, each after all it leads to; without recursion."""
+    finished = []
+    seen.add(root)
+    path = [(root, iter(edges[root]))]
+    while path:
+        step = next((each for each in path[-1][1] if each in edges and each not in seen), None)
+        if step is None:
+            finished.append(path.pop()[0])
+        else:
+            seen.add(step)
+            path.append((step, iter(edges[step])))
+    return finished

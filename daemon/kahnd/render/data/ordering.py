@@ -1,0 +1,176 @@
+"""Sort keys for values: numbers, texts, and dates by the time they mean, in whatever notation. Sorts pages by them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+from kahnd.core.model import DocumentId
+
+_DATE: Final = re.compile(
+    r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})"
+    r"(?:[T\s]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d*)?)?\s*(?:Z|UTC|GMT|([-+])(\d{1,2}):?(\d{2})?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH: Final = (
+    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)\.?"
+)
+_DAY: Final = r"(\d{1,2})(?:st|nd|rd|th)?"
+_WITH_MONTH: Final = (
+    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?"
+    rf"(?:{_DAY}[\s-]+{_MONTH}|{_MONTH}\s+{_DAY})[\s,-]+(\d{{4}})(\s.*)?"
+)
+_NAMED_MONTH: Final = re.compile(_WITH_MONTH, re.ASCII | re.IGNORECASE)
+_LIKE_DATE: Final = re.compile(
+    rf"\d{{4}}[-/]\d\d?[-/]\d\d?(?!\d).*|\d\d?([-/.])\d\d?\1(?:\d\d|\d{{4}})(?:\s.*)?|{_WITH_MONTH}",
+    re.ASCII | re.IGNORECASE,
+)
+"""Dates, and texts meant as dates: impossible days, month and day in either order, years of two digits."""
+
+
+def instant(value: Any) -> dt.datetime | None:
+    """The time that a date, or a text that is a date, means; in UTC without a zone. None for other values."""
+    if isinstance(value, str):
+        return _spelled(value)
+    if isinstance(value, dt.datetime):
+        return _in_utc(value)
+    return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC) if isinstance(value, dt.date) else None
+
+
+def _spelled(text: str) -> dt.datetime | None:
+    found = _DATE.fullmatch(_numbered(text.strip()))
+    if not found:
+        return None
+    *numbers, sign, hours, minutes = found.groups()
+    distance = dt.timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    try:
+        zone = dt.timezone(-distance if sign == "-" else distance)
+        year, month, day, hour, minute, second = (int(each or 0) for each in numbers)
+        return _in_utc(dt.datetime(year, month, day, hour, minute, second, tzinfo=zone))
+    except ValueError:
+        return None
+
+
+def _numbered(text: str) -> str:
+    """A date with the name of its month replaced by a number; any other text unchanged."""
+    found = _NAMED_MONTH.fullmatch(text)
+    if not found:
+        return text
+    day, month, month_first, day_after, year, time = found.groups()
+    number = _MONTHS.index((month or month_first)[:3].lower()) + 1
+    return f"{year}-{number}-{day or day_after}{time or ''}"
+
+
+def _in_utc(value: dt.datetime) -> dt.datetime:
+    try:
+        return value.replace(tzinfo=dt.UTC) if value.utcoffset() is None else value.astimezone(dt.UTC)
+    except OverflowError:  # within hours of the first or the last day that there is
+        return value.replace(tzinfo=dt.UTC)
+
+
+class UnorderedError(ValueError):
+    """The value at `index` can't be compared with the others."""
+
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(message)
+        self.index = index
+
+
+def instants(values: Sequence[Any]) -> list[dt.datetime] | None:
+    """The times that the values mean, if all are dates; otherwise None.
+
+    Raises UnorderedError if all look like dates and one can't be read, since sorting it as text would misplace it.
+    """
+    found = [instant(each) for each in values]
+    if None not in found:
+        return [each for each in found if each is not None] or None
+    if all(map(_looks_like_date, values)):
+        index = found.index(None)
+        raise UnorderedError(index, f"{_shown(values[index])} is no date that can be read")
+    return None
+
+
+def _looks_like_date(value: Any) -> bool:
+    return isinstance(value, dt.date) or (isinstance(value, str) and bool(_LIKE_DATE.fullmatch(value.strip())))
+
+
+def in_order(values: Sequence[Any], *, as_dates: bool = False) -> list[Any]:
+    """Sort keys of the values: dates by time; otherwise numbers first, then texts regardless of case.
+
+    Raises UnorderedError for a list or a mapping, and for a value that is no date if others are dates or `as_dates`.
+    """
+    dates = as_dates or any(isinstance(each, dt.date) for each in values)
+    if dates or instants(values):
+        return [_date_key(index, each) for index, each in enumerate(values)]
+    return [_key(index, each) for index, each in enumerate(values)]
+
+
+def _date_key(index: int, value: Any) -> dt.datetime:
+    found = instant(value)
+    if found is None:
+        raise UnorderedError(index, f"{_shown(value)} is no date")
+    return found
+
+
+def _key(index: int, value: Any) -> tuple[int, float, str]:
+    if isinstance(value, str):
+        return (1, 0, value.casefold())
+    if isinstance(value, int | float) and value == value:  # noqa: PLR0124 - not a number is in no order
+        return (0, value, "")
+    if isinstance(value, dt.time | bytes):
+        return (1, 0, str(value))
+    raise UnorderedError(index, f"{_shown(value)} has no place in an order")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return "a list"
+    text = str(value)
+    return f"`{text[:40]}…`" if len(text) > 40 else f"`{text}`"  # noqa: PLR2004 - enough to find it by
+
+
+class Sortable(Protocol):
+    """A page, as far as its order is concerned."""
+
+    path: DocumentId
+
+    def get(self, key: str, default: object = None) -> Any:
+        """A front matter value, or the default."""
+        ...
+
+
+S = TypeVar("S", bound=Sortable)
+
+
+def by_key(pages: Sequence[S], sort: str) -> list[S]:
+    """The pages in a stable order by the key; those without it come last, in both directions.
+
+    Raises UnsortableError for a page whose value can't be compared with the others.
+    """
+    key, backwards = sort.removeprefix("-"), sort.startswith("-")
+    if key in {"title", "path"}:
+        return sorted(pages, key=lambda page: str(getattr(page, key)).casefold(), reverse=backwards)
+    values = [page.get(key) for page in pages]
+    having = [index for index, value in enumerate(values) if value is not None]
+    lacking = [page for page, value in zip(pages, values, strict=True) if value is None]
+    try:
+        keys = dict(zip(having, in_order([values[each] for each in having], as_dates=key == "date"), strict=True))
+    except UnorderedError as error:
+        raise UnsortableError(pages[having[error.index]].path, key, str(error)) from error
+    return [pages[index] for index in sorted(having, key=keys.__getitem__, reverse=backwards)] + lacking
+
+
+class UnsortableError(ValueError):
+    """A page can't be sorted by the value of its key."""
+
+    def __init__(self, page: DocumentId, key: str, message: str) -> None:
+        super().__init__(message)
+        self.page = page
+        self.key = key

@@ -1,1 +1,0 @@
-"""The control API: HTTP over a Unix socket, under /v1; what it takes and gives, and who may ask."""

@@ -1,0 +1,159 @@
+"""Checks that the outputs are right, and that nothing was rendered unnecessarily."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from agreement.language import IncludeIf, IncludeNamed, Script, Text, Tree
+from agreement.oracle import Evaluation
+from agreement.steps import ALTERED
+
+Report = Mapping[str, Any]
+_NONE: Final = "nothing"
+
+
+@dataclass
+class Checker:
+    """Remembers each document's last good rendering from one check to the next.
+
+    `known` has its inputs, `places` the possible paths of its output, and `good` its certain outputs.
+    """
+
+    known: dict[str, object] = field(default_factory=dict)
+    places: dict[str, set[str]] = field(default_factory=dict)
+    good: dict[str, dict[str, bytes]] = field(default_factory=dict)
+
+    def forget(self) -> None:
+        """Notes that the database is lost, so that anything may be rendered."""
+        self.known.clear()
+
+    def compare(
+        self, moments: Sequence[Tree], spoilt: set[str], report: Report, rendered: list[str], outputs: dict[str, bytes]
+    ) -> Evaluation:
+        """Checks everything once all is rendered. `moments` are the states of the files since the last check."""
+        seen = [Evaluation(tree) for tree in moments]
+        now = seen[-1]
+        strict = len(seen) == 1 and not spoilt
+        self._remember_places(seen)
+        compare_troubles(now, report)
+        compare_warnings(now, report)
+        self._compare_outputs(now, outputs)
+        if strict:
+            self._compare_last_good(now, outputs)
+        self._compare_renderings(seen, spoilt, rendered)
+        self._remember(now, strict=strict)
+        return now
+
+    def _remember_places(self, seen: list[Evaluation]) -> None:
+        for evaluation in seen:
+            for document in evaluation.claims:
+                self.places.setdefault(document, set()).update(evaluation.outputs_of(document))
+
+    def _compare_outputs(self, now: Evaluation, outputs: dict[str, bytes]) -> None:
+        _agree("outputs", {path: outputs.get(path) for path in now.outputs}, _encoded(now.outputs))
+        broken = now.claims.keys() - now.done
+        last_good = {place for document in broken for place in self.places[document]}
+        others = {
+            path for path, content in outputs.items() if content == ALTERED.encode()
+        }  # kahnd keeps files that others wrote
+        filled = tuple(place for place in last_good if place.endswith("/"))
+        strays = {
+            each for each in outputs.keys() - now.outputs.keys() - last_good - others if not each.startswith(filled)
+        }
+        assert not strays, f"outputs that no document stands for: {sorted(strays)}"
+
+    def _compare_last_good(self, now: Evaluation, outputs: dict[str, bytes]) -> None:
+        """Checks that a document that is no longer done has kept its output."""
+        kept = {document: each for document, each in self.good.items() if document in now.claims}
+        kept = {document: each for document, each in kept.items() if document not in now.done}
+        for document, files in kept.items():
+            claims = tuple(now.outputs_of(document))
+            if all(place.startswith(claims) for place in files) and not now.is_contested(document):
+                there = {place: outputs.get(place) for place in files}
+                assert there == files, f"{document} has lost its last good output"
+
+    def _compare_renderings(self, seen: list[Evaluation], spoilt: set[str], rendered: list[str]) -> None:
+        for document in set(rendered) - spoilt:
+            before = self.known.get(document)
+            reasons = before is None or any(_differs(each, document, before, strict=len(seen) == 1) for each in seen)
+            assert reasons, f"{document} was rendered for nothing"
+
+    def _remember(self, now: Evaluation, *, strict: bool) -> None:
+        """Updates what is known. A document that is not done may be rendered again once it is, whatever its inputs."""
+        self.known = now.inputs
+        gone_or_done = {*now.made, *(self.places.keys() - now.claims.keys())}
+        self.places = {document: each for document, each in self.places.items() if document not in gone_or_done}
+        self.places |= {document: set(now.outputs_of(document)) for document in now.made}
+        kept = {document: each for document, each in self.good.items() if strict and document in now.claims}
+        self.good = kept | {document: _encoded(now.files_of(document)) for document in now.made}
+
+
+def _differs(evaluation: Evaluation, document: str, before: object, *, strict: bool) -> bool:
+    """Returns whether it had to be rendered, or may have been if files changed one after another."""
+    inputs = evaluation.inputs.get(document)
+    return inputs != before if strict and inputs is not None else not strict and inputs != before
+
+
+def compare_troubles(now: Evaluation, report: Report) -> None:
+    """Checks that exactly the documents that are not done are FAILED or BLOCKED."""
+    told = {each["document"]: each["error"] for kind in ("failed", "blocked") for each in report[kind]}
+    wrong = [f"{each}: {told[each]}" for each in sorted(told.keys() - (now.present - now.done))]
+    wrong += [f"{each}: should not be done" for each in sorted(now.present - now.done - told.keys())]
+    assert not wrong, "\n".join(["statuses:", *wrong])
+
+
+def compare_warnings(now: Evaluation, report: Report) -> None:
+    """Checks that what plug-ins warn of is told, whenever they did."""
+    told = {(each["document"], each["message"], each["line"]) for each in report["warnings"] if _is_of_plugin(each)}
+    assert told == now.warnings
+
+
+def _is_of_plugin(warning: Report) -> bool:
+    return str(warning["document"]).endswith(".plug")
+
+
+def compare_fresh(
+    tree: Tree, report: Report, outputs: dict[str, bytes], fresh: Report, fresh_outputs: dict[str, bytes]
+) -> None:
+    """Compares a live daemon's outputs with a fresh build of the same files."""
+    now = Evaluation(tree)
+    compare_troubles(now, fresh)
+    compare_warnings(now, fresh)
+    _agree("fresh outputs", fresh_outputs, _encoded(now.outputs))
+    _agree("outputs", {path: outputs.get(path) for path in fresh_outputs}, fresh_outputs)
+    assert fresh["code"] == (3 if fresh["cycles"] else 1 if fresh["failed"] or fresh["blocked"] else 0)
+    if not _is_dynamic(tree):
+        _agree(
+            "failed",
+            dict.fromkeys(_names(report, "failed"), "failed"),
+            dict.fromkeys(_names(fresh, "failed"), "failed"),
+        )
+        assert bool(report["cycles"]) == bool(fresh["cycles"])
+
+
+def _encoded(outputs: Mapping[str, str]) -> dict[str, bytes]:
+    return {path: text.encode() for path, text in outputs.items()}
+
+
+def _agree(what: str, found: Mapping[str, object], expected: Mapping[str, object]) -> None:
+    """Asserts that two mappings are equal, and reports only their differences."""
+    keys = sorted(key for key in {*found, *expected} if found.get(key, _NONE) != expected.get(key, _NONE))
+    lines = [f"{key}: {found.get(key, _NONE)} instead of {expected.get(key, _NONE)}" for key in keys]
+    assert not lines, "\n".join([f"{what}:", *lines])
+
+
+def _names(report: Report, kind: str) -> set[str]:
+    return {each["document"] for each in report[kind]}
+
+
+def _is_dynamic(tree: Tree) -> bool:
+    """Returns whether some dependency is found only by rendering: then the order of renderings matters."""
+    items = [item for each in tree.documents.values() if isinstance(each, Text) for item in each.items]
+    return any(isinstance(item, IncludeIf | IncludeNamed) for item in items) or any(
+        verb in {"read", "depends", "output"}
+        for each in tree.documents.values()
+        if isinstance(each, Script)
+        for verb, _ in each.lines
+    )

@@ -1,0 +1,145 @@
+"""Rules and configurations as values, in the variants that people write."""
+
+from __future__ import annotations
+
+import json
+from typing import Final, Literal
+
+from agreement.values import Value
+from e2e.rules import command, rule, toml
+
+
+class Way(Value, frozen=True):
+    """One way to render the documents with an ending: a rule without its number."""
+
+    renderer: Literal["page", "template", "command", "python", "copy"]
+    match: str
+    output: str
+    keys: str = ""
+    template: str = ""
+    templating: bool = True
+    reverse: bool = False
+    tool: bool = False
+    """Tells whether it runs the project's own script, whose output starts with its word."""
+    mark: str = ""
+    """A parameter of the plug-in, which puts it behind its word."""
+    more: tuple[str, ...] = ()
+    """The outputs after the first."""
+
+    @property
+    def fills_folder(self) -> bool:
+        """Its output is a folder."""
+        return self.output.endswith("/")
+
+
+SHELL_CAT: Final = "! grep -q ^fail {source} && cat {deps} {source} > {output}"
+_MADE: Final = (
+    " && ! grep -q ^fail {source} && cat {source} $(sed -n 's|^read ||p' {source}) > {output}"
+    " && for each in $(sed -n 's|^maybe ||p' {source}); do test ! -e $each || cat $each >> {output}; done"
+)
+SHELL_MAKE: Final = (
+    "for each in $(sed -n 's/^read //p; s/^maybe //p' {source}); do echo {output}: $each; done > {depfile}" + _MADE
+)
+"""Writes one line for each file."""
+SHELL_MAKE_ONE: Final = (
+    "(printf '%s:' {output}; sed -n 's/^read / /p; s/^maybe / /p' {source} | tr '\\n' ' '; echo"
+    "; sed -n 's/^read \\(.*\\)/\\1:/p' {source}) > {depfile}" + _MADE
+)
+"""Writes one line for all files, and one without dependencies for each, as `gcc -MP` does."""
+SHELL_MAKE_ABSOLUTE: Final = (
+    "(printf '%s also: \\\\\\r\\n' {output}; for each in $(sed -n 's/^read //p; s/^maybe //p' {source})"
+    "; do printf ' %s \\\\\\r\\n' $PWD/$each; done; echo) > {depfile}" + _MADE
+)
+"""Writes two targets, continued lines, absolute paths, and Windows line ends."""
+CAT: Final = command("sh", "-c", 'cat "$@" && ! grep -q ^fail "$1"', "sh", "{source}", "{deps}", stdout=True)
+CAT_AND_LEAVE: Final = CAT.replace("cat ", "sleep 60 & cat ", 1)
+"""Leaves a process behind that keeps its output open."""
+TOOL: Final = "tools/join.sh"
+CAT_BY_TOOL: Final = command("sh", TOOL, "{source}", "{deps}", stdout=True)
+NEEDS: Final = "scan = ['^needs (.+)']\n"
+SHELL: Final = "shell = true\n"
+SHOUT: Final = 'function = "plugins.shout:render"\n'
+
+
+def _shell(line: str) -> str:
+    return f"command = {json.dumps(line)}\n{SHELL}"
+
+
+WAYS: Final[dict[str, tuple[Way, ...]]] = {
+    "md": (
+        Way("page", "docs/**/*.md", "{dir}/{stem}.html", template="shared/page.html"),
+        Way("page", "docs/**/*.md", "{dir}/{stem}.html", template="shared/wide.html"),
+        Way("page", "docs/**/*.md", "pages/{dir}/{stem}.htm", template="shared/page.html"),
+        Way("page", "docs/a/**/*.md", "{dir}/{stem}.html", template="shared/page.html"),
+        Way("page", "docs/**/*.md", "{dir}/{stem}.html", template="shared/page.html", templating=False),
+        Way("page", "docs/**/*.md", "{dir}/{stem}", template="shared/page.html"),
+    ),
+    "alt": (Way("page", "docs/**/*.alt", "{dir}/{stem}.html", template="shared/wide.html"),),
+    "txt": (
+        Way("template", "docs/**/*.txt", "{dir}/{name}"),
+        Way("template", "docs/**/*.txt", "texts/{dir}/{name}"),
+    ),
+    "cat": (
+        Way("command", "docs/**/*.cat", "{dir}/{stem}.out", CAT + NEEDS),
+        Way("command", "docs/**/*.cat", "{dir}/{stem}.out", _shell(SHELL_CAT) + NEEDS, reverse=True),
+        Way("command", "docs/**/*.cat", "{dir}/{stem}.out", CAT_BY_TOOL + NEEDS, tool=True),
+        Way("command", "docs/**/*.cat", "{dir}/{stem}.out", CAT_AND_LEAVE + NEEDS),
+    ),
+    "mk": (
+        Way("command", "docs/**/*.mk", "{dir}/{stem}.made", _shell(SHELL_MAKE)),
+        Way("command", "docs/**/*.mk", "{dir}/{stem}.made", _shell(SHELL_MAKE_ONE)),
+        Way("command", "docs/**/*.mk", "{dir}/{stem}.made", _shell(SHELL_MAKE_ABSOLUTE)),
+    ),
+    "plug": (
+        Way("python", "docs/**/*.plug", "{dir}/{stem}.shout", SHOUT),
+        Way("python", "docs/**/*.plug", "{dir}/{stem}.shout", SHOUT + 'parameters = { mark = "!" }\n', mark="!"),
+        Way(
+            "python",
+            "docs/**/*.plug",
+            "{dir}/{stem}.shout",
+            SHOUT.replace(":render", ":both"),
+            more=("{dir}/{stem}.words",),
+        ),
+        Way("python", "docs/**/*.plug", "{dir}/{stem}.d/", SHOUT.replace(":render", ":parts")),
+    ),
+    "csv": (Way("copy", "docs/**/*.csv", "{dir}/{name}"),),
+}
+
+
+class Rule(Value, frozen=True):
+    """One of the variants for an ending."""
+
+    ending: str
+    way: int = 0
+
+    @property
+    def of(self) -> Way:
+        """The variant in full."""
+        return WAYS[self.ending][self.way]
+
+    def fits(self, path: str) -> bool:
+        """Returns whether `match` fits, whatever the underscores."""
+        return path.startswith(self.of.match.partition("**")[0]) and path.endswith(f".{self.ending}")
+
+
+class Config(Value, frozen=True):
+    """The content of kahnd.toml; `ignored` are folders."""
+
+    rules: tuple[Rule, ...] = tuple(Rule(ending) for ending in WAYS)
+    output: str = "site"
+    ignored: tuple[str, ...] = ()
+
+    @property
+    def toml(self) -> str:
+        """Returns the file's text."""
+        ignore = [f"/{folder}/**" for folder in self.ignored]
+        extra = f"ignore = {json.dumps(ignore)}\n\n[pool]\nworkers = 2\ntimeout_s = 20\n"
+        rules = (_rule_text(each.of) for each in self.rules)
+        return toml(*rules, extra=extra, sources=("docs", "shared"), output=self.output)
+
+
+def _rule_text(way: Way) -> str:
+    template = f'template = "{way.template}"\n' if way.template else ""
+    templating = "" if way.templating else "templating = false\n"
+    output = [way.output, *way.more] if way.more else way.output
+    return rule(way.match, way.renderer, output, template + templating + way.keys)

@@ -1,0 +1,361 @@
+"""Renders one document by the rules of its language alone, and records what it reads."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from agreement.configuration import Way
+from agreement.facets import NotDoneError, matter_of, rank_of, stem, text_of, title_of
+from agreement.language import (
+    DATES,
+    Cell,
+    Column,
+    Content,
+    Document,
+    Include,
+    IncludeIf,
+    IncludeNamed,
+    Item,
+    Link,
+    OfOutput,
+    OfPage,
+    OfPages,
+    Own,
+    Script,
+    Sheet,
+    Text,
+    Word,
+    body,
+    column,
+    is_page,
+    line,
+    link,
+    source,
+)
+from agreement.names import Reference, locate
+
+if TYPE_CHECKING:  # which creates a Reading for each document
+    from agreement.oracle import Evaluation
+
+
+@dataclass
+class Reading:
+    """One rendering of one document, and everything it reads. Raises NotDoneError if it fails or is blocked."""
+
+    evaluation: Evaluation
+    document: str
+    reads: set[Reference] = field(default_factory=set)
+    warnings: set[tuple[str, int]] = field(default_factory=set)
+    files: dict[str, str] = field(default_factory=dict)
+    """All outputs, if there are several."""
+    _open: list[str] = field(default_factory=list)
+
+    def produce(self) -> str:
+        """Returns its output."""
+        rule = self.evaluation.rule_of(self.document)
+        if rule is None or self.evaluation.is_contested(self.document):
+            raise NotDoneError
+        way = rule.of
+        match way.renderer:
+            case "page":
+                return self._page(way)
+            case "template":
+                return self._expand(self.document, None)
+            case "command":
+                return self._cat(way) if "scan" in way.keys else self._make()
+            case "python":
+                return self._shout(way)
+            case "copy":
+                return self._text(self.document)
+
+    # Pages and templates
+
+    def _page(self, way: Way) -> str:
+        matter = matter_of(self.document, self._at(self.document))
+        for given in matter.depends_on:
+            self._need("declared", self._locate(given, self.document))
+        text = self._expand(self.document, None) if way.templating else text_of(self.document, self._at(self.document))
+        text = re.sub(link('([^"#]*)(#?[^"]*)'), self._link, text)
+        layout = self._locate(matter.template or f"/{way.template}", self.document)
+        self._need("template", layout)
+        return self._expand(layout, markdown(text))
+
+    def _link(self, found: re.Match[str]) -> str:
+        """Returns a link to a source as one to its output; any other stays. It asks for nothing to be done."""
+        target = locate(unquote(found[1]), self.document)
+        if target is None or target == self.document:
+            return link(self._url(target) + found[2]) if target else found[0]
+        self.reads.add(Reference("link", target))
+        if found[2] and target in self.evaluation.claims and self.evaluation.is_written_as_page(target):
+            self.reads.add(Reference("anchors", target))
+        return link(self._url(target) + found[2]) if target in self.evaluation.claims else found[0]
+
+    def _expand(self, path: str, content: str | None) -> str:
+        document = self._at(path)
+        if path in self._open:
+            raise NotDoneError  # endless recursion
+        if not isinstance(document, Text):
+            return self._text(path)
+        if document.broken in {"syntax", "undefined"}:
+            raise NotDoneError
+        self._open.append(path)
+        items = "".join(self._item(item, path, content) for item in document.items)
+        self._open.pop()
+        return self._around(path, document, items)
+
+    def _around(self, path: str, document: Text, items: str) -> str:
+        bare = msgspec.structs.replace(document, items=())
+        whole = self._own_text(path, bare)
+        return whole.replace("<div>\n", f"<div>\n{items}") if is_page(path) else whole + items
+
+    def _own_text(self, path: str, document: Text) -> str:
+        if not self.evaluation.is_written_as_page(path):
+            return source(path, document)
+        if document.broken == "unclosed":
+            raise NotDoneError
+        return body(path, document)
+
+    def _item(self, item: Item, origin: str, content: str | None) -> str:  # noqa: C901, PLR0911, PLR0912 - a line an item
+        match item:
+            case Word(text):
+                return f"{text}\n"
+            case Include(target, optional):
+                return self._include(self._locate(target, origin), content, optional=optional)
+            case IncludeIf(sheet, target):
+                flag = self._row(sheet, origin).flag
+                return self._include(self._locate(target, origin), content) if flag else ""
+            case IncludeNamed(sheet):
+                return self._include(self._locate(self._row(sheet, origin).name, origin), content)
+            case Cell(sheet):
+                return f"cell {self._row(sheet, origin).word}\n"
+            case Column(sheet, name):
+                return f"column {column(self._row(sheet, origin), name)}\n"
+            case OfPage(target, facet):
+                return f"page {self._facet(self._read_page(self._locate(target, origin)), facet)}\n"
+            case OfPages():
+                return f"pages {self._list(item, origin)};\n"
+            case OfOutput(target, facet, name):
+                return f"output {self._output(self._locate(target, origin), facet, name)}\n"
+            case Link():
+                return f"{line(item)}\n"
+            case Own(facet):
+                return f"own {self._own(facet)}\n"
+            case Content():
+                if content is None:
+                    raise NotDoneError
+                return f"content {content};\n"
+
+    def _include(self, target: str, content: str | None, *, optional: bool = False) -> str:
+        if optional and target not in self.evaluation.tree.documents:
+            self.reads.add(Reference("include", target))
+            return ""
+        if target != self.document:  # its layout may include the page's own text
+            self._need("include", target)
+        return self._expand(target, content)
+
+    def _row(self, given: str, origin: str) -> Sheet:
+        target = self._locate(given, origin)
+        self._need("data", target)
+        document = self._at(target)
+        if not isinstance(document, Sheet) or document.broken:
+            raise NotDoneError
+        return document
+
+    # Pages and outputs as others see them
+
+    def _read_page(self, target: str) -> str:
+        if target not in self.evaluation.present:
+            raise NotDoneError
+        self.reads.add(Reference("page", target))
+        return target
+
+    def _facet(self, page: str, facet: str) -> str:
+        document = self._at(page)
+        self.reads.add(Reference("front matter" if facet == "rank" else facet, page))
+        match facet:
+            case "title":
+                return title_of(page, document)
+            case "rank":
+                return str(rank_of(page, document) or "none")
+            case "url":
+                return self._url(page)
+            case _:
+                return quote(text_of(page, document))
+
+    def _list(self, item: OfPages, origin: str) -> str:
+        pattern = self._locate(item.pattern, origin)
+        self.reads.add(Reference("members", pattern))
+        pages = self._sorted([self._read_page(page) for page in self.evaluation.members(pattern)], item.sort)
+        return "".join(f"{self._facet(page, item.facet)}," for page in pages)
+
+    def _sorted(self, pages: list[str], sort: str) -> list[str]:
+        if sort == "path":
+            return pages
+        if sort == "title":
+            return sorted(pages, key=lambda page: self._facet(page, "title").casefold())
+        if sort.endswith("date"):
+            return self._by_date(pages, newest_first=sort.startswith("-"))
+        ranks = {page: self._facet(page, "rank") for page in pages}
+        having = [page for page in pages if ranks[page] != "none"]
+        lacking = [page for page in pages if ranks[page] == "none"]
+        return sorted(having, key=lambda page: int(ranks[page]), reverse=sort.startswith("-")) + lacking
+
+    def _by_date(self, pages: list[str], *, newest_first: bool) -> list[str]:
+        """Sorts by the meaning of a date, whatever its spelling; without one, last."""
+        self.reads.update(Reference("front matter", page) for page in pages)
+        dates = {page: matter_of(page, self._at(page)).date for page in pages}
+        having = sorted(
+            (page for page in pages if dates[page]), key=lambda page: DATES[dates[page]], reverse=newest_first
+        )
+        return having + [page for page in pages if not dates[page]]
+
+    def _output(self, target: str, facet: str, name: str = "") -> str:
+        path = self._named(target, name)
+        if facet == "url":
+            self._need("output url" if path == self.evaluation.output_of(target) else f"output url {path}", target)
+        else:
+            self._need(f"output text {path}", target)
+        files = self.evaluation.files_of(target)
+        if path not in files and not (path.endswith("/") and facet == "url"):
+            raise NotDoneError
+        return self._url_to(path) if facet == "url" else quote(files[path])
+
+    def _named(self, target: str, name: str) -> str:
+        """Returns the path of one of several outputs."""
+        outputs = self.evaluation.outputs_of(target)
+        if outputs and outputs[0].endswith("/") and name:
+            return outputs[0] + name
+        fitting = [each for each in outputs if each.endswith(f".{name}")] if name else outputs[:1]
+        if len(fitting) != 1:
+            raise NotDoneError
+        return fitting[0]
+
+    def _url(self, target: str) -> str:
+        claim = self.evaluation.output_of(target)
+        if claim is None:
+            raise NotDoneError
+        return self._url_to(claim)
+
+    def _url_to(self, path: str) -> str:
+        way = posixpath.relpath(path, posixpath.dirname(self.evaluation.claims[self.document]))
+        return quote(f"{way}/" if path.endswith("/") else way)
+
+    def _own(self, facet: str) -> str:
+        rule = self.evaluation.rule_of(self.document)
+        if facet == "url":
+            return quote(posixpath.basename(self.evaluation.claims[self.document]))
+        paged = rule is not None and rule.of.renderer == "page"
+        return title_of(self.document, self._at(self.document)) if paged else stem(self.document)
+
+    # Commands and plug-ins
+
+    def _cat(self, way: Way) -> str:
+        needs = list(dict.fromkeys(self.evaluation.static(self.document)))
+        for each in needs:
+            self._need(each.aspect, each.target)
+        self._check_sound()
+        if any(each.aspect == "output" and self.evaluation.fills_folder(each.target) for each in needs):
+            raise NotDoneError  # no program can print a folder
+        files = [self.evaluation.made[e.target] if e.aspect == "output" else self._text(e.target) for e in needs]
+        own = self._text(self.document)
+        first = [f"{self.evaluation.tree.plugin.tool}\n"] if way.tool else []
+        return "".join([*first, *files, own] if way.reverse else [*first, own, *files])
+
+    def _make(self) -> str:
+        self._check_sound()
+        reads = [given for verb, given in self._lines() if verb == "read"]
+        for target in reads:
+            if target != self.document:
+                self._need("discovered", target)
+        there = [target for target in self._optional() if target in self.evaluation.present]
+        return "".join(map(self._text, [self.document, *reads, *there]))
+
+    def _optional(self) -> Iterator[str]:
+        """Yields the files that a program reads if they exist, and reports in any case."""
+        for verb, target in self._lines():
+            if verb == "maybe":
+                self.reads.add(Reference("discovered", target))
+                if target in self.evaluation.present:
+                    self._need("discovered", target)
+                yield target
+
+    def _shout(self, way: Way) -> str:
+        plugin = self.evaluation.tree.plugin
+        self._check_sound()
+        if plugin.broken:
+            raise NotDoneError
+        self.warnings = {(rest, number) for number, (verb, rest) in enumerate(self._lines(), 1) if verb == "warn"}
+        said = [self._said(verb, rest) for verb, rest in self._lines()]
+        text = "".join(f"{plugin.word}{way.mark} {each}\n" for each in said)
+        if way.more:
+            words = "".join(f"{verb} {rest}\n" for verb, rest in self._lines() if verb == "word")
+            self.files = dict(zip(self.evaluation.outputs_of(self.document), (text, words), strict=True))
+        elif way.fills_folder:
+            folder = self.evaluation.claims[self.document]
+            self.files = {f"{folder}{plugin.word}/{number}": f"{each}\n" for number, each in enumerate(said)}
+        return text
+
+    def _said(self, verb: str, rest: str) -> str:
+        if verb == "titles":
+            return self._list(OfPages(rest, "title", "path"), self.document)
+        if verb not in {"read", "depends", "source", "output", "title"}:
+            return f"{verb} {rest}"
+        target = self._locate(rest, self.document)
+        match verb:
+            case "title":
+                return self._facet(self._read_page(target), "title")
+            case "source":
+                self.reads.add(Reference("source", self._read_page(target)))
+                return self._text(target)
+            case "output":
+                path = self.evaluation.output_of(target)
+                if path is None or path.endswith("/"):
+                    raise NotDoneError
+                self._need(f"output text {path}", target)
+                return self.evaluation.made[target]
+            case _:
+                self._need("data", target)
+                return self._text(target)
+
+    def _lines(self) -> tuple[tuple[str, str], ...]:
+        document = self._at(self.document)
+        return document.lines if isinstance(document, Script) else ()
+
+    def _check_sound(self) -> None:
+        document = self._at(self.document)
+        if isinstance(document, Script) and document.broken:
+            raise NotDoneError
+
+    # Files
+
+    def _locate(self, given: str, origin: str) -> str:
+        target = locate(given, origin) if given else None
+        if target is None:
+            raise NotDoneError
+        return target
+
+    def _need(self, aspect: str, target: str) -> None:
+        """Records a dependency that must be finished first."""
+        if target not in self.evaluation.present:
+            raise NotDoneError
+        self.reads.add(Reference(aspect, target))
+        if not self.evaluation.is_done(target):
+            raise NotDoneError
+
+    def _text(self, path: str) -> str:
+        return self.evaluation.source_of(path)
+
+    def _at(self, path: str) -> Document:
+        return self.evaluation.tree.documents[path]
+
+
+def markdown(text: str) -> str:
+    """Returns a body as HTML: a heading, if there is one, and a block that Markdown leaves alone."""
+    return re.sub(r"\A# (\S+)\n", r'<h1 id="\1">\1</h1>\n', text)

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kahnd.core.model import DocumentId
+from kahnd.core.scheduler import PART, Schedule, cyclic
+
+Needs = dict[DocumentId, set[DocumentId]]
+IDS = [DocumentId(letter) for letter in "abcdefgh"]
+
+ids = st.sampled_from(IDS)
+graphs = st.dictionaries(ids, st.sets(ids, max_size=3), max_size=len(IDS))
+
+
+def acyclic(needs: Needs) -> Needs:
+    """Returns the edges of a graph that lead towards the beginning of the alphabet."""
+    return {document: {each for each in targets if each < document} for document, targets in needs.items()}
+
+
+dags = graphs.map(acyclic)
+
+
+def as_needs(**needs: str) -> Needs:
+    return {DocumentId(document): set(map(DocumentId, targets)) for document, targets in needs.items()}
+
+
+def taken(schedule: Schedule) -> list[DocumentId]:
+    """Takes everything ready."""
+    found = []
+    while document := schedule.take():
+        found.append(document)
+    return found
+
+
+@given(needs=dags, data=st.data())
+def test_everything_is_finished_once_and_after_its_dependencies(needs: Needs, data: st.DataObject) -> None:
+    schedule = Schedule()
+    schedule.add(needs)
+    out: list[DocumentId] = []
+    finished: list[DocumentId] = []
+    while schedule:
+        out += taken(schedule)
+        each = data.draw(st.sampled_from(out))
+        assert {need for need in needs[each] if need in needs} <= set(finished)
+        out.remove(each)
+        schedule.finish(each, rendered=True)
+        finished.append(each)
+    assert sorted(finished) == sorted(needs)
+    assert schedule.take() is None
+
+
+@given(needs=dags)
+def test_ready_documents_are_those_of_graphlib(needs: Needs) -> None:
+    schedule = Schedule()
+    schedule.add(needs)
+    sorter = TopologicalSorter({each: targets & needs.keys() for each, targets in needs.items()})
+    sorter.prepare()
+    while sorter:
+        ready = taken(schedule)
+        assert sorted(ready) == sorted(sorter.get_ready())
+        for each in ready:
+            schedule.finish(each, rendered=False)
+            sorter.done(each)
+    assert not schedule
+
+
+weights = st.fixed_dictionaries({each: st.integers(0, 9) for each in IDS})
+
+
+def work_above(document: DocumentId, needs: Needs, weigh: dict[DocumentId, int]) -> int:
+    """Returns the length of the longest path of work that begins with a document."""
+    above = [each for each, targets in needs.items() if document in targets]
+    return weigh[document] + max((work_above(each, needs, weigh) for each in above), default=0)
+
+
+@given(needs=dags, weigh=weights)
+def test_of_ready_documents_the_longest_path_of_work_goes_first(needs: Needs, weigh: dict[DocumentId, int]) -> None:
+    schedule = Schedule(lambda document: weigh[document])
+    schedule.add(needs)
+    while ready := taken(schedule):
+        ranks = [work_above(each, needs, weigh) for each in ready]
+        assert ranks == sorted(ranks, reverse=True)
+        for each in ready:
+            schedule.finish(each, rendered=True)
+
+
+def test_of_equal_documents_the_first_ready_goes_first() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(c="", a="", b=""))
+    assert taken(schedule) == ["c", "a", "b"]
+
+
+def test_a_document_added_again_is_ready_once() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(a="", b=""))
+    schedule.add(as_needs(a=""))
+    assert taken(schedule) == ["b", "a"]
+
+
+@given(needs=dags, unchanged=st.sets(ids))
+def test_a_generation_is_the_longest_chain_of_renderings_below(needs: Needs, unchanged: set[DocumentId]) -> None:
+    schedule = Schedule()
+    schedule.add(needs)
+    schedule.add({DocumentId("last"): set()})
+    generations: dict[DocumentId, int] = {}
+    while ready := [each for each in taken(schedule) if each != "last"]:
+        for each in ready:
+            generations[each] = schedule.generation(each)
+            schedule.finish(each, rendered=each not in unchanged)
+    for each, targets in needs.items():
+        below = [generations[need] + (need not in unchanged) for need in targets if need in needs]
+        assert generations[each] == max(below, default=0)
+
+
+@given(needs=dags, again=dags, first=st.integers(0, 8))
+def test_documents_added_again_wait_for_their_new_dependencies(needs: Needs, again: Needs, first: int) -> None:
+    schedule = Schedule()
+    schedule.add(needs)
+    for document in [each for each in (schedule.take() for _ in range(first)) if each]:
+        schedule.finish(document, rendered=True)
+    unfinished = {**dict.fromkeys(schedule), **dict.fromkeys(again)}
+    expected = {each: set(waits) for each, waits in schedule.needs().items()}
+    expected |= {each: {need for need in targets if need in unfinished} for each, targets in again.items()}
+    schedule.add(again)
+    assert schedule.needs() == expected
+    finished = []
+    while ready := taken(schedule):
+        for each in ready:
+            schedule.finish(each, rendered=True)
+        finished += ready
+    assert sorted(finished) == sorted(unfinished)
+
+
+def test_a_document_added_again_while_it_runs_is_taken_again() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(a=""))
+    assert taken(schedule) == ["a"]
+    schedule.add(as_needs(a="b", b=""))
+    assert taken(schedule) == ["b"]
+    schedule.finish(DocumentId("b"), rendered=True)
+    assert taken(schedule) == ["a"]
+
+
+def test_finished_dependencies_do_not_count() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(b="a"))
+    assert taken(schedule) == ["b"]
+
+
+def test_a_discarded_document_is_not_taken() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(a="", b=""))
+    schedule.discard(DocumentId("a"))
+    schedule.discard(DocumentId("never there"))
+    assert taken(schedule) == ["b"]
+
+
+def test_generations_start_again_with_an_empty_schedule() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(a="", b="a"))
+    for each in ("a", "b"):
+        assert schedule.take() == each
+        schedule.finish(DocumentId(each), rendered=True)
+    schedule.add(as_needs(b=""))
+    assert schedule.generation(DocumentId("b")) == 0
+
+
+def test_a_chain_of_ten_thousand_needs_no_recursion() -> None:
+    chain = [DocumentId(str(number)) for number in range(10_000)]
+    needs = {each: {need} for need, each in pairwise(chain)}
+    schedule = Schedule()
+    schedule.add({chain[0]: set(), **needs})
+    for each in chain:
+        assert schedule.take() == each
+        assert schedule.generation(each) == int(each)
+        schedule.finish(each, rendered=True)
+    assert cyclic({**needs, chain[0]: {chain[-1]}}) == [frozenset(chain)]
+    assert cyclic(needs) == []
+
+
+@given(needs=graphs)
+def test_cyclic_documents_are_those_that_reach_each_other(needs: Needs) -> None:
+    reach = {each: _reachable(needs, each) for each in needs}
+    naive = {
+        frozenset(other for other in needs if other in reach[each] and each in reach[other])
+        for each in needs
+        if each in reach[each]
+    }
+    found = cyclic(needs)
+    assert set(found) == naive
+    assert len(found) == len(naive)
+
+
+@given(needs=graphs)
+def test_there_are_cycles_exactly_where_graphlib_finds_one(needs: Needs) -> None:
+    assert any(_cycle_by_graphlib(needs) <= knot for knot in cyclic(needs)) == bool(cyclic(needs))
+    assert bool(_cycle_by_graphlib(needs)) == bool(cyclic(needs))
+
+
+def _cycle_by_graphlib(needs: Needs) -> set[DocumentId]:
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        return set(error.args[1])
+    return set()
+
+
+def test_stuck_are_the_cycles_and_not_the_documents_that_wait_for_them() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(a="b", b="a", c="a", d="d"))
+    assert set(schedule.stuck()) == {frozenset("ab"), frozenset("d")}
+
+
+def _reachable(needs: Needs, start: DocumentId) -> set[DocumentId]:
+    found: set[DocumentId] = set()
+    rest = [start]
+    while rest:
+        fresh = [each for each in needs.get(rest.pop(), ()) if each not in found]
+        found.update(fresh)
+        rest += fresh
+    return found
+
+
+def test_many_documents_are_added_with_a_pause_after_each_part() -> None:
+    schedule = Schedule()
+    chain = [DocumentId(str(number)) for number in range(10 * PART)]
+    needs = {each: {below} for each, below in zip(chain[1:], chain, strict=False)}
+    pauses = sum(1 for _ in schedule.add_in_parts({chain[0]: set(), **needs}))
+    assert pauses >= 4 * 10
+    assert (schedule.take(), schedule.take()) == (chain[0], None)
