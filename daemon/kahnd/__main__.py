@@ -1,5 +1,7 @@
 """The start of the installed script and of `python -m kahnd`: handles an interrupt from the first moment on."""
 
+import errno
+import os
 import sys
 from typing import NoReturn
 
@@ -12,11 +14,19 @@ def main() -> NoReturn:
         command()
     except KeyboardInterrupt:
         sys.exit(130)
-    except (MemoryError, BaseExceptionGroup) as error:
-        if isinstance(error, BaseExceptionGroup) and error.split(MemoryError)[1] is not None:
+    except (MemoryError, OSError, ImportError, BaseExceptionGroup) as error:
+        if not _is_lack_of_memory(error):
             raise
         sys.stderr.write("kahnd: error: there is too little memory\n  see to the machine's, and to ulimit -v and -d\n")
         sys.exit(2)
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(_is_lack_of_memory, error.exceptions))
+    if isinstance(error, ImportError):  # the dynamic linker tells in words alone
+        return os.strerror(errno.ENOMEM) in str(error)
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -113,7 +114,15 @@ def test_without_arguments_the_help_is_shown(root: Path, words: str) -> None:
     assert "Commands:\n" in told.stderr
 
 
-@pytest.mark.parametrize("error", [MemoryError(), ExceptionGroup("of tasks", [ExceptionGroup("", [MemoryError()])])])
+_LACKS = [
+    MemoryError(),
+    ExceptionGroup("of tasks", [ExceptionGroup("", [MemoryError()])]),
+    OSError(errno.ENOMEM, os.strerror(errno.ENOMEM), "/usr/lib/a-package"),
+    ImportError("libx.so: failed to map segment from shared object: Cannot allocate memory"),
+]
+
+
+@pytest.mark.parametrize("error", _LACKS)
 def test_too_little_memory_is_told_wherever_it_ran_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
 ) -> None:

@@ -180,6 +180,23 @@ def test_documents_unread_for_lack_of_descriptors_are_rendered_later(project: Pr
         assert len(project.log("document.failed")) == 1
 
 
+def test_a_build_reads_what_could_not_be_read_for_lack_of_descriptors(project: Project) -> None:
+    project.write("docs/a.txt", "A")
+    with project.daemon() as daemon:
+        for number in range(5):  # the daemon tries again by itself, too, but only now and then
+            _save_unreadably(project, daemon.pid, f"another {number}")
+            assert project.build()["failed"] == []
+            assert project.output("a.txt") == f"another {number}"
+
+
+def _save_unreadably(project: Project, pid: int, text: str) -> None:
+    before = project.mark()
+    allow_files(pid, 0)
+    project.write("docs/a.txt", text)
+    eventually(lambda: project.log("document.failed", before), "it is told")
+    allow_files(pid, None)
+
+
 def limited(how: str) -> tuple[str, ...]:
     """Returns a command prefix that limits a resource with `ulimit`."""
     return ("sh", "-c", f'ulimit {how} && exec "$@"', "sh")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -127,6 +128,8 @@ def run(arguments: Sequence[str]) -> int:
     except KahndError as error:
         return _report(error, in_json=in_json)
     except OSError as error:  # not handled more precisely below; click handles closed pipes
+        if error.errno == errno.ENOMEM:  # of the file named, nothing is wrong
+            raise MemoryError from error
         return _report(_system_error(error), in_json=in_json)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED

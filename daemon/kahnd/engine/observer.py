@@ -121,8 +121,12 @@ class Observer:
             self._send(Rechecked(document, delayed=rest_s > 0))
 
     async def flush(self, watcher: Watcher) -> None:
-        """Return when all changes made before the call have been observed and sent."""
+        """Return when all changes made before the call have been observed and sent.
+
+        What could not be read for lack of resources is tried again before.
+        """
         await self._check_hard_links()
+        await self.recheck()
         self._last_token += 1
         token = f"{self._last_token}"
         seen = self._flushes[token] = anyio.Event()
