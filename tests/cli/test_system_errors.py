@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import shlex
 import subprocess
 import sys
@@ -118,7 +119,6 @@ _LACKS = [
     MemoryError(),
     ExceptionGroup("of tasks", [ExceptionGroup("", [MemoryError()])]),
     OSError(errno.ENOMEM, os.strerror(errno.ENOMEM), "/usr/lib/a-package"),
-    ImportError("libx.so: failed to map segment from shared object: Cannot allocate memory"),
 ]
 
 
@@ -133,6 +133,22 @@ def test_too_little_memory_is_told_wherever_it_ran_out(
     with pytest.raises(SystemExit) as ended:
         kahnd.__main__.main()
     assert ended.value.code == 2
+    assert "too little memory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [ImportError("libx.so: failed to map segment"), SystemError("no exception set")])
+def test_a_failed_import_is_taken_for_too_little_memory_only_where_memory_is_limited(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr(kahnd.cli.main, "main", fail)
+    with pytest.raises(type(error)):
+        kahnd.__main__.main()
+    monkeypatch.setattr(resource, "getrlimit", lambda _limit: (30 << 20, 30 << 20))
+    with pytest.raises(SystemExit):
+        kahnd.__main__.main()
     assert "too little memory" in capsys.readouterr().err
 
 
