@@ -70,6 +70,7 @@ _PAIR: Final = r"""(?:[.\#][\w:-]+|[\w:-]+=(?:"[^"\n{}]*"|'[^'\n{}]*'|[^\s"'{}=]
 _ATTRIBUTES: Final = rf"""
     (?P<attributes>(?<=[)\]`*_\s])\{{:?[ ]*{_PAIR}(?:[ ]+{_PAIR})*[ ]*\}})
 """
+_QUOTED_VALUE: Final = re.compile(r"""(?<==)(?:"[^"]*"|'[^']*')""")
 _WIKI: Final = r"(?<!!)\[\[(?P<wiki>[^\[\]\n|#\\]*)(?P<part>\#[^\[\]\n|\\]*)?(?:\\?\|(?P<label>[^\[\]\n]*))?\]\]"
 _FLAGS: Final = re.DOTALL | re.MULTILINE | re.VERBOSE
 _IN_TEMPLATE: Final = re.compile(f"{FENCES}|{TAGS}|{_MATH}|{_ESCAPE}", _FLAGS)
@@ -116,7 +117,7 @@ class _Inline:
             kind = found.lastgroup or ""
             if kind == "info":
                 position = self._fences.read(found)
-            elif kind in _REWRITES and self._is_in_code(found.start()):
+            elif kind in _REWRITES and (self._is_in_code(found.start()) or self._spans.holds(found.end() - 1)):
                 position = found.start() + 1
             else:
                 position = found.end()
@@ -150,8 +151,8 @@ class _Inline:
         before = self._before(found)
         if before and not before[-1].isspace():
             return masked(ATTRIBUTES, found[0])
-        if before.lstrip(" ").startswith("#"):
-            return found[0].replace("{:", "{", 1)
+        if before.lstrip(" ").startswith("#"):  # pyromark's own, but for quotes
+            return _QUOTED_VALUE.sub(lambda value: masked(ATTRIBUTES, value[0][1:-1]), found[0].replace("{:", "{", 1))
         is_alone = not before.strip(" \t>") and not self._text[found.end() :].partition("\n")[0].strip()
         return masked(ATTRIBUTES, found[0]) if is_alone else None
 
