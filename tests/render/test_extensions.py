@@ -226,7 +226,7 @@ def test_without_the_option_githubs_alerts_stay_as_they_were(shop: Workshop) -> 
         ("*a*{.x title='\"'}", '<em class="x" title="&quot;">a</em>'),
         ("A\n{: .lead }", '<p class="lead">A</p>'),
         ("# A {: #b .c }", '<h1 id="b" class="c">A</h1>'),
-        ("# A {#b x=\"1 2\" y='\"'}", '<h1 id="b" x="1 2" y="&quot;">A</h1>'),
+        ('# A {#b x="1 2" y=\'"\'}', '<h1 id="b" x="1 2" y="&quot;">A</h1>'),
         ("[![a](b){.x}](c){.y}", '<a href="c" class="y"><img src="b" alt="a" class="x" /></a>'),
         ("![a](b.png){#h}\n\n# H", '<h1 id="h-1">'),
     ],

@@ -88,6 +88,16 @@ def test_an_exception_is_told_with_its_line_and_the_last_frames(plugged: Worksho
     problem = plugged.problem("docs/a.in")
     assert (problem.file, problem.line, problem.message) == (MODULE, 5, "LookupError: no shelf")
     assert "deep(9)" in problem.detail
+    assert "_outcome" not in problem.detail, "kahnd's own frames say nothing to the author"
+
+
+def test_an_exception_in_a_package_of_the_project_is_told_at_the_line_that_calls_it(plugged: Workshop) -> None:
+    plugged.write(".venv/lib/python3.11/site-packages/pack.py", "def go():\n    raise LookupError('no shelf')\n")
+    path = "import sys\nsys.path.append(__file__.rsplit('/', 2)[0] + '/.venv/lib/python3.11/site-packages')\n"
+    plugged.write(MODULE, f"{path}import pack\ndef render(document):\n    pack.go()\n")
+    problem = plugged.problem("docs/a.in")
+    assert (problem.file, problem.line, problem.message) == (MODULE, 5, "LookupError: no shelf")
+    assert "pack.py" in problem.detail
 
 
 @pytest.mark.parametrize(

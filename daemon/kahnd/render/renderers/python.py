@@ -19,6 +19,7 @@ from typing import Any, Final, NoReturn
 
 from msgspec import structs
 
+import kahnd
 from kahnd.core.globs import is_pattern
 from kahnd.core.model import Dependency, DocumentId, Failed, Job, Kind, Outcome, Problem, Rendered, Scan, Unmet
 from kahnd.core.project_files import CONFIG_FILE
@@ -35,6 +36,7 @@ from kahnd.render.programs.project_code import environment_folder, modules_finge
 from kahnd.render.renderers.parameters import PythonParameters, function_of, second_parameter, typed
 
 MAX_FRAMES: Final = 8
+_OF_KAHND: Final = str(Path(kahnd.__file__).parent)
 _PREFIX: Final = "kahnd_project."
 
 
@@ -336,12 +338,18 @@ class ProjectFunctions:
     def problem(self, error: BaseException, place: str, module: str) -> Problem:
         """The problem with an exception of the project's code; without a line of that, it is at `place`."""
         frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if frame.filename.startswith(f"{self._root}/")]
+        own = [frame for frame in frames if self._is_own(frame.filename)]
+        called = frames[frames.index(own[0]) :] if own else frames  # kahnd's own frames come before
         file, line = (own[-1].filename[len(str(self._root)) + 1 :], own[-1].lineno or 0) if own else (place, 0)
         if isinstance(error, SyntaxError) and error.filename == str(self._root / module):
             file, line = module, error.lineno or 0
-        detail = "".join(traceback.format_list(frames[-MAX_FRAMES:]))
+        detail = "".join(traceback.format_list(called[-MAX_FRAMES:]))
         return Problem(f"{type(error).__name__}: {error}", file, line, self._remedy(error), detail)
+
+    def _is_own(self, file: str) -> bool:
+        """Whether the project's author wrote the file: an environment with packages may lie in the project, too."""
+        is_package = "/site-packages/" in file or file.startswith(f"{_OF_KAHND}/")
+        return file.startswith(f"{self._root}/") and not is_package
 
     def _remedy(self, error: BaseException) -> str:
         if not isinstance(error, ModuleNotFoundError):
