@@ -287,10 +287,15 @@ class RenderContext:
         Without a file, it is one of the document's.
         """
         placed = problem if problem.file else replaced(problem, file=self.job.document)
-        if len(self._warnings) < MAX_WARNINGS:
+        if self.keeps_warnings:
             self._warnings[placed] = None
         elif placed not in self._warnings:
             self._unkept_warnings += 1
+
+    @property
+    def keeps_warnings(self) -> bool:
+        """A further warning would be kept."""
+        return len(self._warnings) < MAX_WARNINGS
 
     @property
     def warnings(self) -> tuple[Problem, ...]:

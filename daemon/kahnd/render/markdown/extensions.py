@@ -311,7 +311,8 @@ def _owner(content: str, found: re.Match[str]) -> int:
     least, most = max(found.start() - _REACH, 0), found.start()
     if found[0][0] == "\n":
         return content.rfind("<p>", least, most) if content.startswith("</p>", found.end()) else -1
-    owner = _OWNER.search(content, least, most)
+    start = content.rfind("<", least, most)
+    owner = _OWNER.match(content, start, most) if start >= 0 else None
     name = (owner[1] or owner[2]) if owner else ""
     starts = (content.rfind(f"<{name}{follows}", least, most) for follows in (" ", ">"))
     return max(starts) if owner else -1

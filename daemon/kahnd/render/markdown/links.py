@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from kahnd.core.model import PRESENT, Dependency, DocumentId, Facet, Kind, OutputPath, Problem
+from kahnd.core.problem import MAX_WARNINGS
 from kahnd.core.project_files import CONFIG_FILE
 from kahnd.core.rules import Layout, is_below, path_error, resolve
 from kahnd.core.text import shortened, similar_name_remedy
@@ -193,6 +194,10 @@ def _with_attributes(tag: re.Match[str], names: Collection[str], replaced: Calla
     return f"{tag[0][:start]}{''.join(pieces)}{attributes[end:]}{rest}"
 
 
+_MAX_COMPARED: Final = 1000
+"""How many ids a wrong one is compared with, which takes some milliseconds."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLink:
     """A link that leads nowhere, as it is written in the HTML, and what is wrong with it."""
@@ -318,8 +323,13 @@ class Links:
             remedy = "publish it, or leave out the link" if is_ruled else copied
         else:
             message = f"{message}: there is no {named}"
-            remedy = similar_name_remedy(named, similar_file(root, named), remedy)
+            remedy = similar_name_remedy(named, similar_file(root, named) if self._explains else None, remedy)
         return DeadLink(text, message, remedy)
+
+    @property
+    def _explains(self) -> bool:
+        """The next dead link is among those whose warnings are kept; looking at the others for long is of no use."""
+        return len(self.dead) < MAX_WARNINGS
 
     def problems(self, page: str, parts: Parts, loaded: Iterable[str]) -> list[Problem]:
         """The problems with the links, in the order of their places, once the page is complete.
@@ -330,18 +340,19 @@ class Links:
         others = {each: self.rendering.text_of(each) for each in sorted(loaded) if each != document}
         self._check_anchors(page, others.values())
         texts = {document: f"{parts.lines * chr(10)}{parts.body}", **others}
-        placed = (_placed(each, texts) for each in self.dead)
-        return sorted(placed, key=lambda each: (each.file != document, each.file, each.line))
+        placed = [_placed(each, texts) for each in self.dead[:MAX_WARNINGS]]
+        unplaced = [Problem(each.message, document, 0, each.remedy) for each in self.dead[MAX_WARNINGS:]]
+        return sorted(placed, key=lambda each: (each.file != document, each.file, each.line)) + unplaced
 
     def _check_anchors(self, page: str, templates: Iterable[str]) -> None:
         own = ids_in(page) if self._own else frozenset[str]()
         for fragment, text in self._own.items():
             if as_seen(fragment) not in own:
-                self.dead.append(_without_anchor(text, "this page", fragment, own))
+                self.dead.append(_without_anchor(text, "this page", fragment, own if self._explains else ()))
         made_by_layout = _ids_of_layout(templates) if self._others else frozenset[str]()
         for text, (source, fragment) in self._others.items():
             if made_by_layout is not None and as_seen(fragment) not in made_by_layout:
-                anchors = self.anchors_of(link_to(source, anchors=True))
+                anchors = self.anchors_of(link_to(source, anchors=True)) if self._explains else None
                 self.dead.append(_without_anchor(text, source, fragment, anchors or ()))
 
 
@@ -365,8 +376,9 @@ def _ids_of_layout(templates: Iterable[str]) -> frozenset[str] | None:
     return None if any("{" in each for each in found) else found
 
 
-def _without_anchor(text: str, page: str, fragment: str, anchors: Iterable[str]) -> DeadLink:
-    close = difflib.get_close_matches(fragment, sorted(anchors), n=1)
+def _without_anchor(text: str, page: str, fragment: str, anchors: Collection[str]) -> DeadLink:
+    compared = sorted(anchors) if len(anchors) <= _MAX_COMPARED else ()
+    close = difflib.get_close_matches(fragment, compared, n=1)
     remedy = f'did you mean "#{close[0]}"?' if close else "correct the link, or give the heading that it means this id"
     return DeadLink(text, f"the link to {shortened(text)} leads nowhere: {page} has no {shortened(fragment)!r}", remedy)
 

@@ -11,7 +11,7 @@ import posixpath
 import re
 import traceback
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
@@ -170,6 +170,8 @@ class _Page:
     project: ProjectCode
     document: Document
     parameters: PageParameters
+    _linked: dict[str, list[DocumentId]] = field(default_factory=dict)
+    """The pages that each wiki link may mean."""
 
     def dialect(self) -> Dialect:
         """The dialect of the page's templates."""
@@ -234,21 +236,24 @@ class _Page:
         fragment = f"#{slug(part)}" if part else ""
         if not page:
             return fragment
-        found = linked(page, self.document.path, self._linkable)
-        if len(found) != 1:
-            self._warn(page, found)
+        if page not in self._linked:
+            self._linked[page] = linked(page, self.document.path, self._linkable)
+            if len(self._linked[page]) != 1:
+                self._warn(page, self._linked[page])
+        found = self._linked[page]
         if not found:
             return None
         address = posixpath.relpath(found[0], posixpath.dirname(self.document.path) or ".")
         return quote(address) + fragment
 
     def _warn(self, page: str, found: list[DocumentId]) -> None:
-        at = self.loader.location_of(f"[[{page}")
+        rendering = self.loader.rendering
+        at = self.loader.location_of(f"[[{page}") if rendering.keeps_warnings else Location(self.document.path)
         if found:
             message, remedy = f"[[{page}]] may be {' or '.join(found[:3])}", "write the folder before the name"
         else:
             message, remedy = f"there is no page for [[{page}]]", "create it, or correct the link"
-        self.loader.rendering.warn(Problem(message, at.file, at.line, remedy))
+        rendering.warn(Problem(message, at.file, at.line, remedy))
 
 
 class TemplateRenderer:
