@@ -23,6 +23,7 @@ from kahnd.core.model import (
     Problem,
     Rendered,
 )
+from kahnd.core.problem import MAX_WARNINGS
 from kahnd.render.markdown.links import MAX_LINKS
 from kahnd.render.renderers.parameters import CopyParameters, PageParameters, TemplateParameters
 from render.workshop import Workshop
@@ -467,3 +468,11 @@ def test_a_draft_has_no_url_but_a_title(shop: Workshop) -> None:
     assert str(shop.problem("docs/a.md")).startswith("docs/a.md:2: docs/b.md is a draft, or has a date to come")
     shop.by(PAGES).layout = dataclasses.replace(shop.layout, drafts=True)
     assert "<p>text\nb.html</p>" in shop.text("docs/a.md")
+
+
+@pytest.mark.parametrize("link", ["[a](x{}.md)", "[a](#x{})", "[a](b.md#x{})"])
+def test_of_many_dead_links_the_first_are_told_with_their_lines(shop: Workshop, link: str) -> None:
+    shop.write_all({"docs/b.md": "b", "docs/a.md": "\n".join(map(link.format, range(MAX_WARNINGS + 10)))})
+    *kept, left_out = _problems(shop, "docs/a.md")
+    assert [each.line for each in kept] == list(range(1, MAX_WARNINGS + 1))
+    assert left_out.message == "10 more warnings are left out"
