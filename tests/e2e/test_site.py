@@ -151,12 +151,12 @@ def test_a_list_that_names_no_page_is_told_and_mended(live: Daemon) -> None:
     project = live.project
     before = project.read("data/site.yaml")
     project.write("data/site.yaml", before + "nav: [index.md, gone.md]\n")
-    project.wait(code=1)
-    (failure,) = project.status()["failures"]
-    assert failure["document"] == "theme/navigation.json"
-    assert "lists gone.md, which is no page" in failure["error"]
+    (warning,) = project.wait()["warnings"]
+    assert warning["document"] == "theme/navigation.json"
+    assert "lists gone.md, which is no page" in warning["message"]
+    assert "gone.md</" in project.output("index.html"), "it is shown, without a link"
     project.write("data/site.yaml", before)
-    project.wait()
+    assert project.wait()["warnings"] == []
     assert project.outputs() == project.fresh_outputs()
 
 
@@ -172,3 +172,6 @@ def test_a_large_site_renders_only_what_shows_a_title(tmp_path: Path) -> None:
             project.write("docs/part-3/page-4.md", "# Another title\n")
         with project.renders("docs/part-3/page-4.md", *ALWAYS):
             project.append("docs/part-3/page-4.md", "\nMore.\n")
+        project.append("data/site.yaml", 'nav: [index.md, {"To come": [later.md]}, /docs/]\n')
+        assert len(project.wait()["warnings"]) == 1
+        assert '<span class="draft">To come</span>' in project.output("index.html")

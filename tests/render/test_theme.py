@@ -237,16 +237,22 @@ def test_a_summary_in_markdown_decides_with_numbers() -> None:
 @pytest.mark.parametrize(
     ("listing", "message"),
     [
-        (["guid/a.md"], "lists guid/a.md, which is no page"),
         ({"a": 1}, "is no list"),
         ([3], "is no path"),
-        ("- [A](b.md)", "lists b.md, which is no page"),
     ],
 )
 def test_a_list_of_something_else_fails(listing: object, message: str) -> None:
     with pytest.raises(ProblemError) as told:
         theme.navigation(_pages("docs/a.md"), "/docs/**/*.md", listing)
     assert message in told.value.problem.message
+
+
+@pytest.mark.parametrize("listing", [["x/b.md", "a.md"], [{"x/b.md": "b.md"}, "a.md"], "- [x/b.md](b.md)\n- [](a.md)"])
+def test_a_path_that_is_no_page_is_told_and_shown_without_a_link(listing: object) -> None:
+    found = theme.navigation(_pages("docs/a.md"), "/docs/**/*.md", listing)
+    assert [(each["title"], each["path"]) for each in found["tree"]] == [("x/b.md", ""), ("", "docs/a.md")]
+    (problem,) = found["problems"]
+    assert "b.md, which is no page (" in problem
 
 
 def test_lists_and_folders_are_nested_only_so_deep() -> None:

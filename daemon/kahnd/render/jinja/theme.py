@@ -24,7 +24,7 @@ from markupsafe import Markup, escape
 from kahnd.core.hashing import hash_fields
 from kahnd.core.model import Digest, DocumentId, Problem
 from kahnd.core.rules import collection_id, is_below
-from kahnd.core.text import find_similar, similar_name_remedy
+from kahnd.core.text import find_similar, shortened, similar_name_remedy
 from kahnd.render.data.ordering import instant
 from kahnd.render.files import ProblemError
 from kahnd.render.jinja.values import Page, formatted
@@ -114,8 +114,9 @@ class _Entry:
 def navigation(found: Iterable[Page], pattern: str, listing: object = None) -> dict[str, Any]:
     """The order of pages, from their folders, or from a list; a text is a list in Markdown, as mdBook's SUMMARY.md.
 
-    A mapping with `tree`, entries with entries; `order`, all paths; and `places`: by path, its `trail` (the indexes
-    that lead to it in the tree) and its neighbours, `previous` and `next` ("" for none).
+    A mapping with `tree`, entries with entries; `order`, all paths; `places`: by path, its `trail` (the indexes that
+    lead to it in the tree) and its neighbours, `previous` and `next` ("" for none); and `problems`, texts about paths in
+    the list that are no pages, which are shown without a link.
     """
     pages = {str(each.path): each for each in found if each.get("nav", default=True) is not False}
     fixed = itertools.takewhile(lambda name: not _IN_PATTERN.search(name), pattern.strip("/").split("/")[:-1])
@@ -126,7 +127,7 @@ def navigation(found: Iterable[Page], pattern: str, listing: object = None) -> d
         places.setdefault(path, {"trail": trail, "previous": "", "next": ""})
     for before, after in itertools.pairwise(places):
         places[before]["next"], places[after]["previous"] = after, before
-    return {"tree": tree, "order": list(places), "places": places}
+    return {"tree": tree, "order": list(places), "places": places, "problems": listed.problems}
 
 
 def _trails(tree: Sequence[Mapping[str, Any]], above: tuple[int, ...] = ()) -> Iterator[tuple[str, list[int]]]:
@@ -142,6 +143,7 @@ class _Listing:
 
     pages: Mapping[str, Page]
     base: str
+    problems: list[str] = field(default_factory=list)
 
     def folder(self, folder: str) -> list[_Entry]:
         """The pages of a folder and those below, by `order` and then by name. The folder's own page comes first."""
@@ -175,7 +177,7 @@ class _Listing:
         return number, [int(each) if index % 2 else each for index, each in enumerate(pieces)]
 
     def entries(self, listing: object, level: int = 0) -> list[_Entry]:
-        """The entries of a list. Raises ProblemError for anything in it that is no page."""
+        """The entries of a list. Raises ProblemError for anything in it that is no path."""
         if level > MAX_LEVELS:
             raise _unfit("the navigation is nested too deep", f"{MAX_LEVELS} levels are the limit")
         if isinstance(listing, str):
@@ -201,8 +203,9 @@ class _Listing:
             return _Entry(title=title or target, url=target, counted=False)
         path = self._path(target)
         if path not in self.pages:
-            similar = find_similar(path, self.pages)
-            raise _unfit(f"the navigation lists {target}, which is no page", similar_name_remedy(path, similar))
+            remedy = similar_name_remedy(path, find_similar(path, self.pages))
+            self.problems.append(f"the navigation lists {shortened(target)}, which is no page ({remedy})")
+            return _Entry(title=title or target)
         return _Entry(path, title)
 
     def _path(self, target: str) -> str:
