@@ -115,8 +115,8 @@ def navigation(found: Iterable[Page], pattern: str, listing: object = None) -> d
     """The order of pages, from their folders, or from a list; a text is a list in Markdown, as mdBook's SUMMARY.md.
 
     A mapping with `tree`, entries with entries; `order`, all paths; `places`: by path, its `trail` (the indexes that
-    lead to it in the tree) and its neighbours, `previous` and `next` ("" for none); and `problems`, texts about paths in
-    the list that are no pages, which are shown without a link.
+    lead to it in the tree) and its neighbours, `previous` and `next` ("" for none); and `problems`, texts about listed
+    paths that are no pages, and are shown without a link.
     """
     pages = {str(each.path): each for each in found if each.get("nav", default=True) is not False}
     fixed = itertools.takewhile(lambda name: not _IN_PATTERN.search(name), pattern.strip("/").split("/")[:-1])
