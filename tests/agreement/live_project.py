@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -83,10 +84,10 @@ class LiveProject:
         else:
             self.project.path(output).write_text(steps.ALTERED)
 
-    def remove_altered(self) -> None:
-        """Deletes the outputs that were altered and not rendered again yet."""
+    def remove_altered(self, *, but: Collection[str] = ()) -> None:
+        """Deletes the outputs that were altered and not rendered again yet, but for some."""
         for output, content in self.outputs().items():
-            if content == steps.ALTERED.encode():
+            if output not in but and content == steps.ALTERED.encode():
                 self.project.path(output).unlink()
 
     def delete_folder(self, folder: str) -> None:

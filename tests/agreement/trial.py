@@ -181,6 +181,7 @@ class Trial:
         now = self._checker.compare(
             self._moments or [self.tree], self._spoilt, self._report, rendered, self._live.outputs()
         )
+        self._live.remove_altered(but=now.claims.values())  # what nobody renders any more is the user's to remove
         self._moments, self._spoilt, self._settled = [], set(), self.tree
         self._unrecorded -= now.outputs.keys()
         self.tally.quiets += 1
