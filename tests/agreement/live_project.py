@@ -16,8 +16,8 @@ from kahnd.api.client import ControlClient
 from kahnd.errors import KahndError
 
 OUTPUTS: Final = ("site", "public")
-PATIENCE_S: Final = 30.0
-"""How long a daemon may take to finish: a hundred times what it usually takes."""
+PATIENCE_S: Final = 120.0
+"""How long a daemon may take to finish: hundreds of times what it usually takes."""
 
 
 class LiveProject:

@@ -22,7 +22,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 
 @pytest.fixture
 def client(tmp_path: Path) -> ControlClient:
-    return ControlClient(tmp_path, timeout=5)
+    return ControlClient(tmp_path, timeout=60)
 
 
 def _nothing(_: Progress) -> None: ...

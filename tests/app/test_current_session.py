@@ -40,7 +40,7 @@ async def test_a_question_is_put_to_the_next_session_if_the_first_one_ends() -> 
         tasks.start_soon(ask)
         with sessions.holding(_session(first)):
             await asked.wait()
-        with sessions.holding(_session(second)), anyio.fail_after(20):
+        with sessions.holding(_session(second)), anyio.fail_after(60):
             while not answers:
                 await anyio.lowlevel.checkpoint()
     assert answers == ["answer"]

@@ -71,8 +71,12 @@ async def test_no_heartbeat_is_sent_while_the_engine_hangs(
         await until(lambda: manager.heard("WATCHDOG"))
         engine.hung = "its loop"
         await until(lambda: engine.log)
+        notifier.send("STATUS=hung")  # heard after all that was sent before
+        await until(lambda: "hung" in manager.heard("STATUS"))
         given, asked = len(manager.heard("WATCHDOG")), engine.asked
         await until(lambda: engine.asked > asked + 5)
+        notifier.send("STATUS=still hung")
+        await until(lambda: "still hung" in manager.heard("STATUS"))
         assert len(manager.heard("WATCHDOG")) == given
         engine.hung = ""
         await until(lambda: len(manager.heard("WATCHDOG")) > given)
@@ -84,7 +88,8 @@ async def test_more_time_is_asked_for_until_the_daemon_is_ready(manager: Manager
     async with reporting(notifier, Engine()) as reporter:
         await until(lambda: len(manager.heard("EXTEND_TIMEOUT_USEC")) > 2)
         reporter.ready()
-        since = len(manager.messages())
+        await until(lambda: manager.heard("READY"))
+        since = next(number for number, each in enumerate(manager.messages()) if "READY" in each)
         await until(lambda: len(manager.heard("WATCHDOG", since)) > 2)
         assert not manager.heard("EXTEND_TIMEOUT_USEC", since)
 
@@ -132,6 +137,7 @@ async def test_a_status_line_is_sent_only_if_it_has_changed(manager: Manager) ->
         engine.status = "better"
         looked = engine.looked
         await until(lambda: engine.looked > looked + 2)
+        await until(lambda: "better" in manager.heard("STATUS"))
         assert manager.heard("STATUS") == ["well", "better"]
 
 

@@ -70,7 +70,7 @@ def _environment() -> dict[str, str]:
 
 def _kahnd(root: Path, *words: str) -> Finished:
     ended = subprocess.run(
-        [*KAHND, *words], cwd=root, env=_environment(), capture_output=True, text=True, check=False, timeout=30
+        [*KAHND, *words], cwd=root, env=_environment(), capture_output=True, text=True, check=False, timeout=120
     )
     assert "Traceback" not in ended.stderr
     return ended
@@ -189,11 +189,11 @@ def test_ctrl_c_ends_with_130(root: Path, daemon: Daemon) -> None:
 
 def _until(condition: Callable[[], bool]) -> None:
     pause = threading.Event()
-    for _ in range(1000):
+    for _ in range(10_000):
         if condition():
             return
         pause.wait(0.01)
-    raise AssertionError("not within ten seconds")
+    raise AssertionError("it never comes")
 
 
 # The log
@@ -249,7 +249,7 @@ def test_following_ends_with_its_reader(root: Path, log: Path) -> None:
         following.stdout.close()
         with log.open("a") as file:
             file.write(f"{json.dumps(LINES[0])}\n")
-        following.wait(30)
+        following.wait(120)
         assert following.stderr.read() == ""
 
 

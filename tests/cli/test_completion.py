@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 
 KAHND = Path(sys.executable).with_name("kahnd")
+SOON_S = 120.0
+"""Far longer than anything here takes."""
 
 
 @pytest.fixture
@@ -136,7 +138,7 @@ class Shell:
     def say(self, keys: str) -> None:
         os.write(self._terminal, keys.encode())
 
-    def until(self, text: bytes, seconds: float = 30) -> None:
+    def until(self, text: bytes, seconds: float = SOON_S) -> None:
         """Read until the terminal shows this."""
         deadline = time.monotonic() + seconds
         while text not in self._read:
@@ -150,7 +152,7 @@ class Shell:
         got = self._tools / "got"
         got.unlink(missing_ok=True)
         self.say(f"kahnd why {typed}\t\n")
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + SOON_S
         while not (got.exists() and got.read_text().endswith(">")):
             assert time.monotonic() < deadline, self._read
             if select.select([self._terminal], [], [], 0.05)[0]:

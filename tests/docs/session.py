@@ -17,7 +17,7 @@ from docs.reading import Call, Code, Deed
 from docs.shown import fits, plain
 from e2e.harness import KAHND, TRACEBACK, environment, eventually, living_in
 
-LIMIT_S: Final = 60
+LIMIT_S: Final = 240
 DAEMON: Final = ("kahnd", "run")
 STOP: Final = "stop"
 HOME: Final = "/home/you"

@@ -36,7 +36,6 @@ def _is_session(path: Path) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("path", [path for path in PAGES if _is_session(path)], ids=_title)
 def test_what_a_page_tells_to_do_does_what_it_shows(path: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"

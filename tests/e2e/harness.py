@@ -23,8 +23,10 @@ from e2e import control, forked
 from e2e.rules import toml
 
 KAHND = str(Path(sys.executable).with_name("kahnd"))
-DEADLINE_S = 90.0
+DEADLINE_S = 180.0
 """So late only a machine that is very busy, or something that never comes."""
+LIMIT_S = 300.0
+"""The longest that a command may run."""
 POLL_S = 0.02
 TRACEBACK = "Traceback (most recent call last)"
 
@@ -165,7 +167,9 @@ class Project:
 
     # Commands
 
-    def kahnd(self, *words: str, code: int | None = 0, within_s: float = 120, through: Sequence[str] = ()) -> Finished:
+    def kahnd(
+        self, *words: str, code: int | None = 0, within_s: float = LIMIT_S, through: Sequence[str] = ()
+    ) -> Finished:
         """Run `kahnd` to its end, by way of another command if given; `code` is its exit code (None: any)."""
         env = environment(self.env)
         if through or not forked.AT_START.isdisjoint(self.env):
@@ -188,7 +192,7 @@ class Project:
         assert TRACEBACK not in finished.told, finished.told
         return finished
 
-    def build(self, *words: str, code: int = 0, within_s: float = 120) -> Any:
+    def build(self, *words: str, code: int = 0, within_s: float = LIMIT_S) -> Any:
         """Returns the answer of `kahnd build --json`."""
         return self.kahnd("build", "--json", *words, code=code, within_s=within_s).json
 
@@ -197,7 +201,7 @@ class Project:
         told = control.status(self.root) if code in {0, None} else None
         return told or self.kahnd("status", "--json", code=code).json
 
-    def wait(self, *words: str, code: int | None = 0, within_s: float = 120) -> Any:
+    def wait(self, *words: str, code: int | None = 0, within_s: float = LIMIT_S) -> Any:
         """Returns the answer of `kahnd wait --json`; a running daemon is asked directly if success is expected."""
         told = None if words or code else control.wait(self.root, within_s=within_s)
         if told is None:

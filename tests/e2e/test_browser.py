@@ -19,8 +19,11 @@ from e2e.harness import Project
 CHROMIUM = shutil.which("chromium")
 AXE = files("axe_playwright_python") / "axe.min.js"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+SOON_MS = 60_000
+"""Far longer than anything here takes."""
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 375, "height": 700}
 
+expect.set_options(timeout=SOON_MS)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 
 
@@ -54,7 +57,7 @@ def opened(browser: Browser, sites: dict[str, Path]) -> Iterator[Any]:
 
     def opened(kind: str, name: str, *, scheme: Any = "light", size: Any = WIDE) -> Page:
         page = browser.new_page(color_scheme=scheme, viewport=size)
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(SOON_MS)
         page.on("request", note)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)

@@ -16,6 +16,7 @@ import pytest
 from e2e.harness import DEADLINE_S, Daemon, Project, eventually, processor_seconds
 from e2e.rules import COPIES, PAGES
 from kahnd.api.client import ControlClient, FileEvent
+from kahnd.api.control_socket import USUAL
 from kahnd.errors import KahndError, NoDaemonError, UsageError
 from kahnd.telemetry.event_buffer import KEPT
 
@@ -138,20 +139,22 @@ def test_clients_that_never_read_cost_no_time_and_no_memory(project: Project) ->
         with ExitStack() as clients:
             for _ in range(STUCK):
                 reader = clients.enter_context(stuck(project, "GET", "/v1/events"))
+            began = time.monotonic()
             clients.enter_context(stuck(project, "POST", "/v1/wait"))
             clients.enter_context(stuck(project, "POST", "/v1/build"))
             beside_s = _forced_s(daemon)
-            reader.recv(1)  # who reads nothing for long is disconnected, and a busy machine is slow
             project.build("--force")
             assert project.status()["state"] == "idle"
+            stuck_s = time.monotonic() - began
             told = _read_late(reader)
             daemon.stop()  # nor does its end wait for them
     assert beside_s < 1.5 * alone_s + 1, f"{beside_s:.2f} s beside them, {alone_s:.2f} s alone"
     missed = sum(each["missed"] for each in told if "missed" in each)
     heard = sum("event" in each for each in told)
-    assert missed > 0
-    assert missed + heard >= 2 * MANY
     assert heard < KEPT + 3_000, "no more than what is kept for all, and what fits the sockets' buffers"
+    if stuck_s < USUAL.stuck_s:
+        assert missed > 0
+        assert missed + heard >= 2 * MANY
 
 
 def _forced_s(daemon: Daemon) -> float:
@@ -162,12 +165,19 @@ def _forced_s(daemon: Daemon) -> float:
 
 
 def _read_late(client: socket.socket) -> list[dict[str, Any]]:
-    """All that a client was told which did not read, to the last that the log has by now."""
+    """All that a client was told which did not read, to the last that the log has by now, or until it was hung up on.
+
+    The daemon hangs up on who reads nothing for long, as here where the machine is busy.
+    """
     client.settimeout(DEADLINE_S)
     told = b""
     while b'"event":"build.finished"' not in told[-2_000:] or b"event: gap" not in told:
-        part = client.recv(1 << 20)
-        assert part, "the daemon hung up"
+        try:
+            part = client.recv(1 << 20)
+        except ConnectionResetError:
+            break
+        if not part:
+            break
         told += part
     lines = [
         line.partition(b"data: ")[2] for line in told.split(b"\n") if line.startswith(b"data: {") and line[-1:] == b"}"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from e2e.desktop import Desktop, desktop
-from e2e.harness import Project, eventually
+from e2e.harness import DEADLINE_S, Project, eventually
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def notifying(project: Project, code: int = 0) -> Iterator[None]:
             eventually(lambda: project.status(code=None)["state"] in {"idle", "degraded"}, "the daemon is at rest")
             yield
             daemon.send_signal(signal.SIGTERM)
-            assert daemon.wait(30) == code
+            assert daemon.wait(DEADLINE_S) == code
         finally:
             daemon.kill()
             daemon.wait()

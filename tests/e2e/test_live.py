@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from e2e.harness import Project
+from e2e.harness import DEADLINE_S, Project
 from e2e.rules import SCRIPTS
 from e2e.terminal import Terminal
 
@@ -187,4 +187,4 @@ def test_a_format_of_the_log_that_is_named_is_what_a_terminal_gets(project: Proj
 def test_a_daemon_that_cannot_start_says_why_below(project: Project) -> None:
     with project.daemon(), Terminal(project, "run") as terminal:
         terminal.shows("kahnd already works on this project")
-        assert terminal.process.wait(30) == 4
+        assert terminal.process.wait(DEADLINE_S) == 4

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from e2e import knots
-from e2e.harness import Project, environment, eventually, living_in
+from e2e.harness import DEADLINE_S, Project, environment, eventually, living_in
 from e2e.rules import SCRIPTS, TEXTS
 
 SYSTEMD = "/lib/systemd/systemd"
@@ -69,7 +69,7 @@ def systemd() -> Iterator[Systemd]:
         finally:
             process.send_signal(signal.SIGRTMIN + 24)  # systemd's word for: stop all, and end
             try:
-                process.wait(10)
+                process.wait(DEADLINE_S)
             finally:
                 process.kill()
                 process.wait()

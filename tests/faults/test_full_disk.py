@@ -97,8 +97,8 @@ def test_documents_that_failed_for_lack_of_space_are_retried(project: Project, s
         site.fill()
         project.write_all({"docs/a.bin": LARGE, "docs/b.sum": "needs a.bin"})
         assert [each["document"] for each in project.wait(code=1)["failed"]] == ["docs/a.bin", "docs/bad.txt"]
-        site.clear()
         mark = project.mark()
+        site.clear()
         eventually(lambda: project.rendered(mark)[1:], "both are rendered")
         assert project.rendered(mark) == ["docs/a.bin", "docs/b.sum"]
         assert not [each for each in project.log("document.failed", mark) if each["document"] == "docs/bad.txt"]

@@ -6,7 +6,7 @@ import shutil
 import signal
 from pathlib import Path
 
-from e2e.harness import Daemon, Project, eventually
+from e2e.harness import DEADLINE_S, Daemon, Project, eventually
 
 
 def _remove(folder: Path, root: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_daemon_whose_project_is_removed_exits_with_a_message(project: Project
     project.write("docs/a.txt", "A")
     with project.daemon() as daemon:
         _remove(project.root, project.root)
-        assert daemon._process.wait(20) == 5
+        assert daemon._process.wait(DEADLINE_S) == 5
         assert "the project's folder is gone" in daemon.told
         assert "Traceback" not in daemon.told
     assert not project.root.exists()

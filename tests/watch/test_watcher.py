@@ -371,4 +371,4 @@ async def main():
         group.cancel_scope.cancel()
 anyio.run(main)
 """
-    subprocess.run([sys.executable, "-c", script, str(root)], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", script, str(root)], check=True, timeout=120)

@@ -14,6 +14,8 @@ from kahnd.watch.debounce import OPEN_S
 from kahnd.watch.watcher import FileWatcher
 from watch.harness import Mirror, asked_for_everything, reported_paths, watcher_over, watching, write
 
+ATTEMPTS = 50
+
 
 @pytest.fixture
 def logged() -> list[tuple[str, dict[str, Any]]]:
@@ -26,12 +28,17 @@ def watcher(root: Path, logged: list[tuple[str, dict[str, Any]]]) -> FileWatcher
 
 
 async def test_a_save_does_not_wait_for_a_close_event(watcher: FileWatcher, root: Path) -> None:
+    """A busy machine may be late for other reasons, but not every time."""
     async with watching(watcher) as seen:
-        with (root / "docs/a.md").open("w") as left_open:
-            left_open.write("changed")
-            left_open.flush()
-            with anyio.fail_after(OPEN_S):
+        for attempt in range(ATTEMPTS):
+            await seen.flushed()
+            with (root / "docs/a.md").open("w") as left_open, anyio.move_on_after(OPEN_S) as waited:
+                left_open.write(f"changed {attempt}")
+                left_open.flush()
                 await seen.path("docs/a.md")
+            if not waited.cancelled_caught:
+                break
+        assert not waited.cancelled_caught
 
 
 async def test_a_burst_counts_as_an_overflow_and_asks_for_everything(
