@@ -20,19 +20,11 @@ pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
 
 @pytest.mark.slow
-def test_a_few_projects_agree(tmp_path: Path) -> None:
-    """The short form, for `make test`."""
-    tally = Tally()
-    run(tmp_path, Keeper(FAILURE), tally, examples=2, step_count=10, derandomize="CI" in os.environ)
-    assert tally.fresh >= 1
-
-
-@pytest.mark.slow
 @pytest.mark.timeout(1800)  # enough to shrink a failure, too
 def test_outputs_always_equal_a_fresh_build_without_unnecessary_renderings(tmp_path: Path) -> None:
     """`make agreement` tries projects for as long as one likes."""
     tally = Tally()
-    run(tmp_path, Keeper(FAILURE), tally, examples=8, step_count=60, derandomize="CI" in os.environ)
-    assert tally.steps >= 500
-    assert tally.fresh >= 6
+    run(tmp_path, Keeper(FAILURE), tally, examples=5, step_count=60, derandomize="CI" in os.environ)
+    assert tally.steps >= 300
+    assert tally.fresh >= 4
     assert tally.done > tally.documents / 2, "most documents are broken most of the time: little is shown"
