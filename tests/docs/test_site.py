@@ -36,6 +36,7 @@ def test_every_link_and_anchor_is_there(site: Site) -> None:
 
 
 def test_every_page_is_in_the_contents_and_on_the_front_page(site: Site) -> None:
+    assert {each.name for each in site.pages} >= {"architecture.html", "performance.html"}
     front = (site.root / "index.html").read_text()
     for page in site.pages:
         place = page.relative_to(site.root.resolve()).as_posix()

@@ -328,16 +328,7 @@ class Daemon:
 
     def __enter__(self) -> Self:
         mark = self.project.mark()
-        with self._output.open("wb") as output:
-            self._process = subprocess.Popen(
-                [KAHND, "run"],
-                cwd=self.project.root,
-                env=environment(self.project.env),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._process = self._started()
         try:
             self._await_start(mark)
         except BaseException as error:
@@ -352,6 +343,21 @@ class Daemon:
             self._fail(error)
         elif self._process.returncode is None:
             self.stop()
+
+    def _started(self) -> subprocess.Popen[bytes] | forked.Started:
+        env = environment(self.project.env)
+        with self._output.open("wb") as output:
+            if forked.AT_START.isdisjoint(self.project.env):
+                return forked.start(("run",), cwd=self.project.root, env=env, output=self._output)
+            return subprocess.Popen(
+                [KAHND, "run"],
+                cwd=self.project.root,
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
     @property
     def pid(self) -> int:
