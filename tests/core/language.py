@@ -26,6 +26,7 @@ from kahnd.core import output_paths
 from kahnd.core.hashing import hash_bytes, hash_outputs
 from kahnd.core.model import (
     PRESENT,
+    SOURCE_KINDS,
     Dependency,
     Digest,
     DocumentId,
@@ -129,7 +130,7 @@ def is_hidden(text: str | None) -> bool:
 def _kind(word: str, document: str) -> Kind:
     """A command is given the file that a document is, or renders to."""
     kind = STATIC[word]
-    return Kind.DECLARED if kind.is_source and document.endswith(".cmd") else kind
+    return Kind.DECLARED if kind in SOURCE_KINDS and document.endswith(".cmd") else kind
 
 
 def hash_of(text: str) -> Digest:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from core.language import EACH, Files, Rendering, hash_of, is_hidden, parse, scan
 from kahnd.core.globs import glob_matcher
 from kahnd.core.model import (
+    SOURCE_KINDS,
     Dependency,
     DocumentId,
     Facet,
@@ -186,7 +187,7 @@ class _Try:
             return self._sources[target], output
         if output is None:
             return self._effective(target)
-        return self._sources[target] if kind.is_source else self._done.outputs.get(output)
+        return self._sources[target] if kind in SOURCE_KINDS else self._done.outputs.get(output)
 
     def _facet(self, target: str, facet: Facet) -> str | None:
         title, _, rest = self._sources[target].partition("\n")

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from kahnd.core import hashing
 from kahnd.core.globs import glob_matcher
-from kahnd.core.graph import Graph, Node
+from kahnd.core.graph import Graph, Node, public_place
 from kahnd.core.model import (
     NO_EDGES,
     Change,
@@ -169,7 +169,7 @@ class ChangeIntake:
         for each in dependencies:
             makers = self._graph.makers(each.target) if each in named else ()
             declared = each.kind is Kind.DECLARED
-            if declared or not makers:
+            if declared or not makers or (each.kind is Kind.LINK and self._is_alias(each.target, makers)):
                 found.setdefault(each, each)
             for maker in sorted(set(makers) - {document}):
                 if each.kind is Kind.LINK and maker not in links:
@@ -181,6 +181,10 @@ class ChangeIntake:
                     known = found.get(made, made)
                     found[made] = replace(known, facets=facets.union(known.facets or ()), sure=known.sure or declared)
         return found.values()
+
+    def _is_alias(self, output: str, makers: Iterable[DocumentId]) -> bool:
+        """Tells whether an output can go without a move of its document, whose URL is not the output's."""
+        return any(self._graph[each].facts.route and self._graph[each].claim != output for each in makers)
 
     def _used_output(self, maker: Node, output: str) -> frozenset[str]:
         """Returns the facet of an output that is read by its path."""
@@ -197,8 +201,7 @@ class ChangeIntake:
     def _update(self, observation: Observation, changes: ChangeSet) -> None:
         node = self._graph.get(observation.document)
         facts = node.facts if node else Facts(observation.document, Status.MISSING)
-        appears_at = (observation.scan or facts).appears_at
-        recipe = self._graph.recipe_of(observation.document, appears_at)
+        recipe = self._graph.recipe_of(observation.document, observation.scan or facts)
         same = facts.content_hash == observation.content_hash and (
             observation.problem is None or facts.problem == observation.problem
         )
@@ -206,17 +209,17 @@ class ChangeIntake:
             changes.touched.append(Result(self._graph.put(replace(facts, stat=observation.stat)).facts))
             return
         reason = NEW if facts.status is Status.MISSING else RECIPE if same else CONTENT
-        claim, rivals = (node.claim, self._graph.rivals(node)) if node else (None, ())
+        claims, place, rivals = (node.claims, public_place(node), self._graph.rivals(node)) if node else ((), "", ())
         edges, new = self._rewrite(observation, replace(facts, recipe_hash=recipe))
         node = self._graph[observation.document]
-        has_moved = reason != CONTENT or facts.recipe_hash != recipe or claim != node.claim
-        content, used, linked = (True, None, True) if claim != node.claim else _reach(reason, facts, node)
+        has_moved = claims[:1] != node.claims[:1] or place != public_place(node)
+        content, used, linked = (True, None, True) if has_moved else _reach(reason, facts, node)
         changes.add(Change(node.facts, edges, content=content, facets=used, linked=linked), reason)
         for each in new:
             changes.add(Change(each, content=is_collection(each.id), linked=False), NEW)
-        if has_moved:
-            self._revisit_named_outputs(node.claims, changes)
-        if claim != node.claim:
+        if reason != CONTENT or facts.recipe_hash != recipe or claims != node.claims:
+            self._revisit_named_outputs({*claims, *node.claims}, changes)
+        if claims != node.claims:
             changes.revisit(map(self._graph.__getitem__, rivals), CONTESTED)
         self._revisit_rivals(node, changes)
         if node.claim is None:
@@ -246,7 +249,7 @@ class ChangeIntake:
         changes.revisit(map(self._graph.__getitem__, rivals), CONTESTED)
 
     def _revisit_named_outputs(self, claims: Iterable[OutputPath], changes: ChangeSet) -> None:
-        """Adds the outputs that programs read by path, when a document begins to render to them."""
+        """Adds the outputs that are read or linked to by path, when a document begins or ends to render to them."""
         for claim in claims if self._named_outputs else ():
             below = (each for each in self._named_outputs if f"{each}/".startswith(claim))
             for name in below if claim.endswith("/") else self._named_outputs.intersection({claim}):
@@ -336,6 +339,7 @@ def _observed(facts: Facts, observation: Observation, scan: Scan) -> Facts:
         because=None,
         facets=scan.facets,
         appears_at=scan.appears_at,
+        route=scan.route,
     )
 
 

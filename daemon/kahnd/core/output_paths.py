@@ -200,13 +200,13 @@ def stages(job: Job) -> tuple[str, ...]:
 
 
 def named_outputs(outputs: Sequence[OutputPath], name: str) -> list[OutputPath]:
-    """Returns those of a document's outputs that a name means: by a path's end, else by extension; the first for "".
+    """Returns those of a document's outputs that a name means: by a path or its end, else by extension.
 
-    In a folder that is filled, it is a path.
+    The first for "". In a folder that is filled, it is a path.
     """
     first = outputs[0]
-    if not name:
-        return [first]
+    if not name or name in outputs:
+        return [OutputPath(name or first)]
     if first.endswith("/"):
         path = posixpath.normpath(f"{first}{name}")
         return [OutputPath(path)] if path.startswith(first) and not name.startswith("/") else []

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from msgspec.structs import replace
 
@@ -27,14 +26,15 @@ from kahnd.core.model import (
     Read,
     Rendered,
 )
-from kahnd.core.output_paths import HASH, facet_of, named_outputs
+from kahnd.core.output_paths import HASH, facet_of, named_outputs, outputs_of
 from kahnd.core.problem import MAX_WARNINGS
 from kahnd.core.project_files import CONFIG_FILE
-from kahnd.core.rules import Layout, Rule, collection_id, path_error, public_path, resolve
+from kahnd.core.rules import Layout, Rule, collection_id, path_error, public_path, resolve, url_between
 from kahnd.core.text import find_similar, shortened, similar_name_remedy
 from kahnd.platform.files import remedy_for, remove_any
 from kahnd.ports import PRESSING
 from kahnd.render.files import OutsideError, ProblemError, StagedFiles, UnreadableError, read_inside, similar_file
+from kahnd.render.frontmatter import Routes
 
 MAX_FACETS: Final = 100
 """Facets of one dependency; each output in use is one or two."""
@@ -70,6 +70,7 @@ class RenderContext:
         self._reads: dict[Dependency, Read] = {}
         self._contents: dict[str, tuple[bytes, Digest]] = {}
         self._patterns: set[DocumentId] = set()
+        self.routes = Routes(layout, job.routed, self.peek)
         self.given_urls: set[str] = set()
         """The URLs that functions of templates have given; the documents that they lead to are dependencies."""
         self._warnings: dict[Problem, None] = {}
@@ -229,9 +230,9 @@ class RenderContext:
         return self.root / target
 
     def outputs_of(self, target: DocumentId) -> tuple[OutputPath, ...]:
-        """All output paths of a document; none for a plain document."""
+        """All output paths of a document, without aliases; none for a plain document."""
         rule = self.layout.rule_of(target)
-        return self.layout.outputs_by(rule, target) if rule else ()
+        return self.layout.outputs_by(rule, target, self.routes.of(target)) if rule else ()
 
     def output_of(self, target: DocumentId, location: Location, name: str = "") -> OutputPath:
         """The output path of a document; of several the first, or the one that is named.
@@ -270,9 +271,8 @@ class RenderContext:
         if HASH in output:
             message = f"{target} renders to {output}, whose hash is known only after rendering"
             raise ProblemError(Problem(message, remedy=f'write {{{{ output("/{target}") }}}} for its url'))
-        public = public_path(output, self.layout.rule_of(target))
-        path = posixpath.relpath(public, posixpath.dirname(self.job.output) or ".")
-        url = quote(f"{path}/" if public.endswith("/") else path)
+        public = public_path(output, self.layout.rule_of(target), self.routes.of(target))
+        url = url_between(public, self.job.output)
         self.given_urls.add(url)
         return url
 
@@ -304,8 +304,10 @@ class RenderContext:
         left_out = Problem(f"{count:,} more warning{'s are' if count > 1 else ' is'} left out", self.job.document)
         return (*self._warnings, left_out) if count else tuple(self._warnings)
 
-    def finish(self, content: bytes) -> Rendered:
-        """Write the output to the stage. Raises ProblemError if that fails."""
+    def finish(self, content: bytes, *others: bytes) -> Rendered:
+        """Write the output to the stage, and the outputs after it. Raises ProblemError if that fails."""
+        if others:
+            return self.finish_several(dict(zip(outputs_of(self.job), (content, *others), strict=True)))
         stage = self.root / self.job.stage
         try:
             remove_any(stage)
