@@ -1,14 +1,15 @@
-"""Front matter says where a page is: `slug`, `permalink`, `aliases`, `outputs`, and `{meta.…}` in the rule's pattern."""
+"""Front matter says where a page is: `slug`, `permalink`, `aliases`, `outputs`, and `{meta.…}` in rules."""
 
 from __future__ import annotations
-
-import pytest
 
 from e2e.harness import Corner, Project
 from e2e.rules import command, rule
 
 PAGE = "---\ntitle: A\n{}\n---\ntext\n"
-INDEX = '[to it](a.md)\n\n{{ page("a.md").url }} {{ output("a.md") }} {% for each in pages("a*.md") %}{{ each.url }}{% endfor %}\n'
+INDEX = """[to it](a.md)
+
+{{ page("a.md").url }} {{ output("a.md") }} {% for each in pages("a*.md") %}{{ each.url }}{% endfor %}
+"""
 
 
 def urls(index: str, url: str) -> bool:
@@ -110,20 +111,16 @@ def test_an_alias_at_the_page_itself_is_an_error(project: Project) -> None:
     assert "`aliases`" in failed["error"]
 
 
-def test_pages_that_exchange_their_places_end_as_a_fresh_build(project: Project) -> None:
-    project.write_all(
-        {
-            "docs/a.md": PAGE.format("slug: one") + "a",
-            "docs/b.md": PAGE.format("slug: two") + "b",
-            "docs/index.md": "[a](a.md) [b](b.md)\n",
-        }
-    )
-    project.build()
-    for names in (("two", "one"), ("three", "two/inner"), ("two", "three"), ("b", "a")):
+def test_pages_that_exchange_their_places_have_each_its_own_text_there(corner: Corner) -> None:
+    corner.write("index.md", "[a](a.md) [b](b.md)\n")
+    for names in (("one", "two"), ("two", "one"), ("three", "two/inner"), ("two", "three"), ("b", "a")):
         for document, name in zip("ab", names, strict=True):
-            project.write(f"docs/{document}.md", PAGE.format(f"slug: {name}") + document)
-        project.build()
-        assert project.outputs() == project.fresh_outputs()
+            corner.write(f"{document}.md", PAGE.format(f"slug: {name}") + f"I am {document}")
+        corner.wait()
+        assert set(corner.outputs()) == {"index.html", *(f"{name}.html" for name in names)}
+        for document, name in zip("ab", names, strict=True):
+            assert f"I am {document}" in corner.output(f"{name}.html")
+            assert f'href="{name}.html">{document}' in corner.output("index.html")
 
 
 def test_a_place_is_known_after_a_restart(project: Project) -> None:
@@ -159,35 +156,24 @@ def test_values_of_the_front_matter_are_a_part_of_the_path(project: Project) -> 
     assert project.outputs() == project.fresh_outputs()
 
 
-@pytest.mark.parametrize(
-    ("front_matter", "line", "message"),
-    [
-        ("date: 2026-01-31", 1, "`section` is missing in its front matter"),
-        ("section: x\ndate: soon", 4, "`date` is no date"),
-        ("section: ../x\ndate: 2026-01-31", 3, "the name .. begins with a dot"),
-        ("section: x\ndate: 2026-01-31\nslug: /x", 5, "begins or ends with a slash"),
-        ("section: x\ndate: 2026-01-31\npermalink: /x", 5, "names neither a folder nor a file"),
-        ("section: x\ndate: 2026-01-31\npermalink: /:year/x/", 5, "a placeholder that begins with a colon"),
-        ("section: x\ndate: 2026-01-31\naliases: [a, '/../../b']", 5, "the name .. begins with a dot"),
-        ("section: x\ndate: 2026-01-31\nslug: {a: b}", 5, "`slug` is no text, number or date"),
-        ("section: x\ndate: 2026-01-31\noutputs: [html, docx]", 5, "names 'docx', but its rule makes html"),
-    ],
-)
-def test_a_value_that_can_be_no_path_fails_its_page_with_the_line(
-    project: Project, front_matter: str, line: int, message: str
-) -> None:
+def test_a_value_that_can_be_no_path_fails_its_page_with_the_line(project: Project) -> None:
     project.configure(DATED)
     good = PAGE.format("date: 2025-03-01\nsection: x")
     project.write_all({"docs/a.md": good, "docs/b.md": good + "[a](a.md)"})
-    project.build()
-    project.write("docs/a.md", PAGE.format(front_matter))
-    (failed,) = project.build(code=1)["failed"]
-    assert failed["document"] == "docs/a.md"
-    assert f"docs/a.md:{line}: " in failed["error"]
-    assert message in failed["error"]
-    assert project.exists("site/2025/x/a.html")  # its last good output stays
-    project.write("docs/a.md", good)
-    project.build()
+    with project.daemon():
+        assert project.wait()["failed"] == []
+        for bad, line, message in (
+            ("date: 2026-01-31", 1, "`section` is missing in its front matter"),
+            ("section: x\ndate: 2026-01-31\nslug: /../x", 5, "`slug` can't be a part of an output's path"),
+        ):
+            project.write("docs/a.md", PAGE.format(bad))
+            (failed,) = project.wait(code=1)["failed"]
+            assert failed["document"] == "docs/a.md"
+            assert f"docs/a.md:{line}: " in failed["error"]
+            assert message in failed["error"]
+            assert project.exists("site/2025/x/a.html")  # its last good output stays
+        project.write("docs/a.md", good)
+        project.wait()
     assert project.outputs() == project.fresh_outputs()
 
 

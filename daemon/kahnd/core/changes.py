@@ -157,7 +157,8 @@ class ChangeIntake:
     def _with_makers(self, document: DocumentId, dependencies: tuple[Dependency, ...]) -> Iterable[Dependency]:
         """Returns the dependencies and, for each that names an output, those on the documents that render to it.
 
-        The output itself stays a dependency if the text names it, or if nothing renders to it.
+        The output itself stays a dependency if the text names it, if nothing renders to it, or if a link leads to one
+        after a document's first.
         """
         is_output = self._graph.layout.is_output
         named = {each for each in dependencies if each.kind in _BY_PATH and is_output(each.target)}
@@ -169,7 +170,9 @@ class ChangeIntake:
         for each in dependencies:
             makers = self._graph.makers(each.target) if each in named else ()
             declared = each.kind is Kind.DECLARED
-            if declared or not makers or (each.kind is Kind.LINK and self._is_alias(each.target, makers)):
+            if each.kind is Kind.LINK and any(each.target in self._graph[maker].more for maker in makers):
+                makers = ()  # it may go although the document does not move
+            if declared or not makers:
                 found.setdefault(each, each)
             for maker in sorted(set(makers) - {document}):
                 if each.kind is Kind.LINK and maker not in links:
@@ -181,10 +184,6 @@ class ChangeIntake:
                     known = found.get(made, made)
                     found[made] = replace(known, facets=facets.union(known.facets or ()), sure=known.sure or declared)
         return found.values()
-
-    def _is_alias(self, output: str, makers: Iterable[DocumentId]) -> bool:
-        """Tells whether an output can go without a move of its document, whose URL is not the output's."""
-        return any(self._graph[each].facts.route and self._graph[each].claim != output for each in makers)
 
     def _used_output(self, maker: Node, output: str) -> frozenset[str]:
         """Returns the facet of an output that is read by its path."""
@@ -236,7 +235,7 @@ class ChangeIntake:
         node = self._graph.get(document)
         if node is None or not node.exists or is_collection(document):
             return
-        rivals = self._graph.rivals(node)
+        rivals, claims = self._graph.rivals(node), node.claims
         self._remove_output(node.facts, changes)
         known = {path for path, _ in files_of(node.facts)}
         for claim in self._unrecorded.intersection(node.claims) - known:
@@ -246,6 +245,7 @@ class ChangeIntake:
         self._graph.put(Facts(document, Status.MISSING))
         changes.add(Change(Facts(document, Status.MISSING), edges), GONE)
         self._orphans.add(document)
+        self._revisit_named_outputs(claims, changes)
         changes.revisit(map(self._graph.__getitem__, rivals), CONTESTED)
 
     def _revisit_named_outputs(self, claims: Iterable[OutputPath], changes: ChangeSet) -> None:

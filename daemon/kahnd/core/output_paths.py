@@ -38,7 +38,7 @@ class Claims:
 
     def add(self, claims: Iterable[OutputPath], document: DocumentId) -> None:
         """Adds the claims of a document."""
-        for claim in claims:
+        for claim in dict.fromkeys(claims):
             others = self._claimants.get(claim, ())
             self._claimants[claim] = (*others, document)
             if not others:
@@ -46,7 +46,7 @@ class Claims:
 
     def remove(self, claims: Iterable[OutputPath], document: DocumentId) -> None:
         """Removes the claims of a document."""
-        for claim in claims:
+        for claim in dict.fromkeys(claims):
             others = tuple(each for each in self._claimants.pop(claim) if each != document)
             if others:
                 self._claimants[claim] = others

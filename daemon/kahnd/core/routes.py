@@ -17,8 +17,8 @@ from kahnd.core.text import escape_controls
 
 META: Final = re.compile(r"meta\.([A-Za-z_][\w-]*)(?:\.(year|month|day))?", re.ASCII)
 """A placeholder for a value of the front matter; of a date, also for a part of it."""
-LONGEST_NAME: Final = 255
-"""Bytes; the limit of Linux on the name of a file or folder."""
+LONGEST_NAME: Final = 200
+"""Bytes; Linux allows names of 255, to which the rule's pattern adds."""
 LONGEST_ROUTE: Final = 1000
 MOST_ALIASES: Final = 200
 _WELL_KNOWN: Final = ".well-known"

@@ -74,6 +74,11 @@ class Rule:
         return tuple(dict.fromkeys(each for each in names if META.fullmatch(each)))
 
     @cached_property
+    def reads_routes(self) -> bool:
+        """The front matter of its documents says where their outputs are."""
+        return self.renderer == PAGE or bool(self.meta_names)
+
+    @cached_property
     def _underscored(self) -> tuple[str, ...]:
         return tuple(part for part in self.match.split("/") if part.startswith("_"))
 

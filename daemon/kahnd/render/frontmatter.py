@@ -70,7 +70,7 @@ def appearance_of(content: bytes, path: str) -> int | None:
 def route_of(parts: Parts, document: DocumentId, layout: Layout) -> Route | None:
     """Where a document's front matter puts its outputs; None if it does not say. A mistake in it is the route's."""
     rule = layout.rule_of(document)
-    if rule is None or not (rule.meta_names or _ROUTING.search(parts.yaml)):
+    if rule is None or not (rule.reads_routes and (rule.meta_names or _ROUTING.search(parts.yaml))):
         return None
     try:
         route = _Routing(parts, document).route(layout, rule)
@@ -110,7 +110,7 @@ class Routes:
     def of(self, document: DocumentId) -> Route | None:
         """The route of a document, by its present bytes, which are not recorded."""
         rule = self.layout.rule_of(document)
-        if rule is None or not (rule.meta_names or (self.is_routed and rule.renderer == PAGE)):
+        if rule is None or not rule.reads_routes or not (rule.meta_names or self.is_routed):
             return None
         if document not in self._known:
             self._known[document] = route_in(self.peek(document), document, self.layout)
