@@ -170,7 +170,7 @@ class ChangeIntake:
         for each in dependencies:
             makers = self._graph.makers(each.target) if each in named else ()
             declared = each.kind is Kind.DECLARED
-            if each.kind is Kind.LINK and any(each.target in self._graph[maker].more for maker in makers):
+            if each.kind is Kind.LINK and any(OutputPath(each.target) in self._graph[maker].more for maker in makers):
                 makers = ()  # it may go although the document does not move
             if declared or not makers:
                 found.setdefault(each, each)

@@ -6,7 +6,7 @@ import datetime as dt
 import math
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -96,25 +96,6 @@ def broken_route(document: DocumentId, layout: Layout, problem: Problem) -> Rout
     """The route of a document whose front matter is broken: none, unless the path of an output needs its values."""
     rule = layout.rule_of(document)
     return Route(problem=problem) if rule and rule.meta_names else None
-
-
-@dataclass
-class Routes:
-    """The routes of documents that one rendering refers to. `is_routed`: whether some document has any."""
-
-    layout: Layout
-    is_routed: bool
-    peek: Callable[[DocumentId], bytes]
-    _known: dict[DocumentId, Route | None] = field(default_factory=dict)
-
-    def of(self, document: DocumentId) -> Route | None:
-        """The route of a document, by its present bytes, which are not recorded."""
-        rule = self.layout.rule_of(document)
-        if rule is None or not rule.reads_routes or not (rule.meta_names or self.is_routed):
-            return None
-        if document not in self._known:
-            self._known[document] = route_in(self.peek(document), document, self.layout)
-        return self._known[document]
 
 
 @dataclass(frozen=True, slots=True)

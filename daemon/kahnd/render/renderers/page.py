@@ -173,7 +173,7 @@ class PageRenderer:
 def _redirects(rendering: RenderContext) -> Iterator[bytes]:
     """The pages at the aliases of a page, which are its outputs after the first: they lead to it."""
     job = rendering.job
-    public = public_path(job.output, rendering.rule, rendering.routes.of(job.document)) if job.more else ""
+    public = public_path(job.output, rendering.rule, rendering.route_of(job.document)) if job.more else ""
     for alias in job.more:
         url = html.escape(url_between(public, alias))
         yield _REDIRECT.format(url=url).encode()
