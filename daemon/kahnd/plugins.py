@@ -27,6 +27,7 @@ from kahnd.core.project_files import CONFIG_FILE
 from kahnd.core.rules import Layout, Rule, is_collection
 from kahnd.render.context import RenderContext, UnmetError
 from kahnd.render.files import ProblemError
+from kahnd.render.frontmatter import route_in
 from kahnd.render.jinja.references import Caches
 from kahnd.render.jinja.values import Output
 from kahnd.render.jinja.values import PlainPage as Page
@@ -108,9 +109,13 @@ def _result(rendering: RenderContext) -> Rendering:
 
 
 def _job(root: Path, layout: Layout, rule: Rule, document: DocumentId, folder: str) -> Job:
-    output, *more = outputs = layout.outputs_by(rule, document)
-    stage, digest = f"{folder}/{stage_name(outputs)}", hash_bytes((root / document).read_bytes())
-    return Job(RunId(0), document, digest, rule.index, output, stage, more=tuple(more))
+    content = (root / document).read_bytes()
+    route = route_in(content, document, layout) if rule.meta_names else None
+    if route and route.problem:
+        raise Failed(route.problem)
+    output, *more = outputs = layout.outputs_by(rule, document, route)
+    stage, digest = f"{folder}/{stage_name(outputs)}", hash_bytes(content)
+    return Job(RunId(0), document, digest, rule.index, output, stage, more=tuple(more), routed=True)
 
 
 def _layout(root: Path) -> Layout:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kahnd.app.status import DocumentProblem, StatusSnapshot
-from kahnd.cli.listeners.desktop import failures, news
+from kahnd.cli.listeners.problems import failures, news
 from kahnd.core.model import DocumentId
 from kahnd.core.problem import Problem
 

@@ -96,6 +96,33 @@ def test_what_mkdocs_has_and_kahnd_has_not_is_told_with_its_line(
     }
 
 
+REDIRECTS = {
+    "mkdocs": (
+        "mkdocs.yml",
+        "plugins:\n- redirects:\n    redirect_maps:\n      old/brie.md: kinds/brie.md\n      old.md: https://x.org\n",
+        {"docs/kinds/brie.md is not at its old address /old/brie/ yet", "the redirect of /old/ leads to no page"},
+    ),
+    "mdbook": (
+        "book.toml",
+        '[output.html.redirect]\n"/old/one.html" = "../one.html"\n"/old.html" = "https://x.org"\n',
+        {"src/one.md is not at its old address /old/one.html yet", "the redirect of /old.html leads to no page"},
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REDIRECTS)
+def test_the_alias_that_keeps_an_old_address_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    (mkdocs if kind == "mkdocs" else mdbook)(folder)
+    name, config, expected = REDIRECTS[kind]
+    write(folder, {name: config})
+    assert run(["-C", str(folder), "import", kind, "--json"]) == 0
+    notes = json.loads(capsys.readouterr().out)["notes"]
+    assert all(each["line"] for each in notes)
+    assert {each["message"] for each in notes} == expected
+
+
 def test_a_site_of_mkdocs_builds_with_its_braces_as_text(folder: Path) -> None:
     mkdocs(folder)
     imported("mkdocs", folder)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from kahnd.app.status import DocumentProblem, StatusSnapshot
-from kahnd.cli.listeners.problem_lines import problems_of
+from kahnd.cli.listeners.problems import problems_of
 from kahnd.cli.output import entry_line, problem_line, problem_lines
 from kahnd.core.model import DocumentId, Problem
 

@@ -11,6 +11,8 @@ in place.
 - `*.two` is a page with two outputs, and `*.box` one that fills a folder. A line `in NAME …` is for that output alone;
   any other is for all outputs of the two, and for none in a folder.
 - All others are plain, and so is every document with a line `hidden`.
+- The first line `slug NAME` replaces the stem of a document's outputs, and `alias NAME` gives a page one more, which
+  has the same text. `slug ?` is a mistake.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from kahnd.core import output_paths
 from kahnd.core.hashing import hash_bytes, hash_outputs
 from kahnd.core.model import (
     PRESENT,
+    SOURCE_KINDS,
     Dependency,
     Digest,
     DocumentId,
@@ -43,6 +46,7 @@ from kahnd.core.model import (
     Unmet,
 )
 from kahnd.core.output_paths import facet_of
+from kahnd.core.routes import Route
 from kahnd.core.rules import NEVER, Layout, collection_id
 
 T = TypeVar("T")
@@ -118,7 +122,19 @@ def look(text: str, document: str = "") -> Scan:
     """Returns the result of a scanner."""
     title, _, rest = text.partition("\n")
     facets = Facets(hash_of(""), hash_of(rest), hash_of(title), hash_of(title))
-    return Scan(scan(text, document), facets, appears_at=NEVER if is_hidden(text) else None)
+    return Scan(
+        scan(text, document), facets, appears_at=NEVER if is_hidden(text) else None, route=route_of(text, document)
+    )
+
+
+def route_of(text: str, document: str) -> Route | None:
+    """Returns where a document says that its outputs are."""
+    slugs = [rest for _, word, rest in parse(text) if word == "slug"]
+    aliases = (f"/{rest}.html" for _, word, rest in parse(text) if word == "alias")
+    is_page = document.endswith((".md", ".alt"))
+    problem = Problem("is no slug", document) if slugs[:1] == ["?"] else None
+    route = Route(slugs[0] if slugs else "", aliases=tuple(dict.fromkeys(aliases)) if is_page else (), problem=problem)
+    return None if route == Route() else route
 
 
 def is_hidden(text: str | None) -> bool:
@@ -129,7 +145,7 @@ def is_hidden(text: str | None) -> bool:
 def _kind(word: str, document: str) -> Kind:
     """A command is given the file that a document is, or renders to."""
     kind = STATIC[word]
-    return Kind.DECLARED if kind.is_source and document.endswith(".cmd") else kind
+    return Kind.DECLARED if kind in SOURCE_KINDS and document.endswith(".cmd") else kind
 
 
 def hash_of(text: str) -> Digest:
@@ -272,7 +288,8 @@ class Rendering:
         return f"[{': '.join(str(has[each]) for each in sorted(USED[word]))}]"
 
     def _output_of(self, target: DocumentId) -> str | None:
-        return None if is_hidden(self._texts.get(target)) else self._layout.output_of(target)
+        text = self._texts.get(target)
+        return None if is_hidden(text) else self._layout.output_of(target, route_of(text or "", target))
 
     def _link(self, word: str, dependency: Dependency) -> str:
         """Where a link leads, as the job knows; the worker guesses where the job does not know."""

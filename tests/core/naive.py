@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from core.language import EACH, Files, Rendering, hash_of, is_hidden, parse, scan
+from core.language import EACH, Files, Rendering, hash_of, is_hidden, parse, route_of, scan
 from kahnd.core.globs import glob_matcher
 from kahnd.core.model import (
+    SOURCE_KINDS,
     Dependency,
     DocumentId,
     Facet,
@@ -110,25 +111,36 @@ class _Try:
                 return Status.BLOCKED
         if rule is None:
             return Status.DONE
-        output = self._layout.output_by(rule, DocumentId(document))
-        if any(self._output_of(other) == output for other in self._sources if other != document):
+        claims = self._claims_of(document)
+        route = route_of(self._sources[document], document)
+        if (route and route.problem) or len(set(claims)) < len(claims):
             return Status.FAILED
-        return self._render(document, rule.index, output)
+        if any(not set(claims).isdisjoint(self._claims_of(other)) for other in self._sources if other != document):
+            return Status.FAILED
+        return self._render(document, rule.index, claims)
+
+    def _claims_of(self, document: str) -> tuple[OutputPath, ...]:
+        text, named = self._sources.get(document), DocumentId(document)
+        rule = None if is_hidden(text) else self._layout.rule_of(named)
+        return self._layout.claims_by(rule, named, route_of(text or "", document)) if rule else ()
 
     def _output_of(self, document: str) -> OutputPath | None:
-        return None if is_hidden(self._sources.get(document)) else self._layout.output_of(DocumentId(document))
+        return next(iter(self._claims_of(document)), None)
 
-    def _render(self, document: str, rule: int, output: OutputPath) -> Status:
+    def _render(self, document: str, rule: int, claims: tuple[OutputPath, ...]) -> Status:
         job = Job(
             RunId(0),
             DocumentId(document),
             hash_of(self._sources[document]),
             rule,
-            output,
+            claims[0],
             "",
             deps=tuple(dict.fromkeys(self._output_of(each.target) or each.target for each in self._needs(document))),
             collections=self._collections(),
-            links=KnownLinks(tuple(filter(None, map(self._output_of, self._sources))), self._leading_nowhere()),
+            links=KnownLinks(
+                tuple(each for document in self._sources for each in self._claims_of(document)), self._leading_nowhere()
+            ),
+            more=claims[1:],
         )
         rendering = Rendering(self._layout, Files(self._sources), Files(self._done.outputs), job)
         outcome = rendering.outcome()
@@ -139,7 +151,7 @@ class _Try:
             raise _DiscoveredError(document, found)
         match outcome:
             case Rendered():
-                self._done.outputs[output] = rendering.text
+                self._done.outputs |= dict(zip(claims, rendering.staged.values(), strict=True))
                 told = not self._layout.rules[rule].judges_missing  # a command is told what it needs, and reads it
                 given = (each for each in self._edges[document] if told or each.kind is Kind.DECLARED)
                 self._done.read[document] = (*read, *given)
@@ -159,7 +171,7 @@ class _Try:
         return tuple(DocumentId(each) for each in words - rendered if not self._makers(each))
 
     def _makers(self, output: str) -> list[str]:
-        return sorted(each for each in self._sources if self._output_of(each) == output)
+        return sorted(each for each in self._sources if output in self._claims_of(each))
 
     def _members(self, pattern: str) -> tuple[DocumentId, ...]:
         matches = glob_matcher(pattern)
@@ -186,7 +198,7 @@ class _Try:
             return self._sources[target], output
         if output is None:
             return self._effective(target)
-        return self._sources[target] if kind.is_source else self._done.outputs.get(output)
+        return self._sources[target] if kind in SOURCE_KINDS else self._done.outputs.get(output)
 
     def _facet(self, target: str, facet: Facet) -> str | None:
         title, _, rest = self._sources[target].partition("\n")

@@ -97,7 +97,7 @@ def test_a_new_recipe_by_which_a_page_has_another_title_or_other_anchors_reaches
     def noticed(*facets: Facets) -> Change:
         looked = Looked()
         looked.graph.put(Facts(page, content_hash=hash_of("a"), last_rendered_hash=hash_of("a"), facets=facets[0]))
-        recipe = looked.graph.recipe_of(page)
+        recipe = looked.graph.recipe_of(page, Scan())
         output = OutputPath("site/a.html")
         before = looked.graph[page].facts
         looked.graph.put(

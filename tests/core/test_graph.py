@@ -20,6 +20,7 @@ from kahnd.core.model import (
     Facts,
     Kind,
     OutputPath,
+    Scan,
     Snapshot,
     Status,
 )
@@ -199,10 +200,10 @@ def test_an_inputs_hash_follows_recipe_content_and_dependencies() -> None:
 def test_a_recipe_covers_the_rule_and_the_output_path() -> None:
     graph = graph_of()
     partial = DocumentId("docs/_a.md")
-    recipes = {graph.recipe_of(each) for each in (A, DocumentId("docs/b.md"), D, P, partial)}
+    recipes = {graph.recipe_of(each, Scan()) for each in (A, DocumentId("docs/b.md"), D, P, partial)}
     assert len(recipes) == 5
-    assert graph.recipe_of(partial) == graph.recipe_of(DocumentId("docs/_b.md"))
-    assert graph.recipe_of(ALL) is None
+    assert graph.recipe_of(partial, Scan()) == graph.recipe_of(DocumentId("docs/_b.md"), Scan())
+    assert graph.recipe_of(ALL, Scan()) is None
 
 
 def test_a_claimed_output_belongs_to_the_document_that_rendered_it_last() -> None:

@@ -7,10 +7,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from core.language import DYNAMIC
+from core.language import DYNAMIC, route_of
 from core.naive import Evaluation, evaluate
 from core.world import ELSEWHERE, LAYOUT, PAGE_RULE, PAGES_ALONE, World, with_recipe
 from kahnd.core.model import DocumentId, Status
+from kahnd.core.output_paths import files_of
 from kahnd.core.rules import Layout
 
 DOCUMENTS = ("docs/a.md", "docs/b.md", "docs/c.md", "docs/d.cmd", "docs/a.alt", "docs/p.txt", "docs/q.txt")
@@ -20,12 +21,13 @@ LAYOUTS = (LAYOUT, with_recipe(PAGE_RULE, "2"), ELSEWHERE, PAGES_ALONE)
 names = st.sampled_from(DOCUMENTS)
 references = st.builds("{} {}".format, st.sampled_from(["include", "maybe", "output", "link", "page", "needs"]), names)
 uses = st.builds("{} {}".format, st.sampled_from(["title", "text", "url"]), names)
-places = names | st.sampled_from(["site/a.html", "site/d.out", "site/else/d.out", "docs/no.md"])
+places = names | st.sampled_from(["site/a.html", "site/d.out", "site/else/d.out", "docs/no.md", "site/z.html"])
+routes = st.builds("{} {}".format, st.sampled_from(["slug", "alias"]), st.sampled_from(["a", "z", "z", "old", "?"]))
 links = st.builds("{} {}".format, st.sampled_from(["leads", "leads", "part"]), places)
 collections = st.builds("{} {}".format, st.sampled_from(["pages", "titles"]), st.sampled_from(PATTERNS))
 words = st.sampled_from(["one", "two", "three", "fail", "hidden"])
 discoveries = st.builds("{} {}".format, st.sampled_from(["find", "find-output"]), names)
-lines = words | words | references | uses | links | collections
+lines = words | words | references | uses | links | collections | routes
 texts = st.builds(
     lambda lines, last: "\n".join([*lines, *last]),
     st.lists(lines, max_size=3),
@@ -130,7 +132,8 @@ class Project(RuleBasedStateMachine):
 
     @rule(document=names)
     def lose_output(self, document: str) -> None:
-        output = self.world.layout.output_of(DocumentId(document))
+        text = self.world.sources.texts.get(document, "")
+        output = self.world.layout.output_of(DocumentId(document), route_of(text, document))
         if output in self.world.outputs.texts:
             self.disturb()
             self.known.pop(document, None)
@@ -184,6 +187,7 @@ class Project(RuleBasedStateMachine):
         assert {path: outputs.get(path) for path in expected.outputs} == expected.outputs
         broken = [DocumentId(each) for each, status in expected.statuses.items() if status is not Status.DONE]
         last_good = {layout.output_of(each) for each in broken for layout in LAYOUTS}
+        last_good |= {path for each in broken for path, _ in files_of(self.world.machine.graph[each].facts)}
         assert outputs.keys() - expected.outputs.keys() <= last_good, "outputs that no document stands for"
 
     def compare_renderings(self, rendered: list[str], expected: Evaluation) -> None:

@@ -14,8 +14,8 @@ import yaml
 from config.helpers import schemas
 from kahnd.config.loader import load
 from kahnd.config.tables import TABLES
+from kahnd.render.frontmatter import split
 from kahnd.render.jinja.environment import ProjectEnvironment
-from kahnd.render.markdown.frontmatter import split
 from kahnd.render.markdown.page_source import as_template
 
 PROJECT: Final = '[project]\nsources = ["docs"]\n'

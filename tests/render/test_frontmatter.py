@@ -10,8 +10,8 @@ from jinja2 import nodes
 
 from kahnd.core.rules import NEVER
 from kahnd.render.files import ProblemError
+from kahnd.render.frontmatter import appears_at, split
 from kahnd.render.jinja.environment import ProjectEnvironment
-from kahnd.render.markdown.frontmatter import appears_at, split
 from kahnd.render.markdown.page_source import as_template
 
 VALUES = st.recursive(

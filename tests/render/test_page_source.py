@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from jinja2 import DictLoader, Environment, Template
 
 from kahnd.core.model import Kind
+from kahnd.render.frontmatter import Parts
 from kahnd.render.jinja.environment import ProjectEnvironment, compiled_page
-from kahnd.render.markdown.frontmatter import Parts
 from kahnd.render.markdown.page_source import as_template, has_jinja
 from kahnd.render.renderers.parameters import PageParameters
 from render.workshop import Workshop

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kahnd.render.data import plain_yaml
 from kahnd.render.data.plain_yaml import YamlError, load, load_front_matter
 from kahnd.render.files import ProblemError
-from kahnd.render.markdown.frontmatter import MAX_CHARACTERS, split
+from kahnd.render.frontmatter import MAX_CHARACTERS, split
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.dates() | st.binary()
 VALUES = st.recursive(

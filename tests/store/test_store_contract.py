@@ -28,6 +28,7 @@ from kahnd.core.model import (
     Status,
 )
 from kahnd.core.output_paths import facet_of
+from kahnd.core.routes import Route
 from kahnd.ports import Store
 from store.graphs import changed, done, facts, forgotten, ids, missing, needs
 
@@ -50,6 +51,14 @@ EVERYTHING = Facts(
     took_ms=1.5,
     limits="timeout_s 60",
     outputs=((OutputPath("site/x.html"), Digest("4" * 32)), (OutputPath("site/ünï x's.pdf"), Digest("b" * 32))),
+    route=Route(
+        "ünï x's",
+        "/a/",
+        ("/old/index.html", "older.html"),
+        ("html",),
+        (("meta.year", "2026"), ("meta.section", "x's")),
+        Problem("is missing", "docs/x.md", 2, "write it", column=1),
+    ),
 )
 
 

@@ -129,7 +129,7 @@ _MKDOCS_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
 _MKDOCS_BUILT_IN: Final = frozenset(
     {"fenced_code", "footnotes", "pymdownx.superfences", "pymdownx.tasklist", "sane_lists", "tables"}
 )
-_MKDOCS_PLUGINS: Final = frozenset({"search", "material/search", "tags", "offline", "minify"})
+_MKDOCS_PLUGINS: Final = frozenset({"search", "material/search", "tags", "offline", "minify", "redirects"})
 _MKDOCS_TAKEN: Final = frozenset(
     {
         "copyright",
@@ -177,6 +177,10 @@ def from_mkdocs(site: Site) -> Imported:
         elif name not in _MKDOCS_BUILT_IN:
             remedy = "see the options of Markdown in kahnd's reference, or write a hook (`before`, `after`)"
             project.note(f"the extension {name} has no equivalent", _line_of(site, name), remedy)
+    for old, new in _redirects_of(given.get("plugins")).items():
+        moved = posixpath.splitext(str(old))[0].removesuffix("index").removesuffix("/")
+        place = f"{moved}/" if project.clean_urls else f"{posixpath.splitext(str(old))[0]}.html"
+        _note_redirect(project, site, place, posixpath.join(docs, str(new)), written=str(old))
     for name in _names(given.get("plugins")):
         if name not in _MKDOCS_PLUGINS:
             project.note(
@@ -225,6 +229,13 @@ def _names(listed: object) -> Iterator[str]:
         yield str(next(iter(each), "")) if isinstance(each, Mapping) else str(each)
 
 
+def _redirects_of(plugins: object) -> Mapping[str, Any]:
+    """Returns the new page of each old one, as the plug-in `redirects` has them."""
+    options = [each for each in plugins if isinstance(each, Mapping)] if isinstance(plugins, list) else [plugins]
+    found = [_table_of(each, "redirects", "redirect_maps") for each in options if isinstance(each, Mapping)]
+    return next((each for each in found if each), {})
+
+
 # mdBook
 
 _MDBOOK_TAKEN: Final = frozenset({"title", "authors", "description", "src", "language"})
@@ -264,8 +275,8 @@ def from_mdbook(site: Site) -> Imported:
     for name in _table_of(given, "preprocessor"):
         project.note(f"the preprocessor {name} is not run", _line_of(site, name), "write it into tools/mdbook.py")
     for old, new in _table_of(html, "redirect").items():
-        remedy = f"write a page there that links to {new}"
-        project.note(f"the redirect of {old} is not taken over", _line_of(site, old), remedy)
+        target = posixpath.normpath(posixpath.join("/", posixpath.dirname(old), str(new))).removeprefix("/")
+        _note_redirect(project, site, old, posixpath.join(pages, f"{posixpath.splitext(target)[0]}.md"), written=old)
     _note_texts(project, site.pages, _MDBOOK_TEXTS)
     return project
 
@@ -308,6 +319,17 @@ def _parse_yaml(site: Site) -> Mapping[str, Any]:
     if not isinstance(given, Mapping):
         raise _unreadable(site, "it holds no keys")
     return given
+
+
+def _note_redirect(project: Imported, site: Site, old: str, page: str, *, written: str) -> None:
+    """Tells how a page gets the address that redirected to it: it has to say so itself."""
+    old = f"/{old.removeprefix('/')}"
+    if page in site.pages:
+        message = f"{page} is not at its old address {old} yet"
+        remedy = f"write `aliases: [{json.dumps(old, ensure_ascii=False)}]` into its front matter"
+    else:
+        message, remedy = f"the redirect of {old} leads to no page", "write a page there that links to its target"
+    project.note(message, _line_of(site, written), remedy)
 
 
 def _unreadable(site: Site, reason: str) -> UsageError:

@@ -14,6 +14,7 @@ from kahnd.config.validation import KeyPath, ProblemCollector, nearest, to_struc
 from kahnd.core.globs import glob_error
 from kahnd.core.output_paths import HASH
 from kahnd.core.project_files import DATABASE, EMBEDDED, LOG_FILE
+from kahnd.core.routes import META
 from kahnd.core.rules import OUTPUT_PLACEHOLDERS, RenderLimits, Rule
 from kahnd.core.text import shortened
 
@@ -241,8 +242,11 @@ def _check_match(pattern: str, path: KeyPath, problems: ProblemCollector) -> Non
 
 def _check_output(pattern: str, path: KeyPath, problems: ProblemCollector) -> None:
     for braces in _BRACES.finditer(pattern):
-        if braces[1] not in OUTPUT_PLACEHOLDERS:
-            problems.add(path, f"unknown placeholder {braces[0]}", nearest(braces[0], _PLACEHOLDERS))
+        name = braces[1] or ""
+        if name not in OUTPUT_PLACEHOLDERS and not META.fullmatch(name):
+            known = nearest(braces[0], _PLACEHOLDERS)
+            remedy = "write {meta.NAME}, or {meta.NAME.year}" if name.startswith("meta") else known
+            problems.add(path, f"unknown placeholder {braces[0]}", remedy)
         elif not braces[0].endswith("}"):
             problems.add(path, f"{braces[0]} has no closing brace", f"write {braces[0]}}}")
     if pattern.count(HASH) > (not pattern.endswith("/")):

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from kahnd.core import hashing
 from kahnd.core.globs import glob_matcher
-from kahnd.core.graph import Graph, Node
+from kahnd.core.graph import Graph, Node, public_place
 from kahnd.core.model import (
     NO_EDGES,
     Change,
@@ -157,7 +157,8 @@ class ChangeIntake:
     def _with_makers(self, document: DocumentId, dependencies: tuple[Dependency, ...]) -> Iterable[Dependency]:
         """Returns the dependencies and, for each that names an output, those on the documents that render to it.
 
-        The output itself stays a dependency if the text names it, or if nothing renders to it.
+        The output itself stays a dependency if the text names it, if nothing renders to it, or if a link leads to one
+        after a document's first.
         """
         is_output = self._graph.layout.is_output
         named = {each for each in dependencies if each.kind in _BY_PATH and is_output(each.target)}
@@ -169,6 +170,8 @@ class ChangeIntake:
         for each in dependencies:
             makers = self._graph.makers(each.target) if each in named else ()
             declared = each.kind is Kind.DECLARED
+            if each.kind is Kind.LINK and any(OutputPath(each.target) in self._graph[maker].more for maker in makers):
+                makers = ()  # it may go although the document does not move
             if declared or not makers:
                 found.setdefault(each, each)
             for maker in sorted(set(makers) - {document}):
@@ -197,8 +200,7 @@ class ChangeIntake:
     def _update(self, observation: Observation, changes: ChangeSet) -> None:
         node = self._graph.get(observation.document)
         facts = node.facts if node else Facts(observation.document, Status.MISSING)
-        appears_at = (observation.scan or facts).appears_at
-        recipe = self._graph.recipe_of(observation.document, appears_at)
+        recipe = self._graph.recipe_of(observation.document, observation.scan or facts)
         same = facts.content_hash == observation.content_hash and (
             observation.problem is None or facts.problem == observation.problem
         )
@@ -206,17 +208,17 @@ class ChangeIntake:
             changes.touched.append(Result(self._graph.put(replace(facts, stat=observation.stat)).facts))
             return
         reason = NEW if facts.status is Status.MISSING else RECIPE if same else CONTENT
-        claim, rivals = (node.claim, self._graph.rivals(node)) if node else (None, ())
+        claims, place, rivals = (node.claims, public_place(node), self._graph.rivals(node)) if node else ((), "", ())
         edges, new = self._rewrite(observation, replace(facts, recipe_hash=recipe))
         node = self._graph[observation.document]
-        has_moved = reason != CONTENT or facts.recipe_hash != recipe or claim != node.claim
-        content, used, linked = (True, None, True) if claim != node.claim else _reach(reason, facts, node)
+        has_moved = claims[:1] != node.claims[:1] or place != public_place(node)
+        content, used, linked = (True, None, True) if has_moved else _reach(reason, facts, node)
         changes.add(Change(node.facts, edges, content=content, facets=used, linked=linked), reason)
         for each in new:
             changes.add(Change(each, content=is_collection(each.id), linked=False), NEW)
-        if has_moved:
-            self._revisit_named_outputs(node.claims, changes)
-        if claim != node.claim:
+        if reason != CONTENT or facts.recipe_hash != recipe or claims != node.claims:
+            self._revisit_named_outputs({*claims, *node.claims}, changes)
+        if claims != node.claims:
             changes.revisit(map(self._graph.__getitem__, rivals), CONTESTED)
         self._revisit_rivals(node, changes)
         if node.claim is None:
@@ -233,7 +235,7 @@ class ChangeIntake:
         node = self._graph.get(document)
         if node is None or not node.exists or is_collection(document):
             return
-        rivals = self._graph.rivals(node)
+        rivals, claims = self._graph.rivals(node), node.claims
         self._remove_output(node.facts, changes)
         known = {path for path, _ in files_of(node.facts)}
         for claim in self._unrecorded.intersection(node.claims) - known:
@@ -243,10 +245,11 @@ class ChangeIntake:
         self._graph.put(Facts(document, Status.MISSING))
         changes.add(Change(Facts(document, Status.MISSING), edges), GONE)
         self._orphans.add(document)
+        self._revisit_named_outputs(claims, changes)
         changes.revisit(map(self._graph.__getitem__, rivals), CONTESTED)
 
     def _revisit_named_outputs(self, claims: Iterable[OutputPath], changes: ChangeSet) -> None:
-        """Adds the outputs that programs read by path, when a document begins to render to them."""
+        """Adds the outputs that are read or linked to by path, when a document begins or ends to render to them."""
         for claim in claims if self._named_outputs else ():
             below = (each for each in self._named_outputs if f"{each}/".startswith(claim))
             for name in below if claim.endswith("/") else self._named_outputs.intersection({claim}):
@@ -336,6 +339,7 @@ def _observed(facts: Facts, observation: Observation, scan: Scan) -> Facts:
         because=None,
         facets=scan.facets,
         appears_at=scan.appears_at,
+        route=scan.route,
     )
 
 

@@ -137,7 +137,7 @@ def check(
     for read in reads:
         if _is_ordered(read.dependency, node) and _is_unusable(graph, node, read.dependency.target, unfinished):
             return Retry()
-        if _is_uncertain(graph, node, read, changed) or _is_misjudged(graph, read):
+        if _is_uncertain(graph, node, read, changed) or _is_misjudged(graph, read) or _has_moved(graph, read, changed):
             return Retry()
         if _is_stale(graph, node, read):
             stale.append(read.dependency.target)
@@ -244,6 +244,11 @@ def _is_misjudged(graph: Graph, read: Read) -> bool:
     return (read.hash is None) is bool(graph.makers(read.dependency.target))
 
 
+def _has_moved(graph: Graph, read: Read, changed: Container[DocumentId]) -> bool:
+    """Tells whether a run may have used the place of a document from front matter that has changed since."""
+    return graph.has_routes and read.hash in {None, PRESENT} and read.dependency.target in changed
+
+
 def _is_stale(graph: Graph, node: Node, read: Read) -> bool:
     kind, target = read.dependency.kind, graph.get(read.dependency.target)
     if kind is Kind.COLLECTION or read.hash == PRESENT:
@@ -315,7 +320,9 @@ def _state_of(target: Node, culprit: DocumentId) -> str:
 
 
 def _contested(graph: Graph, node: Node, rivals: Collection[DocumentId]) -> Fail | None:
-    """Returns the failure of a document whose output paths are not its alone, or can't all exist."""
+    """Returns the failure of a document whose output paths are unknown, not its alone, or can't all exist."""
+    if node.facts.route and node.facts.route.problem:
+        return Fail(node.facts.route.problem)
     if rivals:
         return Fail(_claimed_twice(graph, node, rivals), min(rivals))
     both = self_clash(node.claims) if node.more else None
@@ -348,7 +355,10 @@ def _clashing(graph: Graph, node: Node, others: list[DocumentId]) -> Problem:
 def _self_contested(node: Node, one: OutputPath, other: OutputPath) -> Problem:
     """Describes two outputs of one document that can't both exist."""
     line, document = node.rule.line if node.rule else 0, node.facts.id
+    file, remedy = (CONFIG_FILE, line), "correct the rule's `output`"
+    if node.facts.route:
+        file, remedy = (document, 1), "correct `aliases`, `slug` or `permalink` in its front matter"
     message = (
         f"{document} renders to {one} twice" if one == other else f"{one} and {other} of {document} can't both exist"
     )
-    return Problem(message, CONFIG_FILE, line, "correct the rule's `output`")
+    return Problem(message, *file, remedy)

@@ -25,6 +25,7 @@ from kahnd.core.model import (
     Facts,
     Kind,
     OutputPath,
+    Scan,
     Snapshot,
     Status,
 )
@@ -37,9 +38,9 @@ from kahnd.core.text import find_similar, look_alike_key
 class Node:
     """A document or collection: its facts, its edges, and what the rules say of its path.
 
-    `claim`: the output path that its rule gives it, and `more` those after the first. `paged`: it is written as pages
-    are, rendered or not, so includes leave out its front matter. `cycle`: the path from it back to itself, if one was
-    found.
+    `claim`: the output path that its rule gives it, and `more` those after the first, with its aliases. `paged`: it is
+    written as pages are, rendered or not, so includes leave out its front matter. `cycle`: the path from it back to
+    itself, if one was found.
     """
 
     facts: Facts
@@ -95,6 +96,7 @@ class Graph:
         self._nodes: dict[DocumentId, Node] = {}
         self._broken: set[DocumentId] = set()
         self.hidden: dict[DocumentId, int] = {}  # when the pages appear that are not rendered now
+        self.has_routes = False  # whether the front matter of some document says, or has said, where its outputs are
         self._missing: set[DocumentId] = set()
         self._warned: set[DocumentId] = set()
         self._dependents: Counter[DocumentId] = Counter()  # how many each document has
@@ -191,13 +193,13 @@ class Graph:
         others = self.claimants(output) - {document}
         return any(output == path for each in others for path, _ in files_of(self._nodes[each].facts))
 
-    def recipe_of(self, document: DocumentId, appears_at: int | None = None) -> Digest | None:
+    def recipe_of(self, document: DocumentId, found: Scan | Facts) -> Digest | None:
         """Returns the recipe hash: over all but the inputs that decides how a document is rendered or scanned."""
         if is_collection(document):
             return None
-        layout = self.layout
-        rule = None if layout.hides(appears_at) else layout.rule_of(document)
-        return _recipe(rule or layout.scanned_as(document), layout.outputs_by(rule, document) if rule else ())
+        layout, route = self.layout, found.route
+        rule = None if layout.hides(found.appears_at) else layout.rule_of(document)
+        return _recipe(rule or layout.scanned_as(document), layout.claims_by(rule, document, route) if rule else ())
 
     def has_current_recipe(self, node: Node) -> bool:
         """Tells whether an existing document's recipe is still the one with which it was last scanned."""
@@ -213,7 +215,10 @@ class Graph:
         else:
             before = node.facts.outputs
             self._count(node.facts, -1)
+            if node.facts.route != facts.route:
+                self._unclaim(node)
         node.facts = facts
+        self.has_routes |= facts.route is not None
         self._count(facts, +1)
         self._claim(node)
         if self.layout.hashes_paths and before != facts.outputs:
@@ -268,9 +273,9 @@ class Graph:
         if dependency.facets is not None:
             if kind is Kind.OUTPUT and node.claim is None:
                 return UNRENDERED  # so that it differs from an output with the same bytes
-            return edge_hash(facts, public_path(place_of(node), node.rule), dependency.facets)
+            return edge_hash(facts, public_path(place_of(node), node.rule, facts.route), dependency.facets)
         if kind in CONTENT_KINDS:
-            return f"{facts.content_hash} {public_path(node.claim, node.rule)}"
+            return f"{facts.content_hash} {public_place(node)}"
         read = AS_PAGE if node.paged and kind in TEXT_KINDS else ""
         if node.claim and kind in SOURCE_KINDS:
             return f"{facts.content_hash}{read}"
@@ -348,7 +353,7 @@ class Graph:
             node.rule = None if is_hidden else self.layout.rule_of(document)
             node.paged = self.layout.is_written_as_page(document, node.rule)
             if node.rule:
-                claim, *more = self.layout.outputs_by(node.rule, document)
+                claim, *more = self.layout.claims_by(node.rule, document, node.facts.route)
                 node.claim = node.facts.output if node.facts.output == claim else claim  # equal, and mostly the same
                 node.more = tuple(more)
                 self._claims.add(node.claims, document)
@@ -364,6 +369,11 @@ def place_of(node: Node) -> OutputPath | None:
     if node.claim is None or HASH not in node.claim:
         return node.claim
     return next((path for path, _ in hashing.outputs_at(node.facts, node.claim)), None)
+
+
+def public_place(node: Node) -> str:
+    """Returns the path of a node's first output as URLs show it; empty if it has none."""
+    return public_path(node.claim, node.rule, node.facts.route)
 
 
 def _recipe(scanned_as: Rule | None, outputs: tuple[OutputPath, ...]) -> Digest:

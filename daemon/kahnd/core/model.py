@@ -11,6 +11,7 @@ from typing import Final, NewType
 import msgspec
 
 from kahnd.core.problem import Problem as Problem  # noqa: PLC0414 (part of the model; apart, so that it loads fast)
+from kahnd.core.routes import Route
 
 DocumentId = NewType("DocumentId", str)
 """A document's path, relative to the project, with `/`. A collection's id is its pattern with a leading `/`."""
@@ -55,14 +56,10 @@ class Kind(StrEnum):
         """A content dependency: on the target's own bytes only. It asks for no order and is in no cycle."""
         return self in CONTENT_KINDS
 
-    @property
-    def is_source(self) -> bool:
-        """The target's source is read, even if the target is itself rendered."""
-        return self in SOURCE_KINDS
-
 
 CONTENT_KINDS: Final = frozenset({Kind.PAGE, Kind.COLLECTION, Kind.LINK})
 SOURCE_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE, Kind.DATA})
+"""The target's source is read, even if the target is itself rendered."""
 TEXT_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE})
 """Source kinds for which it matters whether the target has front matter."""
 
@@ -126,13 +123,14 @@ class Dependency(msgspec.Struct, frozen=True, eq=False, gc=False):
 class Scan(msgspec.Struct, frozen=True, gc=False):
     """The result of scanning a document's bytes: its dependencies in the order found, and a page's facets.
 
-    `problem`: the reason why the document can't be used at all; then the rest is empty. `appears_at`: as in Facts.
+    `problem`: why the document can't be used at all; the rest is empty then. `appears_at` and `route`: as in Facts.
     """
 
     dependencies: tuple[Dependency, ...] = ()
     facets: Facets | None = None
     problem: Problem | None = None
     appears_at: int | None = None
+    route: Route | None = None
 
 
 class Stat(msgspec.Struct, frozen=True, gc=False):
@@ -212,6 +210,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     warnings: tuple[Problem, ...] = ()
     outputs: tuple[tuple[OutputPath, Digest], ...] | None = None
     appears_at: int | None = None
+    route: Route | None = None
 
     @property
     def standing_warnings(self) -> tuple[Problem, ...]:
@@ -330,12 +329,12 @@ class KnownLinks(msgspec.Struct, frozen=True, gc=False):
 class Job(msgspec.Struct, frozen=True, gc=False):
     """Everything that a renderer needs to render one document once.
 
-    `stage`: where to write the output, relative to the project. `more`: the outputs after the first; an output that
-    ends with `/` is a folder to fill. `deps`: the direct dependencies' files, in the order found. `targets`: the
-    documents that these files are or are rendered from. `discovered`: those of the targets that only an earlier run
-    reported. `missing`: those that do not exist. `collections`: the members of every collection that is known to be
-    read, by collection id. `links`: what is known of its links. `hashed`: the files of those dependencies whose output
-    paths have a hash, by these paths.
+    `stage`: where to write the output, relative to the project. `more`: the outputs after the first, with aliases; an
+    output that ends with `/` is a folder to fill. `deps`: the direct dependencies' files, in the order found.
+    `targets`: the documents that these files are or are rendered from. `discovered`: those of the targets that only an
+    earlier run reported. `missing`: those that do not exist. `collections`: the members of every collection that is
+    known to be read, by collection id. `links`: what is known of its links. `hashed`: the files of those dependencies
+    whose output paths have a hash, by these paths. `routed`: some document has or had a route in this session.
     """
 
     run: RunId
@@ -352,6 +351,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     links: KnownLinks = KnownLinks()
     more: tuple[OutputPath, ...] = ()
     hashed: tuple[tuple[OutputPath, OutputPath], ...] = ()
+    routed: bool = False
 
 
 PRESENT: Final = Digest("present")

@@ -38,7 +38,7 @@ class Claims:
 
     def add(self, claims: Iterable[OutputPath], document: DocumentId) -> None:
         """Adds the claims of a document."""
-        for claim in claims:
+        for claim in dict.fromkeys(claims):
             others = self._claimants.get(claim, ())
             self._claimants[claim] = (*others, document)
             if not others:
@@ -46,7 +46,7 @@ class Claims:
 
     def remove(self, claims: Iterable[OutputPath], document: DocumentId) -> None:
         """Removes the claims of a document."""
-        for claim in claims:
+        for claim in dict.fromkeys(claims):
             others = tuple(each for each in self._claimants.pop(claim) if each != document)
             if others:
                 self._claimants[claim] = others
@@ -200,13 +200,13 @@ def stages(job: Job) -> tuple[str, ...]:
 
 
 def named_outputs(outputs: Sequence[OutputPath], name: str) -> list[OutputPath]:
-    """Returns those of a document's outputs that a name means: by a path's end, else by extension; the first for "".
+    """Returns those of a document's outputs that a name means: by a path or its end, else by extension.
 
-    In a folder that is filled, it is a path.
+    The first for "". In a folder that is filled, it is a path.
     """
     first = outputs[0]
-    if not name:
-        return [first]
+    if not name or name in outputs:
+        return [OutputPath(name or first)]
     if first.endswith("/"):
         path = posixpath.normpath(f"{first}{name}")
         return [OutputPath(path)] if path.startswith(first) and not name.startswith("/") else []

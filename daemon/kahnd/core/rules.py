@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from typing import Final
+from urllib.parse import quote
 
 from kahnd.core.globs import glob_matcher
 from kahnd.core.model import Digest, DocumentId, OutputPath
+from kahnd.core.routes import META, Route, sound
 from kahnd.core.text import is_encodable
 
 OUTPUT_PLACEHOLDERS: Final = ("dir", "stem", "name", "ext", "hash")
@@ -64,6 +66,17 @@ class Rule:
     def patterns(self) -> tuple[str, ...]:
         """The patterns of all its outputs."""
         return (self.output,) if isinstance(self.output, str) else self.output
+
+    @cached_property
+    def meta_names(self) -> tuple[str, ...]:
+        """The placeholders of its outputs that stand for values of the front matter."""
+        names = (name for pattern in self.patterns for name in _parts(pattern)[1])
+        return tuple(dict.fromkeys(each for each in names if META.fullmatch(each)))
+
+    @cached_property
+    def reads_routes(self) -> bool:
+        """The front matter of its documents says where their outputs are."""
+        return self.renderer == PAGE or bool(self.meta_names)
 
     @cached_property
     def _underscored(self) -> tuple[str, ...]:
@@ -154,21 +167,50 @@ class Layout:
         """Tells whether a path lies in the output folder."""
         return self.output != "." and path.startswith(f"{self.output}/")
 
-    def output_of(self, document: DocumentId) -> OutputPath | None:
+    def output_of(self, document: DocumentId, route: Route | None = None) -> OutputPath | None:
         """Returns the path that a document renders to; None for a plain document."""
         rule = self.rule_of(document)
-        return None if rule is None else self.output_by(rule, document)
+        if rule is None:
+            return None
+        return self.output_by(rule, document) if route is None else self.outputs_by(rule, document, route)[0]
 
     def output_by(self, rule: Rule, document: DocumentId) -> OutputPath:
         """Returns the path that a document renders to by this rule, or the first of several."""
         return self._filled(rule, rule.patterns[0], self._values(document))
 
-    def outputs_by(self, rule: Rule, document: DocumentId) -> tuple[OutputPath, ...]:
-        """Returns all paths that a document renders to by this rule."""
-        values = self._values(document)
-        return tuple([self._filled(rule, each, values) for each in rule.patterns])
+    def outputs_by(self, rule: Rule, document: DocumentId, route: Route | None = None) -> tuple[OutputPath, ...]:
+        """Returns all paths that a document renders to by this rule, and by its route if it has one."""
+        values, route = self._values(document), sound(route)
+        if route is None:
+            return tuple([self._filled(rule, each, values) for each in rule.patterns])
+        values |= route.placeholders
+        values["stem"] = route.slug or values["stem"]
+        values["name"] = f"{values['stem']}{values['ext'] and '.'}{values['ext']}"
+        first, *more = (self._filled(rule, each, values) for each in rule.patterns)
+        if route.permalink:
+            first = self._at(route, first)
+        return tuple(each for each in (first, *more) if route.makes(each))
 
-    def _values(self, document: DocumentId) -> Mapping[str, str]:
+    def _at(self, route: Route, output: OutputPath) -> OutputPath:
+        """Returns where a permalink puts an output, which is a file or a folder as by its rule."""
+        path = posixpath.normpath(f"{self.output}/{route.permalink}")
+        if output.endswith("/"):
+            return OutputPath(f"{path}/")
+        return OutputPath(f"{path}/index{posixpath.splitext(output)[1]}" if route.is_folder else path)
+
+    def claims_by(self, rule: Rule, document: DocumentId, route: Route | None = None) -> tuple[OutputPath, ...]:
+        """Returns the outputs of a document by this rule, and those of its aliases, whose pages lead to the first."""
+        outputs, route = self.outputs_by(rule, document, route), sound(route)
+        if route is None or not route.aliases:
+            return outputs
+        beside = posixpath.dirname(outputs[0])
+        if rule.clean_urls and outputs[0].endswith("/index.html") and self._values(document)["stem"] != "index":
+            beside = posixpath.dirname(beside)
+        folders = (self.output if each.startswith("/") else beside for each in route.aliases)
+        aliases = zip(folders, route.aliases, strict=True)
+        return (*outputs, *(OutputPath(posixpath.normpath(f"{folder}/{each}")) for folder, each in aliases))
+
+    def _values(self, document: DocumentId) -> dict[str, str]:
         source = self.source_of(document) or "."
         inner = document if source == "." else document[len(source) + 1 :]
         folder, _, name = inner.rpartition("/")
@@ -182,10 +224,20 @@ class Layout:
         return OutputPath(f"{path}/" if pattern.endswith("/") else path)
 
 
-def public_path(output: OutputPath | None, rule: Rule | None) -> str:
-    """Returns an output path as URLs show it: with clean URLs, without `index.html`; empty if there is no output."""
-    is_clean = output and rule and rule.clean_urls and output.endswith("/index.html")
+def public_path(output: OutputPath | None, rule: Rule | None, route: Route | None = None) -> str:
+    """Returns an output path as URLs show it; empty if there is no output.
+
+    With clean URLs, and where a permalink is a folder, it is without `index.html`.
+    """
+    has_clean_url = (rule and rule.clean_urls) or ((routed := sound(route)) and routed.is_folder)
+    is_clean = output and has_clean_url and output.endswith("/index.html")
     return (output or "").removesuffix("index.html") if is_clean else output or ""
+
+
+def url_between(path: str, origin: str) -> str:
+    """Returns the percent-encoded URL of a path, which may end with `/`, from the page at another path."""
+    relative = posixpath.relpath(path, posixpath.dirname(origin) or ".")
+    return quote(f"{relative}/" if path.endswith("/") else relative)
 
 
 def fill(pattern: str, values: Mapping[str, str]) -> str:
@@ -198,7 +250,7 @@ def fill(pattern: str, values: Mapping[str, str]) -> str:
 @lru_cache(maxsize=1024)
 def _parts(pattern: str) -> tuple[Sequence[str], Sequence[str]]:
     """Splits a pattern into the texts around its placeholders, and their names."""
-    parts = re.split(r"\{(\w+)\}", pattern)
+    parts = re.split(r"\{([\w.-]+)\}", pattern)
     return parts[::2], parts[1::2]
 
 

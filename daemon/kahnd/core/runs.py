@@ -110,6 +110,7 @@ class Runs:
             links=self._links(node),
             more=node.more,
             hashed=self._hashed(node),
+            routed=self._graph.has_routes,
         )
         self._jobs[run], self._run_of[document], self._durations[run] = job, run, self._expected_ms(document)
         self._changed_during[run] = set()

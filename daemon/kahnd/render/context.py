@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from msgspec.structs import replace
 
@@ -27,14 +26,15 @@ from kahnd.core.model import (
     Read,
     Rendered,
 )
-from kahnd.core.output_paths import HASH, facet_of, named_outputs
+from kahnd.core.output_paths import HASH, facet_of, named_outputs, outputs_of
 from kahnd.core.problem import MAX_WARNINGS
 from kahnd.core.project_files import CONFIG_FILE
-from kahnd.core.rules import Layout, Rule, collection_id, path_error, public_path, resolve
+from kahnd.core.routes import Route
+from kahnd.core.rules import Layout, Rule, collection_id, path_error, public_path, resolve, url_between
 from kahnd.core.text import find_similar, shortened, similar_name_remedy
 from kahnd.platform.files import remedy_for, remove_any
 from kahnd.ports import PRESSING
-from kahnd.render.files import OutsideError, ProblemError, StagedFiles, UnreadableError, read_inside, similar_file
+from kahnd.render.files import UNREADABLE, ProblemError, StagedFiles, outside, read_inside, similar_file, unreadable
 
 MAX_FACETS: Final = 100
 """Facets of one dependency; each output in use is one or two."""
@@ -70,6 +70,7 @@ class RenderContext:
         self._reads: dict[Dependency, Read] = {}
         self._contents: dict[str, tuple[bytes, Digest]] = {}
         self._patterns: set[DocumentId] = set()
+        self._routes: dict[DocumentId, Route | None] = {}
         self.given_urls: set[str] = set()
         """The URLs that functions of templates have given; the documents that they lead to are dependencies."""
         self._warnings: dict[Problem, None] = {}
@@ -123,8 +124,8 @@ class RenderContext:
             content = read_inside(self.root, self.job.document)
         except FileNotFoundError:
             raise self.changed() from None
-        except (OSError, OutsideError, UnreadableError) as error:
-            raise ProblemError(_unreadable(self.job.document, error, Location(self.job.document))) from error
+        except UNREADABLE as error:
+            raise ProblemError(unreadable(self.job.document, error, self.job.document)) from error
         if hash_bytes(content) != self.job.content_hash:
             raise self.changed()
         return content
@@ -151,7 +152,7 @@ class RenderContext:
             raise ProblemError(Problem(message, location.file, location.line, "correct the pattern"))
         target = resolve(reference, location.file)
         if target is None:
-            raise ProblemError(_outside(reference, location))
+            raise ProblemError(outside(reference, location.file, location.line))
         if self.layout.source_of(target) is None:
             named = collection_id(target) if kind is Kind.COLLECTION else DocumentId(target)
             self.record(Dependency(named, kind, location.line))
@@ -185,7 +186,7 @@ class RenderContext:
         """A file's bytes, which are not recorded; empty if it can't be read."""
         try:
             return self._contents[path][0] if path in self._contents else read_inside(self.root, path)
-        except (OSError, OutsideError, UnreadableError):
+        except UNREADABLE:
             return b""
 
     def text_of(self, path: str) -> str:
@@ -198,9 +199,9 @@ class RenderContext:
             content = read_inside(self.root, path)
         except (FileNotFoundError, NotADirectoryError):
             raise self.missing(dependency, location) from None
-        except (OSError, OutsideError, UnreadableError) as error:
+        except UNREADABLE as error:
             self.record(dependency)  # a change of the file may repair this
-            raise ProblemError(_unreadable(path, error, location)) from error
+            raise ProblemError(unreadable(path, error, location.file, location.line)) from error
         return content, hash_bytes(content)
 
     def missing(self, dependency: Dependency, location: Location) -> UnmetError:
@@ -229,9 +230,20 @@ class RenderContext:
         return self.root / target
 
     def outputs_of(self, target: DocumentId) -> tuple[OutputPath, ...]:
-        """All output paths of a document; none for a plain document."""
+        """All output paths of a document, without aliases; none for a plain document."""
         rule = self.layout.rule_of(target)
-        return self.layout.outputs_by(rule, target) if rule else ()
+        return self.layout.outputs_by(rule, target, self.route_of(target)) if rule else ()
+
+    def route_of(self, target: DocumentId) -> Route | None:
+        """Where a document's front matter puts its outputs, by its present bytes, which are not recorded."""
+        rule = self.layout.rule_of(target)
+        if rule is None or not rule.reads_routes or not (rule.meta_names or self.job.routed):
+            return None
+        from kahnd.render.frontmatter import route_in  # noqa: PLC0415 - loads YAML, which most commands do without
+
+        if target not in self._routes:
+            self._routes[target] = route_in(self.peek(target), target, self.layout)
+        return self._routes[target]
 
     def output_of(self, target: DocumentId, location: Location, name: str = "") -> OutputPath:
         """The output path of a document; of several the first, or the one that is named.
@@ -270,9 +282,8 @@ class RenderContext:
         if HASH in output:
             message = f"{target} renders to {output}, whose hash is known only after rendering"
             raise ProblemError(Problem(message, remedy=f'write {{{{ output("/{target}") }}}} for its url'))
-        public = public_path(output, self.layout.rule_of(target))
-        path = posixpath.relpath(public, posixpath.dirname(self.job.output) or ".")
-        url = quote(f"{path}/" if public.endswith("/") else path)
+        public = public_path(output, self.layout.rule_of(target), self.route_of(target))
+        url = url_between(public, self.job.output)
         self.given_urls.add(url)
         return url
 
@@ -304,8 +315,10 @@ class RenderContext:
         left_out = Problem(f"{count:,} more warning{'s are' if count > 1 else ' is'} left out", self.job.document)
         return (*self._warnings, left_out) if count else tuple(self._warnings)
 
-    def finish(self, content: bytes) -> Rendered:
-        """Write the output to the stage. Raises ProblemError if that fails."""
+    def finish(self, content: bytes, *others: bytes) -> Rendered:
+        """Write the output to the stage, and the outputs after it. Raises ProblemError if that fails."""
+        if others:
+            return self.finish_several(dict(zip(outputs_of(self.job), (content, *others), strict=True)))
         stage = self.root / self.job.stage
         try:
             remove_any(stage)
@@ -381,17 +394,3 @@ def merge_dependencies(known: Dependency, new: Dependency) -> Dependency:
 def _named(reference: object) -> str:
     """A value that is no path, for a message; an object's own text may contain a memory address."""
     return repr(reference) if isinstance(reference, str | int | float | None) else f"a {type(reference).__name__}"
-
-
-def _outside(reference: str, location: Location) -> Problem:
-    return Problem(f"{reference} leads out of the project", location.file, location.line, "move it into the project")
-
-
-def _unreadable(target: str, error: Exception, location: Location) -> Problem:
-    if isinstance(error, OutsideError):
-        return _outside(target, location)
-    if not isinstance(error, OSError):
-        return Problem(f"can't read {target}: {error}", location.file, location.line, "check the file")
-    passing = error.errno in PRESSING and not isinstance(error, PermissionError)
-    remedy = remedy_for(error, "check the file and its permissions")
-    return Problem(f"can't read {target}: {error.strerror}", location.file, location.line, remedy, passing=passing)

@@ -25,8 +25,9 @@ from kahnd.core.model import Digest, Job, OutputPath, Problem
 from kahnd.core.output_paths import named_outputs, outputs_of, stage_folder, stages
 from kahnd.core.rules import path_error
 from kahnd.core.text import find_similar, shortened
-from kahnd.platform.files import break_hard_links, hash_file, is_regular, remove_any
+from kahnd.platform.files import break_hard_links, hash_file, is_regular, remedy_for, remove_any
 from kahnd.platform.owned_files import is_link_free
+from kahnd.ports import PRESSING
 
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PAGE: Final = 1 << 12
@@ -53,6 +54,10 @@ class OutsideError(Exception):
 
 class UnreadableError(Exception):
     """A file exists and can't be read, since it is too large or no regular file; the message says which."""
+
+
+UNREADABLE: Final = (OSError, OutsideError, UnreadableError)
+"""What `read_inside` raises."""
 
 
 class ProblemError(Exception):
@@ -95,6 +100,22 @@ def _fitting_size(descriptor: int, path: str) -> int:
     if status.st_size > MAX_BYTES:
         raise UnreadableError(f"{path} is larger than {MAX_BYTES // 2**20} MiB")
     return status.st_size
+
+
+def outside(reference: str, file: str, line: int) -> Problem:
+    """The problem of a reference, in that place, which leads out of the project."""
+    return Problem(f"{reference} leads out of the project", file, line, "move it into the project")
+
+
+def unreadable(target: str, error: Exception, file: str, line: int = 0) -> Problem:
+    """The problem of a file, named in that place, which `read_inside` could not read."""
+    if isinstance(error, OutsideError):
+        return outside(target, file, line)
+    if not isinstance(error, OSError):
+        return Problem(f"can't read {target}: {error}", file, line, "check the file")
+    passing = error.errno in PRESSING and not isinstance(error, PermissionError)
+    remedy = remedy_for(error, "check the file and its permissions")
+    return Problem(f"can't read {target}: {error.strerror}", file, line, remedy, passing=passing)
 
 
 def decode(content: bytes, path: str) -> str:

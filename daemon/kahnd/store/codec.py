@@ -34,6 +34,7 @@ from kahnd.core.model import (
     Stat,
     Status,
 )
+from kahnd.core.routes import Route
 from kahnd.core.text import clamped
 from kahnd.store.queries import FACTS
 
@@ -45,9 +46,13 @@ ROW_LIMIT: Final = 3000
 MAX_REASONS: Final = 20
 
 Row = dict[str, object]
-_SCALARS: Final = tuple(name for name in FACTS if name not in {"problem", "stat", "facets", "warnings"})
+_SCALARS: Final = tuple(name for name in FACTS if name not in {"problem", "stat", "facets", "warnings", "route"})
 _INT64_END: Final = 1 << 63
 _UINT64_END: Final = 1 << 64
+
+
+ProblemRow = tuple[str, str, int, str, str, int]
+RouteRow = tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[tuple[str, str], ...], ProblemRow | None]
 
 
 class FactsRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -63,15 +68,16 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     recipe_hash: Digest | None
     last_recipe_hash: Digest | None
     output: OutputPath | None
-    problem: tuple[str, str, int, str, str, int] | None
+    problem: ProblemRow | None
     because: DocumentId | None
     stat: tuple[int, int, int, int, int] | None
     facets: tuple[Digest, ...] | None
     took_ms: float | None
     limits: str | None
-    warnings: list[tuple[str, str, int, str, str, int]] | None
+    warnings: list[ProblemRow] | None
     outputs: tuple[tuple[OutputPath, Digest], ...] | None
     appears_at: int | None
+    route: RouteRow | None
 
 
 def facts_of(row: FactsRow, path: DocumentId) -> Facts:
@@ -97,6 +103,7 @@ def facts_of(row: FactsRow, path: DocumentId) -> Facts:
         tuple(map(_problem_of, row.warnings or ())),
         row.outputs,
         row.appears_at,
+        _route_of(row.route) if row.route else None,
     )
 
 
@@ -155,6 +162,8 @@ def facts_row(workspace: str, facts: Facts, status: Status) -> Row:
         row["warnings"] = tuple(map(_problem_row, facts.warnings))
     if facts.stat:
         row["stat"] = _stat_row(facts.stat)
+    if facts.route:
+        row["route"] = _route_row(facts.route)
     if facts.facets:
         row["facets"] = msgspec.structs.astuple(facts.facets)
     return {"path": facts.id, "facts": row}
@@ -262,14 +271,24 @@ def positions_from(start: int) -> Iterator[int]:
     return count(start)
 
 
-def _problem_row(problem: Problem) -> tuple[str, str, int, str, str, int]:
+def _problem_row(problem: Problem) -> ProblemRow:
     message, line, column = problem.message[:DETAIL_LIMIT], clamped(problem.line), clamped(problem.column)
     return message, problem.file, line, problem.remedy[:DETAIL_LIMIT], problem.detail[-DETAIL_LIMIT:], column
 
 
-def _problem_of(row: tuple[str, str, int, str, str, int]) -> Problem:
+def _problem_of(row: ProblemRow) -> Problem:
     message, file, line, remedy, detail, column = row
     return Problem(message, file, line, remedy, detail, column=column)
+
+
+def _route_row(route: Route) -> RouteRow:
+    problem = _problem_row(route.problem) if route.problem else None
+    return route.slug, route.permalink, route.aliases, route.outputs, route.values, problem
+
+
+def _route_of(row: RouteRow) -> Route:
+    slug, permalink, aliases, outputs, values, problem = row
+    return Route(slug, permalink, aliases, outputs, values, _problem_of(problem) if problem else None)
 
 
 def _stat_row(stat: Stat) -> tuple[int, int, int, int, int]:

@@ -302,7 +302,7 @@ CLEAR: Final = f"""{{
 }}"""
 """Deleting a document deletes its edges."""
 
-SCHEMA_VERSION: Final = 10
+SCHEMA_VERSION: Final = 11
 """The version of schema.surql."""
 
 READ_SCHEMA_VERSION: Final = "RETURN $kahnd_schema"
@@ -344,6 +344,7 @@ MIGRATIONS: Final = (
     ),  # adds the columns of problems; and warnings, which are known after the next rendering
     Migration(8, ""),  # adds the outputs of documents that have several, which no earlier version made
     Migration(9, ""),  # adds when pages appear: their recipe is new, so they are scanned again
+    Migration(10, ""),  # adds routes: the recipe of pages is new, so they are scanned again
 )
 """In order; a database of an older version is started over.
 

@@ -17,6 +17,10 @@ OUTPUTS: Final = {
     "ext": "the extension, without the dot",
     "hash": "12 hex digits of the hash of the output's bytes",
 }
+OF_FRONT_MATTER: Final = (
+    ("{meta.NAME}", "a text, a number or the day of a date in its front matter; it may have folders", "2026-01-31"),
+    ("{meta.NAME.year}", "the year of a date there; likewise `month` and `day`, with two digits", "2026"),
+)
 COMMANDS: Final = {
     "source": "the document",
     "output": "the file to write, the first of several, or the folder to fill",
@@ -38,6 +42,7 @@ def of_outputs() -> str:
     for name in OUTPUT_PLACEHOLDERS:
         place = "5f4dcc3b5aa7" if name == "hash" else layout.output_by(Rule(0, "**", "copy", f"{{{name}}}"), DOCUMENT)
         rows.append((f"`{{{name}}}`", OUTPUTS[name], f"`{place.removeprefix('site/')}`"))
+    rows += [(f"`{name}`", meaning, f"`{example}`") for name, meaning, example in OF_FRONT_MATTER]
     return table(("placeholder", "stands for", f"of `{DOCUMENT}`"), rows)
 
 

@@ -70,11 +70,11 @@ def _listeners(root: Path, *, live: bool, notify: bool, as_problems: bool) -> It
 
         yield Live(sys.stderr)
     if as_problems:
-        from kahnd.cli.listeners.problem_lines import ProblemLines  # noqa: PLC0415
+        from kahnd.cli.listeners.problems import ProblemLines  # noqa: PLC0415
 
         yield ProblemLines(root, sys.stdout)
     if notify:
-        from kahnd.cli.listeners.desktop import Desktop  # noqa: PLC0415
+        from kahnd.cli.listeners.problems import Desktop  # noqa: PLC0415
 
         yield Desktop(root.name)
 

@@ -42,6 +42,19 @@ def instant(value: Any) -> dt.datetime | None:
     return dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC) if isinstance(value, dt.date) else None
 
 
+def day(value: Any) -> dt.date | None:
+    """The day that a date, or a text that is a date, names, in its own zone. None for other values."""
+    if isinstance(value, dt.datetime):
+        return value.date()
+    if isinstance(value, dt.date):
+        return value
+    found = _DATE.fullmatch(_numbered(value.strip())) if isinstance(value, str) else None
+    try:
+        return dt.date(*(int(each) for each in found.groups()[:3])) if found else None
+    except ValueError:
+        return None
+
+
 def _spelled(text: str) -> dt.datetime | None:
     found = _DATE.fullmatch(_numbered(text.strip()))
     if not found:

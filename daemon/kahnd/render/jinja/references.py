@@ -19,10 +19,10 @@ from kahnd.render.context import Location, RenderContext, UnmetError
 from kahnd.render.data.ordering import UnsortableError, by_key
 from kahnd.render.data.parse import parse
 from kahnd.render.files import ProblemError, decode, excerpt
+from kahnd.render.frontmatter import Parts, appearance_of, cut, split
 from kahnd.render.jinja.values import NO_LOCATION, CurrentPage, Output, Page, PageFields
 from kahnd.render.markdown import MarkdownOptions
 from kahnd.render.markdown.convert import Outline
-from kahnd.render.markdown.frontmatter import Parts, appearance_of, cut, split
 from kahnd.render.markdown.page_source import has_jinja, without_comments
 
 T = TypeVar("T")

@@ -24,8 +24,8 @@ from kahnd.core.rules import Layout, is_below, path_error, resolve
 from kahnd.core.text import shortened, similar_name_remedy
 from kahnd.render.context import RenderContext
 from kahnd.render.files import ProblemError, similar_file
+from kahnd.render.frontmatter import Parts
 from kahnd.render.markdown.convert import ATTRIBUTE, ATTRIBUTES, NOT_MARKUP, WRITTEN_BY_HAND, as_seen, ids_in
-from kahnd.render.markdown.frontmatter import Parts
 
 MAX_LINKS: Final = 10_000
 """The limit on links of one page to different places."""
@@ -272,7 +272,7 @@ class Links:
             is_known = output in self._linked or any(output.startswith(each) for each in self._folders)
             exists = is_known or self._is_rendered(output)
         else:
-            is_rendered = rendering.layout.output_of(place.source) is not None
+            is_rendered = rendering.layout.rule_of(place.source) is not None
             exists = is_rendered and os.path.isfile(f"{rendering.root}/{target}")  # noqa: PTH113 - for each of many
         rendering.record(link_to(target), PRESENT if exists else None)
         return exists
@@ -300,12 +300,8 @@ class Links:
             anchors = self.anchors_of(link_to(source, anchors=True))
             if anchors is not None and as_seen(url.fragment) not in anchors:
                 self._others[text] = (source, url.fragment)
-        return f"{rendering.url_of(source, self._output_of(source))}{url.query}{url.written_fragment}"
-
-    def _output_of(self, source: DocumentId) -> OutputPath:
-        output = self.rendering.layout.output_of(source)
-        assert output is not None  # noqa: S101 - `places` gives only sources that a rule renders
-        return output
+        output = rendering.outputs_of(source)[0]  # `places` gives only sources that a rule renders
+        return f"{rendering.url_of(source, output)}{url.query}{url.written_fragment}"
 
     def _dead(self, url: Url, text: str) -> DeadLink:
         rendering = self.rendering

@@ -71,7 +71,7 @@ class IncludedFiles:
                 rest.append(target)
                 rendering.record(Dependency(target, Kind.DISCOVERED))
                 if target not in known:
-                    files[rendering.layout.output_of(target) or target] = None
+                    files[next(iter(rendering.outputs_of(target)), target)] = None
         return tuple(files)
 
     def _references_of(

@@ -10,7 +10,7 @@ import html
 import posixpath
 import re
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -23,11 +23,12 @@ from markupsafe import Markup
 from msgspec import structs
 
 from kahnd.core.model import DocumentId, Failed, Job, Kind, Outcome, Problem, Rendered, Scan, Unmet
-from kahnd.core.rules import Layout
+from kahnd.core.rules import Layout, public_path, url_between
 from kahnd.ports import PRESSING
 from kahnd.render.cache import retry_without_caches
 from kahnd.render.context import Location, RenderContext, UnmetError
 from kahnd.render.files import ProblemError, decode
+from kahnd.render.frontmatter import Parts, split
 from kahnd.render.jinja import theme
 from kahnd.render.jinja.environment import Dialect, ProjectCode, ProjectEnvironment, ProjectLoader, code_cache
 from kahnd.render.jinja.references import Caches, References, record_declared
@@ -35,7 +36,6 @@ from kahnd.render.jinja.values import Page
 from kahnd.render.markdown.blocks import contents_of
 from kahnd.render.markdown.convert import Extras, Html, Markdown, slug
 from kahnd.render.markdown.extensions import FORMULA, FormulaError, as_mathml, linkable, linked, masked, restored
-from kahnd.render.markdown.frontmatter import Parts, split
 from kahnd.render.markdown.highlight import Fence
 from kahnd.render.markdown.links import Links, summed_up, with_links
 from kahnd.render.markdown.page_source import has_jinja
@@ -49,6 +49,16 @@ _OWN_CLASS: Final = re.compile(r"'kahnd\.[\w.]+\.(\w+) object'")
 _ADDRESS: Final = re.compile(r" at 0x[0-9a-fA-F]+")
 _CORRECT: Final = "correct the template"
 _DEFINE: Final = "give it a value, or write `| default(...)` after it"
+_REDIRECT: Final = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Moved</title>
+<link rel="canonical" href="{url}">
+<meta name="robots" content="noindex">
+<meta http-equiv="refresh" content="0; url={url}">
+<p>This page is <a href="{url}">here</a> now.</p>
+</html>
+"""
 BUILT_IN_NAME: Final = "built-in.html"
 
 
@@ -60,7 +70,7 @@ class PageRenderer:
     """
 
     name = "page"
-    version = "3"
+    version = "4"
     judges_missing = True
     parameters = PageParameters
 
@@ -128,7 +138,7 @@ class PageRenderer:
             raise ProblemError(summed_up(dead))
         for each in dead:
             rendering.warn(each)
-        return rendering.finish(laid_out.encode())
+        return rendering.finish(laid_out.encode(), *_redirects(rendering))
 
     def _html(self, markdown: str, page: _Page) -> Html:
         if not page.parameters.is_extended:
@@ -158,6 +168,15 @@ class PageRenderer:
             return loader.load_as(environment, name, Kind.TEMPLATE, location)
         except TemplateNotFound as error:
             raise loader.missing or error from error
+
+
+def _redirects(rendering: RenderContext) -> Iterator[bytes]:
+    """The pages at the aliases of a page, which are its outputs after the first: they lead to it."""
+    job = rendering.job
+    public = public_path(job.output, rendering.rule, rendering.route_of(job.document)) if job.more else ""
+    for alias in job.more:
+        url = html.escape(url_between(public, alias))
+        yield _REDIRECT.format(url=url).encode()
 
 
 @dataclass

@@ -29,9 +29,9 @@ from kahnd.platform.processes import CapturedOutput
 from kahnd.render.context import Location, RenderContext, UnmetError
 from kahnd.render.data.parse import parse
 from kahnd.render.files import ProblemError, decode, similar_file
+from kahnd.render.frontmatter import Parts, split
 from kahnd.render.jinja.references import Caches, References, outline_of, title_of
 from kahnd.render.jinja.values import Output, PlainPage
-from kahnd.render.markdown.frontmatter import Parts, split
 from kahnd.render.programs.project_code import environment_folder, modules_fingerprint
 from kahnd.render.renderers.parameters import PythonParameters, function_of, second_parameter, typed
 

@@ -12,20 +12,22 @@ from typing import Final
 from jinja2 import Environment, TemplateError, nodes
 from jinja2.ext import Extension
 from jinja2.lexer import Token, TokenStream
+from msgspec import structs
 
 from kahnd.core.globs import glob_error
 from kahnd.core.model import Dependency, DocumentId, Facet, Kind, Problem, Scan
+from kahnd.core.routes import Route
 from kahnd.core.rules import PAGE, Layout, collection_id, resolve
 from kahnd.ports import Renderers
 from kahnd.render.context import MAX_PATTERNS, Location, merge_dependencies
 from kahnd.render.fast.inclusions import Inclusion, parts_of
 from kahnd.render.files import ProblemError, decode
+from kahnd.render.frontmatter import Parts, appears_at, broken_route, route_in, route_of, split
 from kahnd.render.jinja import theme
 from kahnd.render.jinja.environment import FUNCTIONS, ProjectEnvironment, project_calls
 from kahnd.render.jinja.references import declared_in, facets_of
 from kahnd.render.markdown import MarkdownOptions, PageReading
 from kahnd.render.markdown.extensions import protected
-from kahnd.render.markdown.frontmatter import Parts, appears_at, split
 from kahnd.render.markdown.links import MAX_LINKS, links_in
 from kahnd.render.markdown.page_source import as_template
 
@@ -44,10 +46,7 @@ _FENCE_FILE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    """A reference in a text: a path, if it is one, and the facets that are used, if the text shows them.
-
-    `sure`: every rendering evaluates it.
-    """
+    """A reference in a text, and the facets that are used, if it shows them. `sure`: every rendering evaluates it."""
 
     path: object
     kind: Kind
@@ -105,10 +104,9 @@ class StaticScan:
         """
         try:
             parts = split(text, document)
-        except ProblemError:
-            return Scan(
-                self._dependencies([_Reference(_of_rule(template), Kind.TEMPLATE)] if template else [], document)
-            )
+        except ProblemError as error:
+            found = [_Reference(_of_rule(template), Kind.TEMPLATE)] if template else []
+            return Scan(self._dependencies(found, document), route=broken_route(document, self._layout, error.problem))
         options, templating = parameters.markdown, parameters.templating
         found = [*_in_front_matter(parts, document, template), *self._in_markdown(parts, options)]
         body = protected(parts.body) if options.math else parts.body
@@ -116,12 +114,13 @@ class StaticScan:
             found += self._in_template(as_template(body, parts.lines), document, of_page=True)
         known = self._dependencies(found, document)
         facets = facets_of(parts, document, templating=templating, options=options)
-        linked = self._links(parts.body, document) if links else ()
-        return Scan((*known, *linked), facets, appears_at=appears_at(parts.meta))
+        route = route_of(parts, document, self._layout)
+        linked = self._links(parts.body, document, route) if links else ()
+        return Scan((*known, *linked), facets, appears_at=appears_at(parts.meta), route=route)
 
-    def _links(self, text: str, document: DocumentId) -> Iterable[Dependency]:
+    def _links(self, text: str, document: DocumentId, route: Route | None) -> Iterable[Dependency]:
         """The links in a page's text; of a long one, rendering finds them."""
-        output = self._layout.output_of(document)
+        output = self._layout.output_of(document, route)
         if output is None or len(text) > MAX_CHARACTERS:
             return ()
         known: dict[Dependency, Dependency] = {}
@@ -338,7 +337,7 @@ class DocumentScanner:
         """Tell whether the bytes can contain references; an image or a copied file is hashed as a stream instead."""
         rule = self._layout.scanned_as(document)
         if rule is not None:
-            return bool(getattr(rule.parameters, "scans", True))
+            return bool(rule.meta_names or getattr(rule.parameters, "scans", True))
         kind = mimetypes.guess_type(document)[0] or ""
         return kind == "image/svg+xml" or not kind.startswith(_BINARY)
 
@@ -347,7 +346,9 @@ class DocumentScanner:
         rule = self._layout.scanned_as(document)
         try:
             if rule is not None:
-                return self._renderers[rule.renderer].scan(document, content, rule.parameters)
+                found = self._renderers[rule.renderer].scan(document, content, rule.parameters)
+                has_route = rule.meta_names and rule.renderer != PAGE
+                return structs.replace(found, route=route_in(content, document, self._layout)) if has_route else found
             return self._plain(document, content)
         except ProblemError as error:
             return Scan(problem=error.problem)
