@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from agreement.language import IncludeIf, IncludeNamed, Script, Text, Tree
+from agreement.names import stands_for
 from agreement.oracle import Evaluation
 from agreement.steps import ALTERED
 
@@ -58,9 +59,10 @@ class Checker:
         others = {
             path for path, content in outputs.items() if content == ALTERED.encode()
         }  # kahnd keeps files that others wrote
-        filled = tuple(place for place in last_good if place.endswith("/"))
         strays = {
-            each for each in outputs.keys() - now.outputs.keys() - last_good - others if not each.startswith(filled)
+            path
+            for path in outputs.keys() - now.outputs.keys() - others
+            if not any(stands_for(path, claim) for claim in last_good)
         }
         assert not strays, f"outputs that no document stands for: {sorted(strays)}"
 
@@ -69,8 +71,9 @@ class Checker:
         kept = {document: each for document, each in self.good.items() if document in now.claims}
         kept = {document: each for document, each in kept.items() if document not in now.done}
         for document, files in kept.items():
-            claims = tuple(now.outputs_of(document))
-            if all(place.startswith(claims) for place in files) and not now.is_contested(document):
+            claims = now.outputs_of(document)
+            claimed = (any(stands_for(place, claim) for claim in claims) for place in files)
+            if all(claimed) and not now.is_contested(document):
                 there = {place: outputs.get(place) for place in files}
                 assert there == files, f"{document} has lost its last good output"
 

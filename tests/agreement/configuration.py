@@ -25,6 +25,8 @@ class Way(Value, frozen=True):
     """A parameter of the plug-in, which puts it behind its word."""
     more: tuple[str, ...] = ()
     """The outputs after the first."""
+    clean: bool = False
+    """Its URLs are clean."""
 
     @property
     def fills_folder(self) -> bool:
@@ -73,17 +75,21 @@ WAYS: Final[dict[str, tuple[Way, ...]]] = {
         Way("page", "docs/a/**/*.md", "{dir}/{stem}.html", template="shared/page.html"),
         Way("page", "docs/**/*.md", "{dir}/{stem}.html", template="shared/page.html", templating=False),
         Way("page", "docs/**/*.md", "{dir}/{stem}", template="shared/page.html"),
+        Way("page", "docs/**/*.md", "{dir}/{stem}/index.html", template="shared/page.html", clean=True),
+        Way("page", "docs/**/*.md", "{dir}/{stem}.{hash}.html", template="shared/page.html"),
     ),
     "alt": (Way("page", "docs/**/*.alt", "{dir}/{stem}.html", template="shared/wide.html"),),
     "txt": (
         Way("template", "docs/**/*.txt", "{dir}/{name}"),
         Way("template", "docs/**/*.txt", "texts/{dir}/{name}"),
+        Way("template", "docs/**/*.txt", "{dir}/{stem}.{hash}.txt"),
     ),
     "cat": (
         Way("command", "docs/**/*.cat", "{dir}/{stem}.out", CAT + NEEDS),
         Way("command", "docs/**/*.cat", "{dir}/{stem}.out", _shell(SHELL_CAT) + NEEDS, reverse=True),
         Way("command", "docs/**/*.cat", "{dir}/{stem}.out", CAT_BY_TOOL + NEEDS, tool=True),
         Way("command", "docs/**/*.cat", "{dir}/{stem}.out", CAT_AND_LEAVE + NEEDS),
+        Way("command", "docs/**/*.cat", "{dir}/{hash}.{stem}.out", CAT + NEEDS),
     ),
     "mk": (
         Way("command", "docs/**/*.mk", "{dir}/{stem}.made", _shell(SHELL_MAKE)),
@@ -101,8 +107,18 @@ WAYS: Final[dict[str, tuple[Way, ...]]] = {
             more=("{dir}/{stem}.words",),
         ),
         Way("python", "docs/**/*.plug", "{dir}/{stem}.d/", SHOUT.replace(":render", ":parts")),
+        Way(
+            "python",
+            "docs/**/*.plug",
+            "{dir}/{stem}.{hash}.shout",
+            SHOUT.replace(":render", ":both"),
+            more=("{dir}/{stem}.{hash}.words",),
+        ),
     ),
-    "csv": (Way("copy", "docs/**/*.csv", "{dir}/{name}"),),
+    "csv": (
+        Way("copy", "docs/**/*.csv", "{dir}/{name}"),
+        Way("copy", "docs/**/*.csv", "{dir}/{stem}.{hash}.{ext}"),
+    ),
 }
 
 
@@ -128,12 +144,14 @@ class Config(Value, frozen=True):
     rules: tuple[Rule, ...] = tuple(Rule(ending) for ending in WAYS)
     output: str = "site"
     ignored: tuple[str, ...] = ()
+    drafts: bool = False
 
     @property
     def toml(self) -> str:
         """Returns the file's text."""
         ignore = [f"/{folder}/**" for folder in self.ignored]
-        extra = f"ignore = {json.dumps(ignore)}\n\n[pool]\nworkers = 2\ntimeout_s = 20\n"
+        drafts = "drafts = true\n" if self.drafts else ""
+        extra = f"ignore = {json.dumps(ignore)}\n{drafts}\n[pool]\nworkers = 2\ntimeout_s = 20\n"
         rules = (_rule_text(each.of) for each in self.rules)
         return toml(*rules, extra=extra, sources=("docs", "shared"), output=self.output)
 
@@ -142,4 +160,5 @@ def _rule_text(way: Way) -> str:
     template = f'template = "{way.template}"\n' if way.template else ""
     templating = "" if way.templating else "templating = false\n"
     output = [way.output, *way.more] if way.more else way.output
-    return rule(way.match, way.renderer, output, template + templating + way.keys)
+    clean = "clean_urls = true\n" if way.clean else ""
+    return rule(way.match, way.renderer, output, template + templating + clean + way.keys)

@@ -100,8 +100,11 @@ DATES: Final = {
     "2026-01-10": 2,
     "2026-02-01T08:00:00Z": 3,
     '"2026-03-01"': 4,
+    "2999-01-01": 5,
 }
 """Dates in various spellings, and their order."""
+LATER: Final = frozenset({"2999-01-01"})
+"""The dates to come."""
 
 
 class Matter(Value, frozen=True):
@@ -112,6 +115,7 @@ class Matter(Value, frozen=True):
     date: str = ""
     depends_on: tuple[str, ...] = ()
     template: str = ""
+    draft: bool = False
 
 
 class Text(Value, frozen=True):
@@ -260,6 +264,7 @@ def _matter(document: Text) -> str:
         "date": matter.date,
         "depends_on": _json_text(list(matter.depends_on)) if matter.depends_on else "",
         "template": matter.template,
+        "draft": "true" if matter.draft else "",
     }
     lines = [f"{key}: {value}\n" for key, value in values.items() if value]
     lines += ["wrong: [\n"] if document.broken == "yaml" else []

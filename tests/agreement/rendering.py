@@ -39,7 +39,7 @@ from agreement.language import (
     link,
     source,
 )
-from agreement.names import Reference, locate
+from agreement.names import HASH, Reference, locate, placed
 
 if TYPE_CHECKING:  # which creates a Reading for each document
     from agreement.oracle import Evaluation
@@ -89,7 +89,8 @@ class Reading:
 
     def _link(self, found: re.Match[str]) -> str:
         """Returns a link to a source as one to its output; any other stays. It asks for nothing to be done."""
-        target = locate(unquote(found[1]), self.document)
+        index = f"index{posixpath.splitext(self.document)[1]}" if found[1].endswith("/") else ""
+        target = locate(unquote(found[1]) + index, self.document)
         if target is None or target == self.document:
             return link(self._url(target) + found[2]) if target else found[0]
         self.reads.add(Reference("link", target))
@@ -218,14 +219,17 @@ class Reading:
 
     def _output(self, target: str, facet: str, name: str = "") -> str:
         path = self._named(target, name)
-        if facet == "url":
-            self._need("output url" if path == self.evaluation.output_of(target) else f"output url {path}", target)
-        else:
-            self._need(f"output text {path}", target)
-        files = self.evaluation.files_of(target)
-        if path not in files and not (path.endswith("/") and facet == "url"):
+        self._need(f"output {facet} {path}", target)
+        texts = self.evaluation.texts_of(target)
+        if path.endswith("/") and facet == "url":
+            return self._url_to(path)
+        if path not in texts:
             raise NotDoneError
-        return self._url_to(path) if facet == "url" else quote(files[path])
+        if facet == "text":
+            return quote(texts[path])
+        is_first = path == self.evaluation.output_of(target)
+        public = (self.evaluation.public(target) if is_first else None) or path
+        return self._url_to(placed(public, texts[path]))
 
     def _named(self, target: str, name: str) -> str:
         """Returns the path of one of several outputs."""
@@ -238,10 +242,10 @@ class Reading:
         return fitting[0]
 
     def _url(self, target: str) -> str:
-        claim = self.evaluation.output_of(target)
-        if claim is None:
+        public = self.evaluation.public(target)
+        if public is None or HASH in public:
             raise NotDoneError
-        return self._url_to(claim)
+        return self._url_to(public)
 
     def _url_to(self, path: str) -> str:
         way = posixpath.relpath(path, posixpath.dirname(self.evaluation.claims[self.document]))
@@ -250,7 +254,7 @@ class Reading:
     def _own(self, facet: str) -> str:
         rule = self.evaluation.rule_of(self.document)
         if facet == "url":
-            return quote(posixpath.basename(self.evaluation.claims[self.document]))
+            return self._url(self.document)
         paged = rule is not None and rule.of.renderer == "page"
         return title_of(self.document, self._at(self.document)) if paged else stem(self.document)
 

@@ -31,12 +31,15 @@ PAGES: Final = (
     "docs/a/two.alt",
     "docs/a/three.md",
     "docs/a/two.md",
+    "docs/a/index.md",
     ODD_PAGE,
     "docs/a.md",
     "docs/one.md",
 )
 PATHS: Final = (*SHEETS, *PARTIALS, *LAYOUTS, *SCRIPTS, *TEXTS, *PAGES)
 FOLDERS: Final = ("docs/a", "docs/b", "docs/c")
+INDEXES: Final = ("/docs/a/", "/docs/")
+"""Folders, as links name the index page in them."""
 IGNORABLE: Final = "docs/b"
 PATTERNS: Final = ("/docs/**/*.md", "/docs/a/*.md", "*.md", "/docs/**/*.txt")
 LOWER_TO_ANY: Final = 8
@@ -81,7 +84,7 @@ def _items(path: str) -> st.SearchStrategy[la.Item]:
         st.builds(la.OfPage, pages, facets),
         st.builds(la.OfPages, patterns, facets, sorts),
         st.builds(la.OfOutput, rendered, st.sampled_from(["url", "text"])),
-        st.builds(la.Link, _targets(path), st.sampled_from(["", "w0", "w1"])),
+        st.builds(la.Link, _targets(path) | st.sampled_from(INDEXES), st.sampled_from(["", "w0", "w1"])),
         st.builds(la.OfOutput, plugs, st.sampled_from(["url", "text"]), st.sampled_from(["", "words", "v0/0", "v0/1"])),
         st.builds(la.Own, st.sampled_from(["title", "url"])),
     )
@@ -95,6 +98,7 @@ def _matters(path: str) -> st.SearchStrategy[la.Matter]:
         date=dates,
         depends_on=st.lists(_targets(path), max_size=1).map(tuple) if path in PAGES else st.just(()),
         template=st.sampled_from(["", "", "", *(f"/{each}" for each in LAYOUTS)]) if path in PAGES else st.just(""),
+        draft=rarely,
     )
 
 
@@ -200,6 +204,7 @@ configs = st.builds(
     _rules(),
     st.sampled_from(["site"] * 5 + ["public"]),
     st.sampled_from([(), (), (), (IGNORABLE,)]),
+    rarely,
 )
 versions = st.sampled_from(["v0", "v1"])
 plugins = st.builds(la.Plugin, versions, versions, st.sampled_from(["", "", "", "", "syntax", "missing"]))

@@ -110,6 +110,9 @@ class StaticScan:
                 self._dependencies([_Reference(_of_rule(template), Kind.TEMPLATE)] if template else [], document)
             )
         options, templating = parameters.markdown, parameters.templating
+        when = appears_at(parts.meta)
+        if self._layout.hides(when):  # it is no page yet, but may be included or read
+            template, links = "", False
         found = [*_in_front_matter(parts, document, template), *self._in_markdown(parts, options)]
         body = protected(parts.body) if options.math else parts.body
         if templating and _should_parse(body, document):
@@ -117,7 +120,7 @@ class StaticScan:
         known = self._dependencies(found, document)
         facets = facets_of(parts, document, templating=templating, options=options)
         linked = self._links(parts.body, document) if links else ()
-        return Scan((*known, *linked), facets, appears_at=appears_at(parts.meta))
+        return Scan((*known, *linked), facets, appears_at=when)
 
     def _links(self, text: str, document: DocumentId) -> Iterable[Dependency]:
         """The links in a page's text; of a long one, rendering finds them."""
