@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Final, Literal
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 from agreement.values import Value
 from e2e.rules import command, rule, toml
@@ -27,6 +29,17 @@ class Way(Value, frozen=True):
     """The outputs after the first."""
     clean: bool = False
     """Its URLs are clean."""
+    markdown: str = ""
+    """The extensions of Markdown, as TOML."""
+    filters: bool = False
+    """Its templates have the project's filters."""
+    hooks: bool = False
+    """The plug-in has its hooks, which take part in every page."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The extensions of Markdown by name."""
+        return dict(tomllib.loads(f"x = {self.markdown or '{}'}")["x"])
 
     @property
     def fills_folder(self) -> bool:
@@ -60,6 +73,13 @@ TOOL: Final = "tools/join.sh"
 CAT_BY_TOOL: Final = command("sh", TOOL, "{source}", "{deps}", stdout=True)
 NEEDS: Final = "scan = ['^needs (.+)']\n"
 SHELL: Final = "shell = true\n"
+EXTENDED: Final = "{ toc = true, code = true, math = true, admonitions = true, wiki_links = true }"
+FILTERS: Final = 'filters = "plugins/filters.py"\n'
+HOOKS: Final = """\
+before = "plugins/shout.py:before"
+after = "plugins/shout.py:after"
+fences = { draw = "plugins/shout.py:draw" }
+"""
 SHOUT: Final = 'function = "plugins.shout:render"\n'
 
 
@@ -69,7 +89,7 @@ def _shell(line: str) -> str:
 
 WAYS: Final[dict[str, tuple[Way, ...]]] = {
     "md": (
-        Way("page", "docs/**/*.md", "{dir}/{stem}.html", template="shared/page.html"),
+        Way("page", "docs/**/*.md", "{dir}/{stem}.html", template="shared/page.html", markdown=EXTENDED),
         Way("page", "docs/**/*.md", "{dir}/{stem}.html", template="shared/wide.html"),
         Way("page", "docs/**/*.md", "pages/{dir}/{stem}.htm", template="shared/page.html"),
         Way("page", "docs/a/**/*.md", "{dir}/{stem}.html", template="shared/page.html"),
@@ -77,12 +97,26 @@ WAYS: Final[dict[str, tuple[Way, ...]]] = {
         Way("page", "docs/**/*.md", "{dir}/{stem}", template="shared/page.html"),
         Way("page", "docs/**/*.md", "{dir}/{stem}/index.html", template="shared/page.html", clean=True),
         Way("page", "docs/**/*.md", "{dir}/{stem}.{hash}.html", template="shared/page.html"),
+        Way(
+            "page",
+            "docs/**/*.md",
+            "{dir}/{stem}.html",
+            HOOKS + FILTERS,
+            template="shared/page.html",
+            markdown=EXTENDED.replace("true", '"2-3"', 1),
+            filters=True,
+            hooks=True,
+        ),
     ),
-    "alt": (Way("page", "docs/**/*.alt", "{dir}/{stem}.html", template="shared/wide.html"),),
+    "alt": (
+        Way("page", "docs/**/*.alt", "{dir}/{stem}.html", FILTERS, template="shared/wide.html", filters=True),
+        Way("page", "docs/**/*.alt", "{dir}/{stem}.html", template="shared/wide.html", markdown=EXTENDED),
+    ),
     "txt": (
         Way("template", "docs/**/*.txt", "{dir}/{name}"),
         Way("template", "docs/**/*.txt", "texts/{dir}/{name}"),
         Way("template", "docs/**/*.txt", "{dir}/{stem}.{hash}.txt"),
+        Way("template", "docs/**/*.txt", "{dir}/{name}", FILTERS, filters=True),
     ),
     "cat": (
         Way("command", "docs/**/*.cat", "{dir}/{stem}.out", CAT + NEEDS),
@@ -161,4 +195,5 @@ def _rule_text(way: Way) -> str:
     templating = "" if way.templating else "templating = false\n"
     output = [way.output, *way.more] if way.more else way.output
     clean = "clean_urls = true\n" if way.clean else ""
-    return rule(way.match, way.renderer, output, template + templating + clean + way.keys)
+    markdown = f"markdown = {way.markdown}\n" if way.markdown else ""
+    return rule(way.match, way.renderer, output, template + templating + clean + markdown + way.keys)

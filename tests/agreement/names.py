@@ -11,6 +11,7 @@ from typing import Final
 
 import xxhash
 
+from agreement.blocks import Code
 from agreement.configuration import Rule, Way
 from agreement.language import (
     LATER,
@@ -139,6 +140,8 @@ class Names:
             if document.broken in {"unclosed", "yaml"}:
                 return
             yield from _named_in_matter(document.matter)
+        if isinstance(document, Text) and way.options.get("code") and not certain:
+            yield from (("data", item.target) for item in document.items if isinstance(item, Code))
         if isinstance(document, Text) and way.templating and document.broken != "syntax":
             yield from (each for item in document.items for each in _named_by(item, certain=certain))
 

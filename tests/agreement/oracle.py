@@ -10,10 +10,15 @@ from collections.abc import Iterable
 
 import msgspec
 
+from agreement.configuration import Way
 from agreement.facets import FACETS, NotDoneError
 from agreement.language import Text, Tree
 from agreement.names import OF_CONTENT, Names, Reference, placed
 from agreement.rendering import Reading
+
+
+def _uses_plugin(way: Way) -> bool:
+    return way.hooks or way.renderer == "python"
 
 
 class Evaluation(Names):
@@ -71,7 +76,8 @@ class Evaluation(Names):
         rule = self.rule_of(path)
         way = msgspec.structs.replace(rule.of, match="") if rule else None
         tool = self.tree.plugin.tool if way and way.tool else None
-        plugin = (self.tree.plugin.word, self.tree.plugin.broken) if way and way.renderer == "python" else None
+        plugin: object = (self.tree.plugin.word, self.tree.plugin.broken) if way and _uses_plugin(way) else None
+        plugin = self.tree.plugin.word if way and way.filters and not plugin else plugin
         return way, self.outputs_of(path), plugin, tool
 
     def _all_that_bears(self, references: Iterable[Reference]) -> object:

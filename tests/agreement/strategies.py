@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from agreement import configuration, steps
+from agreement import blocks, configuration, plugin, steps
 from agreement import language as la
 
 SHEETS: Final = ("shared/s.json", "shared/t.csv", "docs/a/u.csv")
@@ -54,6 +54,7 @@ sheets = st.sampled_from([f"/{each}" for each in SHEETS])
 facets = st.sampled_from(["title", "rank", "url", "text"])
 patterns = st.sampled_from(PATTERNS)
 sorts = st.sampled_from(["path", "title", "rank", "-rank", "date", "-date"])
+anchors = st.sampled_from(["w0", "w1"])
 rarely = st.sampled_from([False] * 9 + [True])
 
 
@@ -87,6 +88,26 @@ def _items(path: str) -> st.SearchStrategy[la.Item]:
         st.builds(la.Link, _targets(path) | st.sampled_from(INDEXES), st.sampled_from(["", "w0", "w1"])),
         st.builds(la.OfOutput, plugs, st.sampled_from(["url", "text"]), st.sampled_from(["", "words", "v0/0", "v0/1"])),
         st.builds(la.Own, st.sampled_from(["title", "url"])),
+        _blocks(path),
+        _blocks(path),
+        st.builds(la.Marked, anchors, words) | st.just(la.Hooked()),
+        st.builds(la.Filtered if path.endswith(".alt") else la.Word, words),
+    )
+
+
+def _blocks(path: str) -> st.SearchStrategy[la.Item]:
+    """Draws blocks of Markdown, which a page extends as its rule says."""
+    wiki = st.sampled_from(["two", "a/two", "one", "four", "a", "b/four", "index", "w9"])
+    files = _targets(path).filter(lambda target: target.startswith("/"))
+    return st.one_of(
+        st.builds(blocks.Heading, words),
+        st.builds(blocks.Wiki, wiki),
+        st.just(blocks.Contents()),
+        st.builds(blocks.Code, files, anchors | st.just(""), st.sampled_from(["1-1", "1-2"])),
+        st.builds(blocks.Drawing, words),
+        st.builds(blocks.Note, words),
+        st.builds(blocks.Formula, words),
+        st.builds(blocks.Picture, _targets(path)),
     )
 
 
@@ -207,7 +228,7 @@ configs = st.builds(
     rarely,
 )
 versions = st.sampled_from(["v0", "v1"])
-plugins = st.builds(la.Plugin, versions, versions, st.sampled_from(["", "", "", "", "syntax", "missing"]))
+plugins = st.builds(plugin.Plugin, versions, versions, st.sampled_from(["", "", "", "", "syntax", "missing"]))
 spoils = st.builds(steps.SpoilOutput, paths, st.sampled_from(["delete", "alter"]))
 pauses: st.SearchStrategy[Any] = st.sampled_from([True, True, False])
 """Draws whether everything is rendered after an edit, or the next one follows at once."""
