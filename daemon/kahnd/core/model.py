@@ -63,7 +63,6 @@ class Kind(StrEnum):
 
 CONTENT_KINDS: Final = frozenset({Kind.PAGE, Kind.COLLECTION, Kind.LINK})
 SOURCE_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE, Kind.DATA})
-_CONDITIONAL_KINDS: Final = frozenset({Kind.INCLUDE, Kind.DATA, Kind.OUTPUT})
 TEXT_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE})
 """Source kinds for which it matters whether the target has front matter."""
 
@@ -107,7 +106,7 @@ class Dependency(msgspec.Struct, frozen=True, eq=False, gc=False):
     @property
     def is_conditional(self) -> bool:
         """What only some renderings of the text reach: an include, data or an output."""
-        return self.kind in _CONDITIONAL_KINDS and not self.sure
+        return not self.sure and self.kind in {Kind.INCLUDE, Kind.DATA, Kind.OUTPUT}
 
     def uses_any(self, facets: frozenset[Facet] | None) -> bool:
         """Whether one of these facets, of which None stands for all, may be in use."""

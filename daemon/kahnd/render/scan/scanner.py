@@ -110,8 +110,7 @@ class StaticScan:
                 self._dependencies([_Reference(_of_rule(template), Kind.TEMPLATE)] if template else [], document)
             )
         options, templating = parameters.markdown, parameters.templating
-        when = appears_at(parts.meta)
-        if self._layout.hides(when):  # it is no page yet, but may be included or read
+        if self._layout.hides(when := appears_at(parts.meta)):  # it is no page yet, but may be included or read
             template, links = "", False
         found = [*_in_front_matter(parts, document, template), *self._in_markdown(parts, options)]
         body = protected(parts.body) if options.math else parts.body
