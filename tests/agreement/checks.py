@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from agreement.language import IncludeIf, IncludeNamed, Script, Text, Tree
+from agreement.language import PAGES, IncludeIf, IncludeNamed, Script, Text, Tree
+from agreement.names import stands_for
 from agreement.oracle import Evaluation
 from agreement.steps import ALTERED
 
 Report = Mapping[str, Any]
 _NONE: Final = "nothing"
+_OF_LINKS: Final = {
+    "link": re.compile(r"the link to (.*) leads nowhere"),
+    "wiki": re.compile(r"there is no page for \[\[(.*)\]\]"),
+    "wikis": re.compile(r"\[\[(.*)\]\] may be "),
+}
 
 
 @dataclass
@@ -58,9 +65,10 @@ class Checker:
         others = {
             path for path, content in outputs.items() if content == ALTERED.encode()
         }  # kahnd keeps files that others wrote
-        filled = tuple(place for place in last_good if place.endswith("/"))
         strays = {
-            each for each in outputs.keys() - now.outputs.keys() - last_good - others if not each.startswith(filled)
+            path
+            for path in outputs.keys() - now.outputs.keys() - others
+            if not any(stands_for(path, claim) for claim in last_good)
         }
         assert not strays, f"outputs that no document stands for: {sorted(strays)}"
 
@@ -69,8 +77,9 @@ class Checker:
         kept = {document: each for document, each in self.good.items() if document in now.claims}
         kept = {document: each for document, each in kept.items() if document not in now.done}
         for document, files in kept.items():
-            claims = tuple(now.outputs_of(document))
-            if all(place.startswith(claims) for place in files) and not now.is_contested(document):
+            claims = now.outputs_of(document)
+            claimed = (any(stands_for(place, claim) for claim in claims) for place in files)
+            if all(claimed) and not now.is_contested(document):
                 there = {place: outputs.get(place) for place in files}
                 assert there == files, f"{document} has lost its last good output"
 
@@ -105,13 +114,19 @@ def compare_troubles(now: Evaluation, report: Report) -> None:
 
 
 def compare_warnings(now: Evaluation, report: Report) -> None:
-    """Checks that what plug-ins warn of is told, whenever they did."""
-    told = {(each["document"], each["message"], each["line"]) for each in report["warnings"] if _is_of_plugin(each)}
-    assert told == now.warnings
+    """Checks that what plug-ins warn of is told, and each link that leads nowhere."""
+    told = {_as_evaluated(each) for each in report["warnings"] if each["document"].endswith((".plug", *PAGES))}
+    wrong = [f"{each}: not to be told" for each in sorted(told - now.warnings)]
+    wrong += [f"{each}: not told" for each in sorted(now.warnings - told)]
+    assert not wrong, "\n".join(["warnings:", *wrong])
 
 
-def _is_of_plugin(warning: Report) -> bool:
-    return str(warning["document"]).endswith(".plug")
+def _as_evaluated(warning: Report) -> tuple[str, str, int]:
+    document, message, line = warning["document"], warning["message"], warning.get("line", 0)
+    for name, expression in _OF_LINKS.items():
+        if found := expression.match(message):
+            return document, f"{name} {found[1]}", 0
+    return document, message, line
 
 
 def compare_fresh(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Final, Literal
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 from agreement.values import Value
 from e2e.rules import command, rule, toml
@@ -25,6 +27,19 @@ class Way(Value, frozen=True):
     """A parameter of the plug-in, which puts it behind its word."""
     more: tuple[str, ...] = ()
     """The outputs after the first."""
+    clean: bool = False
+    """Its URLs are clean."""
+    markdown: str = ""
+    """The extensions of Markdown, as TOML."""
+    filters: bool = False
+    """Its templates have the project's filters."""
+    hooks: bool = False
+    """The plug-in has its hooks, which take part in every page."""
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The extensions of Markdown by name."""
+        return dict(tomllib.loads(f"x = {self.markdown or '{}'}")["x"])
 
     @property
     def fills_folder(self) -> bool:
@@ -58,6 +73,13 @@ TOOL: Final = "tools/join.sh"
 CAT_BY_TOOL: Final = command("sh", TOOL, "{source}", "{deps}", stdout=True)
 NEEDS: Final = "scan = ['^needs (.+)']\n"
 SHELL: Final = "shell = true\n"
+EXTENDED: Final = "{ toc = true, code = true, math = true, admonitions = true, wiki_links = true }"
+FILTERS: Final = 'filters = "plugins/filters.py"\n'
+HOOKS: Final = """\
+before = "plugins/shout.py:before"
+after = "plugins/shout.py:after"
+fences = { draw = "plugins/shout.py:draw" }
+"""
 SHOUT: Final = 'function = "plugins.shout:render"\n'
 
 
@@ -67,23 +89,41 @@ def _shell(line: str) -> str:
 
 WAYS: Final[dict[str, tuple[Way, ...]]] = {
     "md": (
-        Way("page", "docs/**/*.md", "{dir}/{stem}.html", template="shared/page.html"),
+        Way("page", "docs/**/*.md", "{dir}/{stem}.html", template="shared/page.html", markdown=EXTENDED),
         Way("page", "docs/**/*.md", "{dir}/{stem}.html", template="shared/wide.html"),
         Way("page", "docs/**/*.md", "pages/{dir}/{stem}.htm", template="shared/page.html"),
         Way("page", "docs/a/**/*.md", "{dir}/{stem}.html", template="shared/page.html"),
         Way("page", "docs/**/*.md", "{dir}/{stem}.html", template="shared/page.html", templating=False),
         Way("page", "docs/**/*.md", "{dir}/{stem}", template="shared/page.html"),
+        Way("page", "docs/**/*.md", "{dir}/{stem}/index.html", template="shared/page.html", clean=True),
+        Way("page", "docs/**/*.md", "{dir}/{stem}.{hash}.html", template="shared/page.html"),
+        Way(
+            "page",
+            "docs/**/*.md",
+            "{dir}/{stem}.html",
+            HOOKS + FILTERS,
+            template="shared/page.html",
+            markdown=EXTENDED.replace("true", '"2-3"', 1),
+            filters=True,
+            hooks=True,
+        ),
     ),
-    "alt": (Way("page", "docs/**/*.alt", "{dir}/{stem}.html", template="shared/wide.html"),),
+    "alt": (
+        Way("page", "docs/**/*.alt", "{dir}/{stem}.html", FILTERS, template="shared/wide.html", filters=True),
+        Way("page", "docs/**/*.alt", "{dir}/{stem}.html", template="shared/wide.html", markdown=EXTENDED),
+    ),
     "txt": (
         Way("template", "docs/**/*.txt", "{dir}/{name}"),
         Way("template", "docs/**/*.txt", "texts/{dir}/{name}"),
+        Way("template", "docs/**/*.txt", "{dir}/{stem}.{hash}.txt"),
+        Way("template", "docs/**/*.txt", "{dir}/{name}", FILTERS, filters=True),
     ),
     "cat": (
         Way("command", "docs/**/*.cat", "{dir}/{stem}.out", CAT + NEEDS),
         Way("command", "docs/**/*.cat", "{dir}/{stem}.out", _shell(SHELL_CAT) + NEEDS, reverse=True),
         Way("command", "docs/**/*.cat", "{dir}/{stem}.out", CAT_BY_TOOL + NEEDS, tool=True),
         Way("command", "docs/**/*.cat", "{dir}/{stem}.out", CAT_AND_LEAVE + NEEDS),
+        Way("command", "docs/**/*.cat", "{dir}/{hash}.{stem}.out", CAT + NEEDS),
     ),
     "mk": (
         Way("command", "docs/**/*.mk", "{dir}/{stem}.made", _shell(SHELL_MAKE)),
@@ -101,8 +141,18 @@ WAYS: Final[dict[str, tuple[Way, ...]]] = {
             more=("{dir}/{stem}.words",),
         ),
         Way("python", "docs/**/*.plug", "{dir}/{stem}.d/", SHOUT.replace(":render", ":parts")),
+        Way(
+            "python",
+            "docs/**/*.plug",
+            "{dir}/{stem}.{hash}.shout",
+            SHOUT.replace(":render", ":both"),
+            more=("{dir}/{stem}.{hash}.words",),
+        ),
     ),
-    "csv": (Way("copy", "docs/**/*.csv", "{dir}/{name}"),),
+    "csv": (
+        Way("copy", "docs/**/*.csv", "{dir}/{name}"),
+        Way("copy", "docs/**/*.csv", "{dir}/{stem}.{hash}.{ext}"),
+    ),
 }
 
 
@@ -128,12 +178,14 @@ class Config(Value, frozen=True):
     rules: tuple[Rule, ...] = tuple(Rule(ending) for ending in WAYS)
     output: str = "site"
     ignored: tuple[str, ...] = ()
+    drafts: bool = False
 
     @property
     def toml(self) -> str:
         """Returns the file's text."""
         ignore = [f"/{folder}/**" for folder in self.ignored]
-        extra = f"ignore = {json.dumps(ignore)}\n\n[pool]\nworkers = 2\ntimeout_s = 20\n"
+        drafts = "drafts = true\n" if self.drafts else ""
+        extra = f"ignore = {json.dumps(ignore)}\n{drafts}\n[pool]\nworkers = 2\ntimeout_s = 20\n"
         rules = (_rule_text(each.of) for each in self.rules)
         return toml(*rules, extra=extra, sources=("docs", "shared"), output=self.output)
 
@@ -142,4 +194,6 @@ def _rule_text(way: Way) -> str:
     template = f'template = "{way.template}"\n' if way.template else ""
     templating = "" if way.templating else "templating = false\n"
     output = [way.output, *way.more] if way.more else way.output
-    return rule(way.match, way.renderer, output, template + templating + way.keys)
+    clean = "clean_urls = true\n" if way.clean else ""
+    markdown = f"markdown = {way.markdown}\n" if way.markdown else ""
+    return rule(way.match, way.renderer, output, template + templating + clean + markdown + way.keys)

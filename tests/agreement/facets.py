@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Callable
 from typing import Final
 
+from agreement.blocks import Heading
 from agreement.language import Document, Matter, Text, body, is_page, source
 
 
@@ -24,8 +25,15 @@ def matter_of(path: str, document: Document) -> Matter:
 
 def title_of(path: str, document: Document) -> str:
     """Returns the title from the front matter, the heading, or the file's name."""
-    heading = document.heading if isinstance(document, Text) and is_page(path) else ""
-    return matter_of(path, document).title or heading or stem(path)
+    return matter_of(path, document).title or next(iter(headings_of(path, document)), stem(path))
+
+
+def headings_of(path: str, document: Document) -> tuple[str, ...]:
+    """Returns the headings that a text shows."""
+    if not isinstance(document, Text):
+        return ()
+    top = (document.heading,) if document.heading and is_page(path) else ()
+    return (*top, *(item.word for item in document.items if isinstance(item, Heading)))
 
 
 def text_of(path: str, document: Document) -> str:
@@ -47,10 +55,9 @@ def stem(path: str) -> str:
     return posixpath.splitext(posixpath.basename(path))[0]
 
 
-def anchors_of(path: str, document: Document) -> object:
-    """Returns all that shows which ids a page has."""
-    heading = document.heading if isinstance(document, Text) and is_page(path) else ""
-    return heading, "{" in text_of(path, document), matter_of(path, document).template
+def anchors_of(path: str, document: Document) -> tuple[tuple[str, ...], bool, str]:
+    """Returns all that shows which ids a page has: headings, whether it has template code, and its layout."""
+    return headings_of(path, document), "{" in text_of(path, document), matter_of(path, document).template
 
 
 FACETS: Final[dict[str, Callable[[str, Document], object]]] = {

@@ -14,7 +14,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from agreement.configuration import TOOL, Config
+from agreement import blocks
+from agreement.blocks import Block
+from agreement.configuration import Config
+from agreement.plugin import Plugin, plugin_files
 from agreement.values import Value
 
 TEXTS: Final = (".md", ".alt", ".txt", ".html")
@@ -89,7 +92,41 @@ class Content(Value, frozen=True):
     """The place of the page's HTML in a layout."""
 
 
-Item = Word | Include | IncludeIf | IncludeNamed | Cell | Column | OfPage | OfPages | OfOutput | Own | Link | Content
+class Marked(Value, frozen=True):
+    """A word between the marks of an anchor."""
+
+    name: str
+    word: str
+
+
+class Filtered(Value, frozen=True):
+    """A word through the project's filter, which not every rule has."""
+
+    word: str
+
+
+class Hooked(Value, frozen=True):
+    """A mark that a hook of the page replaces by the plug-in's word."""
+
+
+Item = (
+    Word
+    | Include
+    | IncludeIf
+    | IncludeNamed
+    | Cell
+    | Column
+    | OfPage
+    | OfPages
+    | OfOutput
+    | Own
+    | Link
+    | Content
+    | Marked
+    | Filtered
+    | Hooked
+    | Block
+)
 
 
 # Documents
@@ -100,8 +137,11 @@ DATES: Final = {
     "2026-01-10": 2,
     "2026-02-01T08:00:00Z": 3,
     '"2026-03-01"': 4,
+    "2999-01-01": 5,
 }
 """Dates in various spellings, and their order."""
+LATER: Final = frozenset({"2999-01-01"})
+"""The dates to come."""
 
 
 class Matter(Value, frozen=True):
@@ -112,6 +152,7 @@ class Matter(Value, frozen=True):
     date: str = ""
     depends_on: tuple[str, ...] = ()
     template: str = ""
+    draft: bool = False
 
 
 class Text(Value, frozen=True):
@@ -146,64 +187,7 @@ class Empty(Value, frozen=True):
 Document = Text | Sheet | Script | Empty
 
 
-class Plugin(Value, frozen=True):
-    """The project's plug-in: a word in every line of its output. `tool` is the first word of its script's output."""
-
-    word: str = "v0"
-    tool: str = "v0"
-    broken: Literal["", "syntax", "missing"] = ""
-
-
 BROKEN_CONFIG: Final = "[project]\nname = \n"
-PLUGIN_FILES: Final = ("plugins/shout.py", "drawn_wording.py", TOOL)
-JOIN: Final = '! grep -q ^fail "$1" || exit 1\necho {}\ncat "$@"\n'
-SHOUT: Final = """\
-from drawn_wording import WORD
-
-
-def render(document, parameters):
-    word = WORD + parameters.get("mark", "")
-    lines = enumerate(document.text.splitlines(), 1)
-    return "".join(f"{word} {_line(document, number, each)}\\n" for number, each in lines)
-
-
-def both(document, parameters):
-    lines = [each for each in document.text.splitlines() if each.startswith("word ")]
-    return {"words": "".join(f"{each}\\n" for each in lines), "shout": render(document, parameters)}
-
-
-def parts(document):
-    lines = [_line(document, number, each) for number, each in enumerate(document.text.splitlines(), 1)]
-    return {f"{WORD}/{number}": f"{each}\\n" for number, each in enumerate(lines)}
-
-
-def _line(document, number, text):
-    verb, _, rest = text.partition(" ")
-    match verb:
-        case "read":
-            return document.read(rest)
-        case "depends":
-            return document.depends(rest)[0].read_bytes().decode()
-        case "source":
-            return document.source(rest).decode()
-        case "output":
-            return document.output(rest).text
-        case "title":
-            return document.page(rest).title
-        case "titles":
-            return "".join(f"{page.title}," for page in document.pages(rest))
-        case "warn":
-            document.warn(rest, line=number)
-        case "fail":
-            document.fail(rest, line=number)
-    return text
-"""
-
-
-def plugin_files(plugin: Plugin) -> dict[str, str | None]:
-    """Returns the plug-in's files; None for a missing one."""
-    shout = {"": SHOUT, "syntax": "def render(:\n", "missing": None}[plugin.broken]
-    return dict(zip(PLUGIN_FILES, (shout, f'WORD = "{plugin.word}"\n', JOIN.format(plugin.tool)), strict=True))
 
 
 class Tree(Value, frozen=True):
@@ -260,6 +244,7 @@ def _matter(document: Text) -> str:
         "date": matter.date,
         "depends_on": _json_text(list(matter.depends_on)) if matter.depends_on else "",
         "template": matter.template,
+        "draft": "true" if matter.draft else "",
     }
     lines = [f"{key}: {value}\n" for key, value in values.items() if value]
     lines += ["wrong: [\n"] if document.broken == "yaml" else []
@@ -274,7 +259,7 @@ def _lines(document: Text) -> Iterator[str]:
         yield "{{ nothing }}"
 
 
-def line(item: Item) -> str:  # noqa: C901, PLR0911 - a line an item
+def line(item: Item) -> str:  # noqa: C901, PLR0911, PLR0912 - a line an item
     """Returns an item in the template's syntax."""
     match item:
         case Word(text):
@@ -303,6 +288,14 @@ def line(item: Item) -> str:  # noqa: C901, PLR0911 - a line an item
             return link(quote(target) + (f"#{part}" if part else ""))
         case Content():
             return "content {{ content }};"
+        case Marked(name, word):
+            return f"ANCHOR: {name}\n{word}\nANCHOR_END: {name}"
+        case Filtered(word):
+            return f'filtered {{{{ "{word}" | shouted }}}}'
+        case Hooked():
+            return "hooked @v@"
+        case _:
+            return f"{blocks.BEFORE}{blocks.written(item)}{blocks.AFTER}"
 
 
 def link(url: str) -> str:

@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+import xxhash
+
+from agreement.blocks import Code
 from agreement.configuration import Rule, Way
 from agreement.language import (
+    LATER,
     Cell,
     Column,
     Include,
@@ -26,6 +30,7 @@ from agreement.language import (
 )
 
 SOURCES: Final = ("docs", "shared")
+HASH: Final = "{hash}"
 OF_CONTENT: Final = frozenset({"page", "title", "text", "front matter", "url", "members", "link", "anchors"})
 """Uses of a document's own bytes or path, which ask for no order."""
 
@@ -51,7 +56,14 @@ class Names:
     def rule_of(self, path: str) -> Rule | None:
         """Returns the rule that renders a document."""
         plain = any(part.startswith("_") for part in path.split("/"))
-        return None if plain else self.scanned_as(path)
+        return None if plain or self.is_hidden(path) else self.scanned_as(path)
+
+    def is_hidden(self, path: str) -> bool:
+        """Returns whether a page is a draft, or has a date to come."""
+        document = self.tree.documents.get(path)
+        if not isinstance(document, Text) or document.broken in {"unclosed", "yaml"} or self.tree.config.drafts:
+            return False
+        return self.is_written_as_page(path) and (document.matter.draft or document.matter.date in LATER)
 
     def scanned_as(self, path: str) -> Rule | None:
         """Returns the rule in whose syntax a document is written."""
@@ -64,14 +76,21 @@ class Names:
     def outputs_of(self, path: str) -> list[str]:
         """Returns all output paths that a document's rule names."""
         rule = self.rule_of(path)
-        return [self._output_by(pattern, path) for pattern in (rule.of.output, *rule.of.more)] if rule else []
+        return [self._output_by(rule.of, pattern, path) for pattern in (rule.of.output, *rule.of.more)] if rule else []
 
-    def _output_by(self, pattern: str, path: str) -> str:
+    def _output_by(self, way: Way, pattern: str, path: str) -> str:
         folder, name = posixpath.split(path.partition("/")[2])
-        stem, _ = posixpath.splitext(name)
-        inner = pattern.format(dir=folder, stem=stem, name=name)
+        stem, ending = posixpath.splitext(name)
+        inner = pattern.format(dir=folder, stem=stem, name=name, ext=ending[1:], hash=HASH)
         made = posixpath.normpath(f"{self.tree.config.output}/{inner.lstrip('/')}")
+        if way.clean and stem == "index":
+            made = made.removesuffix("/index/index.html") + "/index.html"
         return f"{made}/" if pattern.endswith("/") else made
+
+    def public(self, path: str) -> str | None:
+        """Returns a document's output path as URLs show it; None without an output."""
+        rule, claim = self.rule_of(path), self.claims.get(path)
+        return claim.removesuffix("index.html") if claim and rule and rule.of.clean else claim
 
     def fills_folder(self, path: str) -> bool:
         """Returns whether a document's output is a folder."""
@@ -121,6 +140,8 @@ class Names:
             if document.broken in {"unclosed", "yaml"}:
                 return
             yield from _named_in_matter(document.matter)
+        if isinstance(document, Text) and way.options.get("code") and not certain:
+            yield from (("data", item.target) for item in document.items if isinstance(item, Code))
         if isinstance(document, Text) and way.templating and document.broken != "syntax":
             yield from (each for item in document.items for each in _named_by(item, certain=certain))
 
@@ -147,6 +168,17 @@ def _named_by(item: Item, *, certain: bool) -> list[tuple[str, str]]:
             return [(f"output {facet}", target)]
         case _:
             return []  # callers that ask for names do not ask for pages
+
+
+def placed(claim: str, text: str) -> str:
+    """Returns the path of an output with this text."""
+    return claim.replace(HASH, xxhash.xxh3_128_hexdigest(text.encode())[:12])
+
+
+def stands_for(path: str, claim: str) -> bool:
+    """Returns whether a file may be the output at a claim, or one in the folder there."""
+    pattern = re.escape(claim).replace(re.escape(HASH), "[0-9a-f]{12}")
+    return re.fullmatch(pattern + ".+" * claim.endswith("/"), path) is not None
 
 
 def above(path: str) -> Iterator[str]:

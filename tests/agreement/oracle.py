@@ -10,10 +10,15 @@ from collections.abc import Iterable
 
 import msgspec
 
+from agreement.configuration import Way
 from agreement.facets import FACETS, NotDoneError
 from agreement.language import Text, Tree
-from agreement.names import OF_CONTENT, Names, Reference
+from agreement.names import OF_CONTENT, Names, Reference, placed
 from agreement.rendering import Reading
+
+
+def _uses_plugin(way: Way) -> bool:
+    return way.hooks or way.renderer == "python"
 
 
 class Evaluation(Names):
@@ -34,6 +39,10 @@ class Evaluation(Names):
 
     def files_of(self, path: str) -> dict[str, str]:
         """Returns the outputs of a document that is done, by their paths."""
+        return {placed(claim, text): text for claim, text in self.texts_of(path).items()}
+
+    def texts_of(self, path: str) -> dict[str, str]:
+        """Returns the outputs of a document that is done, by their paths as rules have them."""
         return self._files.get(path) or {self.claims[path]: self.made[path]}
 
     def is_done(self, path: str) -> bool:
@@ -67,7 +76,8 @@ class Evaluation(Names):
         rule = self.rule_of(path)
         way = msgspec.structs.replace(rule.of, match="") if rule else None
         tool = self.tree.plugin.tool if way and way.tool else None
-        plugin = (self.tree.plugin.word, self.tree.plugin.broken) if way and way.renderer == "python" else None
+        plugin: object = (self.tree.plugin.word, self.tree.plugin.broken) if way and _uses_plugin(way) else None
+        plugin = self.tree.plugin.word if way and way.filters and not plugin else plugin
         return way, self.outputs_of(path), plugin, tool
 
     def _all_that_bears(self, references: Iterable[Reference]) -> object:
@@ -78,7 +88,7 @@ class Evaluation(Names):
         if aspect == "members":
             return tuple(self.members(target))
         if aspect == "link":
-            return target in self.present, self.claims.get(target), self._makers_of_place(target)
+            return target in self.present, self.public(target), self._makers_of_place(target)
         if target not in self.present:
             return None
         if aspect == "page":
@@ -87,8 +97,8 @@ class Evaluation(Names):
             return self._facet(aspect, target)
         if aspect == "source":
             return self.source_of(target), self.claims.get(target)
-        if aspect in {"url", "output url"}:
-            return self.claims.get(target)
+        if aspect == "url":
+            return self.public(target)
         if target not in self.claims:
             return self._effective(target)
         if aspect in {"include", "template", "data"}:
@@ -97,16 +107,16 @@ class Evaluation(Names):
 
     def _bears_rendered(self, aspect: str, target: str) -> object:
         """Returns what a rendered document contributes: one output by its path, or all."""
-        files = self.files_of(target) if target in self.made else {}
-        every = tuple(sorted(files.items()))
+        texts = self.texts_of(target) if target in self.made else {}
+        every = tuple(sorted(self.files_of(target).items())) if texts else ()
         kind, _, path = aspect.rpartition(" ")
         if kind == "output text":
-            return files.get(path)
+            return texts.get(path)
         if kind == "output url":
-            return path in files
+            return self.public(target), path in texts and placed(path, texts[path])
         if aspect == "discovered":
             return self.source_of(target), every
-        return self.made.get(target) if aspect == "output text" else (every, self.claims[target])
+        return every, self.claims[target]
 
     def _makers_of_place(self, target: str) -> object:
         """Returns the documents that render to the place of a source in the output folder, where browsers look."""

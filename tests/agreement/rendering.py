@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import msgspec
 
 from agreement.configuration import Way
-from agreement.facets import NotDoneError, matter_of, rank_of, stem, text_of, title_of
+from agreement.facets import NotDoneError, matter_of, rank_of, text_of, title_of
 from agreement.language import (
     DATES,
     Cell,
     Column,
     Content,
     Document,
+    Filtered,
     Include,
     IncludeIf,
     IncludeNamed,
     Item,
-    Link,
     OfOutput,
     OfPage,
     OfPages,
@@ -36,10 +35,10 @@ from agreement.language import (
     column,
     is_page,
     line,
-    link,
     source,
 )
-from agreement.names import Reference, locate
+from agreement.markup import Markup
+from agreement.names import HASH, Reference, locate, placed
 
 if TYPE_CHECKING:  # which creates a Reading for each document
     from agreement.oracle import Evaluation
@@ -80,22 +79,14 @@ class Reading:
     def _page(self, way: Way) -> str:
         matter = matter_of(self.document, self._at(self.document))
         for given in matter.depends_on:
-            self._need("declared", self._locate(given, self.document))
+            self.need("declared", self._locate(given, self.document))
         text = self._expand(self.document, None) if way.templating else text_of(self.document, self._at(self.document))
-        text = re.sub(link('([^"#]*)(#?[^"]*)'), self._link, text)
+        markup = Markup(self, way)
         layout = self._locate(matter.template or f"/{way.template}", self.document)
-        self._need("template", layout)
-        return self._expand(layout, markdown(text))
-
-    def _link(self, found: re.Match[str]) -> str:
-        """Returns a link to a source as one to its output; any other stays. It asks for nothing to be done."""
-        target = locate(unquote(found[1]), self.document)
-        if target is None or target == self.document:
-            return link(self._url(target) + found[2]) if target else found[0]
-        self.reads.add(Reference("link", target))
-        if found[2] and target in self.evaluation.claims and self.evaluation.is_written_as_page(target):
-            self.reads.add(Reference("anchors", target))
-        return link(self._url(target) + found[2]) if target in self.evaluation.claims else found[0]
+        self.need("template", layout)
+        page = self._expand(layout, markup.html(text))
+        markup.check(page)
+        return page
 
     def _expand(self, path: str, content: str | None) -> str:
         document = self._at(path)
@@ -143,26 +134,34 @@ class Reading:
                 return f"pages {self._list(item, origin)};\n"
             case OfOutput(target, facet, name):
                 return f"output {self._output(self._locate(target, origin), facet, name)}\n"
-            case Link():
-                return f"{line(item)}\n"
+            case Filtered(word):
+                return f"filtered {self._filtered(word)}\n"
             case Own(facet):
                 return f"own {self._own(facet)}\n"
             case Content():
                 if content is None:
                     raise NotDoneError
                 return f"content {content};\n"
+            case _:
+                return f"{line(item)}\n"
+
+    def _filtered(self, word: str) -> str:
+        rule = self.evaluation.rule_of(self.document)
+        if rule is None or not rule.of.filters:
+            raise NotDoneError
+        return f"{word}{self.evaluation.tree.plugin.word}"
 
     def _include(self, target: str, content: str | None, *, optional: bool = False) -> str:
         if optional and target not in self.evaluation.tree.documents:
             self.reads.add(Reference("include", target))
             return ""
         if target != self.document:  # its layout may include the page's own text
-            self._need("include", target)
+            self.need("include", target)
         return self._expand(target, content)
 
     def _row(self, given: str, origin: str) -> Sheet:
         target = self._locate(given, origin)
-        self._need("data", target)
+        self.need("data", target)
         document = self._at(target)
         if not isinstance(document, Sheet) or document.broken:
             raise NotDoneError
@@ -185,7 +184,7 @@ class Reading:
             case "rank":
                 return str(rank_of(page, document) or "none")
             case "url":
-                return self._url(page)
+                return self.url(page)
             case _:
                 return quote(text_of(page, document))
 
@@ -218,14 +217,17 @@ class Reading:
 
     def _output(self, target: str, facet: str, name: str = "") -> str:
         path = self._named(target, name)
-        if facet == "url":
-            self._need("output url" if path == self.evaluation.output_of(target) else f"output url {path}", target)
-        else:
-            self._need(f"output text {path}", target)
-        files = self.evaluation.files_of(target)
-        if path not in files and not (path.endswith("/") and facet == "url"):
+        self.need(f"output {facet} {path}", target)
+        texts = self.evaluation.texts_of(target)
+        if path.endswith("/") and facet == "url":
+            return self._url_to(path)
+        if path not in texts:
             raise NotDoneError
-        return self._url_to(path) if facet == "url" else quote(files[path])
+        if facet == "text":
+            return quote(texts[path])
+        is_first = path == self.evaluation.output_of(target)
+        public = (self.evaluation.public(target) if is_first else None) or path
+        return self._url_to(placed(public, texts[path]))
 
     def _named(self, target: str, name: str) -> str:
         """Returns the path of one of several outputs."""
@@ -237,29 +239,26 @@ class Reading:
             raise NotDoneError
         return fitting[0]
 
-    def _url(self, target: str) -> str:
-        claim = self.evaluation.output_of(target)
-        if claim is None:
+    def url(self, target: str) -> str:
+        """Returns the URL of a document, relative to this one."""
+        public = self.evaluation.public(target)
+        if public is None or HASH in public:
             raise NotDoneError
-        return self._url_to(claim)
+        return self._url_to(public)
 
     def _url_to(self, path: str) -> str:
         way = posixpath.relpath(path, posixpath.dirname(self.evaluation.claims[self.document]))
         return quote(f"{way}/" if path.endswith("/") else way)
 
     def _own(self, facet: str) -> str:
-        rule = self.evaluation.rule_of(self.document)
-        if facet == "url":
-            return quote(posixpath.basename(self.evaluation.claims[self.document]))
-        paged = rule is not None and rule.of.renderer == "page"
-        return title_of(self.document, self._at(self.document)) if paged else stem(self.document)
+        return self.url(self.document) if facet == "url" else title_of(self.document, self._at(self.document))
 
     # Commands and plug-ins
 
     def _cat(self, way: Way) -> str:
         needs = list(dict.fromkeys(self.evaluation.static(self.document)))
         for each in needs:
-            self._need(each.aspect, each.target)
+            self.need(each.aspect, each.target)
         self._check_sound()
         if any(each.aspect == "output" and self.evaluation.fills_folder(each.target) for each in needs):
             raise NotDoneError  # no program can print a folder
@@ -273,7 +272,7 @@ class Reading:
         reads = [given for verb, given in self._lines() if verb == "read"]
         for target in reads:
             if target != self.document:
-                self._need("discovered", target)
+                self.need("discovered", target)
         there = [target for target in self._optional() if target in self.evaluation.present]
         return "".join(map(self._text, [self.document, *reads, *there]))
 
@@ -283,7 +282,7 @@ class Reading:
             if verb == "maybe":
                 self.reads.add(Reference("discovered", target))
                 if target in self.evaluation.present:
-                    self._need("discovered", target)
+                    self.need("discovered", target)
                 yield target
 
     def _shout(self, way: Way) -> str:
@@ -318,10 +317,10 @@ class Reading:
                 path = self.evaluation.output_of(target)
                 if path is None or path.endswith("/"):
                     raise NotDoneError
-                self._need(f"output text {path}", target)
+                self.need(f"output text {path}", target)
                 return self.evaluation.made[target]
             case _:
-                self._need("data", target)
+                self.need("data", target)
                 return self._text(target)
 
     def _lines(self) -> tuple[tuple[str, str], ...]:
@@ -341,7 +340,7 @@ class Reading:
             raise NotDoneError
         return target
 
-    def _need(self, aspect: str, target: str) -> None:
+    def need(self, aspect: str, target: str) -> None:
         """Records a dependency that must be finished first."""
         if target not in self.evaluation.present:
             raise NotDoneError
@@ -354,8 +353,3 @@ class Reading:
 
     def _at(self, path: str) -> Document:
         return self.evaluation.tree.documents[path]
-
-
-def markdown(text: str) -> str:
-    """Returns a body as HTML: a heading, if there is one, and a block that Markdown leaves alone."""
-    return re.sub(r"\A# (\S+)\n", r'<h1 id="\1">\1</h1>\n', text)

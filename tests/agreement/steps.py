@@ -9,7 +9,8 @@ from typing import Final, Literal
 from msgspec.structs import replace
 
 from agreement.configuration import Config
-from agreement.language import Document, Empty, Plugin, Script, Sheet, Text, Tree
+from agreement.language import Document, Empty, Script, Sheet, Text, Tree
+from agreement.plugin import Plugin
 from agreement.values import Value
 
 

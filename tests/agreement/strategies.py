@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
-from agreement import configuration, steps
+from agreement import blocks, configuration, plugin, steps
 from agreement import language as la
 
 SHEETS: Final = ("shared/s.json", "shared/t.csv", "docs/a/u.csv")
@@ -31,12 +31,15 @@ PAGES: Final = (
     "docs/a/two.alt",
     "docs/a/three.md",
     "docs/a/two.md",
+    "docs/a/index.md",
     ODD_PAGE,
     "docs/a.md",
     "docs/one.md",
 )
 PATHS: Final = (*SHEETS, *PARTIALS, *LAYOUTS, *SCRIPTS, *TEXTS, *PAGES)
 FOLDERS: Final = ("docs/a", "docs/b", "docs/c")
+INDEXES: Final = ("/docs/a/", "/docs/")
+"""Folders, as links name the index page in them."""
 IGNORABLE: Final = "docs/b"
 PATTERNS: Final = ("/docs/**/*.md", "/docs/a/*.md", "*.md", "/docs/**/*.txt")
 LOWER_TO_ANY: Final = 8
@@ -51,6 +54,7 @@ sheets = st.sampled_from([f"/{each}" for each in SHEETS])
 facets = st.sampled_from(["title", "rank", "url", "text"])
 patterns = st.sampled_from(PATTERNS)
 sorts = st.sampled_from(["path", "title", "rank", "-rank", "date", "-date"])
+anchors = st.sampled_from(["w0", "w1"])
 rarely = st.sampled_from([False] * 9 + [True])
 
 
@@ -81,9 +85,29 @@ def _items(path: str) -> st.SearchStrategy[la.Item]:
         st.builds(la.OfPage, pages, facets),
         st.builds(la.OfPages, patterns, facets, sorts),
         st.builds(la.OfOutput, rendered, st.sampled_from(["url", "text"])),
-        st.builds(la.Link, _targets(path), st.sampled_from(["", "w0", "w1"])),
+        st.builds(la.Link, _targets(path) | st.sampled_from(INDEXES), st.sampled_from(["", "w0", "w1"])),
         st.builds(la.OfOutput, plugs, st.sampled_from(["url", "text"]), st.sampled_from(["", "words", "v0/0", "v0/1"])),
         st.builds(la.Own, st.sampled_from(["title", "url"])),
+        _blocks(path),
+        _blocks(path),
+        st.builds(la.Marked, anchors, words) | st.just(la.Hooked()),
+        st.builds(la.Filtered if path.endswith(".alt") else la.Word, words),
+    )
+
+
+def _blocks(path: str) -> st.SearchStrategy[la.Item]:
+    """Draws blocks of Markdown, which a page extends as its rule says."""
+    wiki = st.sampled_from(["two", "a/two", "one", "four", "a", "b/four", "index", "w9"])
+    files = _targets(path).filter(lambda target: target.startswith("/"))
+    return st.one_of(
+        st.builds(blocks.Heading, words),
+        st.builds(blocks.Wiki, wiki),
+        st.just(blocks.Contents()),
+        st.builds(blocks.Code, files, anchors | st.just(""), st.sampled_from(["1-1", "1-2"])),
+        st.builds(blocks.Drawing, words),
+        st.builds(blocks.Note, words),
+        st.builds(blocks.Formula, words),
+        st.builds(blocks.Picture, _targets(path)),
     )
 
 
@@ -95,6 +119,7 @@ def _matters(path: str) -> st.SearchStrategy[la.Matter]:
         date=dates,
         depends_on=st.lists(_targets(path), max_size=1).map(tuple) if path in PAGES else st.just(()),
         template=st.sampled_from(["", "", "", *(f"/{each}" for each in LAYOUTS)]) if path in PAGES else st.just(""),
+        draft=rarely,
     )
 
 
@@ -200,9 +225,10 @@ configs = st.builds(
     _rules(),
     st.sampled_from(["site"] * 5 + ["public"]),
     st.sampled_from([(), (), (), (IGNORABLE,)]),
+    rarely,
 )
 versions = st.sampled_from(["v0", "v1"])
-plugins = st.builds(la.Plugin, versions, versions, st.sampled_from(["", "", "", "", "syntax", "missing"]))
+plugins = st.builds(plugin.Plugin, versions, versions, st.sampled_from(["", "", "", "", "syntax", "missing"]))
 spoils = st.builds(steps.SpoilOutput, paths, st.sampled_from(["delete", "alter"]))
 pauses: st.SearchStrategy[Any] = st.sampled_from([True, True, False])
 """Draws whether everything is rendered after an edit, or the next one follows at once."""

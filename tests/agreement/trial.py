@@ -14,6 +14,7 @@ from agreement import steps
 from agreement.checks import Checker, compare_fresh
 from agreement.language import Tree
 from agreement.live_project import LiveProject
+from agreement.names import stands_for
 from agreement.oracle import Evaluation
 
 
@@ -129,8 +130,9 @@ class Trial:
         return self._settled is not None and all(_session_of(each) == _session_of(self._settled) for each in trees)
 
     def _spoil(self, of: str, how: str) -> bool:
-        output = Evaluation(self.tree).claims.get(of)
-        if output is None or output not in self._live.outputs() or (how == "alter" and output in self._unrecorded):
+        claim = Evaluation(self.tree).claims.get(of, "")
+        output = next((path for path in sorted(self._live.outputs()) if stands_for(path, claim)), None)
+        if output is None or (how == "alter" and output in self._unrecorded):
             return False
         self._note_spoilt(output)
         self._live.spoil(output, how)
@@ -145,7 +147,7 @@ class Trial:
         """Notes whose output this is, or was at the daemon's last look (None: all outputs)."""
         trees = [*self._moments, self.tree, *([self._settled] if self._settled else [])]
         claims = [each for tree in trees for each in Evaluation(tree).claims.items()]
-        self._spoilt |= {document for document, claim in claims if output in {claim, None}}
+        self._spoilt |= {document for document, claim in claims if output is None or stands_for(output, claim)}
 
     def _start(self) -> bool:
         if self._live.running:

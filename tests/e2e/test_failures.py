@@ -98,3 +98,18 @@ def test_others_go_on_while_something_is_broken(failing: Corner) -> None:
     assert {each["because"] for each in failing.wait(code=1)["blocked"]} == {failing.document("culprit.sh")}
     failing.write("culprit.sh", SOUND)
     failing.wait()
+
+
+@pytest.mark.parametrize(
+    "reference", ['{{ data("gone.csv")[0].x }}', '{{ output("t.txt").text }}', '{{ code("gone.py") }}']
+)
+def test_what_a_partial_uses_on_a_condition_blocks_no_page_that_does_not_meet_it(
+    corner: Corner, reference: str
+) -> None:
+    partial = f"before{{% if page.get('shown') %}}{reference}{{% endif %}}\n"
+    corner.write_all({"_p.md": partial, "a.md": '{% include "_p.md" %}\n', "t.txt": "{{ nothing }}"})
+    corner.wait(code=1)
+    assert "before" in corner.output("a.html")
+    corner.write("a.md", '---\nshown: true\n---\n{% include "_p.md" %}\n')
+    report = corner.wait(code=1)
+    assert corner.document("a.md") in {each["document"] for each in [*report["failed"], *report["blocked"]]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from kahnd.core.model import DocumentId, Kind
@@ -33,6 +35,20 @@ def test_a_page_and_a_partial_beside_it_are_scanned_alike_but_for_the_layout(sca
     include = ("docs/_p.md", Kind.INCLUDE)
     assert _found(scanner, "docs/a.md", '{% include "_p.md" %}') == [("templates/page.html", Kind.TEMPLATE), include]
     assert _found(scanner, "docs/_b.md", '{% include "_p.md" %}') == [include]
+
+
+def test_a_draft_is_scanned_as_a_partial_until_drafts_are_rendered(scanner: DocumentScanner, shop: Workshop) -> None:
+    text = '---\ndraft: true\n---\n[x](c.md){% include "_p.md" %}'
+    include = ("docs/_p.md", Kind.INCLUDE)
+    assert _found(scanner, "docs/a.md", text) == [include]
+    shop.layout = dataclasses.replace(shop.layout, drafts=True)
+    shop.begin_anew()
+    with_drafts = DocumentScanner(shop.layout, shop.renderers)
+    assert _found(with_drafts, "docs/a.md", text) == [
+        ("templates/page.html", Kind.TEMPLATE),
+        include,
+        ("docs/c.md", Kind.LINK),
+    ]
 
 
 def test_a_page_without_templating_has_no_includes(scanner: DocumentScanner) -> None:

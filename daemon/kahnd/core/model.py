@@ -102,8 +102,8 @@ class Dependency(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     @property
     def is_conditional(self) -> bool:
-        """An include that only some renderings of the text reach."""
-        return self.kind is Kind.INCLUDE and not self.sure
+        """What only some renderings of the text reach: an include, data or an output."""
+        return not self.sure and self.kind in {Kind.INCLUDE, Kind.DATA, Kind.OUTPUT}
 
     def uses_any(self, facets: frozenset[Facet] | None) -> bool:
         """Whether one of these facets, of which None stands for all, may be in use."""

@@ -108,6 +108,8 @@ class StaticScan:
             found = [_Reference(_of_rule(template), Kind.TEMPLATE)] if template else []
             return Scan(self._dependencies(found, document), route=broken_route(document, self._layout, error.problem))
         options, templating = parameters.markdown, parameters.templating
+        if self._layout.hides(when := appears_at(parts.meta)):  # it is no page yet, but may be included or read
+            template, links = "", False
         found = [*_in_front_matter(parts, document, template), *self._in_markdown(parts, options)]
         body = protected(parts.body) if options.math else parts.body
         if templating and _should_parse(body, document):
@@ -116,7 +118,7 @@ class StaticScan:
         facets = facets_of(parts, document, templating=templating, options=options)
         route = route_of(parts, document, self._layout)
         linked = self._links(parts.body, document, route) if links else ()
-        return Scan((*known, *linked), facets, appears_at=appears_at(parts.meta), route=route)
+        return Scan((*known, *linked), facets, appears_at=when, route=route)
 
     def _links(self, text: str, document: DocumentId, route: Route | None) -> Iterable[Dependency]:
         """The links in a page's text; of a long one, rendering finds them."""
