@@ -114,9 +114,8 @@ class StaticScan:
         body = protected(parts.body) if options.math else parts.body
         if templating and _should_parse(body, document):
             found += self._in_template(as_template(body, parts.lines), document, of_page=True)
-        known = self._dependencies(found, document)
+        known, route = self._dependencies(found, document), route_of(parts, document, self._layout)
         facets = facets_of(parts, document, templating=templating, options=options)
-        route = route_of(parts, document, self._layout)
         linked = self._links(parts.body, document, route) if links else ()
         return Scan((*known, *linked), facets, appears_at=when, route=route)
 
