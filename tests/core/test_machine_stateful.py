@@ -24,7 +24,7 @@ places = names | st.sampled_from(["site/a.html", "site/d.out", "site/else/d.out"
 links = st.builds("{} {}".format, st.sampled_from(["leads", "leads", "part"]), places)
 collections = st.builds("{} {}".format, st.sampled_from(["pages", "titles"]), st.sampled_from(PATTERNS))
 words = st.sampled_from(["one", "two", "three", "fail", "hidden"])
-discoveries = st.builds("{} {}".format, st.sampled_from(["find", "find-output"]), names)
+discoveries = st.builds("{} {}".format, st.sampled_from(["find", "find-output", "find-title"]), names)
 lines = words | words | references | uses | links | collections
 texts = st.builds(
     lambda lines, last: "\n".join([*lines, *last]),

@@ -39,7 +39,7 @@ class Node:
 
     `claim`: the output path that its rule gives it, and `more` those after the first. `paged`: it is written as pages
     are, rendered or not, so includes leave out its front matter. `cycle`: the path from it back to itself, if one was
-    found.
+    found. `unread`: edges of its last rendering that it keeps until the next one, which may not read them again.
     """
 
     facts: Facts
@@ -49,6 +49,7 @@ class Node:
     paged: bool = False
     dependencies: tuple[Dependency, ...] = ()
     cycle: tuple[DocumentId, ...] = ()
+    unread: frozenset[Dependency] = frozenset()
     _trace: Mapping[Dependency, Dependency] | None = None
 
     @property
@@ -64,7 +65,7 @@ class Node:
     def connect(self, dependencies: tuple[Dependency, ...]) -> None:
         """Replaces the edges and keeps the trace."""
         self._trace = self.trace
-        self.dependencies = dependencies
+        self.dependencies, self.unread = dependencies, frozenset()
 
     def connect_traced(self, dependencies: tuple[Dependency, ...]) -> None:
         """Replaces the edges and the trace: a good render has used these."""
@@ -231,8 +232,8 @@ class Graph:
     def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> Edges:
         """Replaces a node's edges and returns the difference for the database.
 
-        The database keeps edges in the order they were added. If a new one belongs before a kept one, all are dropped
-        and added: a command is given its dependencies in order, after a restart too.
+        The database keeps edges in the order they were added. If a new one of a command belongs before a kept one, all
+        are dropped and added: a command is given its dependencies in order, after a restart too.
         """
         node = self._nodes[document]
         old = node.dependencies
@@ -248,6 +249,8 @@ class Graph:
         sure = {each for each in old if each.sure}
         add = tuple(each for each in new if was.get(each.target) != after[each.target] or each.sure != (each in sure))
         drop = tuple(target for target in was if not was[target] <= after.get(target, frozenset()))
+        if node.rule is not None and node.rule.judges_missing:
+            return Edges(add, drop)
         stored = dict.fromkeys([*(each for each in old if each.target not in drop), *add])
         return Edges(add, drop) if tuple(stored) == new else Edges(new, tuple(was))
 

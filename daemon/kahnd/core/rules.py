@@ -188,6 +188,18 @@ def public_path(output: OutputPath | None, rule: Rule | None) -> str:
     return (output or "").removesuffix("index.html") if is_clean else output or ""
 
 
+def relative_path(path: str, folder: str) -> str:
+    """Returns `posixpath.relpath(path, folder)` of project paths, several times as fast: it asks for no folder."""
+    target, start = (each.split("/") for each in (posixpath.normpath(path), posixpath.normpath(folder)))
+    target, start = (each if each != ["."] else [] for each in (target, start))
+    shared = 0
+    for one, other in zip(target, start, strict=False):
+        if one != other:
+            break
+        shared += 1
+    return "/".join([".."] * (len(start) - shared) + target[shared:]) or "."
+
+
 def fill(pattern: str, values: Mapping[str, str]) -> str:
     """Replaces each `{name}` in the pattern; unknown names stay as they are."""
     literals, names = _parts(pattern)

@@ -103,6 +103,7 @@ class PageRenderer:
         self._codes.clear()
         self._caches.clear()
         self._markdown.clear()
+        theme.SECTIONS.clear()
 
     def _produce(self, loader: ProjectLoader, parameters: PageParameters) -> Rendered:
         rendering = loader.rendering
@@ -295,6 +296,7 @@ class TemplateRenderer:
     def _clear_caches(self) -> None:
         self._codes.clear()
         self._caches.clear()
+        theme.SECTIONS.clear()
 
     def _produce(self, loader: ProjectLoader, parameters: TemplateParameters) -> Rendered:
         rendering = loader.rendering
