@@ -18,9 +18,10 @@ BOOK = {
     "theme/listing.css": ".listing { margin: 0 }\n",
     "src/SUMMARY.md": "# Rust\n\n[Foreword](foreword.md)\n\n- [Owning](ch04-00-ownership.md)\n"
     "  - [What It Is](ch04-01-what-is-ownership.md)\n",
-    "src/foreword.md": "# Foreword\n\nSee [ownership][own] and [the heap](ch04-01-what-is-ownership.md#the-heap).\n\n"
+    "src/foreword.md": "# Foreword\n\nSee [ownership][own] and [the next](ch04-01-what-is-ownership.md).\n\n"
     "[own]: ch04-00-ownership.html\n",
-    "src/ch04-00-ownership.md": "# Owning\n\n> Note: `{{ braces }}` are text.\n\n> Quoted.\n",
+    "src/ch04-00-ownership.md": "# Owning\n\n> Note: `{{ braces }}` are text.\n\n> Quoted.\n\n"
+    "See [the heap](ch04-01-what-is-ownership.md#the-heap).\n",
     "src/ch04-01-what-is-ownership.md": "<!-- Old headings. Do not remove or links may break. -->\n\n"
     "## What Is Ownership?\n\n"
     '<Listing number="4-1" file-name="src/main.rs" caption="A `String`, moved into <em>s2</em>">\n\n'
