@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest --dist worksteal --numprocesses $$(( $$(nproc) + 1 ))
 STAMP := .venv/installed
 
-.PHONY: run test test-slow test-all check check-rest lint types layers format docs reference openapi screenshots bench reliability soak agreement recipes lock clean
+.PHONY: run test test-slow test-all check check-rest lint types layers format docs reference openapi screenshots bench bench-sites reliability soak agreement recipes lock clean
 
 run: $(STAMP)  ## the daemon on examples/handbook
 	@echo "Rendering examples/handbook into examples/handbook/site: open site/index.html in a browser,"
@@ -55,6 +55,12 @@ screenshots: $(STAMP)  ## the pictures of the theme in docs/images; needs Chromi
 bench: $(STAMP)  ## kahnd beside its peers, into docs/performance.md: takes about half an hour, on a machine that is quiet
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/markdown.py
+
+PEERS := .venv/peers
+bench-sites: $(STAMP)  ## the Rust book and FastAPI's documentation, of checkouts: BOOK=… FASTAPI=…; beside their own tools
+	test -x $(PEERS)/bin/mkdocs || $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --requirement benchmarks/peers.txt
+	$(BIN)/python benchmarks/sites.py --peers $(PEERS)/bin $(if $(BOOK),--book $(BOOK)) $(if $(FASTAPI),--fastapi $(FASTAPI))
 
 reliability: $(STAMP)  ## every fault in its full form, into docs/reliability.md: takes about half an hour
 	$(BIN)/python tests/faults/reliability.py

@@ -85,7 +85,7 @@ USED: Final = MappingProxyType(
 The title is the only anchor.
 """
 EACH: Final = MappingProxyType({"pages": "page", "titles": "title"})
-DYNAMIC: Final = MappingProxyType({"find": "include", "find-output": "output"})
+DYNAMIC: Final = MappingProxyType({"find": "include", "find-output": "output", "find-title": "title"})
 DEEPEST: Final = 20
 """Depth of includes at which a rendering fails as endless."""
 

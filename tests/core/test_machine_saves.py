@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE, World, at_rest, now, with_recipe
-from kahnd.core.model import Status
+from kahnd.core.model import DocumentId, Status
 
 BOOK = {
     "docs/p.txt": "partial",
@@ -386,3 +386,25 @@ def test_a_first_build_writes_missing_documents() -> None:
     world.save("docs/p.txt", "here")
     assert world.settle() == ["docs/a.md"]
     assert_as_known(world)
+
+
+def test_titles_that_only_rendering_finds_stay_known_until_the_next_one() -> None:
+    """A layout may show a hundred of them: the database need not drop and add them for each save."""
+    titles = {"docs/b.md": "B", "docs/c.md": "C"}
+    world = at_rest({"docs/a.md": "find-title docs/b.md\nfind-title docs/c.md", **titles})
+    world.save("docs/a.md", "find-title docs/c.md")
+    assert {each.target for each in world.machine.graph[DocumentId("docs/a.md")].dependencies} == titles.keys()
+    world.settle()
+    assert {each.target for each in world.machine.graph[DocumentId("docs/a.md")].dependencies} == {"docs/c.md"}
+    world.save("docs/b.md", "another")
+    assert world.settle() == ["docs/b.md"]
+
+
+def test_titles_that_the_last_rendering_found_do_not_stay_if_there_is_no_next_one() -> None:
+    world = at_rest({"docs/a.md": "find-title docs/b.md", "docs/b.md": "B"})
+    world.save("docs/a.md", "needs docs/p.txt")
+    world.settle()
+    assert world.status("docs/a.md") is Status.BLOCKED
+    world.remove("docs/b.md")
+    world.settle()
+    assert DocumentId("docs/b.md") not in world.machine.graph

@@ -26,7 +26,7 @@ routes = st.builds("{} {}".format, st.sampled_from(["slug", "alias"]), st.sample
 links = st.builds("{} {}".format, st.sampled_from(["leads", "leads", "part"]), places)
 collections = st.builds("{} {}".format, st.sampled_from(["pages", "titles"]), st.sampled_from(PATTERNS))
 words = st.sampled_from(["one", "two", "three", "fail", "hidden"])
-discoveries = st.builds("{} {}".format, st.sampled_from(["find", "find-output"]), names)
+discoveries = st.builds("{} {}".format, st.sampled_from(["find", "find-output", "find-title"]), names)
 lines = words | words | references | uses | links | collections | routes
 texts = st.builds(
     lambda lines, last: "\n".join([*lines, *last]),

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import posixpath
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kahnd.core.model import DocumentId
-from kahnd.core.rules import Layout, Rule, collection_id, is_below, is_collection, resolve
+from kahnd.core.rules import Layout, Rule, collection_id, is_below, is_collection, relative_path, resolve
 
 names = st.sampled_from(["a", "b.md", "_c", "..", ".", "d e"])
 paths = st.lists(names, min_size=1, max_size=5).map("/".join)
@@ -162,3 +164,9 @@ def test_paths_below_a_folder(path: str, folder: str, *, below: bool) -> None:
 def test_a_collection_is_no_path() -> None:
     assert is_collection(collection_id("docs/*.md"))
     assert not is_collection(DocumentId("docs/a.md"))
+
+
+@given(path=paths, folder=paths)
+def test_relative_paths_are_those_of_the_standard_library(path: str, folder: str) -> None:
+    inside = [posixpath.normpath(each).lstrip("./") or "." for each in (path, folder)]
+    assert relative_path(*inside) == posixpath.relpath(*inside)

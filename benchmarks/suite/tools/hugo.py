@@ -37,7 +37,7 @@ class Hugo:
     @contextmanager
     def watch(self, corpus: Corpus) -> Iterator[Watch]:
         output = corpus.root.with_name(f"{corpus.root.name}.output")
-        words = ["hugo", "server", *self._options, "--renderToDisk", "--port", str(_free_port())]
+        words = ["hugo", "server", *self._options, "--renderToDisk", "--port", str(free_port())]
         with background(corpus.root, words, output) as process:
             until(lambda: "Press Ctrl+C" in output.read_text(), "Hugo serves", pause_s=0.05)
             # Every rebuild begins with one of these lines and ends with the other.
@@ -51,7 +51,8 @@ def _count(output: Path, words: str) -> int:
     return output.read_text().count(words)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Returns a port that nothing listens on."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]

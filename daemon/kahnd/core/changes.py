@@ -39,6 +39,7 @@ NEW, CONTENT, RECIPE, GONE, CONTESTED, MEMBERS = (
     "other documents match",
 )
 _BY_PATH: Final = frozenset({Kind.DECLARED, Kind.DISCOVERED, Kind.LINK})
+_OF_BYTES: Final = frozenset({Kind.PAGE, Kind.LINK})
 _ITS_OUTPUT: Final = frozenset({Facet.OUTPUT})
 _ITS_URL: Final = frozenset({Facet.URL})
 
@@ -225,11 +226,25 @@ class ChangeIntake:
             self._remove_output(facts, changes)
 
     def _rewrite(self, observation: Observation, facts: Facts) -> tuple[Edges, tuple[Facts, ...]]:
-        scan = observation.scan or Scan()
+        scan, before = observation.scan or Scan(), self._graph.get(facts.id)
+        unread = self._unread(before, scan) if before and before.facts.recipe_hash == facts.recipe_hash else ()
         node = self._graph.put(_observed(facts, observation, scan))
         if node.claim is None and facts.output:
             self._graph.put(without_output(node.facts))
-        return self.connect(facts.id, scan.dependencies)
+        changed = self.connect(facts.id, (*scan.dependencies, *unread))
+        node.unread = frozenset(unread)
+        return changed
+
+    def _unread(self, before: Node, scan: Scan) -> list[Dependency]:
+        """Returns the last rendering's dependencies on bytes of other documents that a scan of new bytes does not show.
+
+        A page whose layout shows the titles of many others has as many: to drop them until it is rendered, and to add
+        them again, would take the database longer than the rendering.
+        """
+        if before.rule is None or not before.rule.judges_missing:
+            return []
+        read = (each for each in before.trace.values() if each.kind in _OF_BYTES and each not in scan.dependencies)
+        return [replace(each, sure=False) for each in read if (to := self._graph.get(each.target)) and to.exists]
 
     def _remove(self, document: DocumentId, changes: ChangeSet) -> None:
         node = self._graph.get(document)

@@ -40,7 +40,7 @@ class Node:
 
     `claim`: the output path that its rule gives it, and `more` those after the first, with its aliases. `paged`: it is
     written as pages are, rendered or not, so includes leave out its front matter. `cycle`: the path from it back to
-    itself, if one was found.
+    itself, if one was found. `unread`: edges of its last rendering that it keeps until the next one.
     """
 
     facts: Facts
@@ -50,6 +50,7 @@ class Node:
     paged: bool = False
     dependencies: tuple[Dependency, ...] = ()
     cycle: tuple[DocumentId, ...] = ()
+    unread: frozenset[Dependency] = frozenset()
     _trace: Mapping[Dependency, Dependency] | None = None
 
     @property
@@ -65,7 +66,7 @@ class Node:
     def connect(self, dependencies: tuple[Dependency, ...]) -> None:
         """Replaces the edges and keeps the trace."""
         self._trace = self.trace
-        self.dependencies = dependencies
+        self.dependencies, self.unread = dependencies, frozenset()
 
     def connect_traced(self, dependencies: tuple[Dependency, ...]) -> None:
         """Replaces the edges and the trace: a good render has used these."""
@@ -190,8 +191,8 @@ class Graph:
 
     def is_made_by_others(self, output: OutputPath, document: DocumentId) -> bool:
         """Tells whether another document claims this output, and has rendered it last."""
-        others = self.claimants(output) - {document}
-        return any(output == path for each in others for path, _ in files_of(self._nodes[each].facts))
+        others = (self._nodes[each] for each in self.claimants(output) - {document})
+        return any(output == path for each in others for path, _ in files_of(each.facts))
 
     def recipe_of(self, document: DocumentId, found: Scan | Facts) -> Digest | None:
         """Returns the recipe hash: over all but the inputs that decides how a document is rendered or scanned."""
@@ -236,8 +237,8 @@ class Graph:
     def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> Edges:
         """Replaces a node's edges and returns the difference for the database.
 
-        The database keeps edges in the order they were added. If a new one belongs before a kept one, all are dropped
-        and added: a command is given its dependencies in order, after a restart too.
+        The database keeps edges in the order they were added. If a new one of a command belongs before a kept one, all
+        are dropped and added: a command is given its dependencies in order, after a restart too.
         """
         node = self._nodes[document]
         old = node.dependencies
@@ -253,6 +254,8 @@ class Graph:
         sure = {each for each in old if each.sure}
         add = tuple(each for each in new if was.get(each.target) != after[each.target] or each.sure != (each in sure))
         drop = tuple(target for target in was if not was[target] <= after.get(target, frozenset()))
+        if node.rule is not None and node.rule.judges_missing:
+            return Edges(add, drop)
         stored = dict.fromkeys([*(each for each in old if each.target not in drop), *add])
         return Edges(add, drop) if tuple(stored) == new else Edges(new, tuple(was))
 

@@ -236,8 +236,20 @@ def public_path(output: OutputPath | None, rule: Rule | None, route: Route | Non
 
 def url_between(path: str, origin: str) -> str:
     """Returns the percent-encoded URL of a path, which may end with `/`, from the page at another path."""
-    relative = posixpath.relpath(path, posixpath.dirname(origin) or ".")
+    relative = relative_path(path, posixpath.dirname(origin))
     return quote(f"{relative}/" if path.endswith("/") else relative)
+
+
+def relative_path(path: str, folder: str) -> str:
+    """Returns `posixpath.relpath(path, folder)` of project paths, several times as fast: it asks for no folder."""
+    target, start = (each.split("/") for each in (posixpath.normpath(path), posixpath.normpath(folder)))
+    target, start = (each if each != ["."] else [] for each in (target, start))
+    shared = 0
+    for one, other in zip(target, start, strict=False):
+        if one != other:
+            break
+        shared += 1
+    return "/".join([".."] * (len(start) - shared) + target[shared:]) or "."
 
 
 def fill(pattern: str, values: Mapping[str, str]) -> str:

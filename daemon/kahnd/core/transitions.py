@@ -311,6 +311,11 @@ class EdgeWriter:
             collection = replace(each, status=Status.DONE, effective_hash=each.content_hash)
             yield self._transitions.write(collection if is_collection(each.id) else each)
 
+    def drop_unread(self, node: Node) -> Iterable[Command]:
+        """Drops the edges of the last rendering, since there is no new one which would replace them."""
+        if node.unread:
+            yield from self.connect(node, [each for each in node.dependencies if each not in node.unread])
+
     def updated_edges(self, node: Node) -> Iterable[Dependency] | None:
         """Returns the dependencies to replace the node's present ones with, before it is decided on; None to keep them.
 

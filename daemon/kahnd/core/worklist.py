@@ -76,6 +76,7 @@ class Worklist:
         for document in sorted(event.members):
             node = transitions.graph[document]
             node.cycle = event.path
+            yield from self._edges.drop_unread(node)
             yield from transitions.fail(node, decision.on_cycle(event.path, document), document)
 
     def _decide_ready(self) -> Iterable[Command]:
@@ -94,6 +95,8 @@ class Worklist:
         unconfirmed = self._provisional.is_unconfirmed(node)
         decided = decision.decide(transitions.graph, node, forced=forced, unconfirmed=unconfirmed)
         self._provisional.decided(document)
+        if isinstance(decided, decision.Block | decision.Fail):
+            yield from self._edges.drop_unread(node)
         match decided:
             case decision.Run():
                 yield from self._run(node, decided)
@@ -112,6 +115,7 @@ class Worklist:
         """Starts a run, unless the document is in a rendering loop."""
         document = node.facts.id
         if problem := self._loops.loop_problem(document):
+            yield from self._edges.drop_unread(node)
             yield from self._transitions.fail(node, problem)
         elif self._loops.needs_delay(document):
             yield self._held.delay(document)

@@ -30,7 +30,7 @@ from kahnd.core.output_paths import HASH, facet_of, named_outputs, outputs_of
 from kahnd.core.problem import MAX_WARNINGS
 from kahnd.core.project_files import CONFIG_FILE
 from kahnd.core.routes import Route
-from kahnd.core.rules import Layout, Rule, collection_id, path_error, public_path, resolve, url_between
+from kahnd.core.rules import Layout, Rule, collection_id, path_error, public_path, relative_path, resolve, url_between
 from kahnd.core.text import find_similar, shortened, similar_name_remedy
 from kahnd.platform.files import remedy_for, remove_any
 from kahnd.ports import PRESSING
@@ -290,7 +290,7 @@ class RenderContext:
     @property
     def url_of_top(self) -> str:
         """The relative URL of the output folder from this document's output, without a slash at the end."""
-        return posixpath.relpath(self.layout.output, posixpath.dirname(self.job.output) or ".")
+        return relative_path(self.layout.output, posixpath.dirname(self.job.output))
 
     def warn(self, problem: Problem) -> None:
         """Keep a warning, to be shown until the document is rendered without it; an equal one is kept once.

@@ -27,7 +27,7 @@ from markupsafe import Markup
 from kahnd.core.model import Problem
 from kahnd.render.data.ordering import UnorderedError, instants
 from kahnd.render.files import ProblemError
-from kahnd.render.jinja.values import CLOCKLESS, described, formatted, plain
+from kahnd.render.jinja.values import CLOCKLESS, PAGE_KEYS, Page, described, formatted, plain
 
 _METHOD: Final = ".()"
 """The filter that returns a mapping's method. No template can name it."""
@@ -69,6 +69,8 @@ class Sandbox(ImmutableSandboxedEnvironment):
         """`obj.attribute`: only keys of a mapping; attributes of other objects, as in Jinja."""
         if isinstance(obj, dict):
             return self.getitem(obj, attribute)
+        if attribute in PAGE_KEYS and isinstance(obj, Page):
+            return getattr(obj, attribute)  # asking whether that is safe would take longer than the answer
         if isinstance(obj, dt.date | dt.time) and attribute == "strftime":
             return partial(formatted, obj)
         return super().getattr(obj, attribute)

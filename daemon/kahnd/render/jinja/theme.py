@@ -21,10 +21,11 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from kahnd.core.hashing import hash_fields
+from kahnd.core.hashing import hash_bytes, hash_fields
 from kahnd.core.model import Digest, DocumentId, Problem
 from kahnd.core.rules import collection_id, is_below
 from kahnd.core.text import find_similar, shortened, similar_name_remedy
+from kahnd.render.cache import Cache
 from kahnd.render.data.ordering import instant
 from kahnd.render.files import ProblemError
 from kahnd.render.jinja.values import Page, formatted
@@ -262,8 +263,17 @@ def article(text: str) -> Markup:
     return Markup(text[start.end() : end] if start and end >= start.end() else text)  # noqa: S704 - a page's own HTML
 
 
+SECTIONS: Final[Cache[Digest, list[list[str]]]] = Cache(1 << 14, 1 << 25)
+"""The sections of pages' texts by hash: of the search index, an edit changes those of one page."""
+
+
 def sections(text: str) -> list[list[str]]:
     """The sections of a page's article: lists of a heading's id, its text, and the text up to the next heading."""
+    key = hash_bytes(text.encode(errors="surrogatepass"))
+    return SECTIONS.get(key, lambda: _sections(text), len(text))
+
+
+def _sections(text: str) -> list[list[str]]:
     content = article(text)
     found = [("", "", 0, 0)]
     for each in _HEADING.finditer(content):

@@ -23,7 +23,7 @@ from kahnd.render.files import ProblemError
 from kahnd.render.markdown.blocks import Entry
 
 NO_LOCATION: Final = ("", 0)
-_OWN_KEYS: Final = frozenset({"title", "url", "path", "text"})
+PAGE_KEYS: Final = frozenset({"title", "url", "path", "text"})
 """The keys that do not come from the front matter: `map(attribute="url")` is the same as `page.url`."""
 
 
@@ -64,7 +64,7 @@ class Page:
         return self._fields.meta().get(key, default)
 
     def __getitem__(self, key: str) -> Any:
-        return getattr(self, key) if key in _OWN_KEYS else self._fields.meta()[key]
+        return getattr(self, key) if key in PAGE_KEYS else self._fields.meta()[key]
 
     def __str__(self) -> str:
         return self.title

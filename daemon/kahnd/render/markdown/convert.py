@@ -350,7 +350,9 @@ def text_of(inner: str, *, images: bool = True) -> str:
     def plain(tag: re.Match[str]) -> str:
         return _attribute_as_written("alt", tag["attributes"]) if images and _is_image(tag) else ""
 
-    return html.unescape(_TAG.sub(plain, inner) if "<" in inner else inner)
+    if "<" in inner:
+        inner = _TAG.sub(plain if images and "img" in inner.lower() else "", inner)
+    return html.unescape(inner)
 
 
 def _is_image(tag: re.Match[str]) -> bool:

@@ -113,6 +113,7 @@ class PageRenderer:
         self._codes.clear()
         self._caches.clear()
         self._markdown.clear()
+        theme.SECTIONS.clear()
 
     def _produce(self, loader: ProjectLoader, parameters: PageParameters) -> Rendered:
         rendering = loader.rendering
@@ -314,6 +315,7 @@ class TemplateRenderer:
     def _clear_caches(self) -> None:
         self._codes.clear()
         self._caches.clear()
+        theme.SECTIONS.clear()
 
     def _produce(self, loader: ProjectLoader, parameters: TemplateParameters) -> Rendered:
         rendering = loader.rendering
