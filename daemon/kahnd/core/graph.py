@@ -31,7 +31,7 @@ from kahnd.core.model import (
 )
 from kahnd.core.output_paths import HASH, Claims, files_of
 from kahnd.core.rules import NEVER, Layout, Rule, is_collection, public_path
-from kahnd.core.text import find_similar, look_alike_key
+from kahnd.core.text import SimilarNames, find_similar
 
 
 @dataclass(slots=True)
@@ -103,7 +103,7 @@ class Graph:
         self._dependents: Counter[DocumentId] = Counter()  # how many each document has
         self._needing: Counter[DocumentId] = Counter()  # the same without those that only link to it
         self._claims = Claims()
-        self._similar: dict[str, list[DocumentId]] | None = None
+        self._similar: SimilarNames | None = None
         for facts in snapshot.documents:
             self.put(facts)
         for document, dependencies in snapshot.dependencies.items():
@@ -177,10 +177,8 @@ class Graph:
     def similar_to(self, document: str) -> DocumentId | None:
         """Returns an existing document whose name looks the same; the first call builds an index for that."""
         if self._similar is None:
-            self._similar = {}
-            for each in self._nodes:
-                self._similar.setdefault(look_alike_key(each), []).append(each)
-        similar = (self.get(each) for each in self._similar.get(look_alike_key(document), ()))
+            self._similar = SimilarNames(self._nodes)
+        similar = (self.get(DocumentId(each)) for each in self._similar.of(document))
         found = find_similar(document, (node.facts.id for node in similar if node and node.exists))
         return None if found is None else DocumentId(found)
 
@@ -212,7 +210,7 @@ class Graph:
         if node is None:
             node = self._nodes[facts.id] = Node(facts)
             if self._similar is not None:
-                self._similar.setdefault(look_alike_key(facts.id), []).append(facts.id)
+                self._similar.add(facts.id)
         else:
             before = node.facts.outputs
             self._count(node.facts, -1)

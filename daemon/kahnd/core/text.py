@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any, Final
 
@@ -97,6 +97,23 @@ def look_alike_key(name: str) -> str:
     if name.isascii():  # nearly all are
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+class SimilarNames:
+    """An index of names by their looks."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._by_look: dict[str, list[str]] = {}
+        for each in names:
+            self.add(each)
+
+    def add(self, name: str) -> None:
+        """Adds a name, for good."""
+        self._by_look.setdefault(look_alike_key(name), []).append(name)
+
+    def of(self, name: str) -> Sequence[str]:
+        """Returns all names that look like this one."""
+        return self._by_look.get(look_alike_key(name), ())
 
 
 def find_similar(name: str, names: Iterable[str]) -> str | None:
