@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any, Final, NoReturn
 
 AT_START: Final = frozenset({"PYTHONPATH", "TZ", "LANG", "LC_ALL"})
@@ -43,26 +44,25 @@ def run(
 
 def start(words: Sequence[str], *, cwd: Path, env: Mapping[str, str], output: Path) -> Started:
     """Starts `kahnd` with these words, in a session of its own; all that it prints goes to the file `output`."""
-    folder = TemporaryDirectory()
-    ended, streams = f"{folder.name}/ended", [str(output)] * len(_STREAMS)
+    folder = mkdtemp()
+    ended, streams = f"{folder}/ended", [str(output)] * len(_STREAMS)
     request = {"words": words, "cwd": str(cwd), "env": env, "streams": streams, "ended": ended}
-    return Started(_parent().ask(request, _STARTS_WITHIN_S), folder)
+    return Started(_parent().ask(request, _STARTS_WITHIN_S), Path(ended))
 
 
 class Started:
     """A `kahnd` that runs, with what `subprocess.Popen` has."""
 
-    def __init__(self, pid: int, folder: TemporaryDirectory[str]) -> None:
+    def __init__(self, pid: int, ended: Path) -> None:
         self.pid = pid
         self.returncode: int | None = None
-        self._folder = folder
+        self._ended = ended
 
     def poll(self) -> int | None:
         """Returns its exit code; None while it runs."""
-        ended = Path(self._folder.name, "ended")
-        if self.returncode is None and ended.exists():
-            self.returncode = int(ended.read_text())
-            self._folder.cleanup()
+        if self.returncode is None and self._ended.exists():
+            self.returncode = int(self._ended.read_text())
+            shutil.rmtree(self._ended.parent)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:

@@ -9,6 +9,7 @@ import re
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import threading
 from types import TracebackType
@@ -17,6 +18,8 @@ from typing import Self
 import pyte
 
 from e2e.harness import DEADLINE_S, KAHND, Project, environment, eventually
+
+CTRL_S = b"\x13"
 
 
 class Terminal:
@@ -95,6 +98,18 @@ class Terminal:
     def shows_no(self, pattern: str) -> None:
         """Wait until the screen does not show this any more."""
         eventually(lambda: not re.search(pattern, self.shown), f"the terminal shows no {pattern}")
+
+    def takes_nothing(self) -> int:
+        """Has it take nothing any more, as after Ctrl-S; returns how much was written, once all of it is read."""
+        self.press(CTRL_S)
+        eventually(lambda: not self._unread(), "all that was written is read")
+        with self._lock:
+            return len(self.written)
+
+    def _unread(self) -> int:
+        with self._lock:
+            count = fcntl.ioctl(self._master, termios.FIONREAD, bytes(4))
+        return int.from_bytes(count, sys.byteorder)
 
     def resize(self, lines: int, columns: int) -> None:
         """As when somebody pulls at a window's corner: what is there is wrapped anew, as most terminals do."""

@@ -20,6 +20,9 @@ from e2e.rules import COPIES, PAGES, SCRIPTS, SUMS, TEXTS, command, rule, toml
 MISSING_PROGRAM = rule(
     "docs/**/*.gone", "command", "{dir}/{stem}.out", command("no-such-program", "{source}", stdout=True)
 )
+BRIEF = rule(
+    "docs/**/*.brief", "command", "{dir}/{stem}.out", command("sh", "{source}", "{output}", more="timeout_s = 4\n")
+)
 WITHOUT_PRIVILEGE = (
     "setpriv",
     "--bounding-set=-dac_override,-dac_read_search",
@@ -89,7 +92,7 @@ CASES = {
     "a command that is not found": Case("a.gone", "A", "", ("no-such-program",)),
     "a command that fails": Case("a.sh", "echo why it failed >&2; exit 3", 'echo A > "$1"', ("why it failed", "3")),
     "a command that is killed": Case("a.sh", "kill -9 $$", 'echo A > "$1"', ("9",)),
-    "a command that hangs": Case("a.sh", "sleep 1000", 'echo A > "$1"', ("timeout_s",)),
+    "a command that hangs": Case("a.brief", "sleep 1000", 'echo A > "$1"', ("timeout_s",)),
     "a command that writes no output": Case("a.sh", "true", 'echo A > "$1"', ("output",)),
     "a dependency of a command that is missing": Case(
         "a.sum", "needs nowhere.sum", "A", ("docs/nowhere.sum",), status="blocked"
@@ -99,10 +102,8 @@ CASES = {
 
 
 def _configured(project: Project) -> Project:
-    rules = (PAGES, TEXTS, SUMS, SCRIPTS, COPIES, MISSING_PROGRAM)
-    project.write_all(
-        {"kahnd.toml": toml(*rules, extra="[pool]\nworkers = 2\ntimeout_s = 8\n"), "docs/well.txt": "well"}
-    )
+    rules = (PAGES, TEXTS, SUMS, SCRIPTS, COPIES, MISSING_PROGRAM, BRIEF)
+    project.write_all({"kahnd.toml": toml(*rules), "docs/well.txt": "well"})
     return project
 
 

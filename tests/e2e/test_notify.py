@@ -73,7 +73,7 @@ def test_its_status_is_told_when_it_changes_and_once_a_second_at_the_most(manage
             managed.wait()
         manager.hears("STATUS", "idle: 41 documents, 41 done")
         told = manager.heard("STATUS", before)
-        assert len(told) <= time.monotonic() - began + 1
+        assert len(told) <= time.monotonic() - began + 2  # one may have been sent before, and heard later
         assert all(one != another for one, another in pairwise(told))
 
 
