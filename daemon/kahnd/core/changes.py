@@ -236,14 +236,10 @@ class ChangeIntake:
         return changed
 
     def _unread(self, before: Node, scan: Scan) -> list[Dependency]:
-        """Returns the last rendering's dependencies on bytes of other documents that a scan of new bytes does not show.
-
-        A page whose layout shows the titles of many others has as many: to drop them until it is rendered, and to add
-        them again, would take the database longer than the rendering.
-        """
-        if before.rule is None or not before.rule.judges_missing:
-            return []
-        read = (each for each in before.trace.values() if each.kind in _OF_BYTES and each not in scan.dependencies)
+        """Returns the last rendering's edges to bytes of documents that a scan of new bytes does not show."""
+        known = before.trace.values() if before.rule and before.rule.judges_missing else ()
+        shown = frozenset(scan.dependencies)
+        read = (each for each in known if each.kind in _OF_BYTES and each not in shown)
         return [replace(each, sure=False) for each in read if (to := self._graph.get(each.target)) and to.exists]
 
     def _remove(self, document: DocumentId, changes: ChangeSet) -> None:
