@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE
 from kahnd.core import decision
-from kahnd.core.graph import Graph, Node
+from kahnd.core.graph import Graph
 from kahnd.core.model import (
     Dependency,
     Digest,
@@ -23,6 +23,7 @@ from kahnd.core.model import (
     Status,
     Unmet,
 )
+from kahnd.core.nodes import Node
 
 A, D, P, X = (DocumentId(each) for each in ("docs/a.md", "docs/d.cmd", "docs/p.txt", "docs/x.md"))
 HASH = Digest("h")

@@ -40,7 +40,6 @@ from kahnd.core.events import (
     StagedOutput,
     Started,
 )
-from kahnd.core.graph import Node
 from kahnd.core.hashing import hash_fields
 from kahnd.core.machine import Machine
 from kahnd.core.model import (
@@ -59,6 +58,7 @@ from kahnd.core.model import (
     Stat,
     Status,
 )
+from kahnd.core.nodes import Node
 from kahnd.core.output_paths import files_of
 from kahnd.core.rules import Layout, Rule, is_collection
 from kahnd.store.memory_store import MemoryStore

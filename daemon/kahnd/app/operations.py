@@ -15,8 +15,9 @@ from kahnd import __version__
 from kahnd.api import routes, schemas
 from kahnd.app.status import StatusSnapshot
 from kahnd.core.explanation import BuildPlan, Explanation, plan_build
-from kahnd.core.graph import Graph, Node, place_of
+from kahnd.core.graph import Graph
 from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Problem, Reason, Status
+from kahnd.core.nodes import Node, place_of
 from kahnd.core.rules import is_collection
 from kahnd.engine import Engine, OnProgress, TimedReport, resolve, why
 

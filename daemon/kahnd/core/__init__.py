@@ -6,6 +6,7 @@
 | `events` | every event and command, and the names of all log events |
 | `model` | the frozen values: ids, status, dependencies, facts, jobs, outcomes |
 | `changes` | observations → changed facts and edges; members of collections; rival claims to an output |
+| `nodes` | a document or collection in the graph: facts, edges, and what the rules say |
 | `graph` | the mirror of the database's facts and edges; edge hashes and traces |
 | `hashing` | content, recipe and inputs hashes, edge hashes, and their differences |
 | `scheduler` | which documents are ready (Kahn's algorithm), generations, cycles |

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from kahnd.core.changes import ChangeSet
 from kahnd.core.events import Answer, BuildReport, BuildRequested
-from kahnd.core.graph import Graph, Node
+from kahnd.core.graph import Graph
 from kahnd.core.model import BuildId, BuildRecord, DocumentId, OutputPath, Problem, RequestId, Status
+from kahnd.core.nodes import Node
 from kahnd.core.reasons import FAILED_BEFORE, FORCED
 from kahnd.core.render_loops import RenderLoops
 

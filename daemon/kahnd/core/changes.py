@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from kahnd.core import hashing
 from kahnd.core.globs import glob_matcher
-from kahnd.core.graph import Graph, Node, public_place
+from kahnd.core.graph import Graph
 from kahnd.core.model import (
     NO_EDGES,
     Change,
@@ -26,6 +26,7 @@ from kahnd.core.model import (
     Scan,
     Status,
 )
+from kahnd.core.nodes import Node, public_place
 from kahnd.core.output_paths import clash, facet_of, files_of, without_output
 from kahnd.core.reasons import FAILED_BEFORE, ON_A_CYCLE
 from kahnd.core.rules import is_collection

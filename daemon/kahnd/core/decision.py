@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from kahnd.core.graph import Graph, Node
+from kahnd.core.graph import Graph
 from kahnd.core.hashing import outputs_at
 from kahnd.core.model import (
     PRESENT,
@@ -28,6 +28,7 @@ from kahnd.core.model import (
     Status,
     Unmet,
 )
+from kahnd.core.nodes import Node
 from kahnd.core.output_paths import clash, is_of, self_clash
 from kahnd.core.project_files import CONFIG_FILE
 from kahnd.core.rules import Rule

@@ -8,10 +8,11 @@ from enum import Enum
 from graphlib import TopologicalSorter
 
 from kahnd.core import decision, reasons
-from kahnd.core.graph import Graph, Node
+from kahnd.core.graph import Graph
 from kahnd.core.hashing import compare_edge_hashes
 from kahnd.core.machine import Machine
 from kahnd.core.model import Dependency, DocumentId, Facet, Facts, HistoryEntry, Reason, ReasonKind, Snapshot, Status
+from kahnd.core.nodes import Node
 from kahnd.core.reasons import ChangeChains, describe, origins
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 
@@ -29,63 +28,10 @@ from kahnd.core.model import (
     Snapshot,
     Status,
 )
-from kahnd.core.output_paths import HASH, Claims, files_of
+from kahnd.core.nodes import Node, place_of, public_place
+from kahnd.core.output_paths import Claims, files_of
 from kahnd.core.rules import NEVER, Layout, Rule, is_collection, public_path
 from kahnd.core.text import SimilarNames, find_similar
-
-
-@dataclass(slots=True)
-class Node:
-    """A document or collection: its facts, its edges, and what the rules say of its path.
-
-    `claim`: the output path that its rule gives it, and `more` those after the first, with its aliases. `paged`: it is
-    written as pages are, rendered or not, so includes leave out its front matter. `cycle`: the path from it back to
-    itself, if one was found. `unread`: edges of its last rendering that it keeps until the next one.
-    """
-
-    facts: Facts
-    rule: Rule | None = None
-    claim: OutputPath | None = None
-    more: tuple[OutputPath, ...] = ()
-    paged: bool = False
-    dependencies: tuple[Dependency, ...] = ()
-    cycle: tuple[DocumentId, ...] = ()
-    unread: frozenset[Dependency] = frozenset()
-    _trace: Mapping[Dependency, Dependency] | None = None
-
-    @property
-    def trace(self) -> Mapping[Dependency, Dependency]:
-        """The edges of its last good render, with their edge hashes then; each key equals its value.
-
-        Computed on demand: most documents of a start never need it.
-        """
-        if self._trace is None:
-            self._trace = {each: each for each in self.dependencies if each.hash is not None}
-        return self._trace
-
-    def connect(self, dependencies: tuple[Dependency, ...]) -> None:
-        """Replaces the edges and keeps the trace."""
-        self._trace = self.trace
-        self.dependencies, self.unread = dependencies, frozenset()
-
-    def connect_traced(self, dependencies: tuple[Dependency, ...]) -> None:
-        """Replaces the edges and the trace: a good render has used these."""
-        self.dependencies, self._trace = dependencies, {each: each for each in dependencies}
-
-    @property
-    def claims(self) -> tuple[OutputPath, ...]:
-        """All output paths that its rule gives it, in order."""
-        return (self.claim, *self.more) if self.claim else ()
-
-    @property
-    def exists(self) -> bool:
-        """There is such a file (or collection)."""
-        return self.facts.status is not Status.MISSING
-
-    @property
-    def status(self) -> Status:
-        """The status in the database."""
-        return self.facts.status
 
 
 class Graph:
@@ -363,18 +309,6 @@ class Graph:
         if node.claim:
             self._claims.remove(node.claims, node.facts.id)
             node.rule, node.claim, node.more = None, None, ()
-
-
-def place_of(node: Node) -> OutputPath | None:
-    """Returns the path of a node's first output; None if it has none, or its path has a hash that is not known yet."""
-    if node.claim is None or HASH not in node.claim:
-        return node.claim
-    return next((path for path, _ in hashing.outputs_at(node.facts, node.claim)), None)
-
-
-def public_place(node: Node) -> str:
-    """Returns the path of a node's first output as URLs show it; empty if it has none."""
-    return public_path(node.claim, node.rule, node.facts.route)
 
 
 def _recipe(scanned_as: Rule | None, outputs: tuple[OutputPath, ...]) -> Digest:

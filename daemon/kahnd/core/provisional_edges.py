@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator
 
 from kahnd.core import decision
-from kahnd.core.graph import Graph, Node
+from kahnd.core.graph import Graph
 from kahnd.core.model import Dependency, DocumentId, Status
+from kahnd.core.nodes import Node
 
 
 class ProvisionalEdges:

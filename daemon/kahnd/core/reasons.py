@@ -6,9 +6,10 @@ from collections.abc import Container, Iterable, Mapping
 from typing import Final
 
 from kahnd.core import hashing
-from kahnd.core.graph import Graph, Node
+from kahnd.core.graph import Graph
 from kahnd.core.hashing import compare_edge_hashes
 from kahnd.core.model import DocumentId, Reason, ReasonKind
+from kahnd.core.nodes import Node
 from kahnd.core.rules import is_collection
 
 OUTPUT_GONE, OUTPUT_ALTERED = "its output is gone", "its output was altered"

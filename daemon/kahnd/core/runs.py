@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from kahnd.core import decision
 from kahnd.core.builds import Forced
 from kahnd.core.events import Command, Finished, Publish, Published, Recheck, Remove, StagedOutput
-from kahnd.core.graph import Graph, Node, place_of
+from kahnd.core.graph import Graph
 from kahnd.core.hashing import effective_hash, outputs_at
 from kahnd.core.model import (
     CONTENT_KINDS,
@@ -33,6 +33,7 @@ from kahnd.core.model import (
     RunId,
     Unmet,
 )
+from kahnd.core.nodes import Node, place_of
 from kahnd.core.output_paths import (
     HASH,
     facet_of,

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from kahnd.core.builds import Builds
 from kahnd.core.changes import ChangeIntake
 from kahnd.core.events import BeginBuild, Command, Commit, Finished, Log, LogEvent, Removed
-from kahnd.core.graph import Graph, Node
+from kahnd.core.graph import Graph
 from kahnd.core.hashing import effective_hash
 from kahnd.core.model import (
     CONTENT_KINDS,
@@ -44,6 +44,7 @@ from kahnd.core.model import (
     Result,
     Status,
 )
+from kahnd.core.nodes import Node
 from kahnd.core.output_paths import files_of
 from kahnd.core.problem import kept_warnings
 from kahnd.core.reasons import ChangeChains, origins, reasons

@@ -8,8 +8,9 @@ from kahnd.core import decision
 from kahnd.core.builds import Forced
 from kahnd.core.changes import ChangeIntake
 from kahnd.core.events import Cancel, Command, CycleFound, EndBuild, FindCycle, LogEvent, Rechecked, Render
-from kahnd.core.graph import Graph, Node
+from kahnd.core.graph import Graph
 from kahnd.core.model import CONTENT_KINDS, Dependency, DocumentId, Job, Status
+from kahnd.core.nodes import Node
 from kahnd.core.provisional_edges import ProvisionalEdges
 from kahnd.core.render_loops import RenderLoops, RetryLimit
 from kahnd.core.runs import HeldDocuments, Outcomes, Runs

@@ -12,8 +12,9 @@ import anyio
 import anyio.to_thread
 
 from kahnd.core.events import Event, Log, LogEvent, Observed, Rechecked
-from kahnd.core.graph import Graph, Node
+from kahnd.core.graph import Graph
 from kahnd.core.model import Digest, DocumentId, Observation, OutputPath, Snapshot, Status
+from kahnd.core.nodes import Node
 from kahnd.core.output_paths import files_of, is_of
 from kahnd.engine.inbox import Publications
 from kahnd.engine.liveness import Liveness, Waits

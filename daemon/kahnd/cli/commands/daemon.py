@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypedDict, Unpack
 import click
 
 from kahnd.cli import report
-from kahnd.cli.context import CommandContext, show_drafts
+from kahnd.cli.context import CommandContext, documents, examples, json_option, show_drafts
 from kahnd.cli.log_file import LEVELS, Entry, Journal, Line, LogFile, Wanted
-from kahnd.cli.options import documents, examples, json_option
 from kahnd.cli.output import echo_problems
 from kahnd.cli.terminal import paint, print_json, printable_lines
 from kahnd.config.loader import log_config

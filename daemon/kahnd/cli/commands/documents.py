@@ -12,8 +12,7 @@ import click
 
 from kahnd.api.client import ControlClient
 from kahnd.cli import report
-from kahnd.cli.context import CommandContext, ask
-from kahnd.cli.options import documents, examples, form_options, json_option, targets_argument
+from kahnd.cli.context import CommandContext, ask, documents, examples, form_options, json_option, targets_argument
 from kahnd.cli.output import echo_problems, show, warn_of_config
 from kahnd.cli.terminal import print_json, progress_bar
 from kahnd.errors import NoDaemonError

@@ -17,8 +17,7 @@ import click
 from click.shell_completion import FishComplete, get_completion_class
 
 from kahnd.cli import report
-from kahnd.cli.context import CommandContext
-from kahnd.cli.options import examples, json_option
+from kahnd.cli.context import CommandContext, examples, json_option
 from kahnd.cli.terminal import print_json
 from kahnd.core.problem import Problem
 from kahnd.core.project_files import CONFIG_FILE

@@ -1,0 +1,77 @@
+"""The nodes of the dependency graph in memory: a document or collection each. Only the graph changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kahnd.core import hashing
+from kahnd.core.model import Dependency, DocumentId, Facts, OutputPath, Status
+from kahnd.core.output_paths import HASH
+from kahnd.core.rules import Rule, public_path
+
+
+@dataclass(slots=True)
+class Node:
+    """A document or collection: its facts, its edges, and what the rules say of its path.
+
+    `claim`: the output path that its rule gives it, and `more` those after the first, with its aliases. `paged`: it is
+    written as pages are, rendered or not, so includes leave out its front matter. `cycle`: the path from it back to
+    itself, if one was found. `unread`: edges of its last rendering that it keeps until the next one.
+    """
+
+    facts: Facts
+    rule: Rule | None = None
+    claim: OutputPath | None = None
+    more: tuple[OutputPath, ...] = ()
+    paged: bool = False
+    dependencies: tuple[Dependency, ...] = ()
+    cycle: tuple[DocumentId, ...] = ()
+    unread: frozenset[Dependency] = frozenset()
+    _trace: Mapping[Dependency, Dependency] | None = None
+
+    @property
+    def trace(self) -> Mapping[Dependency, Dependency]:
+        """The edges of its last good render, with their edge hashes then; each key equals its value.
+
+        Computed on demand: most documents of a start never need it.
+        """
+        if self._trace is None:
+            self._trace = {each: each for each in self.dependencies if each.hash is not None}
+        return self._trace
+
+    def connect(self, dependencies: tuple[Dependency, ...]) -> None:
+        """Replaces the edges and keeps the trace."""
+        self._trace = self.trace
+        self.dependencies, self.unread = dependencies, frozenset()
+
+    def connect_traced(self, dependencies: tuple[Dependency, ...]) -> None:
+        """Replaces the edges and the trace: a good render has used these."""
+        self.dependencies, self._trace = dependencies, {each: each for each in dependencies}
+
+    @property
+    def claims(self) -> tuple[OutputPath, ...]:
+        """All output paths that its rule gives it, in order."""
+        return (self.claim, *self.more) if self.claim else ()
+
+    @property
+    def exists(self) -> bool:
+        """There is such a file (or collection)."""
+        return self.facts.status is not Status.MISSING
+
+    @property
+    def status(self) -> Status:
+        """The status in the database."""
+        return self.facts.status
+
+
+def place_of(node: Node) -> OutputPath | None:
+    """Returns the path of a node's first output; None if it has none, or its path has a hash that is not known yet."""
+    if node.claim is None or HASH not in node.claim:
+        return node.claim
+    return next((path for path, _ in hashing.outputs_at(node.facts, node.claim)), None)
+
+
+def public_place(node: Node) -> str:
+    """Returns the path of a node's first output as URLs show it; empty if it has none."""
+    return public_path(node.claim, node.rule, node.facts.route)
