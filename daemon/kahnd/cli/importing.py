@@ -40,7 +40,8 @@ class Imported:
     """A project in the making: the texts of its files by path, and a note for each option that could not be taken over.
 
     `pages` is the folder of pages, `read` are other folders that pages take files from. `page` and `markdown` are keys
-    of the rule for pages; `data` is the content of data/site.yaml.
+    of the rule for pages; `data` is the content of data/site.yaml. `files` are pages that could not stay as they are,
+    and what is beside them; `copied` are folders whose files go into the output.
     """
 
     pages: str
@@ -49,6 +50,8 @@ class Imported:
     page: dict[str, Any] = field(default_factory=dict)
     markdown: dict[str, Any] = field(default_factory=dict)
     data: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    copied: list[str] = field(default_factory=list)
     notes: list[Problem] = field(default_factory=list)
 
     def note(self, message: str, place: tuple[str, int], remedy: str) -> None:
@@ -69,15 +72,19 @@ class Imported:
         match = {"match": f"{self.pages}/**/*.md", "renderer": "page"}
         rule = {**match, **place, "template": _LAYOUT, **clean, **self.page}
         options = f"markdown = {{ {', '.join(_keys(self.markdown).splitlines())} }}\n" if self.markdown else ""
+        sources = [self.pages, *self.read, *self.copied, "data", "theme"]
         return "\n".join(
             [
-                f"[project]\n{_keys({'sources': [self.pages, *self.read, 'data', 'theme'], 'output': output})}",
+                f"[project]\n{_keys({'sources': sources, 'output': output})}",
                 f"# Every page. Its layout comes with kahnd; title and navigation are in {SITE_DATA}.",
                 f"[[rules]]\n{_keys(rule)}{options}",
                 "# The theme's style sheet, scripts, search index, feed and site map.",
                 f"[[rules]]\n{_keys(_THEME_RULE)}",
                 "# Images, downloads and all else.",
-                f"[[rules]]\n{_keys({'match': f'{self.pages}/**/*', 'renderer': 'copy'})}",
+                *(
+                    f"[[rules]]\n{_keys({'match': f'{folder}/**/*', 'renderer': 'copy'})}"
+                    for folder in (self.pages, *self.copied)
+                ),
             ]
         )
 
@@ -98,12 +105,13 @@ def read(kind: str, folder: Path) -> Imported:
     for path in sorted(folder.rglob("*.md")):
         name = path.relative_to(folder).as_posix()
         if not any(part.startswith(".") for part in name.split("/")) and path.is_file():
-            pages[name] = _read(path, name)
+            pages[name] = read_text(path, name)
     folders = frozenset(each.name for each in folder.iterdir() if each.is_dir())
-    return take(Site(_read(folder / found, found), found, pages, folders))
+    return take(Site(read_text(folder / found, found), found, pages, folders))
 
 
-def _read(path: Path, name: str) -> str:
+def read_text(path: Path, name: str) -> str:
+    """Returns the text of a file that messages call by a name. Raises UsageError."""
     try:
         return path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -167,7 +175,7 @@ _AnyTag.add_multi_constructor("", lambda _loader, _suffix, _node: None)
 def from_mkdocs(site: Site) -> Imported:
     """Takes over `mkdocs.yml`. Raises UsageError if it can't be read."""
     given = _parse_yaml(site)
-    docs = posixpath.normpath(_text_of(given, "docs_dir") or "docs")
+    docs = posixpath.normpath(text_of(given, "docs_dir") or "docs")
     project = Imported(docs, clean_urls=given.get("use_directory_urls") is not False)
     project.page["templating"] = False
     _mkdocs_data(project, given, docs)
@@ -194,16 +202,16 @@ def from_mkdocs(site: Site) -> Imported:
 
 def _mkdocs_data(project: Imported, given: Mapping[str, Any], docs: str) -> None:
     theme = given.get("theme") if isinstance(given.get("theme"), Mapping) else {}
-    repository, edit = _text_of(given, "repo_url").rstrip("/"), _text_of(given, "edit_uri")
+    repository, edit = text_of(given, "repo_url").rstrip("/"), text_of(given, "edit_uri")
     texts = {
-        "title": _text_of(given, "site_name"),
-        "description": _text_of(given, "site_description"),
-        "url": _text_of(given, "site_url").rstrip("/"),
+        "title": text_of(given, "site_name"),
+        "description": text_of(given, "site_description"),
+        "url": text_of(given, "site_url").rstrip("/"),
         "edit": f"{repository}/{edit.strip('/').removesuffix(docs).strip('/')}/{{path}}" if repository and edit else "",
-        "footer": _text_of(given, "copyright"),
-        "language": _text_of(theme or {}, "language"),
-        "logo": _below(docs, _text_of(theme or {}, "logo")),
-        "icon": _below(docs, _text_of(theme or {}, "favicon")),
+        "footer": text_of(given, "copyright"),
+        "language": text_of(theme or {}, "language"),
+        "logo": _below(docs, text_of(theme or {}, "logo")),
+        "icon": _below(docs, text_of(theme or {}, "favicon")),
     }
     project.data |= {key: value for key, value in texts.items() if value}
     if isinstance(nav := given.get("nav"), list):
@@ -232,7 +240,7 @@ def _names(listed: object) -> Iterator[str]:
 def _redirects_of(plugins: object) -> Mapping[str, Any]:
     """Returns the new page of each old one, as the plug-in `redirects` has them."""
     options = [each for each in plugins if isinstance(each, Mapping)] if isinstance(plugins, list) else [plugins]
-    found = [_table_of(each, "redirects", "redirect_maps") for each in options if isinstance(each, Mapping)]
+    found = [table_of(each, "redirects", "redirect_maps") for each in options if isinstance(each, Mapping)]
     return next((each for each in found if each), {})
 
 
@@ -253,17 +261,17 @@ _MDBOOK_TEXTS: Final = (
 def from_mdbook(site: Site) -> Imported:
     """Takes over `book.toml` and the chapters' list in SUMMARY.md. Raises UsageError if it can't be read."""
     given = _parse_toml(site)
-    book, html = _table_of(given, "book"), _table_of(given, "output", "html")
-    pages = posixpath.normpath(_text_of(book, "src") or "src")
+    book, html = table_of(given, "book"), table_of(given, "output", "html")
+    pages = posixpath.normpath(text_of(book, "src") or "src")
     project = Imported(pages)
     project.page |= {"templating": False, "before": "tools/mdbook.py:expand"}
     project.markdown |= {"code": True, "admonitions": True}
-    repository = _text_of(html, "git-repository-url").rstrip("/")
-    edit = _text_of(html, "edit-url-template") or (f"{repository}/edit/main/{{path}}" if repository else "")
+    repository = text_of(html, "git-repository-url").rstrip("/")
+    edit = text_of(html, "edit-url-template") or (f"{repository}/edit/main/{{path}}" if repository else "")
     texts = {
-        "title": _text_of(book, "title"),
-        "description": _text_of(book, "description"),
-        "language": _text_of(book, "language"),
+        "title": text_of(book, "title"),
+        "description": text_of(book, "description"),
+        "language": text_of(book, "language"),
         "edit": edit,
         "footer": ", ".join(str(each) for each in book.get("authors") or ()),
     }
@@ -272,9 +280,9 @@ def from_mdbook(site: Site) -> Imported:
     project.read = sorted(each for each in _folders_read(pages, site.pages) if each in site.folders)
     for key in [*(book.keys() - _MDBOOK_TAKEN), *(html.keys() - _MDBOOK_HTML)]:
         project.note(f"`{key}` is not taken over", _line_of(site, key), f"see whether {SITE_DATA} or theme/ can")
-    for name in _table_of(given, "preprocessor"):
+    for name in table_of(given, "preprocessor"):
         project.note(f"the preprocessor {name} is not run", _line_of(site, name), "write it into tools/mdbook.py")
-    for old, new in _table_of(html, "redirect").items():
+    for old, new in table_of(html, "redirect").items():
         target = posixpath.normpath(posixpath.join("/", posixpath.dirname(old), str(new))).removeprefix("/")
         _note_redirect(project, site, old, posixpath.join(pages, f"{posixpath.splitext(target)[0]}.md"), written=old)
     _note_texts(project, site.pages, _MDBOOK_TEXTS)
@@ -336,7 +344,7 @@ def _unreadable(site: Site, reason: str) -> UsageError:
     return UsageError(Problem(f"it can't be read: {reason}", site.config_file, 0, "correct it"))
 
 
-def _table_of(given: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+def table_of(given: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     """Returns a nested table; an empty one if there is none."""
     for key in keys:
         inner = given.get(key)
@@ -344,7 +352,7 @@ def _table_of(given: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     return given
 
 
-def _text_of(given: Mapping[str, Any], key: str) -> str:
+def text_of(given: Mapping[str, Any], key: str) -> str:
     """Returns a text; an empty one if there is none."""
     value = given.get(key)
     return value if isinstance(value, str) else ""

@@ -68,30 +68,32 @@ def init(context: CommandContext, folder: Path, kind: str | None, recipe: str | 
 
 @click.command(
     "import",
-    short_help="Make a project of a site of MkDocs or mdBook",
+    short_help="Make a project of a site of MkDocs, mdBook or Hugo",
     epilog=examples(
         ("kahnd import mkdocs", "in the folder with mkdocs.yml"),
         ("kahnd import mdbook book", "in the folder book, which has book.toml"),
+        ("kahnd import hugo", "in the folder with hugo.toml; its pages are written anew into docs"),
     ),
 )
-@click.argument("kind", type=click.Choice(("mkdocs", "mdbook")), metavar="KIND")
+@click.argument("kind", type=click.Choice(("mkdocs", "mdbook", "hugo")), metavar="KIND")
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(file_okay=False, path_type=Path))
 @json_option
 @click.pass_obj
 def import_site(context: CommandContext, kind: str, folder: Path, *, in_json: bool) -> None:
-    """Make a project of the site in a folder, beside its configuration. KIND is mkdocs or mdbook.
+    """Make a project of the site in a folder, beside its configuration. KIND is mkdocs, mdbook or hugo.
 
-    It changes and overwrites no file; pages stay as they are. Options without an equivalent are listed.
+    It changes and overwrites no file. Pages of MkDocs and mdBook stay as they are; those of Hugo are written anew into
+    docs, since their front matter and shortcodes differ. Options without an equivalent are listed.
     """
-    from kahnd.cli import importing  # noqa: PLC0415 (slow to import: it reads YAML)
+    from kahnd.cli import importing, importing_hugo  # noqa: PLC0415 (slow to import: they read YAML)
 
     target = context.start / folder
-    imported = importing.read(kind, target)
+    imported = importing_hugo.read(target) if kind == "hugo" else importing.read(kind, target)
     texts = imported.texts("public" if os.path.lexists(target / "site") else "site")
     theme = dict(_walk(files("kahnd.cli") / "starters" / "theme"))
-    hooks = dict(_walk(files("kahnd.cli") / "starters" / kind)) if kind == "mdbook" else {}
+    hooks = dict(_walk(files("kahnd.cli") / "starters" / kind)) if kind != "mkdocs" else {}
     made = {name: origin.read_bytes() for name, origin in (theme | hooks).items()}
-    made |= {name: text.encode() for name, text in texts.items()}
+    made |= {name: text.encode() for name, text in texts.items()} | imported.files
     _check_free(target, made)
     _write(target, made)
     if in_json:

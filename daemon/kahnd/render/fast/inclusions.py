@@ -18,7 +18,8 @@ from typing import Any, Final
 from jinja2 import DictLoader, Environment, Template, TemplateNotFound
 
 from kahnd.render import fast
-from kahnd.render.page_markers import COMMENT_END, COMMENT_START, CONTINUED, INDENTED, continued, indented
+from kahnd.render.jinja.sandbox import continued, indented
+from kahnd.render.markdown.page_source import COMMENT_END, COMMENT_START, CONTINUED, INDENTED
 
 _LINE_END: Final = re.compile(r"\r\n?")
 _OPENING: Final = re.compile(rf"\{{[{{%#{COMMENT_START[1]}]")

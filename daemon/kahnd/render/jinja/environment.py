@@ -24,11 +24,10 @@ from kahnd.render.fast.inclusions import Composition, parts_of, parts_of_page
 from kahnd.render.files import OutsideError, ProblemError, UnreadableError, decode, read_inside
 from kahnd.render.frontmatter import Parts, cut
 from kahnd.render.jinja import theme
-from kahnd.render.jinja.sandbox import Sandbox
+from kahnd.render.jinja.sandbox import Sandbox, continued, indented
 from kahnd.render.jinja.values import as_filter
 from kahnd.render.markdown.extensions import protected
-from kahnd.render.markdown.page_source import as_template, is_in_code
-from kahnd.render.page_markers import COMMENT_END, COMMENT_START, CONTINUED, INDENTED, continued, indented
+from kahnd.render.markdown.page_source import COMMENT_END, COMMENT_START, CONTINUED, INDENTED, as_template, is_in_code
 
 FUNCTIONS: Final[Mapping[str, Kind]] = {
     "data": Kind.DATA,

@@ -18,8 +18,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from kahnd.render.page_markers import COMMENT_END, COMMENT_START, CONTINUED, INDENTED
-
+COMMENT_START: Final = "{\ufdd0"
+COMMENT_END: Final = "\ufdd0}"
+"""Delimit comments for Jinja. The character is one that Unicode reserves for internal use."""
+INDENTED: Final = "_indented"
+CONTINUED: Final = "_continued"
+"""The names of the filters that place included lines, `indented` and `continued` of the sandbox."""
 _STRING: Final = r""""(?:\\.|[^"\\])*+(?:"|\Z)|'(?:\\.|[^'\\])*+(?:'|\Z)"""
 TAGS: Final = rf"""
     \{{(?:
