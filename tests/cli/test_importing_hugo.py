@@ -146,7 +146,7 @@ def test_the_site_builds_and_a_shortcode_of_its_own_is_a_warning_until_somebody_
     assert "It <em>smells</em>." in pages["kinds/brie/index.html"]
     assert "{{&lt; note &gt;}}" in pages["kinds/brie/index.html"]
     assert 'href="kinds/brie/#taste"' in pages["index.html"]
-    assert 'src="images/wheel.svg"' in pages["index.html"]
+    assert 'src="/images/wheel.svg"' in pages["index.html"]
     assert "hugo.toml" in pages["kinds/blue-cheese/index.html"]
     assert not any(".md" in page for page in pages.values())
     hook = folder / "tools/hugo.py"

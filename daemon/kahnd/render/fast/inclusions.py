@@ -18,8 +18,7 @@ from typing import Any, Final
 from jinja2 import DictLoader, Environment, Template, TemplateNotFound
 
 from kahnd.render import fast
-from kahnd.render.jinja.sandbox import continued, indented
-from kahnd.render.markdown.page_source import COMMENT_END, COMMENT_START, CONTINUED, INDENTED
+from kahnd.render.files import COMMENT_END, COMMENT_START, CONTINUED, INDENTED, continued, indented
 
 _LINE_END: Final = re.compile(r"\r\n?")
 _OPENING: Final = re.compile(rf"\{{[{{%#{COMMENT_START[1]}]")

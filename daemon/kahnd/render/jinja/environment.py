@@ -21,13 +21,25 @@ from kahnd.core.model import Dependency, Digest, DocumentId, Kind, Problem
 from kahnd.render.cache import Cache
 from kahnd.render.context import Location, RenderContext, UnmetError
 from kahnd.render.fast.inclusions import Composition, parts_of, parts_of_page
-from kahnd.render.files import OutsideError, ProblemError, UnreadableError, decode, read_inside
+from kahnd.render.files import (
+    COMMENT_END,
+    COMMENT_START,
+    CONTINUED,
+    INDENTED,
+    OutsideError,
+    ProblemError,
+    UnreadableError,
+    continued,
+    decode,
+    indented,
+    read_inside,
+)
 from kahnd.render.frontmatter import Parts, cut
 from kahnd.render.jinja import theme
-from kahnd.render.jinja.sandbox import Sandbox, continued, indented
+from kahnd.render.jinja.sandbox import Sandbox
 from kahnd.render.jinja.values import as_filter
 from kahnd.render.markdown.extensions import protected
-from kahnd.render.markdown.page_source import COMMENT_END, COMMENT_START, CONTINUED, INDENTED, as_template, is_in_code
+from kahnd.render.markdown.page_source import as_template, is_in_code
 
 FUNCTIONS: Final[Mapping[str, Kind]] = {
     "data": Kind.DATA,

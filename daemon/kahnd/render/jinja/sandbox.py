@@ -349,19 +349,3 @@ def _filters() -> dict[str, Callable[..., Any]]:
 
 
 _FILTERS: Final = _filters()
-
-
-def indented(text: str, before: str, ended: bool = True) -> str:  # noqa: FBT001, FBT002 - as a template calls it
-    """Put `before` in front of each line that is not empty; add a line end at the end if the tag's own line has one."""
-    if not text:
-        return text
-    lines = text if not before else "\n".join(f"{before}{line}" if line.strip() else line for line in text.split("\n"))
-    return f"{lines}\n" if ended and not lines.endswith("\n") else lines
-
-
-def continued(text: str, before: str) -> str:
-    """Put `before` in front of each line but the first, and leave out the last line's end."""
-    first, *others = text.removesuffix("\n").split("\n")
-    return "\n".join(
-        (first, *(f"{before}{line}".rstrip() if not line.strip() else f"{before}{line}" for line in others))
-    )

@@ -18,12 +18,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-COMMENT_START: Final = "{\ufdd0"
-COMMENT_END: Final = "\ufdd0}"
-"""Delimit comments for Jinja. The character is one that Unicode reserves for internal use."""
-INDENTED: Final = "_indented"
-CONTINUED: Final = "_continued"
-"""The names of the filters that place included lines, `indented` and `continued` of the sandbox."""
+from kahnd.render.files import COMMENT_END, COMMENT_START, CONTINUED, INDENTED
+
 _STRING: Final = r""""(?:\\.|[^"\\])*+(?:"|\Z)|'(?:\\.|[^'\\])*+(?:'|\Z)"""
 TAGS: Final = rf"""
     \{{(?:
