@@ -83,7 +83,8 @@ SITE = {
     "content/_index.md": HOME,
     "content/kinds/_index.md": "---\ntitle: Kinds\nweight: 1\n---\n",
     "content/kinds/brie.md": BRIE,
-    "content/kinds/gouda/index.md": '{\n  "title": "Gouda",\n  "url": "/dutch/"\n}\n![Picture](gouda.svg)\n',
+    "content/kinds/gouda/index.md": '{\n  "title": "Gouda",\n  "url": "/dutch/",\n'
+    '  "aliases": ["/old/brie/", "/dutch/", "/old/gouda/"]\n}\n![Picture](gouda.svg)\n',
     "content/kinds/gouda/gouda.svg": '<svg xmlns="http://www.w3.org/2000/svg"/>',
     "content/kinds/Blue Cheese.md": "# Blue\n\n```` {.toml file=hugo.toml}\nx = 1\n````\n",
     "content/kinds/later.md": "---\ntitle: Later\ndraft: true\n---\n",
@@ -124,7 +125,11 @@ def test_front_matter_becomes_yaml_with_the_names_that_kahnd_knows(folder: Path)
     brie = front_of(folder, "docs/kinds/brie.md")
     assert (brie["title"], brie["order"], brie["aliases"], brie["tags"]) == ("Brie", 2, ["/old/brie/"], ["soft"])
     assert str(brie["date"]).startswith("2020-02-03")
-    assert front_of(folder, "docs/kinds/gouda/index.md") == {"title": "Gouda", "permalink": "/dutch/"}
+    assert front_of(folder, "docs/kinds/gouda/index.md") == {
+        "title": "Gouda",
+        "permalink": "/dutch/",
+        "aliases": ["/old/gouda/"],
+    }
     assert front_of(folder, "docs/kinds/later.md")["draft"] is True
 
 
@@ -148,6 +153,8 @@ def test_the_site_builds_and_a_shortcode_of_its_own_is_a_warning_until_somebody_
     assert 'href="kinds/brie/#taste"' in pages["index.html"]
     assert 'src="/images/wheel.svg"' in pages["index.html"]
     assert "hugo.toml" in pages["kinds/blue-cheese/index.html"]
+    assert 'src="../kinds/gouda/gouda.svg"' in pages["dutch/index.html"]
+    assert "kinds/brie/" in pages["old/brie/index.html"]
     assert not any(".md" in page for page in pages.values())
     hook = folder / "tools/hugo.py"
     written = 'SHORTCODES = {"note": lambda document, given, inner: f"**{given[\'0\']}** {inner}"}'
@@ -163,6 +170,11 @@ def test_what_is_not_taken_over_is_told_with_its_place(folder: Path, capsys: pyt
         ("hugo.toml", 4, "`timezone` is not taken over"),
         ("content/kinds/brie.md", 16, "the shortcode note, once"),
         ("content/kinds/brie.md", 1, "`expiryDate` in front matter is not taken over, once"),
+        (
+            "content/kinds/gouda/index.md",
+            1,
+            "an alias of which there are two, or that is a page, is not taken over, 2 times, here the first",
+        ),
         ("layouts", 0, "templates are not taken over"),
     ]
 

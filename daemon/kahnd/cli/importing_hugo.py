@@ -81,6 +81,7 @@ def read(folder: Path) -> Imported:
         raise UsageError(Problem(f"{folder} has no {content}", remedy="give the folder of the site"))
     for file in sorted(path for path in (folder / content).rglob("*") if path.is_file()):
         _take(site, folder, file, file.relative_to(folder / content).as_posix())
+    _settle_aliases(site)
     for page in site.pages.values():
         body = _FILE_OF_FENCE.sub(r"\1title=", _expanded(site, page))
         front = yaml.safe_dump(page.meta, sort_keys=False, allow_unicode=True, width=100) if page.meta else ""
@@ -184,6 +185,37 @@ def _front_matter(site: _Hugo, meta: Mapping[str, Any], place: str, path: str) -
     for key in _UNKNOWN_KEYS & names.keys():
         site.keys.setdefault(f"`{names[key]}` in front matter", []).append((path, 1))
     return given
+
+
+def _settle_aliases(site: _Hugo) -> None:
+    """Leaves out aliases at which there is a page, or another's alias: for kahnd two of them are an error."""
+    taken = {_own_url(page) for page in site.pages.values()}
+    for page in site.pages.values():
+        aliases, kept = page.meta.get("aliases"), []
+        for alias in aliases if isinstance(aliases, list) else ():
+            url = _url_at(f"/{_own_url(page)}", str(alias))
+            if url in taken:
+                site.keys.setdefault("an alias of which there are two, or that is a page,", []).append((page.path, 1))
+            else:
+                taken.add(url)
+                kept.append(alias)
+        if isinstance(aliases, list):
+            page.meta["aliases"] = kept
+
+
+def _own_url(page: _Page) -> str:
+    """Returns the path of a page's URL, without slashes around it."""
+    if given := page.meta.get("permalink"):
+        return str(given).strip("/")
+    path = page.place.removeprefix(f"{PAGES}/").removesuffix(".md")
+    path = path.removesuffix("index").rstrip("/") if posixpath.basename(path) == "index" else path
+    slug = page.meta.get("slug")
+    return posixpath.join(posixpath.dirname(path), str(slug)) if slug else path
+
+
+def _url_at(page: str, alias: str) -> str:
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(page), alias)).strip("/")
+    return path.removesuffix("index.html").removesuffix(".html").strip("/")
 
 
 def _later(one: object, other: object) -> bool:
