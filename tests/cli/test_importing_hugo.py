@@ -81,7 +81,7 @@ Write `{{</* note */>}}` for a note.
 SITE = {
     "hugo.toml": CONFIG,
     "content/_index.md": HOME,
-    "content/kinds/_index.md": "---\ntitle: Kinds\nweight: 1\n---\n",
+    "content/kinds/_index.md": "---\ntitle: Kinds\nweight: 1\noutputs: [html, rss]\n---\n",
     "content/kinds/brie.md": BRIE,
     "content/kinds/gouda/index.md": '{\n  "title": "Gouda",\n  "url": "/dutch/",\n'
     '  "aliases": ["/old/brie/", "/dutch/", "/old/gouda/"]\n}\n![Picture](gouda.svg)\n',
@@ -130,6 +130,7 @@ def test_front_matter_becomes_yaml_with_the_names_that_kahnd_knows(folder: Path)
         "permalink": "/dutch/",
         "aliases": ["/old/gouda/"],
     }
+    assert front_of(folder, "docs/kinds/index.md") == {"title": "Kinds", "order": 1}
     assert front_of(folder, "docs/kinds/later.md")["draft"] is True
 
 
@@ -170,6 +171,7 @@ def test_what_is_not_taken_over_is_told_with_its_place(folder: Path, capsys: pyt
         ("hugo.toml", 4, "`timezone` is not taken over"),
         ("content/kinds/brie.md", 16, "the shortcode note, once"),
         ("content/kinds/brie.md", 1, "`expiryDate` in front matter is not taken over, once"),
+        ("content/kinds/_index.md", 1, "`outputs` in front matter is not taken over, once"),
         (
             "content/kinds/gouda/index.md",
             1,

@@ -184,6 +184,7 @@ def _front_matter(site: _Hugo, meta: Mapping[str, Any], place: str, path: str) -
         given["permalink"] = f"{above}/{given.pop('slug')}/"
     for key in _UNKNOWN_KEYS & names.keys():
         site.keys.setdefault(f"`{names[key]}` in front matter", []).append((path, 1))
+    given.pop(names.get("outputs", ""), None)  # which names kahnd's outputs by their extensions
     return given
 
 
@@ -285,16 +286,14 @@ def _target(site: _Hugo, page: _Page, reference: str) -> str | None:
     stem = f"{stem.removesuffix('_index')}index" if stem.endswith("_index") else stem.rstrip("/")
     near = posixpath.normpath(posixpath.join(posixpath.dirname(page.place), stem.lstrip("/")))
     top = posixpath.normpath(f"{PAGES}/{stem.lstrip('/')}")
-    wanted = [f"{base}{end}" for base in ((top,) if path.startswith("/") else (near, top)) for end in _ENDS]
+    bases = (top,) if path.startswith("/") else (near, top)
+    wanted = [f"{base}{end}" for base in bases for end in (".md", "/index.md")]
     found = next((each for each in wanted if each in site.pages), None)
     if found is None and "/" not in stem:
         named = [each for each in site.pages if each.endswith((f"/{stem}.md", f"/{stem}/index.md"))]
         found = named[0] if len(named) == 1 else None
     way = found and posixpath.relpath(found, posixpath.dirname(page.place))
     return f"{way}{mark}{fragment}" if way else None
-
-
-_ENDS: Final = (".md", "/index.md")
 
 
 def _value(given: Mapping[str, Any], name: str) -> object:
