@@ -20,7 +20,17 @@ from kahnd.core.hashing import hash_members
 from kahnd.core.model import Dependency, Digest, DocumentId, Kind, Problem
 from kahnd.render.cache import Cache
 from kahnd.render.context import Location, RenderContext, UnmetError
-from kahnd.render.fast.inclusions import Composition, parts_of, parts_of_page
+from kahnd.render.fast.inclusions import (
+    COMMENT_END,
+    COMMENT_START,
+    CONTINUED,
+    INDENTED,
+    Composition,
+    continued,
+    indented,
+    parts_of,
+    parts_of_page,
+)
 from kahnd.render.files import OutsideError, ProblemError, UnreadableError, decode, read_inside
 from kahnd.render.frontmatter import Parts, cut
 from kahnd.render.jinja import theme
@@ -28,7 +38,6 @@ from kahnd.render.jinja.sandbox import Sandbox
 from kahnd.render.jinja.values import as_filter
 from kahnd.render.markdown.extensions import protected
 from kahnd.render.markdown.page_source import as_template, is_in_code
-from kahnd.render.page_markers import COMMENT_END, COMMENT_START, CONTINUED, INDENTED, continued, indented
 
 FUNCTIONS: Final[Mapping[str, Kind]] = {
     "data": Kind.DATA,
