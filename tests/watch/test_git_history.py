@@ -13,6 +13,7 @@ from kahnd.watch import git_history
 from kahnd.watch.git_history import GitHistory
 
 NAMES = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b.c", "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b.c"}
+SIGNATURE = b"\ngpgsig -----BEGIN PGP SIGNATURE-----\n x\n -----END PGP SIGNATURE-----\n\n"
 
 
 class Repository:
@@ -45,7 +46,7 @@ class Repository:
 
     def look(self) -> Mapping[str, int | None]:
         """What a look tells, which has to add up to what a first look tells."""
-        changed = dict(self.history.look())
+        changed = {str(path): date for path, date in self.history.look().items()}
         self.dates = {path: date for path, date in {**self.dates, **changed}.items() if date is not None}
         assert self.anew().look() == self.dates
         return changed
@@ -160,15 +161,13 @@ def test_a_repository_runs_no_program_by_its_configuration(repository: Repositor
     repository.commit(1000, a="1")
     (repository.root / ".gitattributes").write_text("* diff=evil\n")
     repository.commit(2000, a="2")
-    for key in (
-        "core.fsmonitor",
-        "core.pager",
-        "diff.external",
-        "diff.evil.command",
-        "diff.evil.textconv",
-        "gpg.program",
-    ):
+    text = repository.git("cat-file", "commit", "HEAD").replace(b"\n\n", SIGNATURE, 1)
+    (tmp_path / "signed").write_bytes(text)
+    signed = repository.git("hash-object", "-t", "commit", "-w", str(tmp_path / "signed"))
+    repository.git("reset", "-q", signed.decode().strip())
+    for key in ("core.fsmonitor", "core.pager", "diff.external", "diff.evil.command", "diff.evil.textconv"):
         repository.git("config", key, str(script))
+    repository.git("config", "gpg.program", str(script))
     for key, value in (("log.showSignature", "true"), ("pager.log", str(script)), ("alias.log", f"!{script}")):
         repository.git("config", key, value)
     for hook in (repository.root / ".git/hooks").iterdir():
