@@ -11,7 +11,7 @@ in place.
 - `*.two` is a page with two outputs, and `*.box` one that fills a folder. A line `in NAME …` is for that output alone;
   any other is for all outputs of the two, and for none in a folder.
 - All others are plain, and so is every document with a line `hidden`.
-- A line `changed` shows when a commit has changed the document last.
+- A line `dated` shows when a commit has changed the document last.
 - The first line `slug NAME` replaces the stem of a document's outputs, and `alias NAME` gives a page one more, which
   has the same text. `slug ?` is a mistake.
 """
@@ -240,7 +240,7 @@ class Rendering:
             raise BadInputError("told to fail")
         if word == "warn":
             self._warnings.append(Problem(rest, self._job.document, line))
-        elif word == "changed":
+        elif word == "dated":
             yield self._last_change()
         elif word not in STATIC:
             yield f"{word} {rest}"

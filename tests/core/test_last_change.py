@@ -20,7 +20,7 @@ def begun(sources: dict[str, str], **dates: int) -> World:
 
 
 def test_a_commit_renders_exactly_those_that_show_another_date() -> None:
-    world = begun({A: "changed", B: "changed", "docs/c.md": "c", P: "p"}, a=10, c=10)
+    world = begun({A: "dated", B: "dated", "docs/c.md": "c", P: "p"}, a=10, c=10)
     assert world.outputs.texts == {"site/a.html": "[10]", "site/b.html": "[]", "site/c.html": "c "}
     world.commit({A: 10, B: 20, "docs/c.md": 20, P: 20})
     assert world.settle() == [B]
@@ -33,14 +33,14 @@ def test_a_commit_renders_exactly_those_that_show_another_date() -> None:
 
 
 def test_who_is_rendered_first_is_rendered_once() -> None:
-    world = World({A: "changed"}, DATED)
+    world = World({A: "dated"}, DATED)
     world.dates = {DocumentId(A): 10}
     world.start()
     assert world.settle() == [A]
 
 
 def test_commits_while_nobody_looked_are_noticed_at_the_start() -> None:
-    world = begun({A: "changed", B: "changed"}, a=10, b=10)
+    world = begun({A: "dated", B: "dated"}, a=10, b=10)
     world.start()
     assert world.settle() == []
     world.dates = {DocumentId(A): 20}
@@ -51,7 +51,7 @@ def test_commits_while_nobody_looked_are_noticed_at_the_start() -> None:
 
 def test_a_commit_while_its_document_is_rendered_first_renders_it_again() -> None:
     """The graph does not know yet that it shows the date, which it was told before."""
-    world = World({A: "changed"}, DATED)
+    world = World({A: "dated"}, DATED)
     world.start()
     world.compute(A)
     world.commit({A: 20})
@@ -60,7 +60,7 @@ def test_a_commit_while_its_document_is_rendered_first_renders_it_again() -> Non
 
 
 def test_a_removed_document_leaves_nothing_behind() -> None:
-    world = begun({A: "changed", B: "b"}, a=10)
+    world = begun({A: "dated", B: "b"}, a=10)
     world.remove(A)
     world.settle()
     assert [node.facts.id for node in world.machine.graph] == [B]
