@@ -379,8 +379,8 @@ def _reach(reason: str, before: Facts, node: Node) -> tuple[bool, frozenset[Face
     """
     if reason == NEW or _may_have_moved(before, node):
         return True, None, True
-    changed = _changed_facets(before, node.facts)
-    anchors = _has_other_anchors(before, node.facts)
+    changed = hashing.changed_facets(before, node.facts)
+    anchors = hashing.has_other_anchors(before, node.facts)
     if reason == CONTENT:
         return True, changed, anchors
     return bool(changed), changed or None, changed is not None and anchors
@@ -396,17 +396,3 @@ def _may_have_moved(before: Facts, node: Node) -> bool:
     if node.claim and node.claim.endswith("/index.html"):
         return True
     return before.recipe_hash != before.last_recipe_hash or before.output != node.claim
-
-
-def _has_other_anchors(before: Facts, after: Facts) -> bool:
-    """Tells whether links may lead to other places in new bytes; always if these are no page."""
-    return not (before.facets and after.facets and before.facets.anchors == after.facets.anchors)
-
-
-def _changed_facets(before: Facts, after: Facts) -> frozenset[Facet] | None:
-    """Returns the facets that new bytes have changed; None if they are not known."""
-    then, now = before.facets, after.facets
-    if then is None or now is None:
-        return None
-    parts = (Facet.FRONT_MATTER, Facet.TEXT, Facet.TITLE)
-    return frozenset(each for each in parts if getattr(then, each) != getattr(now, each))
