@@ -184,6 +184,18 @@ class Tree(Protocol):
         ...
 
 
+class History(Protocol):
+    """The commits of the repository that the project is in."""
+
+    def look(self) -> Mapping[DocumentId, int | None]:
+        """Returns when commits have changed documents last, where that differs from the last look. Blocking.
+
+        In seconds since 1970; None for a document that no commit has any more. If nothing was committed, a look takes
+        the time to read some stats.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Spoilt:
     """Outputs to render again: absent, or altered."""

@@ -11,6 +11,7 @@ in place.
 - `*.two` is a page with two outputs, and `*.box` one that fills a folder. A line `in NAME …` is for that output alone;
   any other is for all outputs of the two, and for none in a folder.
 - All others are plain, and so is every document with a line `hidden`.
+- A line `dated` shows when a commit has changed the document last.
 - The first line `slug NAME` replaces the stem of a document's outputs, and `alias NAME` gives a page one more, which
   has the same text. `slug ?` is a mistake.
 """
@@ -25,7 +26,7 @@ from typing import Final, TypeVar
 from msgspec.structs import replace
 
 from kahnd.core import output_paths
-from kahnd.core.hashing import hash_bytes, hash_outputs
+from kahnd.core.hashing import hash_bytes, hash_members, hash_outputs
 from kahnd.core.model import (
     PRESENT,
     SOURCE_KINDS,
@@ -47,7 +48,7 @@ from kahnd.core.model import (
 )
 from kahnd.core.output_paths import facet_of
 from kahnd.core.routes import Route
-from kahnd.core.rules import NEVER, Layout, collection_id
+from kahnd.core.rules import NEVER, Layout, collection_id, last_change_id
 
 T = TypeVar("T")
 
@@ -239,6 +240,8 @@ class Rendering:
             raise BadInputError("told to fail")
         if word == "warn":
             self._warnings.append(Problem(rest, self._job.document, line))
+        elif word == "dated":
+            yield self._last_change()
         elif word not in STATIC:
             yield f"{word} {rest}"
         elif word in EACH:
@@ -247,6 +250,12 @@ class Rendering:
             target, _, path = rest.partition(":")
             dependency = Dependency(DocumentId(target), STATIC[word], line)
             yield from self._one(word, dependency, depth) if word != "piece" else [self._piece(dependency, path)]
+
+    def _last_change(self) -> str:
+        dated = Dependency(last_change_id(self._job.document), Kind.COLLECTION)
+        members = dict(self._job.collections)[dated.target]
+        self._note(dated, hash_members(members))
+        return f"[{', '.join(members)}]"
 
     def _piece(self, dependency: Dependency, path: str) -> str:
         """Returns one of the outputs of a document that has several."""

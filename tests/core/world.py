@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import replace
 from itertools import count
 from typing import Any, Final, TypeVar
@@ -99,6 +99,8 @@ class World:
             self.sources.write(path, text)
         self.made: set[OutputPath] = set()
         """The journal of outputs, which outlives a crash."""
+        self.dates: dict[DocumentId, int | None] = {}
+        """When commits have changed documents last."""
         self.in_the_way: set[str] = set()
         """Foreign files at paths of outputs."""
         self.altered: set[str] = set()
@@ -123,7 +125,14 @@ class World:
         paths = self.sources.texts.keys() | self._seen.keys()
         absent = self._absent(self.machine.graph)
         altered = self._altered() - absent
-        self._send(Started(self._observations(paths), absent, "start", asked, altered, frozenset(self.made)))
+        made, dates = frozenset(self.made), dict(self.dates)
+        self._send(Started(self._observations(paths), absent, "start", asked, altered, made, dates=dates))
+
+    def commit(self, dates: Mapping[str, int | None]) -> None:
+        """Tells when commits have changed documents last, as after one."""
+        changed = {DocumentId(document): date for document, date in dates.items()}
+        self.dates.update(changed)
+        self._send(Observed((), "commit", dates=changed))
 
     def crash(self) -> None:
         """Loses the machine's memory and the results not committed yet."""

@@ -59,6 +59,7 @@ from kahnd.render.scan.scanner import DocumentScanner
 from kahnd.store.connection import StoreAddress
 from kahnd.store.memory_store import MemoryStore
 from kahnd.store.surreal_store import StoreListener, open_store
+from kahnd.watch.git_history import GitHistory
 from kahnd.watch.tree.tree import SourceTree
 from kahnd.watch.watch_set import WatchSettings
 from kahnd.watch.watcher import FileWatcher
@@ -162,7 +163,15 @@ async def open_session(
             liveness = hooks.liveness if hooks else Liveness()
             tree = tree_of(project, log, timings, liveness)
             dependencies = EngineDependencies(
-                store, tree, outputs, pool, SystemClock(), log, timings, liveness=liveness
+                store,
+                tree,
+                outputs,
+                pool,
+                SystemClock(),
+                log,
+                timings,
+                liveness=liveness,
+                history=history_of(project, log),
             )
             if hooks:
                 dependencies = replace(dependencies, on_config=hooks.on_config, config_settled=hooks.config_settled)
@@ -197,7 +206,10 @@ async def dry_run(
     store = _DryRunStore.of(snapshot)
     store.past_renders = past_renders
     outputs = outputs_of(project.config, _ReadOnlyOutputs, kept=False)
-    dependencies = EngineDependencies(store, tree_of(project), outputs, _NoPool(), SystemClock(), _silent)
+    history = history_of(project, _silent)
+    dependencies = EngineDependencies(
+        store, tree_of(project), outputs, _NoPool(), SystemClock(), _silent, history=history
+    )
     machine = Machine(project.layout, snapshot, slots=0, build_ids=build_ids())
     engine = Engine(machine, dependencies, last_build=snapshot.last_build)
     asked = engine.open("plan", targets, retry=retry)
@@ -345,6 +357,18 @@ def tree_of(
     on_progress = partial((liveness or Liveness()).progress, Waits.LOOK)
     ignored = (*project.config.ignore, *own_files(project.config))
     return SourceTree(project.root, layout, ignored, scanner, log, on_progress=on_progress)
+
+
+def history_of(project: Project, log: WriteLog) -> GitHistory | None:
+    """Returns the commits of the repository that the project is in; None if no page may ask for them."""
+    layout = project.layout
+    if not layout.last_change:
+        return None
+
+    def told(error: str, remedy: str) -> None:
+        log(LogEvent.HISTORY_UNKNOWN, error=error, remedy=remedy)
+
+    return GitHistory(project.root, told, lambda path: layout.source_of(path) is not None)
 
 
 def _watcher(project: Project, log: WriteLog, meter: Meter) -> FileWatcher:

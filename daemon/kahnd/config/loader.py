@@ -136,6 +136,7 @@ def load(root: Path, renderers: Mapping[str, RendererSchema], environ: Mapping[s
             rules,
             _environment(tables.plugins, problems),
             project.drafts,
+            last_change=project.last_change,
         ),
         ignore=project.ignore,
         store=_store_config(tables.store, name, environ),

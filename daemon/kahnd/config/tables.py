@@ -28,13 +28,17 @@ Text = Annotated[str, Meta(min_length=1)]
 
 
 class ProjectTable(Struct, frozen=True, kw_only=True):
-    """The project's name, and where its files are. `drafts`: whether drafts and later pages are rendered."""
+    """The project's name, and where its files are.
+
+    `drafts`: whether drafts and later pages are rendered. `last_change`: whether pages know when a commit changed them.
+    """
 
     sources: tuple[Text, ...]
     name: Text | None = None
     output: Text = "site"
     ignore: tuple[Text, ...] = ()
     drafts: bool = False
+    last_change: bool = False
 
 
 class StoreTable(Struct, frozen=True, kw_only=True):

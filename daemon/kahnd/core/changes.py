@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,15 +29,16 @@ from kahnd.core.model import (
 from kahnd.core.nodes import Node, public_place
 from kahnd.core.output_paths import clash, facet_of, files_of, without_output
 from kahnd.core.reasons import FAILED_BEFORE, ON_A_CYCLE
-from kahnd.core.rules import is_collection
+from kahnd.core.rules import dated_by, is_collection, last_change_id
 
-NEW, CONTENT, RECIPE, GONE, CONTESTED, MEMBERS = (
+NEW, CONTENT, RECIPE, GONE, CONTESTED, MEMBERS, COMMITTED = (
     "new",
     "content changed",
     "recipe changed",
     "removed",
     "another document claims its output",
     "other documents match",
+    "committed",
 )
 _BY_PATH: Final = frozenset({Kind.DECLARED, Kind.DISCOVERED, Kind.LINK})
 _OF_BYTES: Final = frozenset({Kind.PAGE, Kind.LINK})
@@ -89,17 +90,33 @@ class ChangeIntake:
         self._orphans: set[DocumentId] = set()
         self._unrecorded: frozenset[OutputPath] = frozenset()
         self._collections: dict[DocumentId, _Collection] = {}
+        self._dates: dict[DocumentId, int | None] = {}  # when commits have changed documents last
         self._named_outputs: set[str] = set()
         """Outputs that programs read by path. Each is a missing document; those that render to it stand in for it."""
         for node in graph:
             if not node.exists and graph.layout.is_output(node.facts.id):
                 self._named_outputs.add(node.facts.id)
-            if is_collection(node.facts.id):
+            if is_collection(node.facts.id) and dated_by(node.facts.id) is None:
                 self._collect(node.facts.id)
 
     def members(self, collection: DocumentId) -> tuple[DocumentId, ...]:
-        """Returns the documents in a known collection, sorted by path."""
-        return tuple(sorted(self._collections[collection].members))
+        """Returns the documents in a known collection, sorted by path; or when its document was changed last."""
+        if (document := dated_by(collection)) is None:
+            return tuple(sorted(self._collections[collection].members))
+        date = self._dates.get(document)
+        return () if date is None else (DocumentId(str(date)),)
+
+    def date(self, dates: Mapping[DocumentId, int | None], changes: ChangeSet, *, all_of_them: bool = False) -> None:
+        """Takes in when commits have changed documents last; `all_of_them`: others have no such date."""
+        if all_of_them:
+            self._dates.clear()
+        self._dates.update(dates)
+        known = (node.facts.id for node in self._graph if dated_by(node.facts.id))
+        for each in list(known) if all_of_them else map(last_change_id, dates):
+            node, members_hash = self._graph.get(each), hashing.hash_members(self.members(each))
+            if node and node.facts.content_hash != members_hash:
+                facts = replace(node.facts, status=Status.DIRTY, content_hash=members_hash)
+                changes.add(Change(self._graph.put(facts).facts), COMMITTED)
 
     def observe(self, observations: Iterable[Observation]) -> ChangeSet:
         """Applies observations to the graph and returns what changed."""
@@ -143,7 +160,7 @@ class ChangeIntake:
         if dependencies is node.dependencies:
             return NO_EDGES, ()
         after = tuple(dict.fromkeys(self._with_makers(document, tuple(dependencies))))
-        if after == node.dependencies and all(map(_is_equally_sure, after, node.dependencies)):
+        if [(each, each.sure) for each in after] == [(each, each.sure) for each in node.dependencies]:
             node.connect(after)  # only their lines may differ
             return NO_EDGES, ()
         before = {each.target for each in node.dependencies}
@@ -319,7 +336,7 @@ class ChangeIntake:
         self._orphans.clear()
 
     def _new_collection(self, collection: DocumentId) -> Facts:
-        members = self._collect(collection)
+        members = self._collect(collection) if dated_by(collection) is None else self.members(collection)
         return Facts(collection, Status.DIRTY, content_hash=hashing.hash_members(members))
 
     def _collect(self, collection: DocumentId) -> set[DocumentId]:
@@ -362,8 +379,8 @@ def _reach(reason: str, before: Facts, node: Node) -> tuple[bool, frozenset[Face
     """
     if reason == NEW or _may_have_moved(before, node):
         return True, None, True
-    changed = _changed_facets(before, node.facts)
-    anchors = _has_other_anchors(before, node.facts)
+    changed = hashing.changed_facets(before, node.facts)
+    anchors = hashing.has_other_anchors(before, node.facts)
     if reason == CONTENT:
         return True, changed, anchors
     return bool(changed), changed or None, changed is not None and anchors
@@ -379,21 +396,3 @@ def _may_have_moved(before: Facts, node: Node) -> bool:
     if node.claim and node.claim.endswith("/index.html"):
         return True
     return before.recipe_hash != before.last_recipe_hash or before.output != node.claim
-
-
-def _has_other_anchors(before: Facts, after: Facts) -> bool:
-    """Tells whether links may lead to other places in new bytes; always if these are no page."""
-    return not (before.facets and after.facets and before.facets.anchors == after.facets.anchors)
-
-
-def _changed_facets(before: Facts, after: Facts) -> frozenset[Facet] | None:
-    """Returns the facets that new bytes have changed; None if they are not known."""
-    then, now = before.facets, after.facets
-    if then is None or now is None:
-        return None
-    parts = (Facet.FRONT_MATTER, Facet.TEXT, Facet.TITLE)
-    return frozenset(each for each in parts if getattr(then, each) != getattr(now, each))
-
-
-def _is_equally_sure(one: Dependency, other: Dependency) -> bool:
-    return one.sure == other.sure

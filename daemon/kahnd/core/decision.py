@@ -31,7 +31,7 @@ from kahnd.core.model import (
 from kahnd.core.nodes import Node
 from kahnd.core.output_paths import clash, is_of, self_clash
 from kahnd.core.project_files import CONFIG_FILE
-from kahnd.core.rules import Rule
+from kahnd.core.rules import Rule, dated_by
 from kahnd.core.text import similar_name_remedy
 
 SHOWN: Final = 20
@@ -139,6 +139,8 @@ def check(
         if _is_ordered(read.dependency, node) and _is_unusable(graph, node, read.dependency.target, unfinished):
             return Retry()
         if _is_uncertain(graph, node, read, changed) or _is_misjudged(graph, read) or _has_moved(graph, read, changed):
+            return Retry()
+        if _is_outdated(graph, read):
             return Retry()
         if _is_stale(graph, node, read):
             stale.append(read.dependency.target)
@@ -248,6 +250,12 @@ def _is_misjudged(graph: Graph, read: Read) -> bool:
 def _has_moved(graph: Graph, read: Read, changed: Container[DocumentId]) -> bool:
     """Tells whether a run may have used the place of a document from front matter that has changed since."""
     return graph.has_routes and read.hash in {None, PRESENT} and read.dependency.target in changed
+
+
+def _is_outdated(graph: Graph, read: Read) -> bool:
+    """Tells whether a commit has changed the document since the run was told when the last one had."""
+    target = graph.get(read.dependency.target) if dated_by(read.dependency.target) is not None else None
+    return target is not None and target.facts.content_hash != read.hash
 
 
 def _is_stale(graph: Graph, node: Node, read: Read) -> bool:

@@ -53,6 +53,7 @@ class LogEvent(StrEnum):
     DOCUMENT_BLOCKED = "document.blocked"
     DOCUMENT_UNNAMED = "document.unnamed"
     DOCUMENT_UNSCANNED = "document.unscanned"
+    HISTORY_UNKNOWN = "history.unknown"
     IGNORE_CUT = "ignore.cut"
     DOCUMENT_REMOVED = "document.removed"
     OUTPUT_STUCK = "output.stuck"
@@ -83,6 +84,7 @@ LOG_LEVELS: Final[Mapping[LogEvent, int]] = MappingProxyType(
         LogEvent.WATCH_COOKIE: logging.WARNING,
         LogEvent.DOCUMENT_WARNED: logging.WARNING,
         LogEvent.DOCUMENT_UNNAMED: logging.WARNING,
+        LogEvent.HISTORY_UNKNOWN: logging.WARNING,
         LogEvent.IGNORE_CUT: logging.WARNING,
         LogEvent.OUTPUT_STUCK: logging.WARNING,
         LogEvent.DOCUMENT_BLOCKED: logging.WARNING,
@@ -142,7 +144,8 @@ class Started(msgspec.Struct, frozen=True, gc=False):
 
     `absent` and `altered` are outputs that are not there, or not with the bytes kahnd wrote; `made` are all outputs
     kahnd ever wrote, even if the snapshot does not know them. `request`: the request that the session serves, if any.
-    `log` is the line about the comparison; it is written with the build that follows.
+    `log` is the line about the comparison; it is written with the build that follows. `dates`: when commits have
+    changed documents last, in seconds since 1970.
     """
 
     observations: tuple[Observation, ...]
@@ -152,6 +155,7 @@ class Started(msgspec.Struct, frozen=True, gc=False):
     altered: frozenset[OutputPath] = frozenset()
     made: frozenset[OutputPath] = frozenset()
     log: Log | None = None
+    dates: Mapping[DocumentId, int | None] = msgspec.field(default_factory=dict)
 
 
 class Observed(msgspec.Struct, frozen=True, gc=False):
@@ -159,6 +163,7 @@ class Observed(msgspec.Struct, frozen=True, gc=False):
 
     `log` is the line about the look; it is written with the build that follows or is under way.
     `written_during` has, for each document written while renderings ran, the documents that were being rendered.
+    `dates`: as in Started, those that differ from before; None for a document that no commit has any more.
     """
 
     observations: tuple[Observation, ...]
@@ -167,6 +172,7 @@ class Observed(msgspec.Struct, frozen=True, gc=False):
     altered: frozenset[OutputPath] = frozenset()
     log: Log | None = None
     written_during: Mapping[DocumentId, tuple[DocumentId, ...]] = msgspec.field(default_factory=dict)
+    dates: Mapping[DocumentId, int | None] = msgspec.field(default_factory=dict)
 
 
 class Propagated(msgspec.Struct, frozen=True, gc=False):

@@ -202,6 +202,7 @@ class Machine:
 
     def _changes(self, event: Started | Observed) -> ChangeSet:
         changes = self._intake.observe(event.observations)
+        self._intake.date(event.dates, changes, all_of_them=isinstance(event, Started))
         for outputs, reason in ((event.absent, OUTPUT_GONE), (event.altered, OUTPUT_ALTERED)):
             damaged = self._intake.damaged(outputs, self._forced.damaged)
             self._forced.add_damaged(damaged)

@@ -21,6 +21,7 @@ NEVER: Final = 1 << 53
 """When a draft appears, in seconds since 1970."""
 LONGEST_PATH: Final = 4096
 """Characters; Linux allows no path of more bytes."""
+_LAST_CHANGE: Final = "//last-change/"
 PAGE: Final = "page"
 """The renderer whose documents begin with front matter, which includes leave out."""
 
@@ -113,7 +114,7 @@ class Layout:
     """A project's source folders, its output folder, its rules, and the environment of its plug-ins.
 
     `drafts`: whether drafts and pages with a date to come are rendered. `now`: when the session began, in seconds since
-    1970.
+    1970. `last_change`: whether pages can show when a commit has changed them last.
     """
 
     sources: tuple[str, ...]
@@ -122,6 +123,7 @@ class Layout:
     environment: PluginEnvironment | None = None
     drafts: bool = False
     now: float = field(default=NEVER - 1, compare=False)
+    last_change: bool = False
 
     @cached_property
     def _innermost_first(self) -> tuple[str, ...]:
@@ -294,6 +296,19 @@ def path_error(path: str) -> str | None:
 def collection_id(pattern: str) -> DocumentId:
     """Returns the id of the collection "every document that matches"; no path starts with a slash."""
     return DocumentId(f"/{pattern}")
+
+
+def last_change_id(document: DocumentId) -> DocumentId:
+    """Returns the id of the collection whose one member is when a commit has changed a document last.
+
+    Patterns are normal paths, so no other collection's id has two slashes.
+    """
+    return DocumentId(f"{_LAST_CHANGE}{document}")
+
+
+def dated_by(collection: DocumentId) -> DocumentId | None:
+    """Returns the document whose last change this collection has; None if it is another."""
+    return DocumentId(collection[len(_LAST_CHANGE) :]) if collection.startswith(_LAST_CHANGE) else None
 
 
 def is_collection(document: DocumentId) -> bool:

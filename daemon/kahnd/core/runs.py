@@ -48,7 +48,7 @@ from kahnd.core.output_paths import (
 from kahnd.core.project_files import STAGES
 from kahnd.core.provisional_edges import ProvisionalEdges
 from kahnd.core.render_loops import RetryLimit
-from kahnd.core.rules import is_collection
+from kahnd.core.rules import is_collection, last_change_id
 from kahnd.core.transitions import EdgeWriter, Transitions
 
 SHORT_MS: Final = 5.0
@@ -95,6 +95,8 @@ class Runs:
         self._last_run += 1
         run, document = RunId(self._last_run), node.facts.id
         collections = dict.fromkeys(each.target for each in node.dependencies if each.kind is Kind.COLLECTION)
+        if self._graph.layout.last_change:
+            collections[last_change_id(document)] = None
         files, missing = self._files(node)
         job = Job(
             run,

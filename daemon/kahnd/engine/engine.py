@@ -25,7 +25,7 @@ from kahnd.engine.requests import OnProgress, PendingRequests, TimedReport, Work
 from kahnd.engine.store_writer import Backoff, StoreWriter
 from kahnd.engine.timings import BuildLog, PhaseTimings
 from kahnd.errors import StoreCorruptError
-from kahnd.ports import Clock, Outputs, Pool, Store, Tree, Watcher
+from kahnd.ports import Clock, History, Outputs, Pool, Store, Tree, Watcher
 
 T = TypeVar("T")
 WriteLog = Callable[..., None]
@@ -36,7 +36,8 @@ class EngineDependencies:
     """The adapters an engine works with, and its links to the daemon.
 
     `log` writes a log line: the event, then its fields. `on_config`: see Observer. `config_settled` returns when no
-    change of the configuration is waiting to be handled, and the session goes on.
+    change of the configuration is waiting to be handled, and the session goes on. `history`: of commits, if pages show
+    when they were changed last.
     """
 
     store: Store
@@ -49,6 +50,7 @@ class EngineDependencies:
     on_config: Callable[[bool], None] = lambda _: None
     config_settled: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
     liveness: Liveness = field(default_factory=Liveness)
+    history: History | None = None
 
 
 class Engine:
@@ -78,6 +80,7 @@ class Engine:
             on_look=builds.looked,
             liveness=liveness,
         )
+        self.observer.history = given.history
         attribution = WriteAttribution(machine.graph.layout)
         self._loop = Loop(
             machine,
@@ -144,11 +147,12 @@ class Engine:
         to_rescan = self.machine.to_rescan
         known = tuple(node.facts for node in self.machine.graph if node.facts.id not in to_rescan)
         observations = await self.observer.first_look(Snapshot(known))
+        dates = await self.observer.dates()
         spoilt = await self.observer.output_check.all()
         duration_ms = round(self._elapsed_ms(began), 2)
         log = Log(LogEvent.SCAN_FINISHED, {"changed": len(observations), "duration_ms": duration_ms})
         made = self._dependencies.outputs.made()
-        started = Started(observations, spoilt.absent, cause, asked, spoilt.altered, made, log)
+        started = Started(observations, spoilt.absent, cause, asked, spoilt.altered, made, log, dates)
         await self._loop.handle(tasks, started)
         self.started.set()
 

@@ -16,6 +16,8 @@ RECHECK_S: Final = 2.0
 """How often documents are looked at again whose stat may not show their last change."""
 HARD_LINKS_S: Final = 1.0
 """How often files with several hard links are looked at: they can change without an event."""
+HISTORY_S: Final = 1.0
+"""How often the repository is looked at, if pages show when they were changed last: git's folder is not watched."""
 RETRY_S: Final = 10.0
 """How often failures are retried that may pass without an event, such as a full disk."""
 SLEPT_S: Final = 1.0
@@ -45,6 +47,7 @@ def schedule(
     return (
         PeriodicJob("look again at documents in doubt", RECHECK_S, observer.recheck),
         PeriodicJob("look at files with several hard links", HARD_LINKS_S, observer.check_hard_links),
+        PeriodicJob("look whether something was committed", HISTORY_S, observer.check_history),
         PeriodicJob("look at everything, if due", min(RECHECK_S, rescan_s or inf), rescan.run_if_due),
         PeriodicJob("retry what failed for the machine's sake", RETRY_S, retry),
     )

@@ -18,7 +18,7 @@ from kahnd.core.nodes import Node
 from kahnd.core.output_paths import files_of, is_of
 from kahnd.engine.inbox import Publications
 from kahnd.engine.liveness import Liveness, Waits
-from kahnd.ports import Batch, Outputs, Spoilt, Tree, Watcher
+from kahnd.ports import Batch, History, Outputs, Spoilt, Tree, Watcher
 
 Send = Callable[[Event], None]
 OUTPUTS_AT_ONCE: Final = 1000
@@ -54,6 +54,8 @@ class Observer:
         self.output_check = output_check
         self.rescans = 0
         """How many looks at everything there were after the first."""
+        self.history: History | None = None
+        """The commits, if pages show when these have changed them."""
 
     async def first_look(self, known: Snapshot) -> tuple[Observation, ...]:
         """Look at everything, and return what differs from an earlier session's knowledge."""
@@ -90,6 +92,20 @@ class Observer:
             with self._liveness.waiting(Waits.LOOK):
                 observations = await self._tree.check_hard_links(briefly=briefly)
             self._report(observations)
+
+    async def dates(self) -> Mapping[DocumentId, int | None]:
+        """Return when commits have changed documents last, where that differs from the last look at the history."""
+        if self.history is None:
+            return {}
+        with self._liveness.waiting(Waits.LOOK):
+            return await anyio.to_thread.run_sync(self.history.look)
+
+    async def check_history(self) -> None:
+        """Look whether something was committed, or another branch checked out."""
+        await self._first_look_taken.wait()
+        async with self._lock:
+            if dates := await self.dates():
+                self._send(Observed((), "commit", dates=dates))
 
     async def look_at_everything(self) -> None:
         """Look at all sources and outputs."""
@@ -128,6 +144,7 @@ class Observer:
         """
         await self._check_hard_links()
         await self.recheck()
+        await self.check_history()
         self._last_token += 1
         token = f"{self._last_token}"
         seen = self._flushes[token] = anyio.Event()

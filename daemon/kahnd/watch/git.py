@@ -160,25 +160,30 @@ def outer_ignore_files(project: str) -> tuple[OuterIgnoreFile, ...]:
     above = folders[1 : folders.index(root) + 1]
     files = [OuterIgnoreFile(str(folder / GITIGNORE), _prefix(project, folder)) for folder in above]
     try:
-        exclude = _shared_git_folder(_git_folder(root / ".git")) / "info" / "exclude"
+        exclude = shared_git_folder(git_folder(root / ".git")) / "info" / "exclude"
     except OSError:
         return tuple(files)
     return (*files, OuterIgnoreFile(str(exclude), _prefix(project, root)))
 
 
-def _git_folder(git: Path) -> Path:
+def repository_of(folder: Path) -> Path | None:
+    """Returns the `.git` of the repository that a folder is in; None if it is in none."""
+    return next((each / ".git" for each in (folder, *folder.parents) if (each / ".git").exists()), None)
+
+
+def git_folder(git: Path) -> Path:
     """Resolves a `.git`, which in a worktree is a file that names the folder. Raises OSError."""
     if git.is_dir():
         return git
-    return git.parent / _first_line(git).removeprefix("gitdir:").strip()
+    return git.parent / first_line(git).removeprefix("gitdir:").strip()
 
 
-def _shared_git_folder(git: Path) -> Path:
+def shared_git_folder(git: Path) -> Path:
     """Returns the folder that a worktree shares with its repository. Raises OSError."""
-    return git / _first_line(git / "commondir")
+    return git / first_line(git / "commondir")
 
 
-def _first_line(file: Path) -> str:
+def first_line(file: Path) -> str:
     """Returns the text of a one-line file; empty if there is none. Raises OSError."""
     return os.fsdecode(read_file(str(file)) or b"").strip().replace("\0", "")
 
@@ -209,7 +214,7 @@ class GitLock:
         """Returns the lock's inode and modification time in nanoseconds."""
         git = next((folder / ".git" for folder in self._folders if (folder / ".git").exists()), None)
         try:
-            found = None if git is None else (_git_folder(git) / "index.lock").stat()
+            found = None if git is None else (git_folder(git) / "index.lock").stat()
         except OSError:
             return None
         return found and (found.st_ino, found.st_mtime_ns)

@@ -27,6 +27,7 @@ EVENTS: Final = {
     "document.failed": "Rendering failed, or the document is on a cycle. The last good output stays.",
     "document.blocked": "The document was not rendered, because a dependency failed, is missing or is on a cycle.",
     "store.refused": "The database refused the record of one document; the others were written.",
+    "history.unknown": "git did not tell when commits have changed pages last, or the clone is shallow.",
     "ignore.cut": "An ignore file is too long or has too many patterns; the rest were passed over.",
     "document.unscanned": "A renderer's search for dependencies broke; the document fails.",
     "document.unnamed": "A file was passed over, because its name is not UTF-8.",

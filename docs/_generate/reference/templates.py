@@ -17,7 +17,8 @@ _HIDDEN = frozenset({"self", "_location"})
 
 def functions() -> str:
     """Returns the table of functions of pages and templates."""
-    given = (References.data, References.page, References.pages, References.output, References.fail, References.warn)
+    names = ("data", "page", "pages", "output", "last_change", "fail", "warn")
+    given = (getattr(References, name) for name in names)
     return _table((each.__name__, each) for each in given)
 
 

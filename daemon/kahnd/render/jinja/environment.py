@@ -20,20 +20,18 @@ from kahnd.core.hashing import hash_members
 from kahnd.core.model import Dependency, Digest, DocumentId, Kind, Problem
 from kahnd.render.cache import Cache
 from kahnd.render.context import Location, RenderContext, UnmetError
-from kahnd.render.fast.inclusions import Composition, parts_of, parts_of_page
-from kahnd.render.files import (
+from kahnd.render.fast.inclusions import (
     COMMENT_END,
     COMMENT_START,
     CONTINUED,
     INDENTED,
-    OutsideError,
-    ProblemError,
-    UnreadableError,
+    Composition,
     continued,
-    decode,
     indented,
-    read_inside,
+    parts_of,
+    parts_of_page,
 )
+from kahnd.render.files import OutsideError, ProblemError, UnreadableError, decode, read_inside
 from kahnd.render.frontmatter import Parts, cut
 from kahnd.render.jinja import theme
 from kahnd.render.jinja.sandbox import Sandbox

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import posixpath
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from jinja2 import Undefined
 
 from kahnd.core.hashing import hash_bytes, hash_members
 from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Facets, Kind, OutputPath, Problem
-from kahnd.core.rules import PAGE, collection_id
+from kahnd.core.rules import PAGE, collection_id, last_change_id
 from kahnd.platform.files import is_regular
 from kahnd.render.cache import Cache
 from kahnd.render.context import Location, RenderContext, UnmetError
@@ -75,6 +76,7 @@ class References(Generic[P]):
             "pages": self.pages,
             "fail": self.fail,
             "warn": self.warn,
+            "last_change": self.last_change,
             "root": self._rendering.url_of_top,
         }
 
@@ -213,6 +215,16 @@ class References(Generic[P]):
         """An empty text: the document is rendered, with this warning."""
         self._rendering.warn(self._remark("warn", message, _location))
         return ""
+
+    def last_change(self) -> dt.datetime | None:
+        """When a commit in git has last changed this document, in UTC; none if `last_change` in [project] is off."""
+        rendering = self._rendering
+        if not rendering.layout.last_change:
+            return None
+        collection = last_change_id(rendering.job.document)
+        members = rendering.members(collection, Location(rendering.job.document))
+        rendering.record(Dependency(collection, Kind.COLLECTION), hash_members(members))
+        return next((dt.datetime.fromtimestamp(int(each), dt.UTC) for each in members), None)
 
     def _remark(self, function: str, message: object, given: tuple[str, int]) -> Problem:
         location = self._location(given)

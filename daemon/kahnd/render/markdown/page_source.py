@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from kahnd.render.files import COMMENT_END, COMMENT_START, CONTINUED, INDENTED
+from kahnd.render.fast.inclusions import COMMENT_END, COMMENT_START, CONTINUED, INDENTED
 
 _STRING: Final = r""""(?:\\.|[^"\\])*+(?:"|\Z)|'(?:\\.|[^'\\])*+(?:'|\Z)"""
 TAGS: Final = rf"""

@@ -89,7 +89,7 @@ class PageRenderer:
         extra = ["math-core"] if parameters.markdown.math == "mathml" else []
         versions = library_versions("jinja2", "pyromark", "pygments", "pyyaml", *extra)
         modules = modules_fingerprint(self._root, self._layout.environment, parameters.module_files)
-        return f"{versions} theme {theme.fingerprint()} {modules}".rstrip()
+        return f"{versions} {_fingerprint(self._layout)} {modules}".rstrip()
 
     def scan(self, document: DocumentId, content: bytes, parameters: PageParameters) -> Scan:
         """Find the dependencies in front matter, layout and text with constant paths; and hash the page's facets."""
@@ -169,6 +169,11 @@ class PageRenderer:
             return loader.load_as(environment, name, Kind.TEMPLATE, location)
         except TemplateNotFound as error:
             raise loader.missing or error from error
+
+
+def _fingerprint(layout: Layout) -> str:
+    """What templates are given besides their inputs: kahnd's theme, and whether there are dates of commits."""
+    return f"theme {theme.fingerprint()}{' last change' if layout.last_change else ''}"
 
 
 def _redirects(rendering: RenderContext) -> Iterator[bytes]:
@@ -295,7 +300,7 @@ class TemplateRenderer:
     def fingerprint(self, parameters: TemplateParameters) -> str:
         """The libraries' versions, kahnd's theme, and the modules of the filters."""
         modules = modules_fingerprint(self._root, self._layout.environment, parameters.module_files)
-        return f"{library_versions('jinja2', 'pyyaml')} theme {theme.fingerprint()} {modules}".rstrip()
+        return f"{library_versions('jinja2', 'pyyaml')} {_fingerprint(self._layout)} {modules}".rstrip()
 
     def scan(self, document: DocumentId, content: bytes, parameters: TemplateParameters) -> Scan:
         """Find includes and calls with constant paths."""
