@@ -2,8 +2,7 @@
 
 Anchors in code are those of mdBook, `ANCHOR: name` to `ANCHOR_END: name`, and of MkDocs' snippets,
 `--8<-- [start:name]` to `--8<-- [end:name]`, in a line of their own, usually a comment. `StagedFiles` are the outputs
-that a renderer writes. `indented` and `continued` are
-filters that place included lines.
+that a renderer writes.
 """
 
 from __future__ import annotations
