@@ -77,7 +77,7 @@ def test_a_new_stat_of_the_same_bytes_is_kept_and_is_no_change() -> None:
     stat = Stat(3, 7, 7, 7, 7)
     noticed = looked.intake.observe([Observation(DocumentId("docs/a.md"), hash_of("one"), stat)])
     assert noticed.changes == {}
-    assert [result.facts.stat for result in noticed.touched] == [stat]
+    assert [looked.graph[each].facts.stat for each in noticed.touched] == [stat]
 
 
 def test_a_new_recipe_is_no_change_of_content() -> None:

@@ -43,6 +43,18 @@ def test_a_second_start_renders_nothing() -> None:
     assert world.settle() == []
 
 
+def test_a_file_that_is_touched_during_a_first_build_keeps_its_dependencies_after_a_kill() -> None:
+    world = World(BOOK | {"docs/d.cmd": "include docs/p.txt"})
+    world.start()
+    world.save("docs/d.cmd", "include docs/p.txt")
+    world.flush()
+    world.crash()
+    world.start()
+    world.settle()
+    assert "partial" in world.outputs.texts["site/d.out"]
+    assert_as_known(world)
+
+
 def test_a_save_renders_exactly_the_transitive_dependents() -> None:
     world = at_rest(BOOK)
     world.save("docs/p.txt", "edited")

@@ -22,7 +22,6 @@ from kahnd.core.model import (
     Kind,
     Observation,
     OutputPath,
-    Result,
     Scan,
     Status,
 )
@@ -50,12 +49,12 @@ _ITS_URL: Final = frozenset({Facet.URL})
 class ChangeSet:
     """The changes that follow from some observations or a request, each with its reason.
 
-    `touched`: facts to commit, of documents of which only the stat changed. `removed`: outputs that no document
+    `touched`: documents of which only the stat changed. `removed`: outputs that no document
     renders to any more, with the document that did.
     """
 
     changes: dict[DocumentId, Change] = field(default_factory=dict)
-    touched: list[Result] = field(default_factory=list)
+    touched: list[DocumentId] = field(default_factory=list)
     removed: list[tuple[OutputPath, DocumentId]] = field(default_factory=list)
     reasons: dict[DocumentId, str] = field(default_factory=dict)
 
@@ -224,7 +223,7 @@ class ChangeIntake:
             observation.problem is None or facts.problem == observation.problem
         )
         if node and node.exists and same and facts.recipe_hash == recipe and observation.scan is None:
-            changes.touched.append(Result(self._graph.put(replace(facts, stat=observation.stat)).facts))
+            changes.touched.append(self._graph.put(replace(facts, stat=observation.stat)).facts.id)
             return
         reason = NEW if facts.status is Status.MISSING else RECIPE if same else CONTENT
         claims, place, rivals = (node.claims, public_place(node), self._graph.rivals(node)) if node else ((), "", ())

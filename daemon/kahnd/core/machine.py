@@ -224,7 +224,7 @@ class Machine:
     ) -> Iterable[Command]:
         """Writes changes to the database, which answers with the affected documents."""
         if changes.touched:
-            yield Commit(tuple(changes.touched))
+            yield self._transitions.write_again(changes.touched)
         if not changes.changes:
             yield from self._transitions.log_in_build(log)
             return

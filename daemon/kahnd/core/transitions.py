@@ -114,7 +114,15 @@ class Transitions:
 
     def write(self, facts: Facts, attempt: Attempt | None = None) -> Commit:
         """Puts facts into the graph and, with unwritten edges, on their way into the database."""
-        return Commit((Result(self.graph.put(facts).facts, self._unwritten.pop(facts.id, NO_EDGES), attempt),))
+        return Commit((self._result(facts, attempt),))
+
+    def write_again(self, documents: Iterable[DocumentId]) -> Commit:
+        """Does the same with the present facts of several documents."""
+        return Commit(tuple(self._result(self.graph[each].facts) for each in documents))
+
+    def _result(self, facts: Facts, attempt: Attempt | None = None) -> Result:
+        """A document whose facts were in the database without its edges would never be scanned again."""
+        return Result(self.graph.put(facts).facts, self._unwritten.pop(facts.id, NO_EDGES), attempt)
 
     # From one status to the next
 
