@@ -64,3 +64,12 @@ def test_a_page_whose_date_comes_is_rendered_by_the_daemon(project: Project) -> 
         eventually(lambda: project.exists("site/soon.html"), "the page is rendered")
         project.wait()
         assert 'href="soon.html"' in project.output("index.html")
+
+
+def test_drafts_can_not_be_built_beside_a_daemon_which_says_what_to_do(project: Project) -> None:
+    project.write_all({"docs/d.md": DRAFT})
+    with project.daemon():
+        refused = project.kahnd("build", "--drafts", code=2).told
+        assert "a daemon runs for this project" in refused
+        assert "kahnd run --drafts" in refused
+        assert not project.exists("site/d.html")

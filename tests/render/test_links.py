@@ -271,6 +271,17 @@ def test_a_link_to_an_output_stays_and_depends_on_it(shop: Workshop) -> None:
     assert _warnings(shop, "docs/in/a.md") == []
 
 
+def test_a_part_of_an_output_is_looked_for_in_the_source_that_renders_to_it(shop: Workshop) -> None:
+    text = "[1](b.html#there) [2](/b.html#gone) [3](/sub/index.html#gone) [4](a.html#own)\n"
+    shop.write_all({"docs/a.md": text, "docs/b.md": "# There\n", "docs/sub/index.md": "# There\n"})
+    assert [each.message.partition(":")[0] for each in _problems(shop, "docs/a.md")] == [
+        "the link to a.html#own leads nowhere",
+        "the link to /b.html#gone leads nowhere",
+        "the link to /sub/index.html#gone leads nowhere",
+    ]
+    assert _edges(shop, "docs/a.md")["docs/b.md"] == ({"url", "anchors"}, hash_bytes(b"# There\n"))
+
+
 def test_the_job_knows_better_than_the_disk(shop: Workshop) -> None:
     """A file may be ignored, or not be noticed yet; a document's output may not be there yet."""
     shop.write_all({"docs/a.md": "[1](b.md) [2](odd.txt) [3](c.html)\n", "docs/b.md": "", "site/odd.txt": ""})

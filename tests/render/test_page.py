@@ -130,6 +130,18 @@ def test_without_templating_braces_stay_and_front_matter_counts(shop: Workshop) 
     assert shop.scan("docs/a.md") == [("docs/b.md", Kind.DECLARED, 3)]
 
 
+def test_an_image_has_its_name_as_its_title_and_no_front_matter_and_no_text(shop: Workshop) -> None:
+    shop.write("docs/a.png", b"\x89PNG\xff")
+    shop.write(
+        "docs/a.md", '{% for each in pages("*.png", sort="-date") %}{{ each.title }}{{ each.get("x") }}{% endfor %}'
+    )
+    assert "aNone" in shop.text("docs/a.md", "docs/*.png")
+    shop.write("docs/b.md", '{{ page("a.png").text }}')
+    assert "docs/a.png:1: not UTF-8" in str(shop.problem("docs/b.md"))
+    shop.write_all({"docs/bad.md": b"\xff", "docs/b.md": '{{ page("bad.md").title }}'})
+    assert "docs/bad.md:1: not UTF-8" in str(shop.problem("docs/b.md"))
+
+
 def test_two_pages_can_name_each_other_and_themselves(shop: Workshop) -> None:
     shop.write("docs/a.md", '# A\n{{ page("b.md").title }} {{ page("a.md").title }}')
     shop.write("docs/b.md", '# B\n{{ page("a.md").title }} {{ page("a.md").text | length }}')

@@ -239,12 +239,22 @@ def test_a_summary_in_markdown_decides_with_numbers() -> None:
     [
         ({"a": 1}, "is no list"),
         ([3], "is no path"),
+        ([{"Start": None}], "the entry 'Start' of the navigation has no page and no entries"),
+        ([{None: ""}], "the entry '' of the navigation has no page and no entries"),
+        ([{"": ["a.md"]}], "a section of the navigation has no title"),
+        ([{None: "x/"}], "a section of the navigation has no title"),
     ],
 )
 def test_a_list_of_something_else_fails(listing: object, message: str) -> None:
     with pytest.raises(ProblemError) as told:
         theme.navigation(_pages("docs/a.md"), "/docs/**/*.md", listing)
     assert message in told.value.problem.message
+
+
+@pytest.mark.parametrize("title", [None, ""])
+def test_an_entry_with_a_page_and_an_empty_title_has_the_pages_title(title: object) -> None:
+    tree = theme.navigation(_pages("docs/a.md"), "/docs/**/*.md", [{title: "a.md"}])["tree"]
+    assert [(each["title"], each["path"]) for each in tree] == [("", "docs/a.md")]
 
 
 @pytest.mark.parametrize("listing", [["x/b.md", "a.md"], [{"x/b.md": "b.md"}, "a.md"], "- [x/b.md](b.md)\n- [](a.md)"])

@@ -129,7 +129,8 @@ class Answerer(Protocol):
 def ask(context: CommandContext, operation: Callable[[Answerer], T], *, drafts: bool = False) -> T:
     """Asks the project's daemon, or does the operation in this process if none runs. Raises KahndError.
 
-    `drafts`: in this process in any case, with drafts; a daemon renders them or not, as it was started.
+    `drafts`: in this process in any case, with drafts; a daemon renders them or not, as it was started. Raises
+    UsageError if one runs.
     """
 
     def this_process() -> Answerer:
@@ -139,8 +140,18 @@ def ask(context: CommandContext, operation: Callable[[Answerer], T], *, drafts: 
 
     if drafts:
         show_drafts()
-        return operation(this_process())
+        try:
+            return operation(this_process())
+        except AlreadyRunningError:
+            raise UsageError(_DRAFTS_BESIDE_DAEMON) from None
     return ask_daemon_first(ControlClient(context.root), this_process, operation)
+
+
+_DRAFTS_BESIDE_DAEMON: Final = Problem(
+    "a daemon runs for this project, and it renders drafts only if it was started so",
+    remedy="leave out --drafts if it was; else stop it and use `kahnd run --drafts`, or write `drafts = true` under"
+    f" [project] in {CONFIG_FILE}, which takes effect at once",
+)
 
 
 def show_drafts() -> None:

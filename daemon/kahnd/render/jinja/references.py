@@ -254,10 +254,15 @@ class References(Generic[P]):
 
         def meta() -> Mapping[str, Any]:
             weight = _VALUE_WEIGHT * min(len(content), _USUAL_META)
-            return self._caches.metas.get((target, digest), lambda: split(decode(content, target), target).meta, weight)
+            return self._caches.metas.get(
+                (target, digest), lambda: split(self._shown(text, target), target).meta, weight
+            )
+
+        def text() -> str:
+            return decode(content, target)
 
         def body() -> str:
-            return cut(decode(content, target), target).body
+            return cut(text(), target).body
 
         found = self._fields((target, digest), meta, body, location)
         return self._page_class(
@@ -269,6 +274,15 @@ class References(Generic[P]):
                 text=self._using(dependency, Facet.TEXT, found.text),
             ),
         )
+
+    def _shown(self, text: Callable[[], str], document: DocumentId) -> str:
+        """A document's text; empty for what is no text, and no page: an image has its name as its title."""
+        try:
+            return text()
+        except ProblemError:
+            if self._rendering.layout.is_written_as_page(document):
+                raise
+            return ""
 
     def _using(self, dependency: Dependency, facet: Facet, value: Callable[[], T]) -> Callable[[], T]:
         """A function that records the facet and returns the value."""
@@ -289,7 +303,7 @@ class References(Generic[P]):
         target = source[0]
 
         def heading() -> str | None:
-            return self._outline(Parts(body()), target).title
+            return self._outline(Parts(self._shown(body, target)), target).title
 
         return PageFields(
             meta=meta,

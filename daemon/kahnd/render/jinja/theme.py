@@ -192,10 +192,16 @@ class _Listing:
             return self.folder(given) if given.endswith("/") and not _WEB.match(given) else [self._entry("", given)]
         if not isinstance(given, Mapping) or len(given) != 1:
             raise _unfit("an entry of the navigation is no path", 'write "guide/start.md", or "Title: guide/start.md"')
-        ((title, value),) = given.items()
+        ((name, value),) = given.items()
+        title = "" if name is None else str(name)
+        if value is None or value == "":
+            message = f"the entry {shortened(title)!r} of the navigation has no page and no entries"
+            raise _unfit(message, f'write "{shortened(title) or "Title"}: guide/start.md", or list entries below it')
         if isinstance(value, str) and (_WEB.match(value) or not value.endswith("/")):
-            return [self._entry(str(title), value)]
-        entry = self._entry("", title) if self._path(str(title)) in self.pages else _Entry(title=str(title))
+            return [self._entry(title, value)]
+        if not title.strip():
+            raise _unfit("a section of the navigation has no title", 'write "Title:" before its entries')
+        entry = self._entry("", title) if self._path(title) in self.pages else _Entry(title=title)
         entry.children = self.folder(value) if isinstance(value, str) else self.entries(value, level + 1)
         return [entry]
 

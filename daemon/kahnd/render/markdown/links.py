@@ -242,9 +242,7 @@ class Links:
 
     def _resolve(self, text: str) -> str | None:
         url = relative_url(text)
-        if url is None:
-            return None
-        if not url.path:
+        if url is None or not url.path:
             self._note_own(url, text)
             return None
         job, layout = self.rendering.job, self.rendering.layout
@@ -256,8 +254,8 @@ class Links:
         self.dead.append(self._dead(url, text))
         return None
 
-    def _note_own(self, url: Url, text: str) -> None:
-        if url.asks_for_anchor:
+    def _note_own(self, url: Url | None, text: str) -> None:
+        if url and url.asks_for_anchor:
             self._own.setdefault(url.fragment, text)
 
     def _exists(self, place: Place) -> bool:
@@ -279,38 +277,44 @@ class Links:
 
     def _is_rendered(self, output: OutputPath) -> bool:
         """Guess whether a document renders to a path: by what is there, and by the usual forms of outputs."""
+        return (self.rendering.root / output).is_file() or self._maker_of(output) is not None
+
+    def _maker_of(self, output: OutputPath) -> DocumentId | None:
+        """The document that renders to a path, if outputs have one of the usual forms."""
         layout = self.rendering.layout
-        if (self.rendering.root / output).is_file():
-            return True
         inner = posixpath.relpath(output, layout.output)
         extension = posixpath.splitext(self.rendering.job.document)[1]
         names = (inner, posixpath.splitext(inner)[0] + extension, posixpath.dirname(inner) + extension)
         sources = (DocumentId(posixpath.normpath(f"{folder}/{name}")) for folder in layout.sources for name in names)
-        return any(layout.output_of(each) == output and (self.rendering.root / each).is_file() for each in sources)
+        made = (each for each in sources if layout.output_of(each) == output)
+        return next((each for each in made if (self.rendering.root / each).is_file()), None)
 
     def _found(self, place: Place, url: Url, text: str) -> str | None:
         rendering, source = self.rendering, place.source
         if source is None:
-            if OutputPath(place.target) == rendering.job.output:
-                self._note_own(url, text)
+            output = OutputPath(place.target)
+            is_own = output == rendering.job.output
+            self._note_part(rendering.job.document if is_own else self._maker_of(output), url, text)
             return None
-        if source == rendering.job.document:
+        self._note_part(source, url, text)
+        output = rendering.outputs_of(source)[0]  # `places` gives only sources that a rule renders
+        return f"{rendering.url_of(source, output)}{url.query}{url.written_fragment}"
+
+    def _note_part(self, source: DocumentId | None, url: Url, text: str) -> None:
+        if source == self.rendering.job.document:
             self._note_own(url, text)
-        elif url.asks_for_anchor and rendering.layout.is_written_as_page(source):
+        elif source and url.asks_for_anchor and self.rendering.layout.is_written_as_page(source):
             anchors = self.anchors_of(link_to(source, anchors=True))
             if anchors is not None and as_seen(url.fragment) not in anchors:
                 self._others[text] = (source, url.fragment)
-        output = rendering.outputs_of(source)[0]  # `places` gives only sources that a rule renders
-        return f"{rendering.url_of(source, output)}{url.query}{url.written_fragment}"
 
     def _dead(self, url: Url, text: str) -> DeadLink:
         rendering = self.rendering
         named = resolve(_index_of(url.path, rendering.job.document) or url.path, rendering.job.document)
-        root = rendering.root
         message, remedy = f"the link to {shortened(text)} leads nowhere", "correct the link, or create the file"
         if named is None or not rendering.layout.source_of(named):
             return DeadLink(text, message, "correct the link; it can lead to documents and outputs of the project only")
-        if (root / named).is_file():
+        if (rendering.root / named).is_file():
             is_ruled = rendering.layout.output_of(DocumentId(named)) is not None
             reason = f"{named} is a draft, is ignored, or has a date to come"
             reason = reason if is_ruled else f"no rule puts {named} into the output folder"
@@ -319,7 +323,7 @@ class Links:
             remedy = "publish it, or leave out the link" if is_ruled else copied
         else:
             message = f"{message}: there is no {named}"
-            remedy = similar_name_remedy(named, similar_file(root, named) if self._explains else None, remedy)
+            remedy = similar_name_remedy(named, similar_file(rendering.root, named) if self._explains else None, remedy)
         return DeadLink(text, message, remedy)
 
     @property
