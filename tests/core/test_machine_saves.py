@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from core.world import COMMAND_RULE, LAYOUT, PAGE_RULE, World, at_rest, now, with_recipe
 from kahnd.core.model import DocumentId, Status
+from kahnd.store.memory_store import MemoryStore
 
 BOOK = {
     "docs/p.txt": "partial",
@@ -408,3 +411,18 @@ def test_titles_that_the_last_rendering_found_do_not_stay_if_there_is_no_next_on
     world.remove("docs/b.md")
     world.settle()
     assert DocumentId("docs/b.md") not in world.machine.graph
+
+
+@pytest.mark.parametrize("change", ["save", "remove"])
+def test_an_output_that_the_journal_alone_knows_goes_when_its_document_is_hidden_or_gone(
+    change: str,
+) -> None:
+    world = at_rest({"docs/a.md": "one"})
+    world.store = MemoryStore()
+    world.write("docs/a.md", "fail")
+    world.start()
+    world.settle()
+    assert "site/a.html" in world.outputs.texts
+    world.save("docs/a.md", "hidden") if change == "save" else world.remove("docs/a.md")
+    world.settle()
+    assert world.outputs.texts == {}

@@ -223,6 +223,7 @@ class ChangeIntake:
         if claims != node.claims:
             changes.revisit(map(self._graph.__getitem__, rivals), CONTESTED)
         self._revisit_rivals(node, changes)
+        self._remove_unrecorded(facts, set(claims).difference(node.claims), changes)
         if node.claim is None:
             self._remove_output(facts, changes)
 
@@ -249,10 +250,7 @@ class ChangeIntake:
             return
         rivals, claims = self._graph.rivals(node), node.claims
         self._remove_output(node.facts, changes)
-        known = {path for path, _ in files_of(node.facts)}
-        for claim in self._unrecorded.intersection(node.claims) - known:
-            if self._graph.claimants(claim) == {document}:
-                changes.removed.append((claim, document))
+        self._remove_unrecorded(node.facts, claims, changes)
         edges, _ = self.connect(document, ())
         self._graph.put(Facts(document, Status.MISSING))
         changes.add(Change(Facts(document, Status.MISSING), edges), GONE)
@@ -270,6 +268,13 @@ class ChangeIntake:
     def _remove_output(self, facts: Facts, changes: ChangeSet) -> None:
         own = (path for path, _ in files_of(facts) if not self._graph.is_made_by_others(path, facts.id))
         changes.removed += [(path, facts.id) for path in own]
+
+    def _remove_unrecorded(self, facts: Facts, claims: Iterable[OutputPath], changes: ChangeSet) -> None:
+        """Removes outputs that the journal alone knows, at paths that a document claimed and others do not."""
+        known = {path for path, _ in files_of(facts)}
+        for claim in sorted(self._unrecorded.intersection(claims) - known):
+            if self._graph.claimants(claim) <= {facts.id}:
+                changes.removed.append((claim, facts.id))
 
     def _revisit_rivals(self, node: Node, changes: ChangeSet) -> None:
         rivals = [self._graph[each] for each in sorted(self._graph.rivals(node))]
