@@ -39,6 +39,7 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
         ("out: a.c#1\n", ["a.c#1"]),
         ("out: a.c \\", ["a.c"]),
         ("out: a.c \\\n", ["a.c"]),
+        ("out: a\\ \n", ["a "]),
         ("out: un\u00a0deux.c trois\u2028quatre.c\n", ["un\u00a0deux.c", "trois\u2028quatre.c"]),
         ("", []),
     ],

@@ -217,7 +217,7 @@ def _some(paths: Iterable[str]) -> str:
     return ", ".join(map(shortened, names[:_SHOWN])) + more
 
 
-_CONTINUED: Final = re.compile(r"\\(?:\r?\n|[ \t\r\n]*\Z)")
+_CONTINUED: Final = re.compile(r"\\(?:\r?\n|[ \t\r]*\Z)")
 _WORD: Final = re.compile(r"(?:\\[ #:]|[^ \t\r\n\f\v])+")
 """A path; other white space, such as a no-break space, is part of it."""
 _ESCAPED: Final = re.compile(r"\\([ #:])|\$(\$)")
