@@ -413,9 +413,9 @@ def test_titles_that_the_last_rendering_found_do_not_stay_if_there_is_no_next_on
     assert DocumentId("docs/b.md") not in world.machine.graph
 
 
-@pytest.mark.parametrize("change", ["save", "remove"])
-def test_an_output_that_the_journal_alone_knows_goes_when_its_document_is_hidden_or_gone(
-    change: str,
+@pytest.mark.parametrize("text", ["hidden", "slug b\nfail", None])
+def test_an_output_that_the_journal_alone_knows_goes_when_its_document_is_hidden_or_moved_or_gone(
+    text: str | None,
 ) -> None:
     world = at_rest({"docs/a.md": "one"})
     world.store = MemoryStore()
@@ -423,6 +423,6 @@ def test_an_output_that_the_journal_alone_knows_goes_when_its_document_is_hidden
     world.start()
     world.settle()
     assert "site/a.html" in world.outputs.texts
-    world.save("docs/a.md", "hidden") if change == "save" else world.remove("docs/a.md")
+    world.save("docs/a.md", text) if text else world.remove("docs/a.md")
     world.settle()
     assert world.outputs.texts == {}
