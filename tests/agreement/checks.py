@@ -56,7 +56,7 @@ class Checker:
     def _remember_places(self, seen: list[Evaluation]) -> None:
         for evaluation in seen:
             for document in evaluation.claims:
-                self.places.setdefault(document, set()).update(evaluation.outputs_of(document))
+                self.places.setdefault(document, set()).update(evaluation.claims_of(document))
 
     def _compare_outputs(self, now: Evaluation, outputs: dict[str, bytes]) -> None:
         _agree("outputs", {path: outputs.get(path) for path in now.outputs}, _encoded(now.outputs))
@@ -77,7 +77,7 @@ class Checker:
         kept = {document: each for document, each in self.good.items() if document in now.claims}
         kept = {document: each for document, each in kept.items() if document not in now.done}
         for document, files in kept.items():
-            claims = now.outputs_of(document)
+            claims = now.claims_of(document)
             claimed = (any(stands_for(place, claim) for claim in claims) for place in files)
             if all(claimed) and not now.is_contested(document):
                 there = {place: outputs.get(place) for place in files}
@@ -94,7 +94,7 @@ class Checker:
         self.known = now.inputs
         gone_or_done = {*now.made, *(self.places.keys() - now.claims.keys())}
         self.places = {document: each for document, each in self.places.items() if document not in gone_or_done}
-        self.places |= {document: set(now.outputs_of(document)) for document in now.made}
+        self.places |= {document: set(now.claims_of(document)) for document in now.made}
         kept = {document: each for document, each in self.good.items() if strict and document in now.claims}
         self.good = kept | {document: _encoded(now.files_of(document)) for document in now.made}
 

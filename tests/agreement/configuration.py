@@ -37,6 +37,11 @@ class Way(Value, frozen=True):
     """The plug-in has its hooks, which take part in every page."""
 
     @property
+    def ranked(self) -> bool:
+        """A value of the front matter is a part of the output's path."""
+        return "{rank}" in self.output
+
+    @property
     def options(self) -> Mapping[str, Any]:
         """The extensions of Markdown by name."""
         return dict(tomllib.loads(f"x = {self.markdown or '{}'}")["x"])
@@ -97,6 +102,7 @@ WAYS: Final[dict[str, tuple[Way, ...]]] = {
         Way("page", "docs/**/*.md", "{dir}/{stem}", template="shared/page.html"),
         Way("page", "docs/**/*.md", "{dir}/{stem}/index.html", template="shared/page.html", clean=True),
         Way("page", "docs/**/*.md", "{dir}/{stem}.{hash}.html", template="shared/page.html"),
+        Way("page", "docs/**/*.md", "r{rank}/{dir}/{stem}.html", template="shared/page.html"),
         Way(
             "page",
             "docs/**/*.md",
@@ -193,7 +199,8 @@ class Config(Value, frozen=True):
 def _rule_text(way: Way) -> str:
     template = f'template = "{way.template}"\n' if way.template else ""
     templating = "" if way.templating else "templating = false\n"
-    output = [way.output, *way.more] if way.more else way.output
+    first = way.output.replace("{rank}", "{meta.rank}")
+    output = [first, *way.more] if way.more else first
     clean = "clean_urls = true\n" if way.clean else ""
     markdown = f"markdown = {way.markdown}\n" if way.markdown else ""
     return rule(way.match, way.renderer, output, template + templating + clean + markdown + way.keys)

@@ -153,6 +153,9 @@ class Matter(Value, frozen=True):
     depends_on: tuple[str, ...] = ()
     template: str = ""
     draft: bool = False
+    slug: str = ""
+    permalink: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 class Text(Value, frozen=True):
@@ -245,6 +248,9 @@ def _matter(document: Text) -> str:
         "depends_on": _json_text(list(matter.depends_on)) if matter.depends_on else "",
         "template": matter.template,
         "draft": "true" if matter.draft else "",
+        "slug": matter.slug,
+        "permalink": matter.permalink,
+        "aliases": _json_text(list(matter.aliases)) if matter.aliases else "",
     }
     lines = [f"{key}: {value}\n" for key, value in values.items() if value]
     lines += ["wrong: [\n"] if document.broken == "yaml" else []

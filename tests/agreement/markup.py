@@ -143,6 +143,7 @@ class Markup:
         index = f"index{posixpath.splitext(document)[1]}" if written.endswith("/") else ""
         target = locate(unquote(written) + index, document)
         if target is None:
+            self._check_output(written, part)
             return found[0]
         if target == document:
             self._own_parts.setdefault(part[1:], written + part)
@@ -154,6 +155,14 @@ class Markup:
         if part and names.is_written_as_page(target):
             self._check_part(target, written, part)
         return f"{found[1]}{self.reading.url(target)}{part}"
+
+    def _check_output(self, written: str, part: str) -> None:
+        """Looks for an output, as browsers find it from the top."""
+        names = self.reading.evaluation
+        place = f"{names.tree.config.output}{written}{'index.html' if written.endswith('/') else ''}"
+        self.reading.reads.add(Reference("place", place))
+        if written.startswith("/") and not names.makers_of(place):
+            self._warn(f"link {written}{part}")
 
     def _check_part(self, target: str, written: str, part: str) -> None:
         self.reading.reads.add(Reference("anchors", target))
@@ -168,6 +177,27 @@ class Markup:
         all_shown = template == own.matter.template and not (is_template and rule.of.templating)
         if all_shown and part[1:] not in headings:
             self._warn(f"link {written}{part}")
+
+
+def url_between(path: str, origin: str) -> str:
+    """Returns the URL of a path from the output at another one."""
+    way = posixpath.relpath(path, posixpath.dirname(origin))
+    return quote(f"{way}/" if path.endswith("/") else way)
+
+
+def redirect(url: str) -> str:
+    """Returns the page at an alias."""
+    return f"""\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Moved</title>
+<link rel="canonical" href="{html.escape(url)}">
+<meta name="robots" content="noindex">
+<meta http-equiv="refresh" content="0; url={html.escape(url)}">
+<p>This page is <a href="{html.escape(url)}">here</a> now.</p>
+</html>
+"""
 
 
 def _listed(items: list[str]) -> str:

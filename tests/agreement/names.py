@@ -26,6 +26,7 @@ from agreement.language import (
     Script,
     Text,
     Tree,
+    is_page,
     source,
 )
 
@@ -50,7 +51,7 @@ class Names:
         self.tree = tree
         self.present = {path for path in tree.documents if not self._is_ignored(path)}
         self.claims = {path: claim for path in self.present if (claim := self.output_of(path))}
-        self._claimants = Counter(claim.rstrip("/") for path in self.claims for claim in self.outputs_of(path))
+        self._claimants = Counter(claim.rstrip("/") for path in self.claims for claim in self.claims_of(path))
         self._folders = {folder for claim in self._claimants for folder in above(claim)}
 
     def rule_of(self, path: str) -> Rule | None:
@@ -74,14 +75,58 @@ class Names:
         return next(iter(self.outputs_of(path)), None)
 
     def outputs_of(self, path: str) -> list[str]:
-        """Returns all output paths that a document's rule names."""
-        rule = self.rule_of(path)
-        return [self._output_by(rule.of, pattern, path) for pattern in (rule.of.output, *rule.of.more)] if rule else []
+        """Returns all output paths that a document's rule names, as its front matter has them."""
+        rule, matter = self.rule_of(path), self._routing(path)
+        if rule is None:
+            return []
+        patterns = (rule.of.output, *rule.of.more)
+        first, *more = (self._output_by(rule.of, pattern, path, matter) for pattern in patterns)
+        if matter.permalink:
+            index = f"index{posixpath.splitext(first)[1]}" if matter.permalink.endswith("/") else ""
+            first = f"{self.tree.config.output}{matter.permalink}{index}"
+        return [first, *more]
 
-    def _output_by(self, way: Way, pattern: str, path: str) -> str:
+    def claims_of(self, path: str) -> list[str]:
+        """Returns all output paths of a document, those of its redirect pages too."""
+        outputs, matter = self.outputs_of(path), self._routing(path)
+        if not outputs or not matter.aliases:
+            return outputs
+        rule, beside = self.rule_of(path), posixpath.dirname(outputs[0])
+        if rule and rule.of.clean and outputs[0].endswith("/index.html") and posixpath.basename(path) != "index.md":
+            beside = posixpath.dirname(beside)
+        aliases = [each if each.endswith(".html") else f"{each.rstrip('/')}/index.html" for each in matter.aliases]
+        top = self.tree.config.output
+        places = [f"{top}{each}" if each.startswith("/") else f"{beside}/{each}" for each in aliases]
+        return [*outputs, *dict.fromkeys(places)]
+
+    def makers_of(self, place: str) -> frozenset[str]:
+        """Returns the documents that render to a path."""
+        return frozenset(path for path in self.claims if place in self.claims_of(path))
+
+    def is_misplaced(self, path: str) -> bool:
+        """Returns whether its front matter lacks a value of its output's path."""
+        rule = self.rule_of(path)
+        return rule is not None and rule.of.ranked and not self._routing(path).rank
+
+    def _routing(self, path: str) -> Matter:
+        """Returns the front matter, which says where a page is, if it is not broken."""
+        document = self.tree.documents.get(path)
+        if not isinstance(document, Text) or document.broken in {"unclosed", "yaml"} or not is_page(path):
+            return Matter()
+        rule = self.scanned_as(path)
+        is_complete = rule is not None and rule.of.renderer == "page" and (document.matter.rank or not rule.of.ranked)
+        return document.matter if is_complete else Matter()
+
+    def _output_by(self, way: Way, pattern: str, path: str, matter: Matter) -> str:
         folder, name = posixpath.split(path.partition("/")[2])
         stem, ending = posixpath.splitext(name)
-        inner = pattern.format(dir=folder, stem=stem, name=name, ext=ending[1:], hash=HASH)
+        if matter.permalink:
+            folder, place = posixpath.split(matter.permalink.strip("/"))
+            stem = posixpath.splitext(place)[0]
+        stem = matter.slug or stem
+        inner = pattern.format(
+            dir=folder, stem=stem, name=stem + ending, ext=ending[1:], hash=HASH, rank=matter.rank or "{meta.rank}"
+        )
         made = posixpath.normpath(f"{self.tree.config.output}/{inner.lstrip('/')}")
         if way.clean and stem == "index":
             made = made.removesuffix("/index/index.html") + "/index.html"
@@ -90,7 +135,8 @@ class Names:
     def public(self, path: str) -> str | None:
         """Returns a document's output path as URLs show it; None without an output."""
         rule, claim = self.rule_of(path), self.claims.get(path)
-        return claim.removesuffix("index.html") if claim and rule and rule.of.clean else claim
+        clean = rule is not None and (rule.of.clean or self._routing(path).permalink.endswith("/"))
+        return claim.removesuffix("index.html") if claim and clean and claim.endswith("/index.html") else claim
 
     def fills_folder(self, path: str) -> bool:
         """Returns whether a document's output is a folder."""
@@ -98,7 +144,7 @@ class Names:
 
     def is_contested(self, path: str) -> bool:
         """Returns whether another document's output is at the same path, below it, or at one of its folders."""
-        claims = [claim.rstrip("/") for claim in self.outputs_of(path)]
+        claims = [claim.rstrip("/") for claim in self.claims_of(path)]
         return any(
             self._claimants[claim] > 1
             or claim in self._folders

@@ -78,17 +78,19 @@ class Evaluation(Names):
         tool = self.tree.plugin.tool if way and way.tool else None
         plugin: object = (self.tree.plugin.word, self.tree.plugin.broken) if way and _uses_plugin(way) else None
         plugin = self.tree.plugin.word if way and way.filters and not plugin else plugin
-        return way, self.outputs_of(path), plugin, tool
+        return way, self.claims_of(path), plugin, tool
 
     def _all_that_bears(self, references: Iterable[Reference]) -> object:
         return frozenset((each, self._bears(each)) for each in references)
 
-    def _bears(self, reference: Reference) -> object:  # noqa: PLR0911 - a line an aspect
+    def _bears(self, reference: Reference) -> object:  # noqa: C901, PLR0911 - a line an aspect
         aspect, target = reference.aspect, reference.target
         if aspect == "members":
             return tuple(self.members(target))
         if aspect == "link":
             return target in self.present, self.public(target), self._makers_of_place(target)
+        if aspect == "place":
+            return self.makers_of(target)
         if target not in self.present:
             return None
         if aspect == "page":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -37,7 +36,7 @@ from agreement.language import (
     line,
     source,
 )
-from agreement.markup import Markup
+from agreement.markup import Markup, redirect, url_between
 from agreement.names import HASH, Reference, locate, placed
 
 if TYPE_CHECKING:  # which creates a Reading for each document
@@ -78,6 +77,8 @@ class Reading:
 
     def _page(self, way: Way) -> str:
         matter = matter_of(self.document, self._at(self.document))
+        if self.evaluation.is_misplaced(self.document):
+            raise NotDoneError
         for given in matter.depends_on:
             self.need("declared", self._locate(given, self.document))
         text = self._expand(self.document, None) if way.templating else text_of(self.document, self._at(self.document))
@@ -86,6 +87,9 @@ class Reading:
         self.need("template", layout)
         page = self._expand(layout, markup.html(text))
         markup.check(page)
+        first, *aliases = self.evaluation.claims_of(self.document)
+        public = placed(self.evaluation.public(self.document) or first, page)
+        self.files = {first: page, **{each: redirect(url_between(public, each)) for each in aliases}}
         return page
 
     def _expand(self, path: str, content: str | None) -> str:
@@ -247,8 +251,7 @@ class Reading:
         return self._url_to(public)
 
     def _url_to(self, path: str) -> str:
-        way = posixpath.relpath(path, posixpath.dirname(self.evaluation.claims[self.document]))
-        return quote(f"{way}/" if path.endswith("/") else way)
+        return url_between(path, self.evaluation.claims[self.document])
 
     def _own(self, facet: str) -> str:
         return self.url(self.document) if facet == "url" else title_of(self.document, self._at(self.document))

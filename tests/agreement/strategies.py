@@ -38,8 +38,8 @@ PAGES: Final = (
 )
 PATHS: Final = (*SHEETS, *PARTIALS, *LAYOUTS, *SCRIPTS, *TEXTS, *PAGES)
 FOLDERS: Final = ("docs/a", "docs/b", "docs/c")
-INDEXES: Final = ("/docs/a/", "/docs/")
-"""Folders, as links name the index page in them."""
+INDEXES: Final = ("/docs/a/", "/docs/", "/old/", "/sub/p1/")
+"""Folders, as links name the index page in them, or an output."""
 IGNORABLE: Final = "docs/b"
 PATTERNS: Final = ("/docs/**/*.md", "/docs/a/*.md", "*.md", "/docs/**/*.txt")
 LOWER_TO_ANY: Final = 8
@@ -120,7 +120,15 @@ def _matters(path: str) -> st.SearchStrategy[la.Matter]:
         depends_on=st.lists(_targets(path), max_size=1).map(tuple) if path in PAGES else st.just(()),
         template=st.sampled_from(["", "", "", *(f"/{each}" for each in LAYOUTS)]) if path in PAGES else st.just(""),
         draft=rarely,
+        slug=_seldom("s0", "sub/s1"),
+        permalink=_seldom("/p0.html", "/sub/p1/"),
+        aliases=_seldom(("/old/",), ("older.html", "/old/x.html")) if path in PAGES else st.just(()),
     )
+
+
+def _seldom(*values: Any) -> st.SearchStrategy[Any]:
+    """Draws one of the values, or mostly an empty one."""
+    return st.sampled_from([type(values[0])()] * 6 * len(values) + list(values))
 
 
 def _texts(path: str) -> st.SearchStrategy[la.Document]:

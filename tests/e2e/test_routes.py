@@ -211,3 +211,11 @@ def test_clean_urls_slugs_and_aliases_go_together(project: Project) -> None:
     assert 'href="first/"' in project.output("posts/index.html")
     assert "url=../first/" in project.output("posts/old/index.html")
     assert "url=../" in project.output("posts/start/index.html")
+
+
+def test_a_redirect_page_leads_to_the_path_with_the_hash_that_the_page_has(project: Project) -> None:
+    project.configure(rule("docs/**/*.md", "page", "{dir}/{stem}.{hash}.html"))
+    project.write("docs/a.md", PAGE.format("aliases: /old/"))
+    project.build()
+    (page,) = [each for each in project.outputs() if each.startswith("a.")]
+    assert f'url=../{page}"' in project.output("old/index.html")

@@ -138,7 +138,8 @@ def test_an_image_has_its_name_as_its_title_and_no_front_matter_and_no_text(shop
     assert "aNone" in shop.text("docs/a.md", "docs/*.png")
     shop.write("docs/b.md", '{{ page("a.png").text }}')
     assert "docs/a.png:1: not UTF-8" in str(shop.problem("docs/b.md"))
-    shop.write_all({"docs/bad.md": b"\xff", "docs/b.md": '{{ page("bad.md").title }}'})
+    shop.write("docs/bad.md", b"\xff")
+    shop.write("docs/b.md", '{{ page("bad.md").title }}')
     assert "docs/bad.md:1: not UTF-8" in str(shop.problem("docs/b.md"))
 
 

@@ -286,8 +286,8 @@ class Links:
         extension = posixpath.splitext(self.rendering.job.document)[1]
         names = (inner, posixpath.splitext(inner)[0] + extension, posixpath.dirname(inner) + extension)
         sources = (DocumentId(posixpath.normpath(f"{folder}/{name}")) for folder in layout.sources for name in names)
-        made = (each for each in sources if layout.output_of(each) == output)
-        return next((each for each in made if (self.rendering.root / each).is_file()), None)
+        there = (each for each in sources if (self.rendering.root / each).is_file())
+        return next((each for each in there if self.rendering.outputs_of(each)[:1] == (output,)), None)
 
     def _found(self, place: Place, url: Url, text: str) -> str | None:
         rendering, source = self.rendering, place.source

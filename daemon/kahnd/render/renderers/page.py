@@ -22,7 +22,9 @@ from jinja2.exceptions import SecurityError
 from markupsafe import Markup
 from msgspec import structs
 
+from kahnd.core.hashing import hash_bytes
 from kahnd.core.model import DocumentId, Failed, Job, Kind, Outcome, Problem, Rendered, Scan, Unmet
+from kahnd.core.output_paths import placed
 from kahnd.core.rules import Layout, public_path, url_between
 from kahnd.ports import PRESSING
 from kahnd.render.cache import retry_without_caches
@@ -139,7 +141,8 @@ class PageRenderer:
             raise ProblemError(summed_up(dead))
         for each in dead:
             rendering.warn(each)
-        return rendering.finish(laid_out.encode(), *_redirects(rendering))
+        content = laid_out.encode()
+        return rendering.finish(content, *_redirects(rendering, content))
 
     def _html(self, markdown: str, page: _Page) -> Html:
         if not page.parameters.is_extended:
@@ -171,10 +174,11 @@ class PageRenderer:
             raise loader.missing or error from error
 
 
-def _redirects(rendering: RenderContext) -> Iterator[bytes]:
+def _redirects(rendering: RenderContext, page: bytes) -> Iterator[bytes]:
     """The pages at the aliases of a page, which are its outputs after the first: they lead to it."""
     job = rendering.job
-    public = public_path(job.output, rendering.rule, rendering.route_of(job.document)) if job.more else ""
+    output = placed(job.output, hash_bytes(page)) if job.more else job.output
+    public = public_path(output, rendering.rule, rendering.route_of(job.document)) if job.more else ""
     for alias in job.more:
         url = html.escape(url_between(public, alias))
         yield _REDIRECT.format(url=url).encode()
