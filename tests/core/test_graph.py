@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import pytest
@@ -24,6 +25,7 @@ from kahnd.core.model import (
     Snapshot,
     Status,
 )
+from kahnd.core.nodes import Appearances
 from kahnd.core.rules import is_collection
 
 IDS = [DocumentId(each) for each in ("docs/a.md", "docs/a.alt", "docs/d.cmd", "docs/p.txt", "/docs/*.md")]
@@ -222,3 +224,13 @@ def test_a_document_that_comes_back_claims_its_output_again() -> None:
     assert (graph[D].rule, graph[D].claim) == (None, None)
     graph.put(facts(D, Status.DIRTY))
     assert (graph[D].rule, graph[D].claim) == (COMMAND_RULE, "site/d.out")
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.integers(0, 5))))
+def test_the_earliest_appearance_is_that_of_all_that_are_noted(notes: list[tuple[str, int | None]]) -> None:
+    appearances, times = Appearances(), dict[str, int]()
+    for name, time in notes:
+        appearances.put(DocumentId(name), time)
+        times.pop(name, None)
+        times |= {} if time is None else {name: time}
+        assert appearances.earliest == min(times.values(), default=math.inf)

@@ -11,7 +11,6 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import inf
 from pathlib import Path
 from typing import Any, Final, TextIO, TypeVar
 
@@ -208,7 +207,7 @@ class Daemon:
         """Begins a new session once a page's date has come: what is rendered is fixed for a session."""
         if self._config.problems:
             return
-        if min(session.engine.machine.graph.hidden.values(), default=inf) <= time.time():
+        if session.engine.machine.graph.appearances.earliest <= time.time():
             self._config.renew("the date of a page has come")
 
     async def _end_on_reload(self, tasks: TaskGroup) -> None:

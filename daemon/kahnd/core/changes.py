@@ -219,9 +219,7 @@ class ChangeIntake:
         node = self._graph.get(observation.document)
         facts = node.facts if node else Facts(observation.document, Status.MISSING)
         recipe = self._graph.recipe_of(observation.document, observation.scan or facts)
-        same = facts.content_hash == observation.content_hash and (
-            observation.problem is None or facts.problem == observation.problem
-        )
+        same = facts.content_hash == observation.content_hash and observation.problem in {None, facts.problem}
         if node and node.exists and same and facts.recipe_hash == recipe and observation.scan is None:
             changes.touched.append(self._graph.put(replace(facts, stat=observation.stat)).facts.id)
             return
@@ -282,8 +280,13 @@ class ChangeIntake:
                 changes.add(Change(self._graph[DocumentId(name)].facts, content=False, linked=True), NEW)
 
     def _remove_output(self, facts: Facts, changes: ChangeSet) -> None:
-        own = (path for path, _ in files_of(facts) if not self._graph.is_made_by_others(path, facts.id))
-        changes.removed += [(path, facts.id) for path in own]
+        files = [(path, facts.id) for path, _ in files_of(facts)]
+        changes.removed += [each for each in files if not self._graph.is_made_by_others(*each)]
+
+    def _remove_unrecorded(self, facts: Facts, claims: Iterable[OutputPath], changes: ChangeSet) -> None:
+        """Removes outputs that the journal alone knows, at paths that a document claimed and others do not."""
+        gone = self._unrecorded.intersection(claims).difference(path for path, _ in files_of(facts))
+        changes.removed += [(each, facts.id) for each in sorted(gone) if self._graph.claimants(each) <= {facts.id}]
 
     def _remove_unrecorded(self, facts: Facts, claims: Iterable[OutputPath], changes: ChangeSet) -> None:
         """Removes outputs that the journal alone knows, at paths that a document claimed and others do not."""

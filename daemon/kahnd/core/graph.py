@@ -28,9 +28,9 @@ from kahnd.core.model import (
     Snapshot,
     Status,
 )
-from kahnd.core.nodes import Node, place_of, public_place
+from kahnd.core.nodes import Appearances, Node, place_of, public_place
 from kahnd.core.output_paths import Claims, files_of
-from kahnd.core.rules import NEVER, Layout, Rule, is_collection, public_path
+from kahnd.core.rules import Layout, Rule, is_collection, public_path
 from kahnd.core.text import SimilarNames, find_similar
 
 
@@ -42,7 +42,7 @@ class Graph:
         self.counts: Counter[Status] = Counter()
         self._nodes: dict[DocumentId, Node] = {}
         self._broken: set[DocumentId] = set()
-        self.hidden: dict[DocumentId, int] = {}  # when the pages appear that are not rendered now
+        self.appearances = Appearances()
         self.has_routes = False  # whether the front matter of some document says, or has said, where its outputs are
         self._missing: set[DocumentId] = set()
         self._warned: set[DocumentId] = set()
@@ -291,11 +291,9 @@ class Graph:
 
     def _claim(self, node: Node) -> None:
         document, is_hidden = node.facts.id, self.layout.hides(node.facts.appears_at)
-        self.hidden.pop(document, None)
+        self.appearances.put(document, node.facts.appears_at if is_hidden else None)
         if is_hidden or not node.exists:
             self._unclaim(node)
-        if is_hidden:
-            self.hidden[document] = node.facts.appears_at or NEVER
         if node.claim is None and node.exists and not is_collection(document):
             node.rule = None if is_hidden else self.layout.rule_of(document)
             node.paged = self.layout.is_written_as_page(document, node.rule)

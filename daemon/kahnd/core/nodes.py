@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 
 from kahnd.core import hashing
 from kahnd.core.model import Dependency, DocumentId, Facts, OutputPath, Status
@@ -63,6 +64,31 @@ class Node:
     def status(self) -> Status:
         """The status in the database."""
         return self.facts.status
+
+
+class Appearances:
+    """The times at which the pages appear that are not rendered now, with the earliest at hand."""
+
+    def __init__(self) -> None:
+        self._times: dict[DocumentId, int] = {}
+        self._earliest: float | None = inf
+
+    @property
+    def earliest(self) -> float:
+        """When the first of them appears, in seconds since 1970. Takes time in their number only after a change."""
+        if self._earliest is None:
+            self._earliest = min(self._times.values(), default=inf)
+        return self._earliest
+
+    def put(self, document: DocumentId, time: int | None) -> None:
+        """Notes when a document appears; None if it is rendered, or gone."""
+        if self._times.get(document) == time:
+            return
+        if time is None:
+            del self._times[document]
+        else:
+            self._times[document] = time
+        self._earliest = None
 
 
 def place_of(node: Node) -> OutputPath | None:
