@@ -45,7 +45,7 @@ from kahnd.core.machine import Machine
 from kahnd.core.model import DocumentId, RequestId
 from kahnd.engine.dispatcher import Dispatcher
 from kahnd.engine.inbox import Beat, Inbox
-from kahnd.engine.liveness import Liveness
+from kahnd.engine.maintenance import Liveness
 from kahnd.engine.observer import Observer
 from kahnd.engine.output_writer import OutputWriter
 from kahnd.engine.requests import PendingRequests, resolve

@@ -17,7 +17,7 @@ from kahnd.core.model import Digest, DocumentId, Observation, OutputPath, Snapsh
 from kahnd.core.nodes import Node
 from kahnd.core.output_paths import files_of, is_of
 from kahnd.engine.inbox import Publications
-from kahnd.engine.liveness import Liveness, Waits
+from kahnd.engine.maintenance import Liveness, Waits
 from kahnd.ports import Batch, Outputs, Spoilt, Tree, Watcher
 
 Send = Callable[[Event], None]

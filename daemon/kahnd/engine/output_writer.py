@@ -23,7 +23,7 @@ from kahnd.core.graph import Graph
 from kahnd.core.hashing import cache_folder
 from kahnd.core.model import DocumentId, OutputPath, Problem, RunId
 from kahnd.engine.inbox import Inbox
-from kahnd.engine.liveness import Liveness, Waits
+from kahnd.engine.maintenance import Liveness, Waits
 from kahnd.engine.timings import BuildLog
 from kahnd.ports import Outputs, Phase
 
