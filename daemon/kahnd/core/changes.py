@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from kahnd.core import hashing
 from kahnd.core.globs import glob_matcher
 from kahnd.core.graph import Graph
+from kahnd.core.hashing import changed_facets, has_other_anchors
 from kahnd.core.model import (
     NO_EDGES,
     Change,
@@ -29,6 +30,7 @@ from kahnd.core.model import (
 from kahnd.core.nodes import Node, public_place
 from kahnd.core.output_paths import clash, facet_of, files_of, without_output
 from kahnd.core.reasons import FAILED_BEFORE, ON_A_CYCLE
+from kahnd.core.renderings import by_rendering, is_rendering
 from kahnd.core.rules import is_collection
 
 NEW, CONTENT, RECIPE, GONE, CONTESTED, MEMBERS = (
@@ -105,10 +107,11 @@ class ChangeIntake:
         """Applies observations to the graph and returns what changed."""
         changes = ChangeSet()
         for observation in observations:
-            if observation.content_hash is None and observation.problem is None:
-                self._remove(observation.document, changes)
-            else:
-                self._update(observation, changes)
+            for each in self._with_renderings(observation, changes):
+                if each.content_hash is None and each.problem is None:
+                    self._remove(each.document, changes)
+                else:
+                    self._update(each, changes)
         self._update_collections(changes)
         self._drop_orphans(changes)
         return changes
@@ -198,6 +201,17 @@ class ChangeIntake:
         if self._graph.layout.is_output(target):
             self._named_outputs.add(target)
         return self._graph.put(Facts(target, Status.MISSING)).facts
+
+    def _with_renderings(self, observation: Observation, changes: ChangeSet) -> Iterator[Observation]:
+        """Yields an observation of a document, and what it says of the renderings beside the document's own."""
+        document, is_gone = observation.document, observation.content_hash is None and observation.problem is None
+        there = [node.facts.id for node in self._graph.renderings(document) if node.facts.id != document]
+        wanted = () if is_gone else self._graph.layout.renderings_of(document)
+        yield from by_rendering(observation, there, wanted)
+        if not is_gone and set(there) != set(wanted):  # then whatever names one of its outputs is decided on
+            known = changes.changes.get(document) or Change(self._graph[document].facts)
+            reached = replace(known, content=True, facets=None, linked=True)
+            changes.add(reached, changes.reasons.get(document, RECIPE))
 
     def _update(self, observation: Observation, changes: ChangeSet) -> None:
         node = self._graph.get(observation.document)
@@ -333,7 +347,7 @@ class ChangeIntake:
         fits, graph = glob_matcher(collection[1:]), self._graph
 
         def matches(each: DocumentId) -> bool:
-            if is_collection(each) or not fits(each) or graph.layout.is_partial(each):
+            if is_collection(each) or is_rendering(each) or not fits(each) or graph.layout.is_partial(each):
                 return False
             node = graph.get(each)
             return node is None or not graph.layout.hides(node.facts.appears_at)
@@ -362,8 +376,8 @@ def _reach(reason: str, before: Facts, node: Node) -> tuple[bool, frozenset[Face
     """
     if reason == NEW or _may_have_moved(before, node):
         return True, None, True
-    changed = _changed_facets(before, node.facts)
-    anchors = _has_other_anchors(before, node.facts)
+    changed = changed_facets(before, node.facts)
+    anchors = has_other_anchors(before, node.facts)
     if reason == CONTENT:
         return True, changed, anchors
     return bool(changed), changed or None, changed is not None and anchors
@@ -379,20 +393,6 @@ def _may_have_moved(before: Facts, node: Node) -> bool:
     if node.claim and node.claim.endswith("/index.html"):
         return True
     return before.recipe_hash != before.last_recipe_hash or before.output != node.claim
-
-
-def _has_other_anchors(before: Facts, after: Facts) -> bool:
-    """Tells whether links may lead to other places in new bytes; always if these are no page."""
-    return not (before.facets and after.facets and before.facets.anchors == after.facets.anchors)
-
-
-def _changed_facets(before: Facts, after: Facts) -> frozenset[Facet] | None:
-    """Returns the facets that new bytes have changed; None if they are not known."""
-    then, now = before.facets, after.facets
-    if then is None or now is None:
-        return None
-    parts = (Facet.FRONT_MATTER, Facet.TEXT, Facet.TITLE)
-    return frozenset(each for each in parts if getattr(then, each) != getattr(now, each))
 
 
 def _is_equally_sure(one: Dependency, other: Dependency) -> bool:

@@ -117,6 +117,20 @@ def compare_edge_hashes(before: str | None, after: str | None) -> tuple[str | No
     return then.get(first), now.get(first), tuple(facets)
 
 
+def changed_facets(before: Facts, after: Facts) -> frozenset[Facet] | None:
+    """Returns the facets that new bytes have changed; None if they are not known."""
+    then, now = before.facets, after.facets
+    if then is None or now is None:
+        return None
+    parts = (Facet.FRONT_MATTER, Facet.TEXT, Facet.TITLE)
+    return frozenset(each for each in parts if getattr(then, each) != getattr(now, each))
+
+
+def has_other_anchors(before: Facts, after: Facts) -> bool:
+    """Tells whether links may lead to other places in new bytes; always if these are no page."""
+    return not (before.facets and after.facets and before.facets.anchors == after.facets.anchors)
+
+
 def _facet_hash(facts: Facts, facet: str) -> str | None:
     if facet == Facet.OUTPUT:  # of the first, so that a rule may get more outputs without a rendering
         return facts.output_hash

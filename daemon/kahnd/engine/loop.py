@@ -43,6 +43,7 @@ from kahnd.core.events import (
 )
 from kahnd.core.machine import Machine
 from kahnd.core.model import DocumentId, RequestId
+from kahnd.core.renderings import document_of
 from kahnd.engine.dispatcher import Dispatcher
 from kahnd.engine.inbox import Beat, Inbox
 from kahnd.engine.maintenance import Liveness
@@ -140,7 +141,7 @@ class Loop:
             case Cancel(run):
                 self.dispatcher.cancel(run)
             case Recheck(paths, document, rest):
-                rest_s = self.dispatcher.attribution.rest_s(document) if rest else 0.0
+                rest_s = self.dispatcher.attribution.rest_s(document_of(document)) if rest else 0.0
                 tasks.start_soon(self.observer.look, paths, document, rest_s)
             case Remove(output, document):
                 return Removed(output, document, await self.output_writer.remove(output, document))
