@@ -10,6 +10,7 @@ in place.
 - `*.alt` is a page that renders to the same path as a `*.md` of that name.
 - `*.two` is a page with two outputs, and `*.box` one that fills a folder. A line `in NAME …` is for that output alone;
   any other is for all outputs of the two, and for none in a folder.
+- A rendering beside a document's own is like a page or like a command as its rule is. `unprintable` fails those alone.
 - All others are plain, and so is every document with a line `hidden`.
 - A line `dated` shows when a commit has changed the document last.
 - The first line `slug NAME` replaces the stem of a document's outputs, and `alias NAME` gives a page one more, which
@@ -47,6 +48,7 @@ from kahnd.core.model import (
     Unmet,
 )
 from kahnd.core.output_paths import facet_of
+from kahnd.core.renderings import document_of, with_renderings
 from kahnd.core.routes import Route
 from kahnd.core.rules import NEVER, Layout, collection_id, last_change_id
 
@@ -87,6 +89,7 @@ The title is the only anchor.
 """
 EACH: Final = MappingProxyType({"pages": "page", "titles": "title"})
 DYNAMIC: Final = MappingProxyType({"find": "include", "find-output": "output", "find-title": "title"})
+NO_RULES: Final = Layout((), "site")
 DEEPEST: Final = 20
 """Depth of includes at which a rendering fails as endless."""
 
@@ -98,15 +101,17 @@ def parse(text: str) -> Iterator[tuple[int, str, str]]:
         yield number, word, rest
 
 
-def scan(text: str, document: str = "") -> tuple[Dependency, ...]:
+def scan(text: str, document: str = "", layout: Layout = NO_RULES) -> tuple[Dependency, ...]:
     """Scans a text for dependencies; one that any line has unconditionally is sure. Only pages have links."""
     found: dict[Dependency, Dependency] = {}
     for line, word, rest in parse(text):
-        if word in STATIC and (STATIC[word] is not Kind.LINK or _is_link(document, rest)):
-            target = collection_id(rest) if word in EACH else DocumentId(rest.partition(":")[0])
+        if word in STATIC and (STATIC[word] is not Kind.LINK or _is_link(document, rest, layout)):
+            target = collection_id(rest) if word in EACH else _target(*rest.partition(":")[::2], layout)
             is_link = STATIC[word] is Kind.LINK
             facets = frozenset(USED[word]) if is_link else None
-            new = Dependency(target, _kind(word, document), line, facets=facets, sure=word != "maybe" and not is_link)
+            new = Dependency(
+                target, _kind(word, document, layout), line, facets=facets, sure=word != "maybe" and not is_link
+            )
             known = found.setdefault(new, new)
             if new.sure and not known.sure:
                 found[new] = replace(known, sure=True)
@@ -115,17 +120,31 @@ def scan(text: str, document: str = "") -> tuple[Dependency, ...]:
     return tuple(found.values())
 
 
-def _is_link(document: str, target: str) -> bool:
-    return document.endswith((".md", ".alt")) and target.endswith((".md", ".alt", ".cmd", ".html", ".out"))
+def _is_link(document: str, target: str, layout: Layout) -> bool:
+    is_page = document_of(DocumentId(document)).endswith((".md", ".alt")) and not is_command(document, layout)
+    return is_page and target.endswith((".md", ".alt", ".cmd", ".html", ".out"))
 
 
-def look(text: str, document: str = "") -> Scan:
+def _target(path: str, output: str, layout: Layout) -> DocumentId:
+    """Returns the rendering of a document that makes an output."""
+    document = DocumentId(path)
+    rules = layout.renderings_of(document).items() if output else ()
+    return next((each for each, rule in rules if layout.output_by(rule, each) == output), document)
+
+
+def look(text: str, document: str = "", layout: Layout = NO_RULES) -> Scan:
     """Returns the result of a scanner."""
+    path = DocumentId(document)
+    others = [(each, _look(text, each, layout)) for each in layout.renderings_of(path)]
+    return with_renderings(_look(text, path, layout), others)
+
+
+def _look(text: str, rendering: DocumentId, layout: Layout) -> Scan:
     title, _, rest = text.partition("\n")
     facets = Facets(hash_of(""), hash_of(rest), hash_of(title), hash_of(title))
-    return Scan(
-        scan(text, document), facets, appears_at=NEVER if is_hidden(text) else None, route=route_of(text, document)
-    )
+    route = route_of(text, document_of(rendering))
+    hidden_until = NEVER if is_hidden(text) else None
+    return Scan(scan(text, rendering, layout), facets, appears_at=hidden_until, route=route)
 
 
 def route_of(text: str, document: str) -> Route | None:
@@ -143,10 +162,16 @@ def is_hidden(text: str | None) -> bool:
     return "hidden" in (text or "").splitlines()
 
 
-def _kind(word: str, document: str) -> Kind:
+def _kind(word: str, document: str, layout: Layout) -> Kind:
     """A command is given the file that a document is, or renders to."""
     kind = STATIC[word]
-    return Kind.DECLARED if kind in SOURCE_KINDS and document.endswith(".cmd") else kind
+    return Kind.DECLARED if kind in SOURCE_KINDS and is_command(document, layout) else kind
+
+
+def is_command(rendering: str, layout: Layout) -> bool:
+    """Whether a rendering is made by a command; a document's own is if its name says so."""
+    rule = layout.rule_of(DocumentId(rendering))
+    return not rule.judges_missing if rule and rule.also else rendering.endswith(".cmd")
 
 
 def hash_of(text: str) -> Digest:
@@ -236,7 +261,7 @@ class Rendering:
             yield from self._line(line, word if depth else DYNAMIC.get(word, word), rest, depth)
 
     def _line(self, line: int, word: str, rest: str, depth: int) -> Iterator[str]:
-        if word == "fail":
+        if word == "fail" or (word == "unprintable" and self._is_beside):
             raise BadInputError("told to fail")
         if word == "warn":
             self._warnings.append(Problem(rest, self._job.document, line))
@@ -257,8 +282,23 @@ class Rendering:
         self._note(dated, hash_members(members))
         return f"[{', '.join(members)}]"
 
+    @property
+    def _is_beside(self) -> bool:
+        """Whether it is a rendering beside the document's own."""
+        return self._layout.rendering_by(self._job.document, self._job.rule) != self._job.document
+
     def _piece(self, dependency: Dependency, path: str) -> str:
         """Returns one of the outputs of a document that has several."""
+        rendering = _target(dependency.target, path, self._layout)
+        if rendering != dependency.target:
+            text = self._texts.get(dependency.target)
+            used = replace(dependency, target=dependency.target if text is None else rendering)
+            used = replace(used, facets=frozenset({Facet.OUTPUT}))
+            if is_hidden(text):
+                self._note(used, None)
+                raise BadInputError(f"{dependency.target} is hidden")
+            route = route_of(text or "", dependency.target)
+            return self._first_output(used, self._layout.output_of(rendering, route) or path)
         used = replace(dependency, facets=frozenset({facet_of(Facet.OUTPUT, path)}))
         text = (
             self._outputs.get(dict(self._job.hashed).get(OutputPath(path), path))
@@ -349,6 +389,13 @@ class Rendering:
             raise UnmetError(dependency)
         return text if word == "output" else output
 
+    def _first_output(self, dependency: Dependency, output: str) -> str:
+        text = self._outputs.get(output) if document_of(dependency.target) in self._texts else None
+        self._note(dependency, None if text is None else hash_of(text))
+        if text is None:
+            raise UnmetError(dependency)
+        return text
+
     def _note(self, dependency: Dependency, digest: Digest | None) -> None:
         known = self._reads.get(dependency)
         facets = known.dependency.facets if known else frozenset()
@@ -363,6 +410,7 @@ class Rendering:
             text = self._texts.get(path, self._outputs.get(path))
             if text is None:
                 raise BadInputError(f"cat: {path}: no such file")
-            if any(word == "fail" for _, word, _ in parse(text)):
+            failing = {"fail", "unprintable"} if self._is_beside else {"fail"}
+            if any(word in failing for _, word, _ in parse(text)):
                 raise BadInputError(f"{path} says fail")
             yield text

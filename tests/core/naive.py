@@ -21,6 +21,7 @@ from kahnd.core.model import (
     Status,
     Unmet,
 )
+from kahnd.core.renderings import document_of
 from kahnd.core.rules import Layout, collection_id, is_collection
 
 BROKEN = (Status.FAILED, Status.BLOCKED)
@@ -48,8 +49,9 @@ class _DiscoveredError(Exception):
 def evaluate(sources: dict[str, str], layout: Layout) -> Evaluation:
     """Evaluates again with every discovered dependency, until none is discovered."""
     edges = {
-        document: _sure(scan(text, document), document, layout, hidden=is_hidden(text))
+        each: _sure(scan(text, each, layout), each, layout, hidden=is_hidden(text))
         for document, text in sources.items()
+        for each in (document, *layout.renderings_of(DocumentId(document)))
     }
     while True:
         try:
@@ -71,14 +73,19 @@ class _Try:
         self._sources = sources
         self._layout = layout
         self._edges = edges
+        self._renderings = list(edges)
         self._done = Evaluation()
 
     def result(self) -> Evaluation:
-        for document in self._sources:
+        for document in self._renderings:
             self._status(document)
-        for document in self._sources:
+        for document in self._renderings:
             self._done.inputs[document] = self._inputs(document)
         return self._done
+
+    def _text(self, rendering: str) -> str | None:
+        """Returns the text of a document, or of that of a rendering; None if there is no such rendering."""
+        return self._sources.get(document_of(DocumentId(rendering))) if rendering in self._edges else None
 
     def _status(self, document: str) -> Status:
         statuses = self._done.statuses
@@ -102,9 +109,9 @@ class _Try:
         return False
 
     def _came_to(self, document: str) -> Status:
-        rule = None if is_hidden(self._sources[document]) else self._layout.rule_of(DocumentId(document))
+        rule = None if is_hidden(self._text(document)) else self._layout.rule_of(DocumentId(document))
         for each in self._needs(document):
-            if each.target not in self._sources:
+            if each.target not in self._edges:
                 if rule and (each.kind is Kind.DECLARED or not rule.judges_missing):
                     return Status.BLOCKED
             elif self._status(each.target) in BROKEN:
@@ -112,17 +119,17 @@ class _Try:
         if rule is None:
             return Status.DONE
         claims = self._claims_of(document)
-        route = route_of(self._sources[document], document)
+        route = route_of(self._text(document) or "", document_of(DocumentId(document)))
         if (route and route.problem) or len(set(claims)) < len(claims):
             return Status.FAILED
-        if any(not set(claims).isdisjoint(self._claims_of(other)) for other in self._sources if other != document):
+        if any(not set(claims).isdisjoint(self._claims_of(other)) for other in self._renderings if other != document):
             return Status.FAILED
         return self._render(document, rule.index, claims)
 
     def _claims_of(self, document: str) -> tuple[OutputPath, ...]:
-        text, named = self._sources.get(document), DocumentId(document)
+        text, named = self._text(document), DocumentId(document)
         rule = None if is_hidden(text) else self._layout.rule_of(named)
-        return self._layout.claims_by(rule, named, route_of(text or "", document)) if rule else ()
+        return self._layout.claims_by(rule, named, route_of(text or "", document_of(named))) if rule else ()
 
     def _output_of(self, document: str) -> OutputPath | None:
         return next(iter(self._claims_of(document)), None)
@@ -130,15 +137,15 @@ class _Try:
     def _render(self, document: str, rule: int, claims: tuple[OutputPath, ...]) -> Status:
         job = Job(
             RunId(0),
-            DocumentId(document),
-            hash_of(self._sources[document]),
+            document_of(DocumentId(document)),
+            hash_of(self._text(document) or ""),
             rule,
             claims[0],
             "",
             deps=tuple(dict.fromkeys(self._output_of(each.target) or each.target for each in self._needs(document))),
             collections=self._collections(),
             links=KnownLinks(
-                tuple(each for document in self._sources for each in self._claims_of(document)), self._leading_nowhere()
+                tuple(claim for each in self._renderings for claim in self._claims_of(each)), self._leading_nowhere()
             ),
             more=claims[1:],
         )
@@ -171,7 +178,7 @@ class _Try:
         return tuple(DocumentId(each) for each in words - rendered if not self._makers(each))
 
     def _makers(self, output: str) -> list[str]:
-        return sorted(each for each in self._sources if output in self._claims_of(each))
+        return sorted(each for each in self._renderings if output in self._claims_of(each))
 
     def _members(self, pattern: str) -> tuple[DocumentId, ...]:
         matches = glob_matcher(pattern)
@@ -182,7 +189,7 @@ class _Try:
         if self._done.statuses[document] is not Status.DONE:
             return None
         depended = self._done.read.get(document, self._edges[document])
-        return self._sources[document], frozenset((each.target, each.kind, self._bears(each)) for each in depended)
+        return self._text(document), frozenset((each.target, each.kind, self._bears(each)) for each in depended)
 
     def _bears(self, dependency: Dependency) -> object:
         """Returns the part of a target that matters to a dependent."""
@@ -190,7 +197,7 @@ class _Try:
         output = self._output_of(target)
         if is_collection(target):
             return self._members(target[1:])
-        if target not in self._sources:
+        if target not in self._edges:
             return tuple(self._makers(target)) if kind is Kind.LINK else None
         if dependency.facets is not None:
             return tuple((facet, self._facet(target, facet)) for facet in sorted(map(Facet, dependency.facets)))
@@ -201,11 +208,11 @@ class _Try:
         return self._sources[target] if kind in SOURCE_KINDS else self._done.outputs.get(output)
 
     def _facet(self, target: str, facet: Facet) -> str | None:
-        title, _, rest = self._sources[target].partition("\n")
+        title, _, rest = (self._text(target) or "").partition("\n")
         output = self._output_of(target)
         if facet is Facet.OUTPUT:
             return self._done.outputs.get(str(output))
         return {Facet.TITLE: title, Facet.ANCHORS: title, Facet.TEXT: rest, Facet.URL: output}[facet]
 
     def _effective(self, plain: str) -> object:
-        return self._sources[plain], frozenset((e.target, e.kind, self._bears(e)) for e in self._needs(plain))
+        return self._text(plain), frozenset((e.target, e.kind, self._bears(e)) for e in self._needs(plain))

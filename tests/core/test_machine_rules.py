@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_a_link_finds_an_output_that_moved_while_its_source_changed() -> None:
 
 
 def test_the_folder_that_a_program_keeps_is_removed_with_its_document() -> None:
-    keeping = replace(LAYOUT, rules=(PAGE_RULE, replace(COMMAND_RULE, keeps_cache=True)))
+    keeping = replace(LAYOUT, rules=(PAGE_RULE, replace(COMMAND_RULE, parameters=SimpleNamespace(keeps_cache=True))))
     world = at_rest({"docs/a.md": "", "docs/c.cmd": "x", "docs/d.cmd": "x"}, keeping)
     world.remove("docs/a.md")
     world.remove("docs/c.cmd")

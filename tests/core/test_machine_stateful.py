@@ -7,27 +7,42 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from core.language import DYNAMIC, route_of
+from core.language import DYNAMIC, is_command, route_of
 from core.naive import Evaluation, evaluate
-from core.world import ELSEWHERE, LAYOUT, PAGE_RULE, PAGES_ALONE, World, with_recipe
+from core.world import (
+    ELSEWHERE,
+    LAYOUT,
+    PAGE_RULE,
+    PAGES_ALONE,
+    SEVERAL,
+    SEVERAL_ELSEWHERE,
+    World,
+    with_recipe,
+)
 from kahnd.core.model import DocumentId, Status
 from kahnd.core.output_paths import files_of
 from kahnd.core.rules import Layout
 
 DOCUMENTS = ("docs/a.md", "docs/b.md", "docs/c.md", "docs/d.cmd", "docs/a.alt", "docs/p.txt", "docs/q.txt")
 PATTERNS = ("docs/*.md", "docs/p*")
-LAYOUTS = (LAYOUT, with_recipe(PAGE_RULE, "2"), ELSEWHERE, PAGES_ALONE)
+LAYOUTS = (LAYOUT, with_recipe(PAGE_RULE, "2"), ELSEWHERE, PAGES_ALONE, SEVERAL, SEVERAL_ELSEWHERE)
 
 names = st.sampled_from(DOCUMENTS)
 references = st.builds("{} {}".format, st.sampled_from(["include", "maybe", "output", "link", "page", "needs"]), names)
 uses = st.builds("{} {}".format, st.sampled_from(["title", "text", "url"]), names)
-places = names | st.sampled_from(["site/a.html", "site/d.out", "site/else/d.out", "docs/no.md", "site/z.html"])
+places = names | st.sampled_from(
+    ["site/a.html", "site/d.out", "site/else/d.out", "docs/no.md", "site/z.html", "site/print/a.md"]
+)
 routes = st.builds("{} {}".format, st.sampled_from(["slug", "alias"]), st.sampled_from(["a", "z", "z", "old", "?"]))
 links = st.builds("{} {}".format, st.sampled_from(["leads", "leads", "part"]), places)
 collections = st.builds("{} {}".format, st.sampled_from(["pages", "titles"]), st.sampled_from(PATTERNS))
-words = st.sampled_from(["one", "two", "three", "fail", "hidden"])
+pieces = st.builds(
+    "piece {}".format,
+    st.sampled_from(["docs/a.md:site/print/a.md", "docs/b.md:site/b.md.raw", "docs/d.cmd:site/d.cmd.raw"]),
+)
+words = st.sampled_from(["one", "two", "three", "fail", "hidden", "unprintable"])
 discoveries = st.builds("{} {}".format, st.sampled_from(["find", "find-output", "find-title"]), names)
-lines = words | words | references | uses | links | collections | routes
+lines = words | words | references | uses | links | collections | routes | pieces
 texts = st.builds(
     lambda lines, last: "\n".join([*lines, *last]),
     st.lists(lines, max_size=3),
@@ -48,8 +63,10 @@ class Project(RuleBasedStateMachine):
         self.known: dict[str, object] = {}
         self.clean = True
 
-    @initialize(project=projects)
-    def begin(self, project: dict[str, str]) -> None:
+    @initialize(project=projects, layout=st.sampled_from([LAYOUT, SEVERAL]))
+    def begin(self, project: dict[str, str], layout: Layout) -> None:
+        self.world.layout = layout
+        self.world.start()
         self.switch(project)
         self.quiet()
 
@@ -130,13 +147,14 @@ class Project(RuleBasedStateMachine):
         self.world.layout = layout
         self.world.start()
 
-    @rule(document=names)
-    def lose_output(self, document: str) -> None:
-        text = self.world.sources.texts.get(document, "")
-        output = self.world.layout.output_of(DocumentId(document), route_of(text, document))
+    @rule(document=names, last=st.booleans())
+    def lose_output(self, document: str, last: bool) -> None:  # noqa: FBT001 - a strategy
+        renderings = [DocumentId(document), *self.world.layout.renderings_of(DocumentId(document))]
+        rendering, text = renderings[-1 if last else 0], self.world.sources.texts.get(document, "")
+        output = self.world.layout.output_of(rendering, route_of(text, document))
         if output in self.world.outputs.texts:
             self.disturb()
-            self.known.pop(document, None)
+            self.known.pop(rendering, None)
             self.world.lose_output(output)
 
     @rule()
@@ -162,7 +180,7 @@ class Project(RuleBasedStateMachine):
 
     def look_first(self, document: str) -> None:
         """Observes first, since a command reports no hashes: a file that changes back meanwhile can't be noticed."""
-        if document.endswith(".cmd"):
+        if is_command(document, self.world.layout):
             self.world.look()
 
     def one_running(self, moment: int) -> str:

@@ -60,6 +60,7 @@ from kahnd.core.model import (
 )
 from kahnd.core.nodes import Node
 from kahnd.core.output_paths import files_of
+from kahnd.core.renderings import documents_of, is_file
 from kahnd.core.rules import Layout, Rule, is_collection
 from kahnd.store.memory_store import MemoryStore
 
@@ -71,10 +72,18 @@ TWO_RULE: Final = Rule(
     3, "docs/**/*.two", "page", ("{dir}/{stem}.one", "{dir}/{stem}.two"), recipe=Digest("two"), judges_missing=True
 )
 BOX_RULE: Final = Rule(4, "docs/**/*.box", "page", "{dir}/{stem}/", recipe=Digest("box 1"), judges_missing=True)
+PRINT_RULE: Final = Rule(
+    5, "docs/**/[abx].*", "page", "print/{name}", recipe=Digest("print 1"), judges_missing=True, also=True
+)
+RAW_RULE: Final = Rule(6, "docs/**/{b.md,d.cmd,p.txt,x.*}", "command", "{name}.raw", recipe=Digest("raw 1"), also=True)
+"""Beside others; for `p.txt` in place of one."""
 LAYOUT: Final = Layout(("docs",), "site", (PAGE_RULE, COMMAND_RULE, RIVAL_RULE, TWO_RULE, BOX_RULE))
 PAGES_ALONE: Final = replace(LAYOUT, rules=(PAGE_RULE,))
 ELSEWHERE: Final = replace(LAYOUT, rules=(PAGE_RULE, replace(COMMAND_RULE, output="else/{stem}.out"), RIVAL_RULE))
 """Commands' outputs lie in another folder."""
+SEVERAL: Final = replace(LAYOUT, rules=(*LAYOUT.rules, PRINT_RULE, RAW_RULE))
+SEVERAL_ELSEWHERE: Final = replace(LAYOUT, rules=(*LAYOUT.rules, replace(PRINT_RULE, output="paper/{name}"), RAW_RULE))
+"""Some documents have several renderings."""
 
 
 def now(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -216,7 +225,7 @@ class World:
         order = self.rechecks.popleft()
         nodes = [node for each in order.paths if (node := self.machine.graph.get(each))]
         absent = self._absent(nodes)
-        self._send(Observed(self._observations(order.paths), "a look", absent))
+        self._send(Observed(self._observations(documents_of(order.paths)), "a look", absent))
         self._send(Rechecked(order.document))
 
     def settle_rechecks(self) -> None:
@@ -256,7 +265,7 @@ class World:
         return self.machine.graph[DocumentId(document)].facts.because
 
     def statuses(self) -> dict[str, Status]:
-        """Returns the status of all existing documents."""
+        """Returns the status of all existing renderings, by id."""
         return {
             node.facts.id: node.status
             for node in self.machine.graph
@@ -274,9 +283,7 @@ class World:
         self._seen = {
             facts.id: (facts.content_hash, facts.stat.mtime_ns if facts.stat else 0)
             for facts in snapshot.documents
-            if facts.status is not Status.MISSING
-            and not is_collection(facts.id)
-            and facts.id not in self.machine.to_rescan
+            if facts.status is not Status.MISSING and is_file(facts.id) and facts.id not in self.machine.to_rescan
         }
         self.running: dict[str, Job] = {}
         self._jobs: dict[RunId, Job] = {}
@@ -298,7 +305,7 @@ class World:
         if seen == (digest, version):
             return None
         stat = Stat(len(text), version, version, 1, 0)
-        scan = look(text, document) if seen is None or seen[0] != digest else None
+        scan = look(text, document, self.layout) if seen is None or seen[0] != digest else None
         return Observation(document, digest, stat, scan)
 
     def _absent(self, nodes: Iterable[Node]) -> frozenset[OutputPath]:
@@ -338,8 +345,9 @@ class World:
             case Commit(results):
                 self._pending.extend(results)
             case Render(job):
-                assert job.document not in self.running, f"{job.document} runs twice at once"
-                self.running[job.document] = self._jobs[job.run] = job
+                rendering = self._rendering(job)
+                assert rendering not in self.running, f"{rendering} runs twice at once"
+                self.running[rendering] = self._jobs[job.run] = job
             case Cancel(run):
                 self._cancel(run)
             case Recheck():
@@ -377,12 +385,15 @@ class World:
                 return Published(run, Problem("in the way", each.output))
             self.made.add(each.output)
             self.outputs.write(each.output, self._stages[each.stage])
-        self.rendered.append(self._jobs[run].document)
+        self.rendered.append(self._rendering(self._jobs[run]))
         return Published(run, None)
+
+    def _rendering(self, job: Job) -> DocumentId:
+        return self.layout.rendering_by(job.document, job.rule)
 
     def _cancel(self, run: RunId) -> None:
         self.cancelled.append(run)
-        document = self._jobs[run].document
+        document = self._rendering(self._jobs[run])
         del self.running[document]
         if document in self.computed:
             self._late.append(self.computed.pop(document))

@@ -261,7 +261,8 @@ SPHINX: Final = Recipe(
     ),
 )
 
-_BOOK: Final = ("book/book.md",)
+_BOOK: Final = ("book/book.md",) * 3
+"""Once for each format."""
 
 PANDOC: Final = Recipe(
     "pandoc",

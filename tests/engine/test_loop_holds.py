@@ -19,7 +19,7 @@ from kahnd.core.events import Publish, Published, StagedOutput
 from kahnd.core.graph import Graph
 from kahnd.core.model import Digest, OutputPath, Problem, RunId, Snapshot
 from kahnd.engine.inbox import Inbox, Publications
-from kahnd.engine.liveness import Liveness
+from kahnd.engine.maintenance import Liveness
 from kahnd.engine.output_writer import OutputWriter
 from kahnd.engine.timings import BuildLog, PhaseTimings
 from kahnd.outputs.folder import FileOutputs

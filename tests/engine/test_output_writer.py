@@ -16,7 +16,7 @@ from kahnd.core.events import Observed, Publish, Published, StagedOutput
 from kahnd.core.graph import Graph
 from kahnd.core.model import Digest, DocumentId, Facts, OutputPath, Problem, RunId, Snapshot, Status
 from kahnd.engine.inbox import Beat, Inbox, Publications
-from kahnd.engine.liveness import Liveness
+from kahnd.engine.maintenance import Liveness
 from kahnd.engine.observer import OutputCheck
 from kahnd.engine.output_writer import OutputWriter
 from kahnd.engine.timings import BuildLog, PhaseTimings

@@ -8,7 +8,7 @@ import pytest
 from engine.fakes import Log, TalkativeStore
 from kahnd.core.events import Commit, EndBuild, Propagate
 from kahnd.core.model import BuildId, BuildRecord, Change, DocumentId, Facts, Problem, Result, Status
-from kahnd.engine.liveness import ALLOWED_S, Liveness
+from kahnd.engine.maintenance import ALLOWED_S, Liveness
 from kahnd.engine.store_writer import RETRY_S, Backoff, StoreWriter
 from kahnd.errors import StoreLostError
 

@@ -28,6 +28,7 @@ from kahnd.core.model import (
     Status,
 )
 from kahnd.core.output_paths import facet_of
+from kahnd.core.renderings import rendering_id
 from kahnd.core.routes import Route
 from kahnd.ports import Store
 from store.graphs import changed, done, facts, forgotten, ids, missing, needs
@@ -416,3 +417,21 @@ async def test_a_cleared_workspace_knows_nothing_and_can_be_filled_again(store: 
     assert await store.history(None, 10) == ()
     await store.propagate([changed("a", "b"), changed("b")])
     assert [each.id for each in (await store.load()).documents] == list(ids("a b"))
+
+
+async def test_renderings_of_one_document_are_apart(store: Store) -> None:
+    """A rendering beside a document's own is a row of its own, with an id that no path can have."""
+    own, beside = "docs/a.md", rendering_id(DocumentId("docs/a.md"), "{dir}/{stem}.pdf")
+    await store.propagate([changed(own), changed(beside, add="p"), changed("p"), changed("q", add=f"{beside}:output")])
+    await store.commit([attempt(own, 1), attempt(beside, 2, Status.FAILED)])
+    assert {each.id: each.status for each in (await store.load()).documents if each.id != "p"} == {
+        own: Status.DONE,
+        beside: Status.FAILED,
+        "q": Status.DIRTY,
+    }
+    assert [each.document for each in await store.history(beside, 10)] == [beside]
+    assert set(await store.propagate([changed("p")])) == {"p", beside, "q"}
+    assert set(await store.propagate([changed(own)])) == {own}
+    assert await store.subgraph([DocumentId("q")]) == {"q", beside, "p"}
+    await store.propagate([forgotten(beside)])
+    assert {each.id for each in (await store.load()).documents} == {own, "p", "q"}

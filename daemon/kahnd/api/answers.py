@@ -166,6 +166,7 @@ class Reason(TypedDict):
     before: str | None
     after: str | None
     facets: list[str]
+    output: NotRequired[str]
 
 
 class Render(TypedDict):

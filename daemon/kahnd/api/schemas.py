@@ -266,13 +266,17 @@ class WhyRequest(Request, frozen=True):
 
 
 class Reason(Answer, frozen=True):
-    """An input that differs, with its hashes, null for none. `facets`: the parts of it that count, if not all do."""
+    """An input that differs, with its hashes, null for none. `facets`: the parts of it that count, if not all do.
+
+    `output`: the output that is rendered for this reason, if the document has several renderings.
+    """
 
     kind: ReasonKind
     document: str
     before: str | None
     after: str | None
     facets: tuple[Facet, ...]
+    output: str = ""
 
 
 class Render(Answer, frozen=True):

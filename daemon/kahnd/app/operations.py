@@ -16,8 +16,9 @@ from kahnd.api import routes, schemas
 from kahnd.app.status import StatusSnapshot
 from kahnd.core.explanation import BuildPlan, Explanation, plan_build
 from kahnd.core.graph import Graph
-from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Problem, Reason, Status
+from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, OutputPath, Problem, Reason, Status
 from kahnd.core.nodes import Node, place_of
+from kahnd.core.renderings import WORST_FIRST, document_of, documents_of, worst
 from kahnd.core.rules import is_collection
 from kahnd.engine import Engine, OnProgress, TimedReport, resolve, why
 
@@ -88,8 +89,8 @@ class Operations:
 
     async def why(self, request: schemas.WhyRequest, /) -> schemas.Why:
         """Explains why a document was rendered, or would be."""
-        explanation = await self._host.ask(lambda engine: why(engine.machine, request.target, engine.past_renders))
-        return self._configured(why_answer(explanation))
+        explanations = await self._host.ask(lambda engine: why(engine.machine, request.target, engine.past_renders))
+        return self._configured(why_answer(explanations))
 
     async def history(self, request: schemas.HistoryRequest, /) -> schemas.History:
         """Returns past renders, newest first."""
@@ -194,19 +195,31 @@ def _config_problems(config_problems: Sequence[Problem]) -> dict[str, Any]:
 
 
 def plan_answer(plan: BuildPlan) -> schemas.Plan:
-    """Returns the answer to `plan`."""
-    return schemas.Plan(plan.generations, {str(each): reason for each, reason in plan.summaries.items()}, plan.cycles)
+    """Returns the answer to `plan`: each document once in a generation, with the reason of its first rendering."""
+    generations = tuple(map(documents_of, plan.generations))
+    reasons: dict[str, str] = {}
+    for each, reason in plan.summaries.items():
+        reasons.setdefault(document_of(each), reason)
+    return schemas.Plan(generations, reasons, tuple(tuple(map(document_of, each)) for each in plan.cycles))
 
 
-def why_answer(explanation: Explanation) -> schemas.Why:
-    """Returns the answer to `why`."""
+def why_answer(explanations: Sequence[Explanation]) -> schemas.Why:
+    """Returns the answer to `why`, about all renderings: the state of the worst, or of that which was rendered last."""
+    first = max(explanations, key=_weight)
     return schemas.Why(
-        document=explanation.document,
-        status=explanation.status,
-        reasons=tuple(map(_reason, explanation.reasons)),
-        chain=explanation.chain,
-        rendered=None if explanation.rendered is None else _past(explanation.rendered),
+        document=document_of(first.document),
+        status=first.status,
+        reasons=tuple(
+            _reason(each, explanation.output) for explanation in explanations for each in explanation.reasons
+        ),
+        chain=documents_of(first.chain),
+        rendered=None if first.rendered is None else _past(first.rendered),
     )
+
+
+def _weight(explanation: Explanation) -> tuple[int, str]:
+    rendered = explanation.rendered
+    return -WORST_FIRST.index(explanation.status), rendered.started_at if rendered else ""
 
 
 def history_answer(entries: Sequence[HistoryEntry]) -> schemas.History:
@@ -216,14 +229,22 @@ def history_answer(entries: Sequence[HistoryEntry]) -> schemas.History:
 
 def graph_answer(graph: Graph, within: Collection[DocumentId] | None) -> schemas.Graph:
     """Returns the answer to `graph`: these nodes (None: all) and the edges among them, from depends on to."""
-    nodes = [node for node in graph if within is None or node.facts.id in within]
-    nodes.sort(key=lambda node: node.facts.id)
-    shown = {node.facts.id for node in nodes}
-    edges = ((node.facts.id, each) for node in nodes for each in node.dependencies if each.target in shown)
-    return schemas.Graph(
-        nodes=tuple(map(_node, nodes)),
-        edges=tuple(schemas.Edge(source, each.target, each.kind) for source, each in edges),
+    nodes = sorted(
+        (node for node in graph if within is None or node.facts.id in within), key=lambda node: node.facts.id
     )
+    shown = {node.document: graph.renderings(node.document) or [node] for node in nodes}
+    edges = dict.fromkeys(
+        (node.document, document_of(each.target), each.kind)
+        for node in nodes
+        for each in node.dependencies
+        if document_of(each.target) in shown and _is_between(node, each.target)
+    )
+    return schemas.Graph(nodes=tuple(map(_node, shown.values())), edges=tuple(schemas.Edge(*each) for each in edges))
+
+
+def _is_between(node: Node, target: DocumentId) -> bool:
+    """Tells whether an edge is one between documents, or of one to itself; not one between its renderings."""
+    return node.facts.id == target or node.document != document_of(target)
 
 
 def dependents(graph: Graph, targets: Collection[DocumentId]) -> frozenset[DocumentId]:
@@ -240,13 +261,14 @@ def dependents(graph: Graph, targets: Collection[DocumentId]) -> frozenset[Docum
     return frozenset(found)
 
 
-def _reason(reason: Reason) -> schemas.Reason:
-    return schemas.Reason(reason.kind, reason.document, reason.before, reason.after, tuple(reason.facets))
+def _reason(reason: Reason, output: str) -> schemas.Reason:
+    document = document_of(reason.document)
+    return schemas.Reason(reason.kind, document, reason.before, reason.after, tuple(reason.facets), output)
 
 
 def _past(entry: HistoryEntry) -> schemas.Render:
     return schemas.Render(
-        document=entry.document,
+        document=document_of(entry.document),
         build=entry.build,
         cause=entry.cause,
         status=entry.status,
@@ -292,9 +314,19 @@ def _build(build: BuildRecord) -> schemas.Build:
     )
 
 
-def _node(node: Node) -> schemas.Node:
-    rule = node.rule.match if node.rule else None
+def _node(renderings: Sequence[Node]) -> schemas.Node:
+    """Returns a document's node, from those of its renderings: its own first."""
+    first = renderings[0]
+    return schemas.Node(
+        first.document,
+        worst(each.status for each in renderings),
+        first.rule.match if first.rule else None,
+        place_of(first) or first.claim,
+        is_collection(first.facts.id),
+        tuple(path for each in renderings for path in _outputs(each)),
+    )
+
+
+def _outputs(node: Node) -> tuple[OutputPath, ...]:
     made = node.facts.outputs if node.facts.output == node.claim else None
-    outputs = tuple(path for path, _ in made) if made else node.claims
-    output = place_of(node) or node.claim
-    return schemas.Node(node.facts.id, node.status, rule, output, is_collection(node.facts.id), outputs)
+    return tuple(path for path, _ in made) if made else node.claims

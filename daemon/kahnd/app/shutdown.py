@@ -98,7 +98,7 @@ class Shutdown:
         if work:
             with anyio.move_on_after(grace_s):
                 await self._finish(*work, grace_s)
-            self._unfinished = [document for document, _ in work[0].workload().jobs]
+            self._unfinished = list(dict.fromkeys(document for document, _ in work[0].workload().jobs))
         scope.cancel()
 
     async def _finish(self, engine: Engine, ended: anyio.Event, grace_s: float) -> None:

@@ -110,14 +110,15 @@ def _rules(
     rules: Sequence[Rule], project: Project, documents: Iterable[DocumentId], ignored: Sequence[str]
 ) -> Iterator[Check]:
     """Rules that render nothing: often by a typing error, or because a rule above takes all that they match."""
-    known = list(documents)
-    used = {rule.index for each in known if (rule := project.layout.rule_of(each))}
+    known, layout = list(documents), project.layout
+    used = {rule.index for each in known if (rule := layout.rule_of(each))}
+    used.update(rule.index for each in known for rule in layout.renderings_of(each).values())
     for rule in rules:
         if rule.index in used:
             continue
         place = f"kahnd.toml:{rule.line}: " if rule.line else ""
         fitting = [each for each in known if rule.fits(each)]
-        if any(project.layout.rule_of(each) for each in fitting):
+        if any(layout.rule_of(each) for each in fitting):
             why, remedy = "renders nothing, since rules above it match the same documents", "move it up, or remove it"
         elif fitting:
             why, remedy = "matches only names that begin with _", "write the underscore in `match`"

@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice, starmap
+from itertools import starmap
 from typing import Any, Final, Protocol
 
 from kahnd.api.schemas import State
 from kahnd.app.current_session import CurrentSession
 from kahnd.app.session import Project
+from kahnd.core.builds import problems as by_document
 from kahnd.core.graph import Graph
 from kahnd.core.model import BuildRecord, DocumentId, Kind, Problem, Status
 from kahnd.engine import Backoff, Engine, Liveness
@@ -289,9 +290,15 @@ def _progress(engine: Engine) -> BuildProgress:
         cause=(builds.current or ("", ""))[1],
         done=done,
         total=done + len(schedule),
-        running=tuple(ActiveRender(document, schedule.generation(document), age_s) for document, age_s in jobs),
+        running=tuple(ActiveRender(each, _generation(engine, each), age_s) for each, age_s in jobs),
         quiet=engine.quiet,
     )
+
+
+def _generation(engine: Engine, document: DocumentId) -> int:
+    machine = engine.machine
+    renderings = machine.graph.renderings(document)
+    return max((machine.schedule.generation(each.facts.id) for each in renderings), default=0)
 
 
 def _load(engine: Engine | None, waits: Mapping[str, float]) -> EngineLoad:
@@ -305,25 +312,21 @@ def problems(graph: Graph, limit: int | None = None) -> tuple[tuple[DocumentProb
     """Returns the first problems, and the names of all broken documents: failed ones first, then blocked ones."""
     if limit == 0:
         return (), ()
-    broken = sorted(graph.broken(), key=lambda node: node.status is Status.BLOCKED)
+    failed, blocked = by_document(graph, graph.broken())
     described = (
-        DocumentProblem(
-            node.facts.id,
-            node.facts.problem or Problem(node.status.lower()),
-            (node.facts.because or node.facts.id) if node.status is Status.BLOCKED else None,
-        )
-        for node in islice(broken, limit)
+        *(DocumentProblem(document, problem) for document, problem in failed[:limit]),
+        *(DocumentProblem(document, problem, because) for document, because, problem in blocked[:limit]),
     )
-    return tuple(described), tuple(node.facts.id for node in broken)
+    return described[:limit], (*(each[0] for each in failed), *(each[0] for each in blocked))
 
 
 def warnings(graph: Graph, limit: int | None = None) -> tuple[tuple[DocumentProblem, ...], int]:
     """Returns the first warnings that stand, by document, and the number of all."""
     if limit == 0:
         return (), 0
-    warned = [node.facts for node in graph.warned()]
-    first = islice(((facts.id, each) for facts in warned for each in facts.standing_warnings), limit)
-    return tuple(starmap(DocumentProblem, first)), sum(len(facts.standing_warnings) for facts in warned)
+    told = ((node.document, each) for node in graph.warned() for each in node.facts.standing_warnings)
+    warned = tuple(dict.fromkeys(told))  # two renderings may warn of the same
+    return tuple(starmap(DocumentProblem, warned[:limit])), len(warned)
 
 
 def missing(graph: Graph) -> tuple[MissingDocument, ...]:
@@ -336,7 +339,8 @@ def missing(graph: Graph) -> tuple[MissingDocument, ...]:
     wanted = {each: min(graph.count_needing(each), MAX_NEEDED_BY) for each in shown}
     for node in graph if wanted else ():
         for target in {each.target for each in node.dependencies if each.target in wanted and each.kind != Kind.LINK}:
-            needed_by[target].append(node.facts.id)
+            if node.document not in needed_by[target]:
+                needed_by[target].append(node.document)
             if len(needed_by[target]) == wanted[target]:
                 del wanted[target]
         if not wanted:

@@ -176,7 +176,9 @@ def why(answer: answers.Why) -> list[str]:
 
 def _subject(reason: answers.Reason) -> str:
     facets = ", ".join(each.replace("_", " ") for each in reason["facets"])
-    return escape_controls(f"{reason['document']} ({facets})" if facets else str(reason["document"]))
+    subject = f"{reason['document']} ({facets})" if facets else str(reason["document"])
+    output = reason.get("output")
+    return escape_controls(f"{subject} for {output}" if output else subject)
 
 
 def _hashes(reason: answers.Reason) -> str:

@@ -85,7 +85,8 @@ class PluginsTable(Struct, frozen=True, kw_only=True):
 class RuleTable(Struct, frozen=True, kw_only=True):
     """The keys that every `[[rules]]` entry may have; its other keys are its renderer's, as is the default `output`.
 
-    `output` may be a list or, with a slash at its end, a folder. `timeout_s` and `memory_mb` stand for those of
+    `output` may be a list or, with a slash at its end, a folder. `also`: the rule applies beside the first that fits,
+    so that a document has several renderings. `timeout_s` and `memory_mb` stand for those of
     `[pool]`. `env`: the environment variables that count as inputs.
     """
 
@@ -95,6 +96,7 @@ class RuleTable(Struct, frozen=True, kw_only=True):
     timeout_s: Seconds | None = None
     memory_mb: Megabytes | None = None
     env: tuple[Variable, ...] = ()
+    also: bool = False
 
 
 TABLES: Final[dict[str, type[Struct]]] = {
@@ -180,6 +182,7 @@ def _read_rule(
         limits=RenderLimits(common.timeout_s, common.memory_mb),
         env=common.env,
         clean_urls=getattr(parameters, "clean_urls", False),
+        also=common.also,
     )
 
 

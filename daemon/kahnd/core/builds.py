@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -15,6 +16,9 @@ from kahnd.core.model import BuildId, BuildRecord, DocumentId, OutputPath, Probl
 from kahnd.core.nodes import Node
 from kahnd.core.reasons import FAILED_BEFORE, FORCED
 from kahnd.core.render_loops import RenderLoops
+from kahnd.core.renderings import document_of, documents_of, summed_up, worst
+
+_WORST_FIRST: Final = ("failed", "blocked", "rendered", "skipped")
 
 
 @dataclass(slots=True)
@@ -34,6 +38,12 @@ class Tally:
         for each in (self.rendered, self.skipped, self.failed, self.blocked):
             each.pop(document, None)
         getattr(self, outcome)[document] = None
+
+    def named(self, outcome: str) -> tuple[DocumentId, ...]:
+        """Returns the documents with this outcome, each under the worst of those of its renderings."""
+        worse = _WORST_FIRST[: _WORST_FIRST.index(outcome)]
+        elsewhere = frozenset().union(*(documents_of(getattr(self, each)) for each in worse))
+        return tuple(each for each in documents_of(getattr(self, outcome)) if each not in elsewhere)
 
 
 @dataclass(slots=True)
@@ -104,7 +114,7 @@ class Builds:
             return None
         tally = self._current.tally
         done = len(tally.rendered) + len(tally.skipped) + len(tally.failed) + len(tally.blocked) + tally.rehashed
-        return done, self._latest
+        return done, document_of(self._latest)
 
     def end(self) -> BuildRecord | None:
         """Ends the build under way and returns its record, without its times."""
@@ -117,10 +127,10 @@ class Builds:
             build.cause,
             "",
             0.0,
-            rendered=len(tally.rendered),
-            skipped=len(tally.skipped),
-            failed=len(tally.failed),
-            blocked=len(tally.blocked),
+            rendered=len(tally.named("rendered")),
+            skipped=len(tally.named("skipped")),
+            failed=len(tally.named("failed")),
+            blocked=len(tally.named("blocked")),
             removed=len(tally.removed),
             generations=tally.generations,
         )
@@ -184,30 +194,52 @@ def requested_changes(graph: Graph, request: BuildRequested, forced: Forced, loo
 
 
 def report(graph: Graph, tally: Tally, targets: frozenset[DocumentId] = frozenset()) -> BuildReport:
-    """Reports the tally, and what is broken or warned of now among the targets (none: anywhere)."""
+    """Reports the tally, and what is broken or warned of now among the targets (none: anywhere), by document."""
     broken = [node for node in graph.broken() if not targets or node.facts.id in targets]
-    warned = [node.facts for node in graph.warned() if not targets or node.facts.id in targets]
+    warned = [node for node in graph.warned() if not targets or node.facts.id in targets]
+    warnings = dict.fromkeys((node.document, each) for node in warned for each in node.facts.standing_warnings)
+    failed, blocked = problems(graph, broken)
+    named = frozenset((*(each for each, _ in failed), *(each for each, _, _ in blocked)))
     return BuildReport(
-        rendered=tuple(tally.rendered),
-        skipped=tuple(tally.skipped),
-        failed=tuple(
-            (node.facts.id, node.facts.problem or Problem("failed")) for node in broken if node.status is Status.FAILED
-        ),
-        blocked=tuple(
-            (node.facts.id, node.facts.because or node.facts.id, node.facts.problem or Problem("blocked"))
-            for node in broken
-            if node.status is Status.BLOCKED
-        ),
+        rendered=tuple(each for each in tally.named("rendered") if each not in named),
+        skipped=tuple(each for each in tally.named("skipped") if each not in named),
+        failed=failed,
+        blocked=blocked,
         removed=tuple(tally.removed),
-        warnings=tuple((facts.id, each) for facts in warned for each in facts.standing_warnings),
-        cycles=tuple(sorted({node.cycle for node in broken if node.cycle})),
+        warnings=tuple(warnings),
+        cycles=tuple(sorted({tuple(map(document_of, node.cycle)) for node in broken if node.cycle})),
     )
+
+
+def problems(
+    graph: Graph, broken: Iterable[Node]
+) -> tuple[tuple[tuple[DocumentId, Problem], ...], tuple[tuple[DocumentId, DocumentId, Problem], ...]]:
+    """Returns what failed among broken renderings, and what is blocked and by which document: each document once."""
+    by_document: dict[DocumentId, list[Node]] = {}
+    for node in broken:
+        by_document.setdefault(node.document, []).append(node)
+    failed, blocked = [], []
+    for document, nodes in by_document.items():
+        status = worst(node.status for node in nodes)
+        found = [node for node in nodes if node.status is status]
+        problem = described(graph, found)
+        if status is Status.FAILED:
+            failed.append((document, problem))
+        else:
+            blocked.append((document, document_of(found[0].facts.because or document), problem))
+    return tuple(failed), tuple(blocked)
+
+
+def described(graph: Graph, nodes: Sequence[Node]) -> Problem:
+    """Returns the problem of these renderings of one document; with their outputs, if it has several renderings."""
+    found = [(node.claim or "", node.facts.problem or Problem(node.status.lower())) for node in nodes]
+    return summed_up(found) if len(graph.renderings(nodes[0].document)) > 1 else found[0][1]
 
 
 def corrected(answer: BuildReport, graph: Graph, refused: Iterable[DocumentId]) -> BuildReport:
     """Returns the report with the documents that the database has refused since listed as failed."""
     nodes = [node for each in refused if (node := graph.get(each)) and node.status is Status.FAILED]
-    failed = {node.facts.id: node.facts.problem or Problem("failed") for node in nodes}
+    failed = {node.document: node.facts.problem or Problem("failed") for node in nodes}
     reported = {*answer.rendered, *answer.skipped}
     return replace(
         answer,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,6 +28,7 @@ from kahnd.core.model import (
 from kahnd.core.nodes import Node, public_place
 from kahnd.core.output_paths import clash, facet_of, files_of, without_output
 from kahnd.core.reasons import FAILED_BEFORE, ON_A_CYCLE
+from kahnd.core.renderings import by_rendering, is_rendering
 from kahnd.core.rules import dated_by, is_collection, last_change_id
 
 NEW, CONTENT, RECIPE, GONE, CONTESTED, MEMBERS, COMMITTED = (
@@ -121,10 +122,11 @@ class ChangeIntake:
         """Applies observations to the graph and returns what changed."""
         changes = ChangeSet()
         for observation in observations:
-            if observation.content_hash is None and observation.problem is None:
-                self._remove(observation.document, changes)
-            else:
-                self._update(observation, changes)
+            for each in self._with_renderings(observation, changes):
+                if each.content_hash is None and each.problem is None:
+                    self._remove(each.document, changes)
+                else:
+                    self._update(each, changes)
         self._update_collections(changes)
         self._drop_orphans(changes)
         return changes
@@ -215,6 +217,17 @@ class ChangeIntake:
             self._named_outputs.add(target)
         return self._graph.put(Facts(target, Status.MISSING)).facts
 
+    def _with_renderings(self, observation: Observation, changes: ChangeSet) -> Iterator[Observation]:
+        """Yields an observation of a document, and what it says of the renderings beside the document's own."""
+        document, is_gone = observation.document, observation.content_hash is None and observation.problem is None
+        there = [node.facts.id for node in self._graph.renderings(document) if node.facts.id != document]
+        wanted = () if is_gone else self._graph.layout.renderings_of(document)
+        yield from by_rendering(observation, there, wanted)
+        if not is_gone and set(there) != set(wanted):  # then whatever names one of its outputs is decided on
+            known = changes.changes.get(document) or Change(self._graph[document].facts)
+            reached = replace(known, content=True, facets=None, linked=True)
+            changes.add(reached, changes.reasons.get(document, RECIPE))
+
     def _update(self, observation: Observation, changes: ChangeSet) -> None:
         node = self._graph.get(observation.document)
         facts = node.facts if node else Facts(observation.document, Status.MISSING)
@@ -288,13 +301,6 @@ class ChangeIntake:
         gone = self._unrecorded.intersection(claims).difference(path for path, _ in files_of(facts))
         changes.removed += [(each, facts.id) for each in sorted(gone) if self._graph.claimants(each) <= {facts.id}]
 
-    def _remove_unrecorded(self, facts: Facts, claims: Iterable[OutputPath], changes: ChangeSet) -> None:
-        """Removes outputs that the journal alone knows, at paths that a document claimed and others do not."""
-        known = {path for path, _ in files_of(facts)}
-        for claim in sorted(self._unrecorded.intersection(claims) - known):
-            if self._graph.claimants(claim) <= {facts.id}:
-                changes.removed.append((claim, facts.id))
-
     def _revisit_rivals(self, node: Node, changes: ChangeSet) -> None:
         rivals = [self._graph[each] for each in sorted(self._graph.rivals(node))]
         clashing = [each for each in rivals if clash(node.claims, each.claims)]
@@ -357,7 +363,7 @@ class ChangeIntake:
         fits, graph = glob_matcher(collection[1:]), self._graph
 
         def matches(each: DocumentId) -> bool:
-            if is_collection(each) or not fits(each) or graph.layout.is_partial(each):
+            if is_collection(each) or is_rendering(each) or not fits(each) or graph.layout.is_partial(each):
                 return False
             node = graph.get(each)
             return node is None or not graph.layout.hides(node.facts.appears_at)
@@ -403,3 +409,7 @@ def _may_have_moved(before: Facts, node: Node) -> bool:
     if node.claim and node.claim.endswith("/index.html"):
         return True
     return before.recipe_hash != before.last_recipe_hash or before.output != node.claim
+
+
+def _is_equally_sure(one: Dependency, other: Dependency) -> bool:
+    return one.sure == other.sure

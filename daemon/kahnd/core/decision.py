@@ -31,6 +31,7 @@ from kahnd.core.model import (
 from kahnd.core.nodes import Node
 from kahnd.core.output_paths import clash, is_of, self_clash
 from kahnd.core.project_files import CONFIG_FILE
+from kahnd.core.renderings import document_of, documents_of
 from kahnd.core.rules import Rule, dated_by
 from kahnd.core.text import similar_name_remedy
 
@@ -93,7 +94,7 @@ def decide(graph: Graph, node: Node, *, forced: bool, unconfirmed: bool = False)
     """
     content_hash, rule, output = node.facts.content_hash, node.rule, node.claim
     if content_hash is None:
-        return Fail(node.facts.problem or Problem("can't be read", node.facts.id))
+        return Fail(node.facts.problem or Problem("can't be read", node.document))
     changed = forced or not graph.is_as_rendered(node)
     rivals = graph.rivals(node)
     if blocked := _blocked(graph, node, certain_only=unconfirmed and (changed or bool(rivals))):
@@ -117,10 +118,10 @@ def edges_after(node: Node, outcome: Outcome) -> tuple[Dependency, ...]:
     needs = (outcome.needs,) if isinstance(outcome, Unmet) else ()
     if not (outcome.reads or needs) and len(kept) == len(node.dependencies):
         return node.dependencies
-    found = dict.fromkeys((*kept, *(read.dependency for read in outcome.reads), *needs))
+    read = (each for each in (*(read.dependency for read in outcome.reads), *needs) if _is_edge(each, node))
+    found = dict.fromkeys((*kept, *read))
     sure = {each for each in node.dependencies if each.sure}
-    counting = (each for each in found if _is_edge(each, node))
-    return tuple(replace(each, sure=True) if each in sure and not each.sure else each for each in counting)
+    return tuple(replace(each, sure=True) if each in sure and not each.sure else each for each in found)
 
 
 def check(
@@ -195,20 +196,22 @@ def culprit_of(node: Node) -> DocumentId:
 def missing(graph: Graph, document: DocumentId, dependency: Dependency, reported: Problem | None = None) -> Problem:
     """Describes a dependency that does not exist, as a rendering `reported` it; suggests a file of a similar name."""
     problem = reported or Problem(
-        f"needs {dependency.target}, which does not exist",
-        document,
+        f"needs {document_of(dependency.target)}, which does not exist",
+        document_of(document),
         dependency.line,
         "create it, or correct the reference",
     )
-    similar = graph.similar_to(dependency.target)
-    remedy = similar_name_remedy(dependency.target, similar, problem.remedy)
+    wanted = document_of(dependency.target)
+    similar = graph.similar_to(wanted)
+    remedy = similar_name_remedy(wanted, similar, problem.remedy)
     return problem if remedy == problem.remedy else dataclasses.replace(problem, remedy=remedy)
 
 
 def on_cycle(path: tuple[DocumentId, ...], document: DocumentId) -> Problem:
     """Describes a cycle, for one of its documents; of a long path only the beginning."""
-    shown = path if len(path) <= SHOWN else (*path[: SHOWN - 2], f"({len(path) - SHOWN + 1} more)", path[-1])
-    return Problem(f"depends on itself: {' → '.join(shown)}", document, remedy="break the cycle")
+    names = tuple(map(document_of, path))
+    shown = names if len(path) <= SHOWN else (*names[: SHOWN - 2], f"({len(path) - SHOWN + 1} more)", names[-1])
+    return Problem(f"depends on itself: {' → '.join(shown)}", document_of(document), remedy="break the cycle")
 
 
 def _outlives(dependency: Dependency, node: Node, outcome: Outcome) -> bool:
@@ -234,7 +237,7 @@ def _is_uncertain(graph: Graph, node: Node, read: Read, changed: Container[Docum
     ):
         return False
     target = read.dependency.target
-    return target != node.facts.id and (target in changed or any(each in changed for each in graph.makers(target)))
+    return target != node.document and (target in changed or any(each in changed for each in graph.makers(target)))
 
 
 def _is_misjudged(graph: Graph, read: Read) -> bool:
@@ -296,7 +299,7 @@ def _is_ordered(dependency: Dependency, node: Node) -> bool:
 
 def _is_edge(dependency: Dependency, node: Node) -> bool:
     """A run that finds its own source changed reports itself; that is no edge. A real self-dependency is scanned."""
-    return dependency.target != node.facts.id or dependency.kind is not Kind.DISCOVERED
+    return dependency.target != node.document or dependency.kind is not Kind.DISCOVERED
 
 
 def _blocked(graph: Graph, node: Node, *, certain_only: bool) -> Block | None:
@@ -310,8 +313,8 @@ def _blocked(graph: Graph, node: Node, *, certain_only: bool) -> Block | None:
             continue
         if target.status in BROKEN:
             culprit = culprit_of(target)
-            message = f"needs {each.target}, which {_state_of(target, culprit)}"
-            return Block(culprit, Problem(message, node.facts.id, each.line))
+            message = f"needs {target.document}, which {_state_of(target, culprit)}"
+            return Block(culprit, Problem(message, node.document, each.line))
         if not target.exists and _must_exist(each, node) and not graph.makers(each.target):
             return Block(each.target, missing(graph, node.facts.id, each))
     return None
@@ -325,7 +328,7 @@ def _must_exist(dependency: Dependency, node: Node) -> bool:
 
 
 def _state_of(target: Node, culprit: DocumentId) -> str:
-    return "failed" if target.status is Status.FAILED else f"is blocked by {culprit}"
+    return "failed" if target.status is Status.FAILED else f"is blocked by {document_of(culprit)}"
 
 
 def _contested(graph: Graph, node: Node, rivals: Collection[DocumentId]) -> Fail | None:
@@ -344,14 +347,15 @@ def _claimed_twice(graph: Graph, node: Node, rivals: Iterable[DocumentId]) -> Pr
     if clashing:
         return _clashing(graph, node, clashing)
     contested = next(each for each in node.claims if not graph.claimants(each) <= {node.facts.id})
-    names = " and ".join(sorted((node.facts.id, *rivals)))
-    return Problem(f"{names} both render to {contested}", node.facts.id, remedy=_ANOTHER_OUTPUT)
+    names = " and ".join(sorted(documents_of((node.facts.id, *rivals))))
+    both = f"{names} both render" if names != node.document else f"{names} renders by two rules"
+    return Problem(f"{both} to {contested}", node.document, remedy=_ANOTHER_OUTPUT)
 
 
 def _clashing(graph: Graph, node: Node, others: list[DocumentId]) -> Problem:
     """Describes an output at a path where another document needs a folder, or fills one."""
-    document, other = node.facts.id, others[0]
-    own, theirs = clash(node.claims, graph[other].claims) or (OutputPath(""), OutputPath(""))
+    document, other = node.document, document_of(others[0])
+    own, theirs = clash(node.claims, graph[others[0]].claims) or (OutputPath(""), OutputPath(""))
     more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
     (outer, outer_by), (inner, inner_by) = sorted([(own, document), (theirs, other)], key=lambda each: len(each[0]))
     if outer.endswith("/"):
@@ -363,7 +367,7 @@ def _clashing(graph: Graph, node: Node, others: list[DocumentId]) -> Problem:
 
 def _self_contested(node: Node, one: OutputPath, other: OutputPath) -> Problem:
     """Describes two outputs of one document that can't both exist."""
-    line, document = node.rule.line if node.rule else 0, node.facts.id
+    line, document = node.rule.line if node.rule else 0, node.document
     file, remedy = (CONFIG_FILE, line), "correct the rule's `output`"
     if node.facts.route:
         file, remedy = (document, 1), "correct `aliases`, `slug` or `permalink` in its front matter"

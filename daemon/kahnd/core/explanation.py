@@ -32,13 +32,17 @@ class BuildPlan:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The reasons, the chain from the edited document, and the past render they belong to (None: no such render)."""
+    """The reasons, the chain from the edited document, and the past render they belong to (None: no such render).
+
+    `document`: the rendering that this is about. `output`: its output, if the document has several renderings.
+    """
 
     document: DocumentId
     status: Status
     reasons: tuple[Reason, ...]
     chain: tuple[DocumentId, ...]
     rendered: HistoryEntry | None = None
+    output: str = ""
 
 
 class _Forecast(Enum):

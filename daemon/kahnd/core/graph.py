@@ -30,6 +30,7 @@ from kahnd.core.model import (
 )
 from kahnd.core.nodes import Appearances, Node, place_of, public_place
 from kahnd.core.output_paths import Claims, files_of
+from kahnd.core.renderings import StatusIndex, is_rendering
 from kahnd.core.rules import Layout, Rule, is_collection, public_path
 from kahnd.core.text import SimilarNames, find_similar
 
@@ -39,13 +40,11 @@ class Graph:
 
     def __init__(self, layout: Layout, snapshot: Snapshot) -> None:
         self.layout = layout
-        self.counts: Counter[Status] = Counter()
         self._nodes: dict[DocumentId, Node] = {}
-        self._broken: set[DocumentId] = set()
+        self._statuses = StatusIndex(self._nodes)
+        self.counts = self._statuses.counts
         self.appearances = Appearances()
         self.has_routes = False  # whether the front matter of some document says, or has said, where its outputs are
-        self._missing: set[DocumentId] = set()
-        self._warned: set[DocumentId] = set()
         self._dependents: Counter[DocumentId] = Counter()  # how many each document has
         self._needing: Counter[DocumentId] = Counter()  # the same without those that only link to it
         self._claims = Claims()
@@ -85,20 +84,25 @@ class Graph:
     @property
     def is_sound(self) -> bool:
         """No document is failed, blocked or missing, so that none can block another."""
-        return not (self._broken or self._missing)
+        return not (self._statuses.broken or self._statuses.missing)
 
     @property
     def missing(self) -> list[DocumentId]:
         """The missing documents that others need; those that are only linked to do not count."""
-        return [each for each in self._missing if self._needing[each]]
+        return [each for each in self._statuses.missing if self._needing[each] and not is_rendering(each)]
+
+    def renderings(self, document: DocumentId) -> list[Node]:
+        """Returns the nodes of a document's renderings, its own first."""
+        return list(map(self._nodes.__getitem__, self._statuses.renderings(document)))
 
     def broken(self) -> list[Node]:
-        """Returns the documents that are FAILED or BLOCKED, sorted by name, in time proportional to their number."""
-        return [self._nodes[document] for document in sorted(self._broken)]
+        """Returns the renderings that are FAILED or BLOCKED, sorted by id, in time proportional to their number."""
+        return [self._nodes[each] for each in sorted(self._statuses.broken)]
 
     def warned(self) -> list[Node]:
-        """Returns the documents with standing warnings, sorted by name, in time proportional to those with any."""
-        return [self._nodes[each] for each in sorted(self._warned) if self._nodes[each].facts.standing_warnings]
+        """Returns the renderings with standing warnings, sorted by id, in time proportional to those with any."""
+        nodes = map(self._nodes.__getitem__, sorted(self._statuses.warned))
+        return [node for node in nodes if node.facts.standing_warnings]
 
     def needed(self, document: DocumentId) -> bool:
         """Tells whether anything depends on the document."""
@@ -123,7 +127,7 @@ class Graph:
     def similar_to(self, document: str) -> DocumentId | None:
         """Returns an existing document whose name looks the same; the first call builds an index for that."""
         if self._similar is None:
-            self._similar = SimilarNames(self._nodes)
+            self._similar = SimilarNames(each for each in self._nodes if not is_rendering(each))
         similar = (self.get(DocumentId(each)) for each in self._similar.of(document))
         found = find_similar(document, (node.facts.id for node in similar if node and node.exists))
         return None if found is None else DocumentId(found)
@@ -147,24 +151,26 @@ class Graph:
         return _recipe(rule or layout.scanned_as(document), layout.claims_by(rule, document, route) if rule else ())
 
     def has_current_recipe(self, node: Node) -> bool:
-        """Tells whether an existing document's recipe is still the one with which it was last scanned."""
+        """Tells whether an existing rendering's recipe is still the one with which it was last scanned."""
         return node.facts.recipe_hash == _recipe(node.rule or self.layout.scanned_as(node.facts.id), node.claims)
 
     def put(self, facts: Facts) -> Node:
         """Replaces a document's facts; makes the node if it is new."""
         node, before = self._nodes.get(facts.id), None
         if node is None:
+            if is_rendering(facts.id):
+                self._statuses.enter(facts.id)
             node = self._nodes[facts.id] = Node(facts)
-            if self._similar is not None:
+            if self._similar is not None and not is_rendering(facts.id):
                 self._similar.add(facts.id)
         else:
             before = node.facts.outputs
-            self._count(node.facts, -1)
+            self._statuses.count(node.facts, -1)
             if node.facts.route != facts.route:
                 self._unclaim(node)
         node.facts = facts
         self.has_routes |= facts.route is not None
-        self._count(facts, +1)
+        self._statuses.count(facts, +1)
         self._claim(node)
         if self.layout.hashes_paths and before != facts.outputs:
             self._claims.place(facts.id, before or (), facts.outputs or ())
@@ -172,8 +178,10 @@ class Graph:
 
     def drop(self, document: DocumentId) -> None:
         """Removes a node that nothing depends on."""
-        node = self._nodes.pop(document)
-        self._count(node.facts, -1)
+        node = self._nodes[document]
+        self._statuses.count(node.facts, -1)
+        del self._nodes[document]
+        self._statuses.leave(document)
         self._unclaim(node)
         self._dependents.subtract({dependency.target for dependency in node.dependencies})
         self._needing.subtract(_needed(node.dependencies))
@@ -278,17 +286,6 @@ class Graph:
         counting = (each for each in node.dependencies if not each.kind.is_content and not each.is_conditional)
         return hashing.hash_plain(_content(node), [(each.target, each.kind, self.hash_of(each)) for each in counting])
 
-    def _count(self, facts: Facts, by: int) -> None:
-        if is_collection(facts.id):
-            return
-        self.counts[facts.status] += by
-        if facts.status is Status.MISSING:
-            (self._missing.add if by > 0 else self._missing.discard)(facts.id)
-        if facts.status is Status.FAILED or facts.status is Status.BLOCKED:
-            (self._broken.add if by > 0 else self._broken.discard)(facts.id)
-        if facts.warnings:
-            (self._warned.add if by > 0 else self._warned.discard)(facts.id)
-
     def _claim(self, node: Node) -> None:
         document, is_hidden = node.facts.id, self.layout.hides(node.facts.appears_at)
         self.appearances.put(document, node.facts.appears_at if is_hidden else None)
@@ -297,10 +294,11 @@ class Graph:
         if node.claim is None and node.exists and not is_collection(document):
             node.rule = None if is_hidden else self.layout.rule_of(document)
             node.paged = self.layout.is_written_as_page(document, node.rule)
-            if node.rule:
-                claim, *more = self.layout.claims_by(node.rule, document, node.facts.route)
-                node.claim = node.facts.output if node.facts.output == claim else claim  # equal, and mostly the same
-                node.more = tuple(more)
+            claims = self.layout.claims_by(node.rule, document, node.facts.route) if node.rule else ()
+            node.rule = node.rule if claims else None  # front matter may leave out all that a rule makes
+            if claims:
+                is_known = node.facts.output == claims[0]  # then it is mostly the same object
+                node.claim, node.more = node.facts.output if is_known else claims[0], claims[1:]
                 self._claims.add(node.claims, document)
 
     def _unclaim(self, node: Node) -> None:

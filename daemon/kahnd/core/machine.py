@@ -41,9 +41,11 @@ from kahnd.core.events import (
     Started,
 )
 from kahnd.core.graph import Graph
-from kahnd.core.model import BuildId, DocumentId, Observation, Problem, RequestId, Snapshot, Status
+from kahnd.core.model import BuildId, DocumentId, Kind, Observation, Problem, RequestId, Snapshot, Status
+from kahnd.core.nodes import Node
 from kahnd.core.reasons import OUTPUT_ALTERED, OUTPUT_GONE
 from kahnd.core.render_loops import NO_WRITES, RenderLoops, WrittenDuring
+from kahnd.core.renderings import document_of, is_rendering
 from kahnd.core.rules import Layout, is_collection
 from kahnd.core.scheduler import PART, Schedule
 from kahnd.core.transitions import Transitions
@@ -55,12 +57,10 @@ class Machine:
 
     def __init__(self, layout: Layout, snapshot: Snapshot, *, slots: int, build_ids: Iterator[BuildId]) -> None:
         self.graph = Graph(layout, snapshot)
-        self.to_rescan = frozenset(
-            node.facts.id
-            for node in self.graph
-            if node.exists and not is_collection(node.facts.id) and not self.graph.has_current_recipe(node)
-        )
-        """Documents whose rule has changed since they were last scanned: their bytes must be scanned again."""
+        are_several = bool(layout.also) or any(is_rendering(node.facts.id) for node in self.graph)
+        outdated = (each for each in self.graph if each.exists and self._is_outdated(each, are_several=are_several))
+        self.to_rescan = frozenset(node.document for node in outdated)
+        """Documents whose rules have changed since they were last scanned: their bytes must be scanned again."""
         self.request: BuildRequested | None = None
         """The request that the session serves, if it was begun for one."""
         self._resumed: Resumed | None = None
@@ -72,6 +72,29 @@ class Machine:
         self._intake = ChangeIntake(self.graph)
         self._worklist = Worklist(self._transitions, self._intake, self._forced, self._loops, slots=slots)
         self._speculation = Speculation(self.graph, self.schedule, self._worklist.runs)
+
+    def _is_outdated(self, node: Node, *, are_several: bool) -> bool:
+        """Tells whether a document, or a rendering of it, is not known as the rules would have it.
+
+        `are_several`: some document has several renderings, or may have.
+        """
+        document, graph = node.facts.id, self.graph
+        if is_collection(document):
+            return False
+        if not graph.has_current_recipe(node):
+            return True
+        if is_rendering(document):  # it and its document are written together, but not in one transaction
+            own = graph.get(node.document)
+            return own is None or not own.exists or own.facts.content_hash != node.facts.content_hash
+        if not are_several:
+            return False
+        named = {document_of(each.target) for each in node.dependencies if each.kind is Kind.OUTPUT}
+        return any(self._has_other_renderings(each) for each in (document, *named))
+
+    def _has_other_renderings(self, document: DocumentId) -> bool:
+        """Tells whether other rules apply to a document than those by which it was scanned."""
+        there = {each.facts.id for each in self.graph.renderings(document)} - {document}
+        return there != self.graph.layout.renderings_of(document).keys()
 
     @property
     def schedule(self) -> Schedule:

@@ -58,10 +58,8 @@ class Kind(StrEnum):
 
 
 CONTENT_KINDS: Final = frozenset({Kind.PAGE, Kind.COLLECTION, Kind.LINK})
-SOURCE_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE, Kind.DATA})
-"""The target's source is read, even if the target is itself rendered."""
-TEXT_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE})
-"""Source kinds for which it matters whether the target has front matter."""
+SOURCE_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE, Kind.DATA})  # of the source, even if it is rendered
+TEXT_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE})  # source kinds for which front matter matters
 
 
 class Facet(StrEnum):
@@ -124,6 +122,7 @@ class Scan(msgspec.Struct, frozen=True, gc=False):
     """The result of scanning a document's bytes: its dependencies in the order found, and a page's facets.
 
     `problem`: why the document can't be used at all; the rest is empty then. `appears_at` and `route`: as in Facts.
+    `renderings`: how the bytes are read by further rules that apply.
     """
 
     dependencies: tuple[Dependency, ...] = ()
@@ -131,6 +130,7 @@ class Scan(msgspec.Struct, frozen=True, gc=False):
     problem: Problem | None = None
     appears_at: int | None = None
     route: Route | None = None
+    renderings: tuple[tuple[DocumentId, Scan], ...] = ()
 
 
 class Stat(msgspec.Struct, frozen=True, gc=False):

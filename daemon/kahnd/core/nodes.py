@@ -9,6 +9,7 @@ from math import inf
 from kahnd.core import hashing
 from kahnd.core.model import Dependency, DocumentId, Facts, OutputPath, Status
 from kahnd.core.output_paths import HASH
+from kahnd.core.renderings import document_of
 from kahnd.core.rules import Rule, public_path
 
 
@@ -49,6 +50,11 @@ class Node:
     def connect_traced(self, dependencies: tuple[Dependency, ...]) -> None:
         """Replaces the edges and the trace: a good render has used these."""
         self.dependencies, self._trace = dependencies, {each: each for each in dependencies}
+
+    @property
+    def document(self) -> DocumentId:
+        """The document that it is, or is a rendering of; this name is shown."""
+        return document_of(self.facts.id)
 
     @property
     def claims(self) -> tuple[OutputPath, ...]:

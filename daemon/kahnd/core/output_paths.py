@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations, product
 from typing import Final
 
 from msgspec.structs import replace
 
-from kahnd.core.model import Digest, DocumentId, Facet, Facts, Job, OutputPath
+from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Facts, Job, OutputPath
 
 HASH: Final = "{hash}"
 HASH_LENGTH: Final = 12
 """Hex digits; two files of one name that differ have the same ones once in 2^48 times."""
+
+
+MAX_FACETS: Final = 100
+"""Facets of one dependency; each output in use is one or two."""
 
 
 class Claims:
@@ -159,6 +163,18 @@ def facet_of(facet: Facet, output: str) -> str:
     return f"{facet}:{output}"
 
 
+def merge_dependencies(known: Dependency, new: Dependency) -> Dependency:
+    """Two dependencies on one document as one, with the facets of both; None, for all facets, if either has it.
+
+    Beyond MAX_FACETS, all of the document stands for the parts in use.
+    """
+    partial = known.facets is not None and new.facets is not None
+    facets = (known.facets or frozenset()) | (new.facets or frozenset()) if partial else None
+    if facets and len(facets) > MAX_FACETS:
+        facets = None
+    return replace(known, facets=facets, sure=known.sure or new.sure)
+
+
 def outputs_of(job: Job) -> tuple[OutputPath, ...]:
     """Returns all outputs of a job, in the order of its rule."""
     return (job.output, *job.more)
@@ -213,6 +229,22 @@ def named_outputs(outputs: Sequence[OutputPath], name: str) -> list[OutputPath]:
     return [each for each in outputs if f"/{each}".endswith(f"/{name}")] or [
         each for each in outputs if each.endswith(f".{name}")
     ]
+
+
+def named_among(
+    renderings: Mapping[DocumentId, Sequence[OutputPath]], name: str
+) -> list[tuple[DocumentId, OutputPath]]:
+    """Returns those of a document's outputs that a name means, each with the rendering that makes it.
+
+    Without a name, it is the first output of the first rendering. Folders that are filled come after files.
+    """
+    files = {path: each for each, outputs in renderings.items() for path in outputs if not path.endswith("/")}
+    folders = [(outputs, each) for each, outputs in renderings.items() if outputs and outputs[0].endswith("/")]
+    if not name:
+        return [(each, outputs[0]) for each, outputs in renderings.items() if outputs][:1]
+    if files and (named := named_outputs([*files], name)):
+        return [(files[path], path) for path in named]
+    return [(each, path) for outputs, each in folders for path in named_outputs(outputs, name)][:1]
 
 
 def _common_folder(outputs: Iterable[OutputPath]) -> str:

@@ -10,6 +10,7 @@ from kahnd.core.graph import Graph
 from kahnd.core.hashing import compare_edge_hashes
 from kahnd.core.model import DocumentId, Reason, ReasonKind
 from kahnd.core.nodes import Node
+from kahnd.core.renderings import document_of
 from kahnd.core.rules import is_collection
 
 OUTPUT_GONE, OUTPUT_ALTERED = "its output is gone", "its output was altered"
@@ -63,7 +64,8 @@ def describe(reason: Reason) -> str:
             return f"other documents match {reason.document[1:]}"
         case ReasonKind.DEPENDENCY:
             facets = ", ".join(each.replace("_", " ") for each in reason.facets)
-            return f"needs {reason.document} ({facets})" if facets else f"needs {reason.document}"
+            needed = document_of(reason.document)
+            return f"needs {needed} ({facets})" if facets else f"needs {needed}"
         case ReasonKind.OUTPUT:
             return OUTPUT_GONE
         case ReasonKind.FAILED:

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from kahnd.core import decision
 from kahnd.core.graph import Graph
 from kahnd.core.model import DocumentId, Failed, Outcome, Problem, Read
+from kahnd.core.renderings import document_of, documents_of
 
 UNDELAYED: Final = 3
 """Times that a document on one path is rendered without delay."""
@@ -42,7 +43,7 @@ NO_WRITES: Final[WrittenDuring] = {}
 
 
 class RenderLoops:
-    """Owns the path of each document's latest change, if it has one."""
+    """Owns the path of each document's latest change, if it has one. All its renderings share that."""
 
     def __init__(self) -> None:
         self._paths: dict[DocumentId, _Path] = {}
@@ -51,6 +52,7 @@ class RenderLoops:
 
     def changed(self, documents: Collection[DocumentId], written: WrittenDuring) -> None:
         """These have new bytes, `written` during renderings or not, and are about to be propagated."""
+        documents = documents_of(documents)
         paths = {each: self._path(each, written[each]) for each in documents if each in written}
         for each in documents if self._paths else ():
             self._paths.pop(each, None)
@@ -60,7 +62,7 @@ class RenderLoops:
     def propagated(self, affected: Iterable[DocumentId]) -> None:
         """The database has answered the oldest propagation: these are to be rendered because of it."""
         path, changed = self._propagating.popleft() if self._propagating else ((), frozenset[DocumentId]())
-        others = [each for each in affected if each not in changed] if path or self._paths else ()
+        others = [each for each in documents_of(affected) if each not in changed] if path or self._paths else ()
         for each in others:
             self._paths.pop(each, None)
         if path:
@@ -68,11 +70,11 @@ class RenderLoops:
 
     def is_suspect(self, documents: Iterable[DocumentId]) -> bool:
         """Tells whether any of these was written during a rendering."""
-        return bool(self._paths) and any(each in self._paths for each in documents)
+        return bool(self._paths) and any(document_of(each) in self._paths for each in documents)
 
     def needs_delay(self, document: DocumentId) -> bool:
         """Tells whether to delay the document before it is rendered again; True once for each change."""
-        path = self._paths.get(document, ())
+        path = self._paths.get(document_of(document), ())
         if _repeats(path) < UNDELAYED or self._delayed.get(document) == path:
             return False
         self._delayed[document] = path
@@ -80,16 +82,17 @@ class RenderLoops:
 
     def loop_problem(self, document: DocumentId) -> Problem | None:
         """Returns the reason not to render the document until a user saves it; None if it is in no loop."""
+        document = document_of(document)
         path = self._paths.get(document, ())
         return _problem(document, path) if _repeats(path) >= LIMIT else None
 
     def allow_retry(self, document: DocumentId) -> None:
         """Lets the document be rendered once more, on request."""
-        path = self._paths.get(document, ())
+        path = self._paths.get(document_of(document), ())
         while _repeats(path) >= LIMIT:
             path = path[1:]
         if path:
-            self._paths[document] = self._delayed[document] = path
+            self._paths[document_of(document)] = self._delayed[document] = path
 
     def _path(self, document: DocumentId, during: Collection[DocumentId]) -> _Path:
         if document in during:
@@ -108,16 +111,18 @@ class RetryLimit:
 
     def drop(self, document: DocumentId, outcome: Outcome, changed: DocumentId) -> Problem | None:
         """Counts a result that is dropped because `changed` was not as it was read; a Problem: do not try again."""
+        own = document_of(document)
         self._dropped[document] += 1
         retries = self._dropped[document]
         if retries > 1 and (unknown := decision.unknown_read(self._graph, outcome.reads)):
             return unknown
         if retries > 1 and isinstance(outcome, Failed) and _is_unread(changed, outcome.reads):
             return outcome.problem  # the file exists, and was checked since
-        if retries > 1 and (unusable := decision.unusable_read(self._graph, document, changed)):
+        if retries > 1 and (unusable := decision.unusable_read(self._graph, own, changed)):
             return unusable
-        if retries > (RETRIES if changed != document else OWN_RETRIES):
-            return Problem(f"{changed} keeps changing while this is rendered", document, remedy="save it once more")
+        if retries > (RETRIES if changed != own else OWN_RETRIES):
+            message = f"{document_of(changed)} keeps changing while this is rendered"
+            return Problem(message, own, remedy="save it once more")
         return None
 
     def succeeded(self, document: DocumentId) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from kahnd.core.globs import glob_matcher
 from kahnd.core.model import Digest, DocumentId, OutputPath
+from kahnd.core.renderings import MARK, document_of, is_rendering, rendering_id
 from kahnd.core.routes import META, Route, sound
 from kahnd.core.text import is_encodable
 
@@ -46,8 +47,9 @@ class Rule:
     the hash of the rule without its output paths; set by the composition root, since the renderer knows a part.
     `judges_missing`: rendering finds out whether a missing dependency matters (a template's condition); otherwise a
     missing dependency blocks the document before it runs. `env`: the environment variables whose values are a part of
-    the recipe. `keeps_cache`: each of its documents has a folder that its program keeps between runs. `clean_urls`: the
-    URL of `a/index.html` is `a/`, and documents named `index` are at the URL of their folder.
+    the recipe. `clean_urls`: the
+    URL of `a/index.html` is `a/`, and documents named `index` are at the URL of their folder. `also`: it applies beside
+    the first rule that fits.
     """
 
     index: int
@@ -59,9 +61,14 @@ class Rule:
     judges_missing: bool = False
     line: int = 0
     env: tuple[str, ...] = ()
-    keeps_cache: bool = False
     clean_urls: bool = False
     limits: RenderLimits = RenderLimits()
+    also: bool = False
+
+    @property
+    def keeps_cache(self) -> bool:
+        """Each of its documents has a folder that its program keeps between runs."""
+        return bool(getattr(self.parameters, "keeps_cache", False))
 
     @cached_property
     def patterns(self) -> tuple[str, ...]:
@@ -129,16 +136,56 @@ class Layout:
     def _innermost_first(self) -> tuple[str, ...]:
         return tuple(sorted(self.sources, key=len, reverse=True))
 
+    @cached_property
+    def also(self) -> tuple[Rule, ...]:
+        """The rules that apply beside others."""
+        return tuple(rule for rule in self.rules if rule.also)
+
+    @cached_property
+    def _own_first(self) -> tuple[Rule, ...]:
+        """The rules as they are tried for a document's own; one with `also` is that where no other fits."""
+        return (*(rule for rule in self.rules if not rule.also), *self.also) if self.also else self.rules
+
     def rule_of(self, document: DocumentId) -> Rule | None:
-        """Returns the first rule that fits; None for a plain document."""
-        for rule in self.rules:  # a generator would take half as long again, for every document of a start
+        """Returns the first rule that fits, or the rule of a rendering beside a document's own; None if it is plain."""
+        if MARK in document and is_rendering(document):
+            return self.renderings_of(document_of(document)).get(document)
+        for rule in self._own_first:  # a generator would take half as long again, for every document of a start
             if rule.fits(document) and rule.names_underscores_of(document):
                 return rule
         return None
 
+    def renderings_of(self, document: DocumentId) -> Mapping[DocumentId, Rule]:
+        """Returns a document's renderings beside that by its own rule, with their rules."""
+        found: dict[DocumentId, Rule] = {}
+        own = self.rule_of(document) if self.also else None
+        for rule in self.also:
+            if rule is not own and rule.fits(document) and rule.names_underscores_of(document):
+                found[rendering_id(document, rule.patterns[0], found)] = rule
+        return found
+
+    def meta_names_of(self, document: DocumentId) -> tuple[str, ...]:
+        """Returns the placeholders for values of its front matter in the outputs of all rules that apply."""
+        rule = self.rule_of(document)
+        rules = (rule, *self.renderings_of(document).values()) if rule else ()
+        return tuple(dict.fromkeys(name for each in rules for name in each.meta_names))
+
+    def may_route(self, document: DocumentId, *, routed: bool) -> bool:
+        """Tells whether a document's front matter may say where its outputs are; `routed`: that of some one does."""
+        rule = self.rule_of(document)
+        if rule is None:
+            return False
+        names = self.meta_names_of(document) if self.also else rule.meta_names
+        return bool(names) or (rule.reads_routes and routed)
+
+    def rendering_by(self, document: DocumentId, rule: int) -> DocumentId:
+        """Returns the id of a document's rendering by the rule with this index: its own, or one beside it."""
+        found = (each for each, other in self.renderings_of(document).items() if other.index == rule)
+        return next(found, document)
+
     def scanned_as(self, document: DocumentId) -> Rule | None:
         """Returns the rule to scan a document by: its own, or the first that fits but for underscores."""
-        return self.rule_of(document) or next((rule for rule in self.rules if rule.fits(document)), None)
+        return self.rule_of(document) or next((rule for rule in self._own_first if rule.fits(document)), None)
 
     def hides(self, appears_at: int | None) -> bool:
         """Tells whether a document that appears at this time is not rendered yet."""
@@ -189,7 +236,7 @@ class Layout:
         values["stem"] = route.slug or values["stem"]
         values["name"] = f"{values['stem']}{values['ext'] and '.'}{values['ext']}"
         first, *more = (self._filled(rule, each, values) for each in rule.patterns)
-        if route.permalink:
+        if route.permalink and not is_rendering(document):
             first = self._at(route, first)
         return tuple(each for each in (first, *more) if route.makes(each))
 
@@ -203,7 +250,7 @@ class Layout:
     def claims_by(self, rule: Rule, document: DocumentId, route: Route | None = None) -> tuple[OutputPath, ...]:
         """Returns the outputs of a document by this rule, and those of its aliases, whose pages lead to the first."""
         outputs, route = self.outputs_by(rule, document, route), sound(route)
-        if route is None or not route.aliases:
+        if route is None or not route.aliases or is_rendering(document):
             return outputs
         beside = posixpath.dirname(outputs[0])
         if rule.clean_urls and outputs[0].endswith("/index.html") and self._values(document)["stem"] != "index":
@@ -213,6 +260,7 @@ class Layout:
         return (*outputs, *(OutputPath(posixpath.normpath(f"{folder}/{each}")) for folder, each in aliases))
 
     def _values(self, document: DocumentId) -> dict[str, str]:
+        document = document_of(document)
         source = self.source_of(document) or "."
         inner = document if source == "." else document[len(source) + 1 :]
         folder, _, name = inner.rpartition("/")

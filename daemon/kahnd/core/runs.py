@@ -48,6 +48,7 @@ from kahnd.core.output_paths import (
 from kahnd.core.project_files import STAGES
 from kahnd.core.provisional_edges import ProvisionalEdges
 from kahnd.core.render_loops import RetryLimit
+from kahnd.core.renderings import is_rendering
 from kahnd.core.rules import is_collection, last_change_id
 from kahnd.core.transitions import EdgeWriter, Transitions
 
@@ -100,7 +101,7 @@ class Runs:
         files, missing = self._files(node)
         job = Job(
             run,
-            document,
+            node.document,
             content_hash,
             rule,
             output,
@@ -123,6 +124,10 @@ class Runs:
         """Returns the job of a run; None if it has ended or was cancelled."""
         return self._jobs.get(run)
 
+    def node(self, job: Job) -> Node:
+        """Returns the rendering that a job makes."""
+        return self._graph[self._graph.layout.rendering_by(job.document, job.rule)]
+
     def note_changed(self, documents: Collection[DocumentId]) -> None:
         """Records that the bytes or the outputs of these have changed while the present runs go on."""
         for changed in self._changed_during.values():
@@ -142,7 +147,7 @@ class Runs:
 
     def end(self, job: Job) -> None:
         """Ends a run; its stage is used again."""
-        self._forget(job.document)
+        self._forget(self.node(job).facts.id)
         self._free_stages.append(stage_folder(job))
 
     def cancel(self, document: DocumentId) -> Job | None:
@@ -171,6 +176,8 @@ class Runs:
         missing: list[DocumentId] = []
         for each in needs:
             needed = self._graph[each.target]
+            if is_rendering(each.target) and not needed.exists:
+                continue  # it is no file, and its output is gone
             for path in _outputs_used(each, needed) or (place_of(needed) or each.target,):
                 if path not in files:  # an output named by its path comes before the document that renders to it
                     files[path] = each.target
@@ -250,9 +257,9 @@ class Outcomes:
         if job is None:
             return
         transitions = self.transitions
-        node = transitions.graph[job.document]
+        node = self.runs.node(job)
         yield from self.edges.connect(node, decision.edges_after(node, event.outcome))
-        self.provisional.confirm(job.document)
+        self.provisional.confirm(node.facts.id)
         changed = self.runs.changed_during(event.run)
         check = decision.check(transitions.graph, node, event.outcome.reads, transitions.schedule, changed)
         match check, event.outcome:
@@ -262,7 +269,7 @@ class Outcomes:
                 outcome = _placed(job, made)
                 self.runs.publish(replace(event, outcome=outcome))
                 for path in _in_the_way(node, job, outcome):
-                    yield Remove(path, job.document)
+                    yield Remove(path, node.facts.id)
                 yield Publish(event.run, _staged(job, outcome))
             case _, Rendered():
                 self.runs.end(job)
@@ -279,24 +286,25 @@ class Outcomes:
         finished, job = self.runs.published(event.run), self.runs.job(event.run)
         if job is None or not isinstance(finished.outcome, Rendered):
             raise AssertionError(f"run {event.run} was published but not rendered")
-        node = self.transitions.graph[job.document]
+        node = self.runs.node(job)
         self.runs.end(job)
         if effective_hash(finished.outcome) != node.facts.effective_hash:
-            self.runs.note_changed((job.document,))
+            self.runs.note_changed((node.facts.id,))
         if event.problem:
             yield from self.transitions.fail(node, event.problem, finished=finished)
             return
         replaced = frozenset(_in_the_way(node, job, finished.outcome))
         for former in self.transitions.former_outputs(node, _paths(job, finished.outcome)):
             if former not in replaced:
-                yield Remove(former, job.document)
-        self.forced.rendered(job.document)
-        self.retries.succeeded(job.document)
+                yield Remove(former, node.facts.id)
+        self.forced.rendered(node.facts.id)
+        self.retries.succeeded(node.facts.id)
         yield from self.transitions.complete(node, job, finished.outcome, finished)
 
     def _unmet(self, node: Node, job: Job, event: Finished, needs: Dependency) -> Iterable[Command]:
         """A run lacked a new collection, a missing document, an output, or its own former bytes."""
-        if needs.kind is Kind.DISCOVERED and not (node.rule and node.rule.judges_missing):
+        judges = node.rule is not None and node.rule.judges_missing
+        if needs.kind is Kind.DISCOVERED and (needs.target == job.document or not judges):
             yield from self._retry(node, job, event, (needs.target,))
             return
         graph = self.transitions.graph

@@ -13,13 +13,14 @@ kahnd's, and raises.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 from msgspec.structs import replace
 
-from kahnd.core.builds import Builds
+from kahnd.core.builds import Builds, described
 from kahnd.core.changes import ChangeIntake
 from kahnd.core.events import BeginBuild, Command, Commit, Finished, Log, LogEvent, Removed
 from kahnd.core.graph import Graph
@@ -48,11 +49,14 @@ from kahnd.core.nodes import Node
 from kahnd.core.output_paths import files_of
 from kahnd.core.problem import kept_warnings
 from kahnd.core.reasons import ChangeChains, origins, reasons
+from kahnd.core.renderings import document_of
 from kahnd.core.rules import is_collection
 from kahnd.core.scheduler import Schedule, parts
 
 UNKNOWN_MS: Final = 100.0
 """The expected duration of a rule's first document."""
+_NAMING: Final = ("document", "because")
+"""Fields of log lines that name a document."""
 LOGGED: Final = 100
 """The most outputs of a rendering that are logged."""
 SMOOTHING: Final = 0.1
@@ -199,7 +203,8 @@ class Transitions:
         """FAILED, because the database refused its facts; it keeps a row that says so, so nothing is written."""
         node = self.graph.get(document)
         if node and node.exists and node.status is not Status.DIRTY:  # a DIRTY document will be written anew
-            self.graph.put(replace(node.facts, status=Status.FAILED, problem=problem))
+            told = dataclasses.replace(problem, file=node.document)
+            self.graph.put(replace(node.facts, status=Status.FAILED, problem=told))
             self.builds.count(document, "failed")
 
     # Outputs
@@ -234,9 +239,12 @@ class Transitions:
         return [self.log(log.event, **log.fields)] if log else []
 
     def log(self, event: LogEvent, **fields: object) -> Log:
-        """Makes a log line that names the build under way; fields that are None are left out."""
+        """Makes a log line that names the build under way and documents; fields that are None are left out."""
         build, cause = self.builds.current or (None, None)
         given = {name: value for name, value in fields.items() if value is not None}
+        for name in _NAMING:
+            if name in given:
+                given[name] = document_of(DocumentId(str(given[name])))
         return Log(event, {"build": build, "cause": cause, **given})
 
     def _warnings(self, node: Node) -> Iterator[Log]:
@@ -276,7 +284,7 @@ class Transitions:
             LogEvent.DOCUMENT_FAILED if status is Status.FAILED else LogEvent.DOCUMENT_BLOCKED,
             document=document,
             rule=node.rule.match if node.rule else None,
-            error=str(problem),
+            error=str(described(self.graph, [node])),
             because=because,
             output=problem.detail or None,
         )

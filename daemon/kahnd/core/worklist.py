@@ -13,6 +13,7 @@ from kahnd.core.model import CONTENT_KINDS, Dependency, DocumentId, Job, Status
 from kahnd.core.nodes import Node
 from kahnd.core.provisional_edges import ProvisionalEdges
 from kahnd.core.render_loops import RenderLoops, RetryLimit
+from kahnd.core.renderings import document_of, documents_of
 from kahnd.core.runs import HeldDocuments, Outcomes, Runs
 from kahnd.core.scheduler import Schedule
 from kahnd.core.transitions import EdgeWriter, Transitions
@@ -73,7 +74,8 @@ class Worklist:
     def fail_cycle(self, event: CycleFound) -> Iterable[Command]:
         """Fails the members of a cycle, with its path."""
         transitions = self._transitions
-        yield transitions.log(LogEvent.CYCLE_FOUND, cycle=list(event.path), error=" → ".join(event.path))
+        path = [document_of(each) for each in event.path]
+        yield transitions.log(LogEvent.CYCLE_FOUND, cycle=path, error=" → ".join(path))
         for document in sorted(event.members):
             node = transitions.graph[document]
             node.cycle = event.path
@@ -165,12 +167,16 @@ class Speculation:
         self._document: DocumentId | None = None
 
     def begin(self, changed: Collection[DocumentId], forced: Container[DocumentId]) -> Job | None:
-        """Returns a job if one document has changed, nothing else is scheduled, and it is ready to render."""
-        if self._schedule or self._runs.full or len(changed) != 1:
+        """Returns a job if one document has changed, nothing else is scheduled, and it is ready to render.
+
+        Its further renderings wait for the answer.
+        """
+        documents = documents_of(changed)
+        if self._schedule or self._runs.full or len(documents) != 1:
             return None
-        (document,) = changed
+        (document,) = documents
         node = self._graph.get(document)
-        if node is None or document in forced or not self._is_ready(node):
+        if node is None or document not in changed or document in forced or not self._is_ready(node):
             return None
         decided = decision.decide(self._graph, node, forced=False)
         if not isinstance(decided, decision.Run):

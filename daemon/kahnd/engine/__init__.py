@@ -1,8 +1,7 @@
 """The engine: performs the machine's commands and feeds the results back."""
 
 from kahnd.engine.engine import Engine, EngineDependencies
-from kahnd.engine.liveness import Liveness, Waits
-from kahnd.engine.maintenance import PeriodicJob
+from kahnd.engine.maintenance import Liveness, PeriodicJob, Waits
 from kahnd.engine.requests import OnProgress, TimedReport, Workload, past_renders, resolve, why
 from kahnd.engine.store_writer import Backoff
 from kahnd.engine.timings import MeteredScanner, PhaseTimings

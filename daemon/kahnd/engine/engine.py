@@ -16,9 +16,8 @@ from kahnd.core.machine import Machine
 from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, RequestId, Snapshot, Status
 from kahnd.engine.dispatcher import Dispatcher, WriteAttribution
 from kahnd.engine.inbox import Inbox, Publications
-from kahnd.engine.liveness import Liveness, Waits
 from kahnd.engine.loop import Loop
-from kahnd.engine.maintenance import schedule
+from kahnd.engine.maintenance import Liveness, Waits, schedule
 from kahnd.engine.observer import Observer, OutputCheck
 from kahnd.engine.output_writer import OutputWriter
 from kahnd.engine.requests import OnProgress, PendingRequests, TimedReport, Workload, retriable

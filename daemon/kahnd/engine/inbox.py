@@ -14,7 +14,7 @@ import anyio.lowlevel
 
 from kahnd.core.events import Event, Finished, Published
 from kahnd.core.model import OutputPath, RunId
-from kahnd.engine.liveness import Liveness, Waits
+from kahnd.engine.maintenance import Liveness, Waits
 
 HOLD_S: Final = 0.005
 """The engine lets other tasks run at least this often while it handles events and performs commands."""

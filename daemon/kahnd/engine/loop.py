@@ -43,9 +43,10 @@ from kahnd.core.events import (
 )
 from kahnd.core.machine import Machine
 from kahnd.core.model import DocumentId, RequestId
+from kahnd.core.renderings import document_of
 from kahnd.engine.dispatcher import Dispatcher
 from kahnd.engine.inbox import Beat, Inbox
-from kahnd.engine.liveness import Liveness
+from kahnd.engine.maintenance import Liveness
 from kahnd.engine.observer import Observer
 from kahnd.engine.output_writer import OutputWriter
 from kahnd.engine.requests import PendingRequests, resolve
@@ -140,7 +141,7 @@ class Loop:
             case Cancel(run):
                 self.dispatcher.cancel(run)
             case Recheck(paths, document, rest):
-                rest_s = self.dispatcher.attribution.rest_s(document) if rest else 0.0
+                rest_s = self.dispatcher.attribution.rest_s(document_of(document)) if rest else 0.0
                 tasks.start_soon(self.observer.look, paths, document, rest_s)
             case Remove(output, document):
                 return Removed(output, document, await self.output_writer.remove(output, document))

@@ -16,8 +16,9 @@ from kahnd.core.graph import Graph
 from kahnd.core.model import Digest, DocumentId, Observation, OutputPath, Snapshot, Status
 from kahnd.core.nodes import Node
 from kahnd.core.output_paths import files_of, is_of
+from kahnd.core.renderings import documents_of
 from kahnd.engine.inbox import Publications
-from kahnd.engine.liveness import Liveness, Waits
+from kahnd.engine.maintenance import Liveness, Waits
 from kahnd.ports import Batch, History, Outputs, Spoilt, Tree, Watcher
 
 Send = Callable[[Event], None]
@@ -133,7 +134,7 @@ class Observer:
             await anyio.sleep(rest_s)
         spoilt = await self.output_check.of(paths)
         async with self._lock:
-            observations = await self._timed(self._tree.look(paths))
+            observations = await self._timed(self._tree.look(documents_of(paths)))
             self._send(Observed(observations, cause_of(observations), spoilt.absent, spoilt.altered))
             self._send(Rechecked(document, delayed=rest_s > 0))
 

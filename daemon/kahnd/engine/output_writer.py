@@ -22,8 +22,9 @@ from kahnd.core.events import LogEvent, Publish, Published
 from kahnd.core.graph import Graph
 from kahnd.core.hashing import cache_folder
 from kahnd.core.model import DocumentId, OutputPath, Problem, RunId
+from kahnd.core.renderings import document_of
 from kahnd.engine.inbox import Inbox
-from kahnd.engine.liveness import Liveness, Waits
+from kahnd.engine.maintenance import Liveness, Waits
 from kahnd.engine.timings import BuildLog
 from kahnd.ports import Outputs, Phase
 
@@ -143,7 +144,8 @@ class OutputWriter:
             return was_made
         if is_made:  # otherwise it is kept for good
             self._stuck.add(output)
-        self._builds.log_in_build(LogEvent.OUTPUT_STUCK, document=document, output=output, error=str(problem))
+        named = document and document_of(document)
+        self._builds.log_in_build(LogEvent.OUTPUT_STUCK, document=named, output=output, error=str(problem))
         return False
 
     async def retry_removals(self) -> None:

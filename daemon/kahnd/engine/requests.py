@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from operator import attrgetter
 from typing import Final
 
 import anyio
@@ -14,7 +15,7 @@ from kahnd.core.explanation import Explanation, explain
 from kahnd.core.graph import Graph
 from kahnd.core.machine import Machine
 from kahnd.core.model import DocumentId, HistoryEntry, OutputPath, Problem, RequestId, Status
-from kahnd.core.rules import is_collection
+from kahnd.core.renderings import document_of, is_file
 from kahnd.core.text import similar_name_remedy
 from kahnd.errors import UsageError
 
@@ -91,14 +92,17 @@ class PendingRequests:
 
 
 def resolve(graph: Graph, targets: Iterable[str]) -> frozenset[DocumentId]:
-    """Return the documents named by the targets. Raises UsageError, with the nearest name, for one that is unknown."""
+    """Return what the targets name: all renderings of a document, or those that make an output.
+
+    Raises UsageError, with the nearest name, for one that is unknown.
+    """
     documents: set[DocumentId] = set()
     problems = []
     for target in targets:
         node = graph.get(DocumentId(target))
         claimants = graph.claimants(OutputPath(target))
-        if node and node.exists and not is_collection(node.facts.id):
-            documents.add(node.facts.id)
+        if node and node.exists and is_file(node.facts.id):
+            documents.update(each.facts.id for each in graph.renderings(node.facts.id))
         elif claimants:
             documents |= claimants
         else:
@@ -127,21 +131,30 @@ async def past_renders(graph: Graph, ask: PastRenders, target: str | None, limit
     """
     if target is None:
         return await ask(None, limit)
-    claimants = graph.claimants(OutputPath(target))
-    entries = await ask(min(claimants, default=DocumentId(target)), limit)
-    return entries if entries or resolve(graph, (target,)) else ()
+    document = DocumentId(target)
+    claimants = graph.claimants(OutputPath(target)) or (document, *graph.layout.renderings_of(document))
+    entries = [entry for each in claimants for entry in await ask(each, limit)]
+    entries.sort(key=attrgetter("started_at"), reverse=True)
+    return tuple(entries[:limit]) if entries or resolve(graph, (target,)) else ()
 
 
-async def why(machine: Machine, target: str, ask: PastRenders) -> Explanation:
-    """Explain why a document, or an output's document, was rendered or would be. Raises UsageError if it is unknown."""
-    document = min(resolve(machine.graph, (target,)))
-    return explain(machine, document, await ask(document, _RECENT))
+async def why(machine: Machine, target: str, ask: PastRenders) -> tuple[Explanation, ...]:
+    """Explain why a document, or an output's document, was rendered or would be: each of its renderings, by id.
+
+    Raises UsageError if it is unknown.
+    """
+    graph, wanted = machine.graph, sorted(resolve(machine.graph, (target,)))
+    nodes = [graph[each] for each in wanted if document_of(each) == document_of(wanted[0])]
+    found = [explain(machine, node.facts.id, await ask(node.facts.id, _RECENT)) for node in nodes]
+    if len(graph.renderings(nodes[0].document)) > 1:
+        found = [replace(each, output=node.claim or "") for each, node in zip(found, nodes, strict=True)]
+    return tuple(found)
 
 
 def _unknown(graph: Graph, target: str) -> Problem:
     twin = graph.similar_to(target)
     if twin:
         return Problem(f"{target} is neither a document nor an output", remedy=similar_name_remedy(target, twin))
-    names = [node.facts.id for node in graph if node.exists and not is_collection(node.facts.id)]
+    names = [node.facts.id for node in graph if node.exists and is_file(node.facts.id)]
     near = get_close_matches(target, names, n=1)
     return Problem(f"{target} is neither a document nor an output", remedy=f"did you mean {near[0]}?" if near else "")

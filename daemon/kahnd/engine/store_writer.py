@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from kahnd.core.events import Commit, EndBuild, LogEvent, Propagate
 from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, Problem, Result
-from kahnd.engine.liveness import Liveness, Waits
+from kahnd.engine.maintenance import Liveness, Waits
 from kahnd.engine.timings import PhaseTimings
 from kahnd.errors import StoreLostError
 from kahnd.ports import Phase, Store

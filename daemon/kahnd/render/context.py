@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from dataclasses import replace as replaced
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -26,9 +27,10 @@ from kahnd.core.model import (
     Read,
     Rendered,
 )
-from kahnd.core.output_paths import HASH, facet_of, named_outputs, outputs_of
+from kahnd.core.output_paths import HASH, facet_of, merge_dependencies, named_among, outputs_of
 from kahnd.core.problem import MAX_WARNINGS
 from kahnd.core.project_files import CONFIG_FILE
+from kahnd.core.renderings import document_of
 from kahnd.core.routes import Route
 from kahnd.core.rules import Layout, Rule, collection_id, path_error, public_path, relative_path, resolve, url_between
 from kahnd.core.text import find_similar, shortened, similar_name_remedy
@@ -36,8 +38,6 @@ from kahnd.platform.files import remedy_for, remove_any
 from kahnd.ports import PRESSING
 from kahnd.render.files import UNREADABLE, ProblemError, StagedFiles, outside, read_inside, similar_file, unreadable
 
-MAX_FACETS: Final = 100
-"""Facets of one dependency; each output in use is one or two."""
 _NAMED: Final = 5
 MAX_PATTERNS: Final = 200
 """Per document: the daemon matches each pattern against every document of the project."""
@@ -87,6 +87,11 @@ class RenderContext:
     def rule(self) -> Rule:
         """The rule that the document is rendered by."""
         return next(rule for rule in self.layout.rules if rule.index == self.job.rule)
+
+    @cached_property
+    def id(self) -> DocumentId:
+        """The rendering: the document's own, or one beside it."""
+        return self.layout.rendering_by(self.job.document, self.job.rule)
 
     @property
     def rule_location(self) -> Location:
@@ -236,31 +241,42 @@ class RenderContext:
 
     def route_of(self, target: DocumentId) -> Route | None:
         """Where a document's front matter puts its outputs, by its present bytes, which are not recorded."""
-        rule = self.layout.rule_of(target)
-        if rule is None or not rule.reads_routes or not (rule.meta_names or self.job.routed):
+        document = document_of(target)
+        if not self.layout.may_route(document, routed=self.job.routed):
             return None
         from kahnd.render.frontmatter import route_in  # noqa: PLC0415 - loads YAML, which most commands do without
 
-        if target not in self._routes:
-            self._routes[target] = route_in(self.peek(target), target, self.layout)
-        return self._routes[target]
+        if document not in self._routes:
+            self._routes[document] = route_in(self.peek(document), document, self.layout)
+        return self._routes[document]
+
+    def _by_rendering(self, target: DocumentId) -> Mapping[DocumentId, tuple[OutputPath, ...]]:
+        """The output paths of a document by all rules that apply; none for a plain document."""
+        outputs = {each: self.outputs_of(each) for each in (target, *self.layout.renderings_of(target))}
+        return outputs if outputs[target] else {}
+
+    def rendering_named(self, target: DocumentId, name: str) -> DocumentId:
+        """The rendering of a document that makes the output of this name; the document itself if none or several do."""
+        named = named_among(self._by_rendering(target), name)
+        return named[0][0] if len(named) == 1 else target
 
     def output_of(self, target: DocumentId, location: Location, name: str = "") -> OutputPath:
         """The output path of a document; of several the first, or the one that is named.
 
         Raises ProblemError for a plain document, and if none or several are named so.
         """
-        outputs = self.outputs_of(target)
-        if not outputs:
+        by_rendering = self._by_rendering(target)
+        if not by_rendering:
             message = f"{target} is rendered by no rule, so it has no output"
             remedy = similar_name_remedy(target, similar_file(self.root, target), f"add a rule for it to {CONFIG_FILE}")
             raise ProblemError(Problem(message, location.file, location.line, remedy))
-        named = named_outputs(outputs, name)
+        named = named_among(by_rendering, name)
         if len(named) == 1:
-            return named[0]
+            return named[0][1]
+        outputs = [path for each in by_rendering.values() for path in each]
         message = f"{target} has {'several outputs' if named else 'no output'} named {shortened(name)!r}"
         remedy = f"name one of {', '.join(map(posixpath.basename, outputs[:_NAMED]))}"
-        if outputs[0].endswith("/"):
+        if outputs[0].endswith("/") and len(by_rendering) == 1:
             remedy = f"give a path in {outputs[0]}, the folder that it fills"
         raise ProblemError(Problem(message, location.file, location.line, remedy))
 
@@ -275,13 +291,15 @@ class RenderContext:
         raise UnmetError(dependency, Problem(message, location.file, location.line, "render it first"))
 
     def url_of(self, target: DocumentId, output: OutputPath) -> str:
-        """The URL of a document's output, relative to this document's output and percent-encoded.
+        """The URL of an output of a document or rendering, relative to this one's output and percent-encoded.
 
         Raises ProblemError if its path has a hash, which only `output()` waits for.
         """
         if HASH in output:
             message = f"{target} renders to {output}, whose hash is known only after rendering"
             raise ProblemError(Problem(message, remedy=f'write {{{{ output("/{target}") }}}} for its url'))
+        if target == self.job.document != self.id:
+            self.record_facet(Dependency(target, Kind.PAGE), Facet.URL, self.job.content_hash)
         public = public_path(output, self.layout.rule_of(target), self.route_of(target))
         url = url_between(public, self.job.output)
         self.given_urls.add(url)
@@ -363,10 +381,7 @@ class RenderContext:
         return Problem(message, self.job.document, 0, remedy, passing=error.errno in PRESSING)
 
     def members(self, collection: DocumentId, location: Location) -> Iterable[DocumentId]:
-        """The documents of a collection.
-
-        Raises UnmetError if they are not part of the job, and ProblemError beyond MAX_PATTERNS collections.
-        """
+        """The documents of a collection. Raises UnmetError if the job lacks them, ProblemError beyond MAX_PATTERNS."""
         self._patterns.add(collection)
         if len(self._patterns) > MAX_PATTERNS:
             message = f"refers to more than {MAX_PATTERNS:,} patterns of pages()"
@@ -377,18 +392,6 @@ class RenderContext:
         problem = Problem(f"needs the documents that match {collection}", location.file, location.line)
         self.unlisted = UnmetError(Dependency(collection, Kind.COLLECTION, location.line), problem)
         raise self.unlisted
-
-
-def merge_dependencies(known: Dependency, new: Dependency) -> Dependency:
-    """Two dependencies on one document as one, with the facets of both; None, for all facets, if either has it.
-
-    Beyond MAX_FACETS, all of the document stands for the parts in use.
-    """
-    partial = known.facets is not None and new.facets is not None
-    facets = (known.facets or frozenset()) | (new.facets or frozenset()) if partial else None
-    if facets and len(facets) > MAX_FACETS:
-        facets = None
-    return replace(known, facets=facets, sure=known.sure or new.sure)
 
 
 def _named(reference: object) -> str:

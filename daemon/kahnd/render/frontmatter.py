@@ -70,7 +70,8 @@ def appearance_of(content: bytes, path: str) -> int | None:
 def route_of(parts: Parts, document: DocumentId, layout: Layout) -> Route | None:
     """Where a document's front matter puts its outputs; None if it does not say. A mistake in it is the route's."""
     rule = layout.rule_of(document)
-    if rule is None or not (rule.reads_routes and (rule.meta_names or _ROUTING.search(parts.yaml))):
+    names = layout.meta_names_of(document)
+    if rule is None or not (names or (rule.reads_routes and _ROUTING.search(parts.yaml))):
         return None
     try:
         route = _Routing(parts, document).route(layout, rule)
@@ -84,8 +85,7 @@ def route_in(content: bytes, document: DocumentId, layout: Layout) -> Route | No
     try:
         text = decode(content, document)
         parts = cut(text, document)
-        rule = layout.rule_of(document)
-        if not ((rule and rule.meta_names) or _ROUTING.search(parts.yaml)):
+        if not (layout.meta_names_of(document) or _ROUTING.search(parts.yaml)):
             return None
         return route_of(split(text, document), document, layout)
     except ProblemError as error:
@@ -94,8 +94,7 @@ def route_in(content: bytes, document: DocumentId, layout: Layout) -> Route | No
 
 def broken_route(document: DocumentId, layout: Layout, problem: Problem) -> Route | None:
     """The route of a document whose front matter is broken: none, unless the path of an output needs its values."""
-    rule = layout.rule_of(document)
-    return Route(problem=problem) if rule and rule.meta_names else None
+    return Route(problem=problem) if layout.meta_names_of(document) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +115,22 @@ class _Routing:
             self._safe("slug", self._text("slug")),
             self._permalink(),
             aliases,
-            values=tuple((name, self._value(name)) for name in rule.meta_names),
+            values=tuple((name, self._value(name)) for name in layout.meta_names_of(self.document)),
         )
         outputs = tuple(dict.fromkeys(each.removeprefix(".") for each in self._texts("outputs")))
         if not outputs and self.parts.meta.get("outputs") is not None:
             raise self._mistake("outputs", "names none", "name one, or leave it out for all")
-        made = layout.outputs_by(rule, self.document, route)
+        made = own = layout.outputs_by(rule, self.document, route)
+        for rendering, other in layout.renderings_of(self.document).items():
+            made += layout.outputs_by(other, rendering, route)
         for each in outputs:
             if not each or not any(path.endswith(f".{each}") for path in made):
                 known = ", ".join(dict.fromkeys(posixpath.splitext(path)[1][1:] for path in made)) or "a folder"
                 raise self._mistake("outputs", f"names {shortened(each)!r}, but its rule makes {known}", "correct it")
-        return structs.replace(route, outputs=outputs)
+        found = structs.replace(route, outputs=outputs)
+        if not any(map(found.makes, own)):
+            raise self._mistake("outputs", f"leaves out all that its first rule makes, {own[0]}", "name one of these")
+        return found
 
     def _mistake(self, key: str, message: str, remedy: str) -> ProblemError:
         return ProblemError(Problem(f"`{key}` {message}", self.document, self.parts.line_of(key) or 1, remedy))

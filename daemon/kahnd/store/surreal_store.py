@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ from kahnd.core.model import (
     Status,
 )
 from kahnd.core.project_files import EMBEDDED, REMOTE, is_embedded, names_server
+from kahnd.core.renderings import document_of
 from kahnd.core.text import shortened
 from kahnd.errors import StoreCorruptError, StoreError, StoreRefusedError
 from kahnd.store import codec, queries
@@ -292,7 +294,7 @@ class SurrealStore:
                 if items[0] == substitute:  # the substitute is refused as well
                     raise
                 problem = substitute.facts.problem or error.problems[0]
-                self._refused.append(problem)
+                self._refused.append(dataclasses.replace(problem, file=items[0].facts.id))
                 self._on_refused(problem)
                 return [await write([substitute])]
             middle = len(items) // 2
@@ -339,7 +341,7 @@ def _refused(item: C, error: StoreRefusedError) -> C:
     """Return a substitute for a row that the database refuses, so that the document is examined again."""
     document = item.facts.id
     message = f"the database refuses its facts: {shortened(error.problems[0].message)}"
-    problem = Problem(message, document, 0, "report this, with the document")
+    problem = Problem(message, document_of(document), 0, "report this, with the document")
     status = Status.FAILED if isinstance(item, Result) else item.facts.status
     facts = Facts(document, status, problem=problem, output=item.facts.output)
     return replace(item, facts=facts, edges=NO_EDGES)

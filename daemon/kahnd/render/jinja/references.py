@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from jinja2 import Undefined
+from msgspec import structs
 
 from kahnd.core.hashing import hash_bytes, hash_members
 from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Facets, Kind, OutputPath, Problem
-from kahnd.core.rules import PAGE, collection_id, last_change_id
+from kahnd.core.renderings import document_of
+from kahnd.core.rules import PAGE, Rule, collection_id, last_change_id
 from kahnd.platform.files import is_regular
 from kahnd.render.cache import Cache
 from kahnd.render.context import Location, RenderContext, UnmetError
@@ -67,7 +69,8 @@ class References(Generic[P]):
     def functions(self, parts: Parts) -> Mapping[str, Any]:
         """The global names of templates when the document with these parts is rendered."""
         document, digest = self._rendering.job.document, self._rendering.job.content_hash
-        own = self._fields((document, digest), lambda: parts.meta, lambda: parts.body, Location(document))
+        rule = self._rendering.rule
+        own = self._fields((document, digest), lambda: parts.meta, lambda: parts.body, Location(document), rule)
         return {
             "data": self.data,
             "code": self.code,
@@ -141,7 +144,10 @@ class References(Generic[P]):
         """The output of another document, which must exist; `format` names one of several, or a file of its folder."""
         location = self._location(_location)
         target = self._rendering.locate(reference, location)
-        dependency = Dependency(target, Kind.OUTPUT, location.line, facets=frozenset())
+        made_by = self._rendering.rendering_named(target, format) if format else target
+        dependency = Dependency(made_by, Kind.OUTPUT, location.line, facets=frozenset())
+        if made_by != target and not os.path.isfile(f"{self._rendering.root}/{target}"):  # noqa: PTH113
+            dependency = structs.replace(dependency, target=target)
         self._rendering.record(dependency)  # even if no rule renders it now: a later config may
         path = self._output_path(target, location, format)
         file = self._rendering.file_of(dependency, path, location)
@@ -150,7 +156,7 @@ class References(Generic[P]):
 
         def url() -> str:
             self._rendering.record_output(dependency, path)
-            return self._rendering.url_of(target, file)
+            return self._rendering.url_of(made_by, file)
 
         def content() -> tuple[bytes, Digest]:
             found = self._output_content(dependency, file, location)
@@ -161,7 +167,7 @@ class References(Generic[P]):
 
     def _is_made(self, dependency: Dependency, path: OutputPath, location: Location) -> bool:
         """Tell whether document and output exist. Raises ProblemError if it has filled its folder without that file."""
-        target, root = dependency.target, self._rendering.root
+        target, root = document_of(dependency.target), self._rendering.root
         there = os.path.isdir if path.endswith("/") else is_regular
         is_made = os.path.isfile(f"{root}/{target}") and there(f"{root}/{path}")  # noqa: PTH113
         folder = "" if is_made else self._rendering.output_of(target, location)
@@ -203,9 +209,11 @@ class References(Generic[P]):
             return None
         return parts.meta.get("template"), self._outline(parts, target).ids()
 
-    def _outline(self, parts: Parts, document: DocumentId) -> Outline:
-        options = self._rule_has(document, "markdown", absent=None)
-        return outline_of(parts, templating=self._is_template(document), options=options)
+    def _outline(self, parts: Parts, document: DocumentId, rule: Rule | None = None) -> Outline:
+        read_by = rule or self._rendering.layout.scanned_as(document)
+        given = read_by.parameters if read_by else None
+        options, templating = getattr(given, "markdown", None), bool(getattr(given, "templating", True))
+        return outline_of(parts, templating=templating, options=options)
 
     def fail(self, message: str, _location: tuple[str, int] = NO_LOCATION) -> NoReturn:
         """Nothing: the document fails with this message, until something that it has read changes."""
@@ -311,15 +319,18 @@ class References(Generic[P]):
         meta: Callable[[], Mapping[str, Any]],
         body: Callable[[], str],
         location: Location,
+        rule: Rule | None = None,
     ) -> PageFields:
-        target = source[0]
+        """`rule`: the one that reads the page, if it is not the document's own."""
+        target, digest = source
+        key = (f"{target}//{rule.index}", digest) if rule and rule.also else source
 
         def heading() -> str | None:
-            return self._outline(Parts(self._shown(body, target)), target).title
+            return self._outline(Parts(self._shown(body, target)), target, rule).title
 
         return PageFields(
             meta=meta,
-            title=lambda: self._caches.titles.get(source, lambda: title_of(target, meta(), heading), _TITLE_WEIGHT),
+            title=lambda: self._caches.titles.get(key, lambda: title_of(target, meta(), heading), _TITLE_WEIGHT),
             url=lambda: self._rendering.url_of(target, self._output_path(target, location)),
             text=body,
         )

@@ -5,19 +5,22 @@
 - Dates reveal neither the machine's time nor its zone. Classes have no attributes, since all renderings in a worker
   share them.
 - Filters that list something return lists, which can be printed, counted, tested and read twice, unlike generators.
+- `TokenLimit` bounds the template code that the daemon parses.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined, Undefined, nodes, pass_environment, pass_eval_context
 from jinja2.exceptions import SecurityError, TemplateRuntimeError, UndefinedError
+from jinja2.ext import Extension
 from jinja2.filters import FILTERS, do_join, ignore_case, make_attrgetter, make_multi_attrgetter
+from jinja2.lexer import Token, TokenStream
 from jinja2.nodes import EvalContext
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment, SandboxedEscapeFormatter, SandboxedFormatter
@@ -349,3 +352,39 @@ def _filters() -> dict[str, Callable[..., Any]]:
 
 
 _FILTERS: Final = _filters()
+
+
+MAX_TOKENS: Final = 10_000
+"""The limit on tokens of template code in one text, which take about a tenth of a second."""
+
+
+class TooManyTokensError(Exception):
+    """A text contains more template code than is parsed."""
+
+
+class TokenLimit(Extension):
+    """Limits the tokens that Jinja parses, since time and memory grow with them. `line` is the last token's line."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self.line = 0
+
+    @classmethod
+    def install(cls, environment: Environment) -> TokenLimit:
+        """Install it in an environment, and return it."""
+        environment.add_extension(cls)
+        added = environment.extensions[cls.identifier]
+        assert isinstance(added, cls)  # noqa: S101 - it was just made of it
+        return added
+
+    def begin(self) -> None:
+        """Call before a text is parsed."""
+        self.line = 0
+
+    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
+        """The unchanged tokens. Raises TooManyTokensError at the first one beyond the limit."""
+        for number, token in enumerate(stream):
+            self.line = token.lineno
+            if number >= MAX_TOKENS:
+                raise TooManyTokensError
+            yield token

@@ -22,6 +22,7 @@ from kahnd.core.hashing import cache_folder
 from kahnd.core.model import Dependency, Digest, DocumentId, Failed, Kind, Outcome, Problem
 from kahnd.core.output_paths import documents_of
 from kahnd.core.project_files import CACHE_STATE, CACHES
+from kahnd.core.renderings import document_of
 from kahnd.core.rules import resolve
 from kahnd.platform.files import hash_file, remedy_for, remove_any
 from kahnd.platform.owned_files import open_file, open_folder
@@ -236,13 +237,13 @@ _LONGEST_STATE: Final = 64
 
 
 class CacheFolder:
-    """One document's folder. `recipe`: what makes a folder useless for a run if it has changed."""
+    """The folder of one rendering of a document. `recipe`: what makes a folder useless for a run if it has changed."""
 
-    def __init__(self, root: Path, document: DocumentId, recipe: str) -> None:
+    def __init__(self, root: Path, rendering: DocumentId, recipe: str) -> None:
         self._root = root
-        self._document = document
+        self._document = document_of(rendering)
         self._ended = f"ended {recipe}".encode()
-        self._path = cache_folder(document)
+        self._path = cache_folder(rendering)
         self._state = f"{self._path}{CACHE_STATE}"
 
     def run(self, render: Callable[[], Outcome]) -> Outcome:

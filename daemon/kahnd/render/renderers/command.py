@@ -114,7 +114,8 @@ class CommandRenderer:
         if not parameters.keeps_cache:
             return self._attempt(job, parameters)
         recipe = self._layout.rules[job.rule].recipe or ""
-        return CacheFolder(self._root, job.document, recipe).run(lambda: self._attempt(job, parameters))
+        kept_for = self._layout.rendering_by(job.document, job.rule)
+        return CacheFolder(self._root, kept_for, recipe).run(lambda: self._attempt(job, parameters))
 
     def _attempt(self, job: Job, parameters: CommandParameters) -> Outcome:
         rendering = RenderContext(self._root, self._layout, job)
@@ -239,7 +240,7 @@ class Run:
             "stem": (posixpath.splitext(name)[0],),
             "root": (str(self.rendering.root),),
             "depfile": (self._from_folder(self.depfile),),
-            "cache": (self._from_folder(cache_folder(job.document)),),
+            "cache": (self._from_folder(cache_folder(self.rendering.id)),),
         }
 
     def _from_folder(self, path: str) -> str:

@@ -107,7 +107,7 @@ def create(root: Path, layout: Layout) -> Renderers:
 
 
 def with_recipes(layout: Layout, root: Path, environ: Mapping[str, str] = os.environ) -> Layout:
-    """The layout with what only its renderer knows about each rule: recipe, `judges_missing`, `keeps_cache`."""
+    """The layout with what only its renderer knows about each rule: recipe and `judges_missing`."""
     renderers = create(root, layout)
     rules = (_with_recipe(rule, renderers[rule.renderer], environ) for rule in layout.rules)
     return replace(layout, rules=tuple(rules))
@@ -118,8 +118,7 @@ def _with_recipe(rule: Rule, renderer: Renderer, environ: Mapping[str, str]) -> 
     variables = [f"{name}={environ[name]}" if name in environ else name for name in sorted(set(rule.env))]
     fingerprint = renderer.fingerprint(rule.parameters)
     recipe = hash_recipe(renderer.name, renderer.version, parameters, fingerprint, *variables)
-    keeps_cache = isinstance(rule.parameters, CommandParameters) and rule.parameters.keeps_cache
-    return replace(rule, recipe=recipe, judges_missing=renderer.judges_missing, keeps_cache=keeps_cache)
+    return replace(rule, recipe=recipe, judges_missing=renderer.judges_missing)
 
 
 def plugin_problems(root: Path, layout: Layout) -> list[tuple[str, dict[str, Any] | None]]:

@@ -9,23 +9,24 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
-from jinja2 import Environment, TemplateError, nodes
-from jinja2.ext import Extension
-from jinja2.lexer import Token, TokenStream
+from jinja2 import TemplateError, nodes
 from msgspec import structs
 
 from kahnd.core.globs import glob_error
 from kahnd.core.model import Dependency, DocumentId, Facet, Kind, Problem, Scan
+from kahnd.core.output_paths import merge_dependencies, named_among
+from kahnd.core.renderings import with_renderings
 from kahnd.core.routes import Route
-from kahnd.core.rules import PAGE, Layout, collection_id, resolve
+from kahnd.core.rules import PAGE, Layout, Rule, collection_id, resolve
 from kahnd.ports import Renderers
-from kahnd.render.context import MAX_PATTERNS, Location, merge_dependencies
+from kahnd.render.context import MAX_PATTERNS, Location
 from kahnd.render.fast.inclusions import Inclusion, parts_of
 from kahnd.render.files import ProblemError, decode
 from kahnd.render.frontmatter import Parts, appears_at, broken_route, route_in, route_of, split
 from kahnd.render.jinja import theme
 from kahnd.render.jinja.environment import FUNCTIONS, ProjectEnvironment, project_calls
 from kahnd.render.jinja.references import declared_in, facets_of
+from kahnd.render.jinja.sandbox import TokenLimit, TooManyTokensError
 from kahnd.render.markdown import MarkdownOptions, PageReading
 from kahnd.render.markdown.extensions import protected
 from kahnd.render.markdown.links import MAX_LINKS, links_in
@@ -46,13 +47,17 @@ _FENCE_FILE: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Reference:
-    """A reference in a text, and the facets that are used, if it shows them. `sure`: every rendering evaluates it."""
+    """A reference in a text, and the facets that are used, if it shows them. `sure`: every rendering evaluates it.
+
+    `format`: names an output, if not the first.
+    """
 
     path: object
     kind: Kind
     line: int = 0
     facets: frozenset[Facet] | None = None
     sure: bool = True
+    format: str = ""
 
 
 class _Parser:
@@ -195,7 +200,15 @@ class StaticScan:
             return None
         if reference.kind is Kind.COLLECTION and glob_error(path):
             return None
+        if reference.format and self._layout.also:
+            return self._rendering_named(DocumentId(path), reference.format)
         return collection_id(path) if reference.kind is Kind.COLLECTION else DocumentId(path)
+
+    def _rendering_named(self, document: DocumentId, name: str) -> DocumentId:
+        layout, rule = self._layout, self._layout.rule_of(document)
+        rules = {document: rule, **layout.renderings_of(document)} if rule else {}
+        named = named_among({each: layout.outputs_by(rule, document) for each, rule in rules.items() if rule}, name)
+        return named[0][0] if len(named) == 1 else document
 
 
 def _should_parse(text: str, document: DocumentId) -> bool:
@@ -308,8 +321,17 @@ def _call_references(tree: nodes.Template, certain: Container[int]) -> Iterator[
         if call.args and isinstance(call.node, nodes.Name):
             kind = FUNCTIONS[call.node.name]
             facets = used.get(id(call)) if kind is Kind.OUTPUT else None
-            sure = id(call) in certain and _is_single_path(call.args[0])
-            yield from (_Reference(name, kind, call.lineno, facets, sure) for name in _constants(call.args[0]))
+            sure, named = (
+                id(call) in certain and _is_single_path(call.args[0]),
+                _format(call) if kind is Kind.OUTPUT else "",
+            )
+            yield from (_Reference(name, kind, call.lineno, facets, sure, named) for name in _constants(call.args[0]))
+
+
+def _format(call: nodes.Call) -> str:
+    """The name that a call gives of an output, if it is a constant."""
+    given = [*call.args[1:2], *(each.value for each in call.kwargs if each.key == "format")]
+    return str(given[0].value) if given and isinstance(given[0], nodes.Const) else ""
 
 
 def _output_facets(tree: nodes.Template) -> dict[int, frozenset[Facet]]:
@@ -338,17 +360,24 @@ class DocumentScanner:
         """Tell whether the bytes can contain references; an image or a copied file is hashed as a stream instead."""
         rule = self._layout.scanned_as(document)
         if rule is not None:
-            return bool(rule.meta_names or getattr(rule.parameters, "scans", True))
+            rules = (rule, *self._layout.renderings_of(document).values())
+            return any(each.meta_names or getattr(each.parameters, "scans", True) for each in rules)
         kind = mimetypes.guess_type(document)[0] or ""
         return kind == "image/svg+xml" or not kind.startswith(_BINARY)
 
     def scan(self, document: DocumentId, content: bytes) -> Scan:
         """Scan a document. Bytes that are no text have no dependencies; a limit exceeded is the scan's problem."""
-        rule = self._layout.scanned_as(document)
+        own = self._scan_by(self._layout.scanned_as(document), document, content)
+        if not self._layout.also:
+            return own
+        others = self._layout.renderings_of(document).items()
+        return with_renderings(own, [(each, self._scan_by(rule, document, content)) for each, rule in others])
+
+    def _scan_by(self, rule: Rule | None, document: DocumentId, content: bytes) -> Scan:
         try:
             if rule is not None:
                 found = self._renderers[rule.renderer].scan(document, content, rule.parameters)
-                has_route = rule.meta_names and rule.renderer != PAGE
+                has_route = rule.renderer != PAGE and self._layout.meta_names_of(document)
                 return structs.replace(found, route=route_in(content, document, self._layout)) if has_route else found
             return self._plain(document, content)
         except ProblemError as error:
@@ -362,39 +391,3 @@ class DocumentScanner:
             return Scan(self._static.of_template(document, decode(content, document)))
         except ProblemError:
             return Scan()
-
-
-MAX_TOKENS: Final = 10_000
-"""The limit on tokens of template code in one text, which take about a tenth of a second."""
-
-
-class TooManyTokensError(Exception):
-    """A text contains more template code than is parsed."""
-
-
-class TokenLimit(Extension):
-    """Limits the tokens that Jinja parses, since time and memory grow with them. `line` is the last token's line."""
-
-    def __init__(self, environment: Environment) -> None:
-        super().__init__(environment)
-        self.line = 0
-
-    @classmethod
-    def install(cls, environment: Environment) -> TokenLimit:
-        """Install it in an environment, and return it."""
-        environment.add_extension(cls)
-        added = environment.extensions[cls.identifier]
-        assert isinstance(added, cls)  # noqa: S101 - it was just made of it
-        return added
-
-    def begin(self) -> None:
-        """Call before a text is parsed."""
-        self.line = 0
-
-    def filter_stream(self, stream: TokenStream) -> Iterator[Token]:
-        """The unchanged tokens. Raises TooManyTokensError at the first one beyond the limit."""
-        for number, token in enumerate(stream):
-            self.line = token.lineno
-            if number >= MAX_TOKENS:
-                raise TooManyTokensError
-            yield token

@@ -18,7 +18,8 @@ from anyio import from_thread
 from msgspec.structs import replace
 
 from kahnd.core.model import DocumentId, Observation, Problem, Scan, Snapshot, Stat, Status
-from kahnd.core.rules import Layout, is_collection
+from kahnd.core.renderings import is_file
+from kahnd.core.rules import Layout
 from kahnd.ports import Scanner
 from kahnd.watch.file_hashing import RACY_NS, HashedFile, hash_file, is_racy, unreadable
 from kahnd.watch.ignore import IgnoreRules, normal_path, with_ancestors
@@ -67,7 +68,7 @@ class SourceTree:
     def restore(self, snapshot: Snapshot) -> None:
         """Loads the stat cache from what the store kept of an earlier run."""
         for facts in snapshot.documents:
-            if not is_collection(facts.id) and facts.status is not Status.MISSING:
+            if is_file(facts.id) and facts.status is not Status.MISSING:
                 self._cache.put(facts.id, CacheEntry.from_facts(facts))
 
     def count_folders(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kahnd.engine.liveness import ALLOWED_S, Liveness, Waits
+from kahnd.engine.maintenance import ALLOWED_S, Liveness, Waits
 
 
 class Clock:
