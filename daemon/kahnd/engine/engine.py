@@ -143,7 +143,9 @@ class Engine:
         began = self._dependencies.clock.monotonic()
         to_rescan = self.machine.to_rescan
         known = tuple(node.facts for node in self.machine.graph if node.facts.id not in to_rescan)
-        observations = await self.observer.first_look(Snapshot(known))
+        nodes = (self.machine.graph[each] for each in to_rescan)
+        generated = {node.facts.id: node.facts.declarer for node in nodes if node.facts.declarer}
+        observations = await self.observer.first_look(Snapshot(known), generated)
         spoilt = await self.observer.output_check.all()
         duration_ms = round(self._elapsed_ms(began), 2)
         log = Log(LogEvent.SCAN_FINISHED, {"changed": len(observations), "duration_ms": duration_ms})
