@@ -309,6 +309,7 @@ class Outcomes:
         graph, finished = self.transitions.graph, self.runs.published(event.run)
         node, outcome = graph[job.document], finished.outcome
         declared = outcome.declared if isinstance(outcome, Rendered) else ()
+        self.forced.add_damaged([node])  # until it is complete: its former outputs were replaced
         if conflict := self.declarations.conflict(node, declared):
             self.runs.end(job)
             self.declarations.withdraw(job.document, declared)
@@ -319,8 +320,7 @@ class Outcomes:
         checked = decision.check(graph, node, outcome.reads, self.transitions.schedule, changed)
         is_same = node.facts.content_hash == job.content_hash and node.claim == job.output
         if isinstance(checked, decision.Retry) or not is_same or to_look_at(graph, declared):
-            paths = checked.paths if isinstance(checked, decision.Retry) else ()
-            yield from self._retry(node, job, finished, paths or (job.document,))
+            yield from self._retry(node, job, finished, getattr(checked, "paths", ()) or (job.document,))
         elif not self.runs.has_same_members(job):
             yield from self._retry(node, job, finished, ())
         else:
