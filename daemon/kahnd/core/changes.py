@@ -130,7 +130,7 @@ class ChangeIntake:
         node = self._graph.get(document)
         if not self.declarations.declarers(document):
             changes.removed.append((generated_file(document), declarer))
-            if node and node.facts.declarer == declarer:
+            if node and node.facts.declarer:
                 self._remove(document, changes)
 
     def _withdraw_declared(self, declarer: DocumentId, documents: frozenset[DocumentId], changes: ChangeSet) -> None:
