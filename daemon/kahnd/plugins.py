@@ -55,13 +55,14 @@ class Rendering:
     """The result of calling a function: its output, its warnings, and the paths and patterns that it depends on.
 
     `outputs` are all outputs by their paths, and `output` is the first. A warning has `message`, `file`, `line` and
-    `column`.
+    `column`. `declared` has the bytes of each document that it declares, front matter included.
     """
 
     output: bytes
     warnings: tuple[Problem, ...]
     dependencies: tuple[str, ...]
     outputs: Mapping[str, bytes]
+    declared: Mapping[str, bytes]
 
     @property
     def text(self) -> str:
@@ -105,7 +106,8 @@ def _result(rendering: RenderContext) -> Rendering:
     targets = dict.fromkeys(each.dependency.target for each in rendering.reads)
     shown = tuple(each.removeprefix("/") if is_collection(each) else str(each) for each in targets)
     outputs = {str(path): (rendering.root / stage).read_bytes() for path, stage in rendering.staged.paths()}
-    return Rendering(next(iter(outputs.values())), rendering.warnings, shown, outputs)
+    declared = {str(path): content for path, (content, _) in sorted(rendering.documents.declared.items())}
+    return Rendering(next(iter(outputs.values())), rendering.warnings, shown, outputs, declared)
 
 
 def _job(root: Path, layout: Layout, rule: Rule, document: DocumentId, folder: str) -> Job:

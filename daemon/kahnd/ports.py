@@ -168,6 +168,10 @@ class Tree(Protocol):
         """Checks these paths, and all below those that are folders; returns what has changed, and what is gone."""
         ...
 
+    async def read_generated(self, declarers: Mapping[DocumentId, DocumentId]) -> tuple[Observation, ...]:
+        """Hashes and scans generated documents, whatever is known of them; each key is declared by its value."""
+        ...
+
     async def recheck(self) -> tuple[Observation, ...]:
         """Looks again at documents whose stat could not be trusted when they were hashed, once it can be.
 

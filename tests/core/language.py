@@ -15,11 +15,14 @@ in place.
 - A line `dated` shows when a commit has changed the document last.
 - The first line `slug NAME` replaces the stem of a document's outputs, and `alias NAME` gives a page one more, which
   has the same text. `slug ?` is a mistake.
+
+`declare PATH TEXT` declares a document, with `|` for line ends; `sort PATTERN FOLDER` declares one for each title of
+the documents that match, with their paths.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -27,9 +30,9 @@ from typing import Final, TypeVar
 from msgspec.structs import replace
 
 from kahnd.core import output_paths
-from kahnd.core.hashing import hash_bytes, hash_members, hash_outputs
+from kahnd.core.globs import glob_matcher
+from kahnd.core.hashing import PRESENT, hash_bytes, hash_members, hash_outputs
 from kahnd.core.model import (
-    PRESENT,
     SOURCE_KINDS,
     Dependency,
     Digest,
@@ -67,6 +70,7 @@ STATIC: Final = MappingProxyType(
         "url": Kind.PAGE,
         "pages": Kind.COLLECTION,
         "titles": Kind.COLLECTION,
+        "sort": Kind.COLLECTION,
         "needs": Kind.DECLARED,
         "leads": Kind.LINK,
         "part": Kind.LINK,
@@ -88,6 +92,7 @@ USED: Final = MappingProxyType(
 The title is the only anchor.
 """
 EACH: Final = MappingProxyType({"pages": "page", "titles": "title"})
+_COLLECTING: Final = frozenset({*EACH, "sort"})
 DYNAMIC: Final = MappingProxyType({"find": "include", "find-output": "output", "find-title": "title"})
 NO_RULES: Final = Layout((), "site")
 DEEPEST: Final = 20
@@ -106,7 +111,10 @@ def scan(text: str, document: str = "", layout: Layout = NO_RULES) -> tuple[Depe
     found: dict[Dependency, Dependency] = {}
     for line, word, rest in parse(text):
         if word in STATIC and (STATIC[word] is not Kind.LINK or _is_link(document, rest, layout)):
-            target = collection_id(rest) if word in EACH else _target(*rest.partition(":")[::2], layout)
+            if word in _COLLECTING:
+                target = collection_id(rest.partition(" ")[0])
+            else:
+                target = _target(*rest.partition(":")[::2], layout)
             is_link = STATIC[word] is Kind.LINK
             facets = frozenset(USED[word]) if is_link else None
             new = Dependency(
@@ -200,12 +208,32 @@ class Files:
         self.versions[path] = self.versions.get(path, 0) + 1
 
 
+class _Sources(Mapping[str, str]):
+    """The texts of all documents by path: those that this run declares, the sources, and those that others declare."""
+
+    def __init__(self, declared: Mapping[str, str], sources: Mapping[str, str], outputs: Mapping[str, str]) -> None:
+        self._declared, self._sources, self._outputs = declared, sources, outputs
+
+    def __getitem__(self, path: str) -> str:
+        for texts in (self._declared, self._sources):
+            if path in texts:
+                return texts[path]
+        return self._outputs[output_paths.generated_file(path)]
+
+    def __iter__(self) -> Iterator[str]:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+
 class Rendering:
     """One run of one document over the files as they are at this moment."""
 
     def __init__(self, layout: Layout, sources: Files, outputs: Files, job: Job) -> None:
         self._layout = layout
-        self._texts = sources.texts
+        self.declared: dict[str, str] = {}
+        self._texts = _Sources(self.declared, sources.texts, outputs.texts)
         self._outputs = outputs.texts
         self._job = job
         self._reads: dict[Dependency, Read] = {}
@@ -222,11 +250,14 @@ class Rendering:
         except BadInputError as error:
             return Failed(Problem(str(error), self._job.document), self._told())
         outputs = self._several() if self._job.more or self._job.output.endswith("/") else ()
+        declared = tuple((DocumentId(each), hash_of(text), 1) for each, text in sorted(self.declared.items()))
+        for number, (each, _, _) in enumerate(declared):
+            self.staged[output_paths.stage_of_declared(self._job, number)] = self.declared[each]
         if not outputs:
             self.staged[self._job.stage] = self.text
-            return Rendered(hash_of(self.text), self._told(), tuple(self._warnings))
+            return Rendered(hash_of(self.text), self._told(), tuple(self._warnings), declared=declared)
         whole = hash_outputs(outputs) if self._job.output.endswith("/") else outputs[0][1]
-        return Rendered(whole, self._told(), outputs=outputs)
+        return Rendered(whole, self._told(), outputs=outputs, declared=declared)
 
     def _several(self) -> tuple[tuple[OutputPath, Digest], ...]:
         """Returns the outputs of a document with several, and stages their texts."""
@@ -242,7 +273,7 @@ class Rendering:
                 for path in output_paths.outputs_of(job)
             }
             stages = [*output_paths.stages(job)]
-        self.staged = dict(zip(stages, texts.values(), strict=True))
+        self.staged |= dict(zip(stages, texts.values(), strict=True))
         return tuple((OutputPath(path), hash_of(text)) for path, text in texts.items())
 
     def _told(self) -> tuple[Read, ...]:
@@ -263,7 +294,11 @@ class Rendering:
     def _line(self, line: int, word: str, rest: str, depth: int) -> Iterator[str]:
         if word == "fail" or (word == "unprintable" and self._is_beside):
             raise BadInputError("told to fail")
-        if word == "warn":
+        if word == "declare":
+            self._declare(*rest.split(" ", 1))
+        elif word == "sort":
+            self._sort(rest, line)
+        elif word == "warn":
             self._warnings.append(Problem(rest, self._job.document, line))
         elif word == "dated":
             yield self._last_change()
@@ -330,6 +365,20 @@ class Rendering:
         else:
             yield from self._expand(self._read(dependency), depth + 1)
 
+    def _declare(self, path: str, text: str = "") -> None:
+        self.declared[path] = text.replace("|", "\n")
+
+    def _sort(self, rest: str, line: int) -> None:
+        """Declares a document for each title, with the paths of those that have it."""
+        pattern, folder = rest.split(" ")
+        by_title: dict[str, list[str]] = {}
+        for member in self._members(pattern, line):
+            used = Dependency(DocumentId(member), Kind.PAGE, line, facets=frozenset({Facet.TITLE}))
+            by_title.setdefault(self._read(used).partition("\n")[0], []).append(member)
+        for title, members in by_title.items():
+            if title:
+                self.declared[f"{folder}/{title}.md"] = "\n".join([title, *members])
+
     def _page_of(self, word: str, dependency: Dependency) -> str:
         used = replace(dependency, facets=frozenset(USED[word]))
         title, _, rest = self._read(used).partition("\n")
@@ -362,13 +411,17 @@ class Rendering:
         return f"[{output if exists else 'nowhere'}{[title] if title else []}]"
 
     def _pages(self, word: str, pattern: str, line: int) -> Iterator[str]:
+        for member in self._members(pattern, line):
+            yield from self._one(word, Dependency(DocumentId(member), Kind.PAGE, line), 0)
+
+    def _members(self, pattern: str, line: int) -> list[str]:
         collection = Dependency(collection_id(pattern), Kind.COLLECTION, line)
         members = dict(self._job.collections).get(collection.target)
         if members is None:
             raise UnmetError(collection)
         self._note(collection, None)
-        for member in members:
-            yield from self._one(word, Dependency(member, Kind.PAGE, line), 0)
+        fits = glob_matcher(pattern)
+        return sorted({*members, *filter(fits, self.declared)})
 
     def _read(self, dependency: Dependency) -> str:
         text = self._texts.get(dependency.target)

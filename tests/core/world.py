@@ -24,6 +24,8 @@ from kahnd.core.events import (
     FindCycle,
     Finished,
     Log,
+    LookAtDeclared,
+    Looked,
     Observed,
     Propagate,
     Propagated,
@@ -59,7 +61,7 @@ from kahnd.core.model import (
     Status,
 )
 from kahnd.core.nodes import Node
-from kahnd.core.output_paths import files_of
+from kahnd.core.output_paths import generated_file, published_files
 from kahnd.core.renderings import documents_of, is_file
 from kahnd.core.rules import Layout, Rule, is_collection
 from kahnd.store.memory_store import MemoryStore
@@ -135,7 +137,8 @@ class World:
         absent = self._absent(self.machine.graph)
         altered = self._altered() - absent
         made, dates = frozenset(self.made), dict(self.dates)
-        self._send(Started(self._observations(paths), absent, "start", asked, altered, made, dates=dates))
+        observations = (*self._observations(paths), *self._declared_to_rescan())
+        self._send(Started(observations, absent, "start", asked, altered, made, dates=dates))
 
     def commit(self, dates: Mapping[str, int | None]) -> None:
         """Tells when commits have changed documents last, as after one."""
@@ -228,6 +231,14 @@ class World:
         self._send(Observed(self._observations(documents_of(order.paths)), "a look", absent))
         self._send(Rechecked(order.document))
 
+    def look_at_declared(self) -> None:
+        """Performs the oldest pending look at declared documents."""
+        order = self.looks.popleft()
+        found = tuple(self._declared(each, order.declarer) for each in order.documents)
+        if found:
+            self._send(Observed(found, "a look"))
+        self._send(Looked(order.run))
+
     def settle_rechecks(self) -> None:
         """Performs all pending Rechecks."""
         while self.rechecks:
@@ -241,6 +252,8 @@ class World:
                 self.finish(next(iter(self.running)))
             elif self.rechecks:
                 self.recheck()
+            elif self.looks:
+                self.look_at_declared()
             else:
                 break
         else:
@@ -283,12 +296,16 @@ class World:
         self._seen = {
             facts.id: (facts.content_hash, facts.stat.mtime_ns if facts.stat else 0)
             for facts in snapshot.documents
-            if facts.status is not Status.MISSING and is_file(facts.id) and facts.id not in self.machine.to_rescan
+            if facts.status is not Status.MISSING
+            and not facts.declarer
+            and is_file(facts.id)
+            and facts.id not in self.machine.to_rescan
         }
         self.running: dict[str, Job] = {}
         self._jobs: dict[RunId, Job] = {}
         self.computed: dict[str, Finished] = {}
         self.rechecks: deque[Recheck] = deque()
+        self.looks: deque[LookAtDeclared] = deque()
         self._late: list[Finished] = []
         self._stages: dict[str, str] = {}
         self._pending: list[Result] = []
@@ -308,15 +325,25 @@ class World:
         scan = look(text, document, self.layout) if seen is None or seen[0] != digest else None
         return Observation(document, digest, stat, scan)
 
+    def _declared(self, document: DocumentId, declarer: DocumentId) -> Observation:
+        text = self.outputs.texts.get(generated_file(document))
+        if text is None:
+            return Observation(document, declarer=declarer)
+        return Observation(document, hash_of(text), None, look(text, document), declarer=declarer)
+
+    def _declared_to_rescan(self) -> tuple[Observation, ...]:
+        nodes = (self.machine.graph[each] for each in self.machine.to_rescan)
+        return tuple(self._declared(node.facts.id, node.facts.declarer) for node in nodes if node.facts.declarer)
+
     def _absent(self, nodes: Iterable[Node]) -> frozenset[OutputPath]:
-        outputs = (path for node in nodes if node.claim == node.facts.output for path, _ in files_of(node.facts))
+        outputs = (path for node in nodes if node.claim == node.facts.output for path, _ in published_files(node.facts))
         return frozenset(each for each in outputs if each not in self.outputs.texts)
 
     def _altered(self) -> frozenset[OutputPath]:
         """Returns outputs that differ from the store: altered, or written before a crash but not committed."""
         texts = self.outputs.texts
         nodes = (node for node in self.machine.graph if node.claim and node.claim == node.facts.output)
-        made = (each for node in nodes for each in files_of(node.facts))
+        made = (each for node in nodes for each in published_files(node.facts))
         return frozenset(path for path, digest in made if hash_of(texts.get(path, "")) != digest)
 
     def _closure(self, targets: Iterable[str]) -> frozenset[DocumentId]:
@@ -352,6 +379,8 @@ class World:
                 self._cancel(run)
             case Recheck():
                 self.rechecks.append(command)
+            case LookAtDeclared():
+                self.looks.append(command)
             case Remove(output, document):
                 if output in self.altered:
                     self.made.discard(output)

@@ -72,6 +72,9 @@ class MemoryTree:
         self.looking -= 1
         return tuple(filter(None, observations))
 
+    async def read_generated(self, declarers: Mapping[DocumentId, DocumentId]) -> tuple[Observation, ...]:
+        raise NotImplementedError("no document here declares others")
+
     async def recheck(self) -> tuple[Observation, ...]:
         doubted, self.doubted = self.doubted, ()
         return await self.look(doubted) if doubted else ()

@@ -10,9 +10,8 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
-from kahnd.core.hashing import hash_bytes
+from kahnd.core.hashing import PRESENT, hash_bytes
 from kahnd.core.model import (
-    PRESENT,
     Dependency,
     DocumentId,
     Facet,

@@ -21,9 +21,7 @@ def _document(number: int) -> FactsRow:
     hashes = (content, content, Digest(f"{number:031}i"), output, output, recipe, recipe)
     place = OutputPath(f"site/folder/{number:06}.html")
     stat = (number, number + (1 << 60), number + (2 << 60), number + (3 << 60), number + (4 << 60))
-    return FactsRow(
-        _path(number), Status.DONE, *hashes, place, None, None, stat, None, None, None, None, None, None, None
-    )
+    return FactsRow(_path(number), Status.DONE, *hashes, place, None, None, stat, *[None] * 9)
 
 
 def _path(number: int) -> DocumentId:

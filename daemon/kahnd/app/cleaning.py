@@ -18,11 +18,13 @@ from kahnd.api import answers
 from kahnd.app.session import begin_outputs, outputs_of, schemas, stored
 from kahnd.config.loader import Config, load
 from kahnd.core.model import OutputPath, Problem
+from kahnd.core.output_paths import is_generated
 from kahnd.core.project_files import (
     CACHES,
     CONTROL_SOCKET,
     COOKIES,
     EMBEDDED,
+    GENERATED,
     LOCK_FILE,
     OUTPUT_JOURNAL,
     STAGES,
@@ -52,7 +54,7 @@ from kahnd.telemetry.log import is_log
 
 _UNFINISHED_JOURNAL: Final = re.compile(r"outputs\.[0-9a-f]{8}\.new")
 _LOG: Final = f"{STATE_FOLDER}/log/kahnd.jsonl"
-_FOLDERS: Final = (STATE_FOLDER, STAGES, CACHES, COOKIES, f"{STATE_FOLDER}/log")
+_FOLDERS: Final = (STATE_FOLDER, STAGES, CACHES, GENERATED, COOKIES, f"{STATE_FOLDER}/log")
 _KEPT: Final = (*_FOLDERS, LOCK_FILE, OUTPUT_JOURNAL)
 """The files that kahnd opens at a start, without the database, which checks its own."""
 
@@ -122,7 +124,7 @@ def _remove_outputs(root: Path, config: Config) -> tuple[tuple[OutputPath, ...],
 
 def _state_of(config: Config) -> tuple[str, ...]:
     """Returns what `_remove_state` would remove."""
-    kept = _removable_state(config.root, config.log.file)
+    kept = _removable_state(config.root, config.log.file, tuple(filter(is_generated, _there(config))))
     return (*(str(config.root / each) for each in kept), *_database(config))
 
 
@@ -219,12 +221,16 @@ def _own_state(root: Path, log: str) -> tuple[str, ...]:
     return tuple(each for each in own if each not in kept)
 
 
-def _removable_state(root: Path, log: str) -> tuple[str, ...]:
-    """Returns what `_remove_state_folder` would remove: all of it, or kahnd's own files if there are foreign ones."""
+def _removable_state(root: Path, log: str, generated: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns what `_remove_state_folder` would remove: all of it, or kahnd's own files if there are foreign ones.
+
+    The files of `generated` documents are removed before, as outputs are.
+    """
     if not (root / STATE_FOLDER).is_dir() or (root / STATE_FOLDER).is_symlink():
         return ()
     mine = _own_state(root, log)
-    foreign = (each for each in _below(root, log) if not any(is_below(each, path) for path in mine))
+    ours = (*mine, *generated)
+    foreign = (each for each in _below(root, log) if not any(is_below(each, path) for path in ours))
     return _lasting(mine) if any(foreign) else (STATE_FOLDER,)
 
 
@@ -263,7 +269,8 @@ def _below(root: Path, log: str) -> Iterator[str]:
     """Yields all files in the state folder, and foreign folders, by their paths in the project."""
     ours = {*_FOLDERS, posixpath.dirname(log)}
     for here, folders_there, files in os.walk(root / STATE_FOLDER):
-        paths = (str(Path(here, name).relative_to(root)) for name in (*folders_there, *files))
+        names = files if is_below(str(Path(here).relative_to(root)), GENERATED) else (*folders_there, *files)
+        paths = (str(Path(here, name).relative_to(root)) for name in names)
         yield from (path for path in paths if path not in ours or (root / path).is_symlink())
 
 

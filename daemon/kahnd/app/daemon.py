@@ -19,10 +19,9 @@ from anyio.abc import TaskGroup
 
 from kahnd.api.handlers import serving
 from kahnd.app.config_reload import ConfigReload, MissingSources
-from kahnd.app.current_session import CurrentSession
+from kahnd.app.current_session import CurrentSession, Shutdown
 from kahnd.app.operations import DaemonOperations
 from kahnd.app.session import DaemonHooks, Project, Session, WriteLog, dry_run, open_session, read_project
-from kahnd.app.shutdown import Shutdown
 from kahnd.app.status import DaemonListener, StatusSnapshot, StatusSource, log_fields, summary
 from kahnd.app.systemd_reporter import SystemdReporter
 from kahnd.config.loader import log_config

@@ -40,7 +40,7 @@ from kahnd.core.model import (
     RunId,
     Snapshot,
 )
-from kahnd.core.output_paths import files_of
+from kahnd.core.output_paths import published_files
 from kahnd.core.project_files import OUTPUT_JOURNAL, STATE_FOLDER, is_embedded
 from kahnd.core.rules import Layout, Rule
 from kahnd.engine import Backoff, Engine, EngineDependencies, Liveness, MeteredScanner, PhaseTimings, Waits
@@ -154,7 +154,7 @@ async def open_session(
         with exempt_from_gc():
             machine, last_build = await _restored(store, layout, bounds.workers, ids)
         with closing(outputs_of(config)) as outputs:
-            recorded = dict(file for each in machine.graph for file in files_of(each.facts))
+            recorded = dict(file for each in machine.graph for file in published_files(each.facts))
             begin_outputs(outputs, recorded, config.root)
             kept = {cache_folder(node.facts.id) for node in machine.graph if node.rule and node.rule.keeps_cache}
             outputs.discard_caches(kept)

@@ -5,16 +5,16 @@
 | `machine` | events in, commands out |
 | `events` | every event and command, and the names of all log events |
 | `model` | the frozen values: ids, status, dependencies, facts, jobs, outcomes |
-| `changes` | observations → changed facts and edges; members of collections; rival claims to an output |
+| `changes`, `members` | observations → changed facts and edges, rival claims to an output; members of collections |
 | `nodes` | a document or collection in the graph: facts, edges, and what the rules say |
 | `graph` | the mirror of the database's facts and edges; edge hashes and traces |
 | `hashing` | content, recipe and inputs hashes, edge hashes, and their differences |
 | `scheduler` | which documents are ready (Kahn's algorithm), generations, cycles |
-| `worklist` | works off the ready documents, breaks cycles, renders a single save speculatively |
+| `worklist` | works off the ready documents; cycles and unconfirmed edges; renders a single save speculatively |
 | `decision` | rehash, skip, block, fail or render a ready document; accept or retry an outcome |
 | `runs` | the jobs that are out, and what their outcomes lead to |
 | `transitions` | the status changes: facts, results for the database, log lines |
-| `provisional_edges` | which edges are certain, and which only rendering can confirm |
+| `declarations` | generated documents: who declares which, and which declarations can't stand |
 | `render_loops` | commands that write into sources, and results dropped too often |
 | `builds` | the build under way, open requests, forced documents, reports |
 | `reasons` | why a document is rendered, and the chain from the edited one |

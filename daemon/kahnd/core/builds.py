@@ -90,6 +90,11 @@ class Builds:
         self._requests = [each for each in self._requests if each.request.ticket != ticket]
         return any(each.request.force for each in self._requests)
 
+    @property
+    def cause(self) -> str:
+        """The cause of the build under way; empty without one."""
+        return self._current.cause if self._current else ""
+
     def count(self, document: DocumentId, outcome: str, generation: int = 0) -> None:
         """Counts a document's outcome: "rendered", "skipped", "failed" or "blocked"."""
         self._latest = document

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec.structs import replace
 
-from kahnd.core import hashing
-from kahnd.core.globs import glob_matcher
+from kahnd.core.declarations import Declarations, with_declarer
 from kahnd.core.graph import Graph
+from kahnd.core.members import Collections
 from kahnd.core.model import (
     NO_EDGES,
     Change,
     Dependency,
+    Digest,
     DocumentId,
     Edges,
     Facet,
@@ -25,11 +26,11 @@ from kahnd.core.model import (
     Scan,
     Status,
 )
-from kahnd.core.nodes import Node, public_place
-from kahnd.core.output_paths import clash, facet_of, files_of, without_output
+from kahnd.core.nodes import Node, changed_facets, has_other_anchors, public_place
+from kahnd.core.output_paths import clash, facet_of, files_of, generated_file, published_files, without_output
 from kahnd.core.reasons import FAILED_BEFORE, ON_A_CYCLE
-from kahnd.core.renderings import by_rendering, is_rendering
-from kahnd.core.rules import dated_by, is_collection, last_change_id
+from kahnd.core.renderings import by_rendering
+from kahnd.core.rules import is_collection
 
 NEW, CONTENT, RECIPE, GONE, CONTESTED, MEMBERS, COMMITTED = (
     "new",
@@ -75,13 +76,6 @@ class ChangeSet:
                 self.add(Change(node.facts, content=False, linked=False), reason)
 
 
-@dataclass(slots=True)
-class _Collection:
-    matches: Callable[[DocumentId], bool]
-    members: set[DocumentId]
-    is_new: bool = True
-
-
 class ChangeIntake:
     """Applies observations to the graph. Owns the members of collections."""
 
@@ -89,39 +83,32 @@ class ChangeIntake:
         self._graph = graph
         self._orphans: set[DocumentId] = set()
         self._unrecorded: frozenset[OutputPath] = frozenset()
-        self._collections: dict[DocumentId, _Collection] = {}
-        self._dates: dict[DocumentId, int | None] = {}  # when commits have changed documents last
+        self._collections = Collections(graph)
+        self.declarations = Declarations(graph)
         self._named_outputs: set[str] = set()
         """Outputs that programs read by path. Each is a missing document; those that render to it stand in for it."""
         for node in graph:
             if not node.exists and graph.layout.is_output(node.facts.id):
                 self._named_outputs.add(node.facts.id)
-            if is_collection(node.facts.id) and dated_by(node.facts.id) is None:
-                self._collect(node.facts.id)
+            if is_collection(node.facts.id):
+                self._collections.restore(node.facts.id)
 
-    def members(self, collection: DocumentId) -> tuple[DocumentId, ...]:
-        """Returns the documents in a known collection, sorted by path; or when its document was changed last."""
-        if (document := dated_by(collection)) is None:
-            return tuple(sorted(self._collections[collection].members))
-        date = self._dates.get(document)
-        return () if date is None else (DocumentId(str(date)),)
+    def members(self, collection: DocumentId, reader: DocumentId | None = None) -> tuple[DocumentId, ...]:
+        """Returns the members of a known collection, sorted, without documents that its reader has declared."""
+        found = self._collections.members(collection)
+        own = self.declarations.own(reader, found) if reader else ()
+        return tuple(each for each in found if each not in own) if own else found
 
     def date(self, dates: Mapping[DocumentId, int | None], changes: ChangeSet, *, all_of_them: bool = False) -> None:
         """Takes in when commits have changed documents last; `all_of_them`: others have no such date."""
-        if all_of_them:
-            self._dates.clear()
-        self._dates.update(dates)
-        known = (node.facts.id for node in self._graph if dated_by(node.facts.id))
-        for each in list(known) if all_of_them else map(last_change_id, dates):
-            node, members_hash = self._graph.get(each), hashing.hash_members(self.members(each))
-            if node and node.facts.content_hash != members_hash:
-                facts = replace(node.facts, status=Status.DIRTY, content_hash=members_hash)
-                changes.add(Change(self._graph.put(facts).facts), COMMITTED)
+        self._take_members(self._collections.date(dates, all_of_them=all_of_them), COMMITTED, changes)
 
     def observe(self, observations: Iterable[Observation]) -> ChangeSet:
         """Applies observations to the graph and returns what changed."""
         changes = ChangeSet()
         for observation in observations:
+            if self.declarations.is_outdated(observation, self._graph.get(observation.document)):
+                continue
             for each in self._with_renderings(observation, changes):
                 if each.content_hash is None and each.problem is None:
                     self._remove(each.document, changes)
@@ -131,6 +118,49 @@ class ChangeIntake:
         self._drop_orphans(changes)
         return changes
 
+    def follow_up(self) -> ChangeSet:
+        """Returns what follows from new declarations: documents go, and others are freed or contested."""
+        changes = ChangeSet()
+        if follow_up := self.declarations.take_follow_up():
+            for document, declarer in follow_up.undeclared.items():
+                self._undeclare(document, declarer, changes)
+            for declarer, documents in follow_up.contested.items():
+                self._withdraw_declared(declarer, documents, changes)
+            freed = (node for each in sorted(follow_up.freed) if (node := self._graph.get(each)) and node.exists)
+            changes.revisit(freed, CONTESTED)
+            self._update_collections(changes)
+            self._drop_orphans(changes)
+        return changes
+
+    def _undeclare(self, document: DocumentId, declarer: DocumentId, changes: ChangeSet) -> None:
+        """Removes a generated document, unless another declares it by now."""
+        node = self._graph.get(document)
+        if not self.declarations.declarers(document):
+            changes.removed.append((generated_file(document), declarer))
+            if node and node.facts.declarer:
+                self._remove_all(document, changes)
+
+    def _withdraw_declared(self, declarer: DocumentId, documents: frozenset[DocumentId], changes: ChangeSet) -> None:
+        """Removes what a document has declared and can't keep. It is rendered again, and fails if that is still so."""
+        node = self._graph[declarer]
+        lost = [each for each in node.facts.declares or () if each[0] in documents]
+        kept = tuple(each for each in node.facts.declares or () if each not in lost)
+        if lost:
+            facts = self._graph.put(replace(node.facts, declares=kept or None, inputs_hash=None)).facts
+            if known := changes.changes.get(declarer):
+                changes.changes[declarer] = replace(known, facts=facts)
+            changes.revisit([node], CONTESTED)
+        for document in sorted(documents):
+            changes.removed.append((generated_file(document), declarer))
+            target = self._graph.get(document)
+            if target and target.facts.declarer == declarer:
+                self._remove_all(document, changes)
+
+    def _remove_all(self, document: DocumentId, changes: ChangeSet) -> None:
+        """Removes a document with all its renderings."""
+        for each in self._graph.renderings(document):
+            self._remove(each.facts.id, changes)
+
     def damaged(self, outputs: Iterable[OutputPath], forced: Container[DocumentId]) -> list[Node]:
         """Returns the documents whose outputs these are, except for `forced` ones that could not be rendered since."""
         makers = dict.fromkeys(each for output in sorted(outputs) for each in sorted(self._graph.claimants(output)))
@@ -139,7 +169,7 @@ class ChangeIntake:
 
     def abandoned_outputs(self, made: frozenset[OutputPath], changes: ChangeSet) -> list[OutputPath]:
         """Returns the outputs of a session that ended before it recorded them, to which nothing renders any more."""
-        self._unrecorded = made - {path for node in self._graph for path, _ in files_of(node.facts)}
+        self._unrecorded = made - {path for node in self._graph for path, _ in published_files(node.facts)}
         return sorted(made - {output for output, _ in changes.removed} - self._graph.outputs())
 
     def revisit_conflicts(self, changes: ChangeSet) -> None:
@@ -155,9 +185,10 @@ class ChangeIntake:
             (each for each in failed if each.rule and each.rule.limits.text != each.facts.limits), FAILED_BEFORE
         )
 
-    def connect(self, document: DocumentId, dependencies: Iterable[Dependency]) -> tuple[Edges, tuple[Facts, ...]]:
+    def connect(self, document: DocumentId, dependencies: Collection[Dependency]) -> tuple[Edges, tuple[Facts, ...]]:
         """Replaces a document's edges; also returns the facts of new targets (missing documents, collections)."""
         node = self._graph[document]
+        dependencies = with_declarer(node, dependencies)
         if dependencies is node.dependencies:
             return NO_EDGES, ()
         after = tuple(dict.fromkeys(self._with_makers(document, tuple(dependencies))))
@@ -212,7 +243,7 @@ class ChangeIntake:
 
     def _add_target(self, target: DocumentId) -> Facts:
         if is_collection(target):
-            return self._graph.put(self._new_collection(target)).facts
+            return self._graph.put(self._collections.add(target)).facts
         if self._graph.layout.is_output(target):
             self._named_outputs.add(target)
         return self._graph.put(Facts(target, Status.MISSING)).facts
@@ -253,6 +284,9 @@ class ChangeIntake:
         self._remove_unrecorded(facts, set(claims).difference(node.claims), changes)
         if node.claim is None:
             self._remove_output(facts, changes)
+            self.declarations.settle(facts.id, ())
+        if observation.declarer is None:
+            self.declarations.appeared(facts.id)
 
     def _rewrite(self, observation: Observation, facts: Facts) -> tuple[Edges, tuple[Facts, ...]]:
         scan, before = observation.scan or Scan(), self._graph.get(facts.id)
@@ -284,6 +318,8 @@ class ChangeIntake:
         self._orphans.add(document)
         self._revisit_named_outputs(claims, changes)
         changes.revisit(map(self._graph.__getitem__, rivals), CONTESTED)
+        self.declarations.settle(document, ())
+        self.declarations.disappeared(document)
 
     def _revisit_named_outputs(self, claims: Iterable[OutputPath], changes: ChangeSet) -> None:
         """Adds the outputs that are read or linked to by path, when a document begins or ends to render to them."""
@@ -319,56 +355,24 @@ class ChangeIntake:
 
     def _update_collections(self, changes: ChangeSet) -> None:
         """Adds each collection whose members have appeared or gone."""
-        for document, collection in self._collections.items():
-            if not self._update_members(collection, changes):
-                continue
-            facts = self._graph[document].facts
-            members_hash = hashing.hash_members(collection.members)
-            if facts.content_hash != members_hash:
-                changed = self._graph.put(replace(facts, status=Status.DIRTY, content_hash=members_hash)).facts
-                changes.add(Change(changed), MEMBERS)
+        self._take_members(self._collections.update(changes.changes.keys()), MEMBERS, changes)
 
-    def _update_members(self, collection: _Collection, changes: ChangeSet) -> bool:
-        """Tells whether the members may differ from before."""
-        changed, collection.is_new = collection.is_new, False
-        for document in changes.changes:
-            belongs = collection.matches(document) and self._graph[document].exists
-            if (document in collection.members) is not belongs:
-                (collection.members.add if belongs else collection.members.discard)(document)
-                changed = True
-        return changed
+    def _take_members(self, hashes: Iterable[tuple[DocumentId, Digest]], reason: str, changes: ChangeSet) -> None:
+        for document, members_hash in hashes:
+            node = self._graph.get(document)
+            if node and node.facts.content_hash != members_hash:
+                facts = replace(node.facts, status=Status.DIRTY, content_hash=members_hash)
+                changes.add(Change(self._graph.put(facts).facts), reason)
 
     def _drop_orphans(self, changes: ChangeSet) -> None:
         """Drops missing documents and collections that nothing depends on any more."""
         for document in self._graph.orphans(self._orphans):
             change = changes.changes.get(document) or Change(self._graph[document].facts, content=False, linked=False)
             changes.add(replace(change, forget=True), GONE)
-            self._collections.pop(document, None)
+            self._collections.drop(document)
             self._named_outputs.discard(document)
             self._graph.drop(document)
         self._orphans.clear()
-
-    def _new_collection(self, collection: DocumentId) -> Facts:
-        members = self._collect(collection) if dated_by(collection) is None else self.members(collection)
-        return Facts(collection, Status.DIRTY, content_hash=hashing.hash_members(members))
-
-    def _collect(self, collection: DocumentId) -> set[DocumentId]:
-        matches = self._matcher(collection)
-        members = {node.facts.id for node in self._graph if node.exists and matches(node.facts.id)}
-        self._collections[collection] = _Collection(matches, members)
-        return members
-
-    def _matcher(self, collection: DocumentId) -> Callable[[DocumentId], bool]:
-        """Returns a test for members: documents that match the pattern and are no partials or drafts."""
-        fits, graph = glob_matcher(collection[1:]), self._graph
-
-        def matches(each: DocumentId) -> bool:
-            if is_collection(each) or is_rendering(each) or not fits(each) or graph.layout.is_partial(each):
-                return False
-            node = graph.get(each)
-            return node is None or not graph.layout.hides(node.facts.appears_at)
-
-        return matches
 
 
 def _observed(facts: Facts, observation: Observation, scan: Scan) -> Facts:
@@ -382,6 +386,7 @@ def _observed(facts: Facts, observation: Observation, scan: Scan) -> Facts:
         facets=scan.facets,
         appears_at=scan.appears_at,
         route=scan.route,
+        declarer=observation.declarer,
     )
 
 
@@ -392,8 +397,8 @@ def _reach(reason: str, before: Facts, node: Node) -> tuple[bool, frozenset[Face
     """
     if reason == NEW or _may_have_moved(before, node):
         return True, None, True
-    changed = hashing.changed_facets(before, node.facts)
-    anchors = hashing.has_other_anchors(before, node.facts)
+    changed = changed_facets(before, node.facts)
+    anchors = has_other_anchors(before, node.facts)
     if reason == CONTENT:
         return True, changed, anchors
     return bool(changed), changed or None, changed is not None and anchors

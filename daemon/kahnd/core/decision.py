@@ -13,9 +13,8 @@ import msgspec
 from msgspec.structs import replace
 
 from kahnd.core.graph import Graph
-from kahnd.core.hashing import outputs_at
+from kahnd.core.hashing import PRESENT, outputs_at
 from kahnd.core.model import (
-    PRESENT,
     Dependency,
     Digest,
     DocumentId,

@@ -211,6 +211,12 @@ class Published(msgspec.Struct, frozen=True, gc=False):
     problem: Problem | None
 
 
+class Looked(msgspec.Struct, frozen=True, gc=False):
+    """A LookAtDeclared for this run is done and its findings were sent as Observed."""
+
+    run: RunId
+
+
 class CycleFound(msgspec.Struct, frozen=True, gc=False):
     """The shortest cycle that the database found among these members; the path begins and ends with one document."""
 
@@ -234,6 +240,7 @@ Event = (
     | Rechecked
     | Finished
     | Published
+    | Looked
     | CycleFound
     | Removed
     | BuildRequested
@@ -259,6 +266,14 @@ class Recheck(msgspec.Struct, frozen=True, gc=False):
     paths: tuple[DocumentId, ...]
     document: DocumentId
     delayed: bool = False
+
+
+class LookAtDeclared(msgspec.Struct, frozen=True, gc=False):
+    """Read generated documents that `declarer` has just published; send them as Observed, then Looked for its run."""
+
+    run: RunId
+    declarer: DocumentId
+    documents: tuple[DocumentId, ...]
 
 
 class Render(msgspec.Struct, frozen=True, gc=False):
@@ -349,6 +364,7 @@ Command = (
     Propagate
     | Resume
     | Recheck
+    | LookAtDeclared
     | Render
     | Cancel
     | Publish

@@ -16,7 +16,6 @@ from kahnd.core.hashing import ABSENT, AS_PAGE, UNRENDERED, edge_hash
 from kahnd.core.model import (
     CONTENT_KINDS,
     SOURCE_KINDS,
-    TEXT_KINDS,
     Dependency,
     Digest,
     DocumentId,
@@ -29,7 +28,7 @@ from kahnd.core.model import (
     Status,
 )
 from kahnd.core.nodes import Appearances, Node, place_of, public_place
-from kahnd.core.output_paths import Claims, files_of
+from kahnd.core.output_paths import Claims, files_of, published_files
 from kahnd.core.renderings import StatusIndex, is_rendering
 from kahnd.core.rules import Layout, Rule, is_collection, public_path
 from kahnd.core.text import SimilarNames, find_similar
@@ -135,7 +134,7 @@ class Graph:
     def outputs(self) -> frozenset[OutputPath]:
         """Returns the output paths that documents claim, and those of last good renderings."""
         claimed = map(OutputPath, self._claims)
-        return frozenset(claimed).union(path for node in self for path, _ in files_of(node.facts))
+        return frozenset(claimed).union(path for node in self for path, _ in published_files(node.facts))
 
     def is_made_by_others(self, output: OutputPath, document: DocumentId) -> bool:
         """Tells whether another document claims this output, and has rendered it last."""
@@ -164,7 +163,7 @@ class Graph:
             if self._similar is not None and not is_rendering(facts.id):
                 self._similar.add(facts.id)
         else:
-            before = node.facts.outputs
+            before = node.facts
             self._statuses.count(node.facts, -1)
             if node.facts.route != facts.route:
                 self._unclaim(node)
@@ -172,8 +171,8 @@ class Graph:
         self.has_routes |= facts.route is not None
         self._statuses.count(facts, +1)
         self._claim(node)
-        if self.layout.hashes_paths and before != facts.outputs:
-            self._claims.place(facts.id, before or (), facts.outputs or ())
+        if self.layout.hashes_paths or facts.declares or (before and before.declares):
+            self._claims.place(before, facts)
         return node
 
     def drop(self, document: DocumentId) -> None:
@@ -231,7 +230,7 @@ class Graph:
             return edge_hash(facts, public_path(place_of(node), node.rule, facts.route), dependency.facets)
         if kind in CONTENT_KINDS:
             return f"{facts.content_hash} {public_place(node)}"
-        read = AS_PAGE if node.paged and kind in TEXT_KINDS else ""
+        read = AS_PAGE if node.paged and kind in {Kind.INCLUDE, Kind.TEMPLATE} else ""
         if node.claim and kind in SOURCE_KINDS:
             return f"{facts.content_hash}{read}"
         # A program that reports a source has read the source; otherwise it reports the output.

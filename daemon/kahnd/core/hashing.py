@@ -24,6 +24,8 @@ from kahnd.core.project_files import CACHES
 Input = tuple[str, str, str]
 """A dependency's id, kind and edge hash; recipe and content have no id."""
 ABSENT: Final = "missing"
+PRESENT: Final = Digest("present")
+"""The hash of something that is there and was not read."""
 UNREADABLE: Final = "unreadable"
 UNRENDERED: Final = "unrendered"
 AS_PAGE: Final = ",as=page"

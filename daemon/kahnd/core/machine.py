@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 
 from msgspec.structs import replace
@@ -27,6 +28,7 @@ from kahnd.core.events import (
     Event,
     Finished,
     Log,
+    Looked,
     Observed,
     Propagate,
     Propagated,
@@ -138,7 +140,7 @@ class Machine:
         Perform nothing, and hand over no other event, before the last part.
         """
         part: list[Command] = []
-        for step in self._respond(event):
+        for step in itertools.chain(self._respond(event), self._follow_up()):
             if step is None or len(part) == PART:
                 yield self._counted(part)
                 part = []
@@ -147,6 +149,14 @@ class Machine:
         yield self._counted(part)
         if self._resumed and not self._unanswered:
             yield self._counted(self._worklist.advance())
+
+    def _follow_up(self) -> Iterable[Command | None]:
+        """Yields what follows from new declarations, once no publication can be disturbed by it."""
+        while self._intake.declarations.has_follow_up and not self._worklist.runs.publishing:
+            changes = self._intake.follow_up()
+            if not changes.changes:  # what was published and never looked at
+                yield from itertools.starmap(Remove, changes.removed)
+            yield from self._take_in(changes, self.builds.cause)
 
     def _counted(self, commands: Iterable[Command]) -> list[Command]:
         """Counts the commands whose answers must come before anything else is decided."""
@@ -160,7 +170,8 @@ class Machine:
             case Started():
                 return self._start(event)
             case Observed():
-                return self._take_in(self._changes(event), event.cause, event.log, event.written_during)
+                written = {**event.written_during, **_declared_by(event.observations)}
+                return self._take_in(self._changes(event), event.cause, event.log, written)
             case Propagated():
                 self._unanswered -= 1
                 self._loops.propagated(event.affected)
@@ -174,6 +185,8 @@ class Machine:
                 return self._worklist.outcomes.finished(event)
             case Published():
                 return self._worklist.outcomes.published(event)
+            case Looked():
+                return self._worklist.outcomes.looked(event)
             case CycleFound():
                 self._unanswered -= 1
                 return self._worklist.fail_cycle(event)
@@ -208,7 +221,7 @@ class Machine:
         self.reasons.update(changes.reasons)
         for document, change in changes.changes.items():
             self._transitions.add_edges(document, change.edges)
-            if change.facts.status is Status.MISSING:
+            if change.facts.status is Status.MISSING or is_collection(document):  # before the edges that lead there
                 yield self._transitions.write(change.facts)
         yield from self._mark_dirty(changes.changes)
         yield from self._resume(Resumed(frozenset(), None))
@@ -278,11 +291,12 @@ class Machine:
         for node in nodes:
             log = self._transitions.mark_dirty(node)
             self._worklist.inputs_changed(node.facts.id)
-            if not self._speculation.is_running(node.facts.id):
+            if not (self._speculation.is_running(node.facts.id) or self._worklist.runs.is_settling(node.facts.id)):
                 yield from self._worklist.stop(node.facts.id)
             yield log
         if self._resumed:
-            in_scope = (node for node in nodes if self._is_in_scope(node.facts.id))
+            settling = self._worklist.runs.is_settling
+            in_scope = (each for each in nodes if self._is_in_scope(each.facts.id) and not settling(each.facts.id))
             yield from self._transitions.enqueue_in_parts(in_scope)
         if waiting := self._speculation.confirm():
             yield from self._worklist.stop(waiting)
@@ -290,3 +304,8 @@ class Machine:
     def _is_in_scope(self, document: DocumentId) -> bool:
         scope = self._resumed.scope if self._resumed else None
         return scope is None or document in scope
+
+
+def _declared_by(observations: Iterable[Observation]) -> dict[DocumentId, tuple[DocumentId]]:
+    """Returns the generated documents among the observations: they were written while their declarers were rendered."""
+    return {each.document: (each.declarer,) for each in observations if each.declarer}

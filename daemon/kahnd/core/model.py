@@ -24,6 +24,8 @@ RunId = NewType("RunId", int)
 """One attempt to render one document; never used twice in a daemon's life."""
 RequestId = NewType("RequestId", str)
 """A client's request, to be answered when its targets are up to date."""
+Declared = tuple[DocumentId, Digest, int]
+"""A document that another declares, the hash of its bytes, and the line that declares it (0: unknown)."""
 
 
 class Status(StrEnum):
@@ -50,6 +52,7 @@ class Kind(StrEnum):
     DECLARED = "declared"
     DISCOVERED = "discovered"
     LINK = "link"
+    DECLARER = "declarer"
 
     @property
     def is_content(self) -> bool:
@@ -146,7 +149,7 @@ class Stat(msgspec.Struct, frozen=True, gc=False):
 class Observation(msgspec.Struct, frozen=True, gc=False):
     """A document as it was found: the hash of its bytes, or the problem of reading it; with neither, it is gone.
 
-    `scan` is None if the bytes were known already and so were not scanned again.
+    `scan`: None if the bytes were known and so not scanned again. `declarer`: the one that declared it, if any did.
     """
 
     document: DocumentId
@@ -154,6 +157,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False):
     stat: Stat | None = None
     scan: Scan | None = None
     problem: Problem | None = None
+    declarer: DocumentId | None = None
 
 
 class Edges(msgspec.Struct, frozen=True, gc=False):
@@ -189,6 +193,7 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     that claims its output. `took_ms`: the duration of its last good rendering, and `warnings` what it warned of.
     `limits`: `RenderLimits.text` when its rendering failed. `outputs`: all files with their hashes, if `output` is the
     first of several, or a folder. `appears_at`: the time, in seconds since 1970, before which no rule renders it.
+    `declares`: the documents that its last good rendering declared. `declarer`: the one that declared this document.
     """
 
     id: DocumentId
@@ -211,6 +216,8 @@ class Facts(msgspec.Struct, frozen=True, gc=False):
     outputs: tuple[tuple[OutputPath, Digest], ...] | None = None
     appears_at: int | None = None
     route: Route | None = None
+    declares: tuple[Declared, ...] | None = None
+    declarer: DocumentId | None = None
 
     @property
     def standing_warnings(self) -> tuple[Problem, ...]:
@@ -317,10 +324,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class KnownLinks(msgspec.Struct, frozen=True, gc=False):
-    """The links of a document that are known before it is rendered.
-
-    `outputs`: the outputs of the documents that they lead to. `dead`: paths where there is nothing.
-    """
+    """The known links of a document: the `outputs` of those that they lead to, and `dead` paths, where nothing is."""
 
     outputs: tuple[OutputPath, ...] = ()
     dead: tuple[DocumentId, ...] = ()
@@ -332,9 +336,9 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     `stage`: where to write the output, relative to the project. `more`: the outputs after the first, with aliases; an
     output that ends with `/` is a folder to fill. `deps`: the direct dependencies' files, in the order found.
     `targets`: the documents that these files are or are rendered from. `discovered`: those of the targets that only an
-    earlier run reported. `missing`: those that do not exist. `collections`: the members of every collection that is
-    known to be read, by collection id. `links`: what is known of its links. `hashed`: the files of those dependencies
-    whose output paths have a hash, by these paths. `routed`: some document has or had a route in this session.
+    earlier run reported. `missing`: those that do not exist. `collections`: the members of every known collection, by
+    its id. `links`: what is known of its links. `hashed`: the files of dependencies whose output paths have a hash, by
+    these. `routed`: some document has or had a route in this session.
     """
 
     run: RunId
@@ -354,14 +358,10 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     routed: bool = False
 
 
-PRESENT: Final = Digest("present")
-
-
 class Read(msgspec.Struct, frozen=True, gc=False):
     """A dependency that a rendering read. `hash`: of the bytes it got (for Kind.OUTPUT, the output's), if known.
 
-    For Kind.LINK, PRESENT if it leads somewhere and no bytes were read; None if it leads nowhere. `outputs`: those it
-    read of several, with the hashes of their bytes.
+    For Kind.LINK, PRESENT if it leads somewhere, None if nowhere. `outputs`: of several, those read.
     """
 
     dependency: Dependency
@@ -373,13 +373,14 @@ class Rendered(msgspec.Struct, frozen=True, gc=False):
     """A successful rendering: its complete output is in the job's stage.
 
     `outputs`: all outputs with their hashes if the job has several, or the files of the folder that it filled;
-    `output_hash` is then that of the first, or `hashing.hash_outputs` of the folder's.
+    `output_hash` is then that of the first, or `hashing.hash_outputs` of the folder's. `declared`: by path.
     """
 
     output_hash: Digest
     reads: tuple[Read, ...] = ()
     warnings: tuple[Problem, ...] = ()
     outputs: tuple[tuple[OutputPath, Digest], ...] = ()
+    declared: tuple[Declared, ...] = ()
 
 
 class Failed(msgspec.Struct, frozen=True, gc=False):

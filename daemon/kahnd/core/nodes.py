@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf
 
 from kahnd.core import hashing
-from kahnd.core.model import Dependency, DocumentId, Facts, OutputPath, Status
+from kahnd.core.model import Dependency, DocumentId, Facet, Facts, OutputPath, Status
 from kahnd.core.output_paths import HASH
 from kahnd.core.renderings import document_of
 from kahnd.core.rules import Rule, public_path
@@ -107,3 +107,17 @@ def place_of(node: Node) -> OutputPath | None:
 def public_place(node: Node) -> str:
     """Returns the path of a node's first output as URLs show it; empty if it has none."""
     return public_path(node.claim, node.rule, node.facts.route)
+
+
+def has_other_anchors(before: Facts, after: Facts) -> bool:
+    """Tells whether links may lead to other places in new bytes; always if these are no page."""
+    return not (before.facets and after.facets and before.facets.anchors == after.facets.anchors)
+
+
+def changed_facets(before: Facts, after: Facts) -> frozenset[Facet] | None:
+    """Returns the facets that new bytes have changed; None if they are not known."""
+    then, now = before.facets, after.facets
+    if then is None or now is None:
+        return None
+    parts = (Facet.FRONT_MATTER, Facet.TEXT, Facet.TITLE)
+    return frozenset(each for each in parts if getattr(then, each) != getattr(now, each))

@@ -14,9 +14,12 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Facts, Job, OutputPath
+from kahnd.core.events import StagedOutput
+from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Facts, Job, OutputPath, Rendered
+from kahnd.core.project_files import GENERATED
 
 HASH: Final = "{hash}"
+_DECLARED: Final = ".kahnd-declared"
 HASH_LENGTH: Final = 12
 """Hex digits; two files of one name that differ have the same ones once in 2^48 times."""
 
@@ -35,7 +38,7 @@ class Claims:
         self._filled = 0
         """The number of folders that documents fill."""
         self._hashed: dict[str, DocumentId] = {}
-        """The files that stand for claims with a hash."""
+        """The files that stand for claims with a hash, and for generated documents."""
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._claimants)
@@ -57,16 +60,13 @@ class Claims:
             else:
                 self._vacate(claim)
 
-    def place(
-        self,
-        document: DocumentId,
-        before: Iterable[tuple[OutputPath, Digest]],
-        after: Iterable[tuple[OutputPath, Digest]],
-    ) -> None:
-        """Replaces the files that stand for a document's claims with a hash."""
-        for path, _ in before:
-            self._hashed.pop(path, None)
-        self._hashed.update((path, document) for path, _ in after)
+    def place(self, before: Facts | None, after: Facts) -> None:
+        """Replaces the files that stand for a document's claims with a hash, and for what it declares."""
+        document = after.id
+        for path in _beside_claims(before) if before else ():
+            if self._hashed.get(path) == document:
+                del self._hashed[path]
+        self._hashed.update(dict.fromkeys(_beside_claims(after), document))
 
     def makers(self, path: str) -> tuple[DocumentId, ...]:
         """Returns the documents that claim a path, or a folder that it is or lies in."""
@@ -141,9 +141,9 @@ def is_of(claim: str, path: str) -> bool:
 def in_the_way(former: Iterable[OutputPath], present: Iterable[OutputPath]) -> list[OutputPath]:
     """Returns the former files of a document that its present ones can't exist beside."""
     now = frozenset(present)
-    folders = frozenset(folder for each in now for folder in _above(each))
+    folders = frozenset(folder for each in now for folder in folders_above(each))
     gone = (each for each in former if each not in now)
-    return [each for each in gone if each in folders or not now.isdisjoint(_above(each))]
+    return [each for each in gone if each in folders or not now.isdisjoint(folders_above(each))]
 
 
 def files_of(facts: Facts) -> tuple[tuple[OutputPath, Digest | None], ...]:
@@ -153,9 +153,31 @@ def files_of(facts: Facts) -> tuple[tuple[OutputPath, Digest | None], ...]:
     return ((facts.output, facts.output_hash),) if facts.output else ()
 
 
+def published_files(facts: Facts) -> Iterator[tuple[OutputPath, Digest | None]]:
+    """Yields all that a document's last good rendering has published: its files and those that it declares."""
+    yield from files_of(facts)
+    for document, digest, _ in facts.declares or ():
+        yield generated_file(document), digest
+
+
+def generated_file(document: str) -> OutputPath:
+    """Returns the path of the file that stands for a generated document."""
+    return OutputPath(f"{GENERATED}/{document}")
+
+
+def source_of(facts: Facts) -> str:
+    """Returns the path of the file that stands for a document."""
+    return generated_file(facts.id) if facts.declarer else facts.id
+
+
+def is_generated(path: str) -> bool:
+    """Tells whether a path is that of a file that stands for a generated document."""
+    return path.startswith(f"{GENERATED}/")
+
+
 def without_output(facts: Facts) -> Facts:
     """Returns the facts of a document whose outputs are removed."""
-    return replace(facts, output=None, output_hash=None, inputs_hash=None, outputs=None, warnings=())
+    return replace(facts, output=None, output_hash=None, inputs_hash=None, outputs=None, warnings=(), declares=None)
 
 
 def facet_of(facet: Facet, output: str) -> str:
@@ -247,6 +269,48 @@ def named_among(
     return [(each, path) for outputs, each in folders for path in named_outputs(outputs, name)][:1]
 
 
+def stage_of_declared(job: Job, number: int) -> str:
+    """Returns where a run writes the bytes of a document that it declares; they are numbered."""
+    return f"{stage_folder(job)}/{_DECLARED}/{number}"
+
+
+def paths_of(job: Job, outcome: Rendered) -> tuple[OutputPath, ...]:
+    """Returns the paths of all files that a rendering has made."""
+    return tuple(path for path, _ in outcome.outputs) or (job.output,)
+
+
+def outputs_in_the_way(facts: Facts, job: Job, outcome: Rendered) -> list[OutputPath]:
+    """Returns the former outputs that have to be removed before the new ones can be put in place."""
+    if outcome.outputs or facts.outputs or facts.output != job.output:
+        return in_the_way([path for path, _ in files_of(facts)], paths_of(job, outcome))
+    return []
+
+
+def is_complete(job: Job, outcome: Rendered) -> bool:
+    """Tells whether a rendering made the outputs that its rule names."""
+    if job.output.endswith("/"):
+        return bool(outcome.outputs) and all(path.startswith(job.output) for path, _ in outcome.outputs)
+    return paths_of(job, outcome) == outputs_of(job)
+
+
+def staged_outputs(job: Job, outcome: Rendered) -> tuple[StagedOutput, ...]:
+    """Returns the outputs of a rendering, each with the path where it was written."""
+    if not outcome.outputs:
+        return (StagedOutput(job.stage, job.output, outcome.output_hash),)
+    is_folder = job.output.endswith("/")
+    inside = (f"{job.stage}/{path[len(job.output) :]}" for path, _ in outcome.outputs)
+    staged = inside if is_folder else stages(job)
+    return tuple(StagedOutput(stage, *each) for stage, each in zip(staged, outcome.outputs, strict=True))
+
+
+def with_places(job: Job, outcome: Rendered) -> Rendered:
+    """Returns the outcome with the paths of its files, which may have a hash of their bytes."""
+    if not any(HASH in each for each in outputs_of(job)):
+        return outcome
+    made = outcome.outputs or ((job.output, outcome.output_hash),)
+    return replace(outcome, outputs=tuple((placed(path, digest), digest) for path, digest in made))
+
+
 def _common_folder(outputs: Iterable[OutputPath]) -> str:
     """Returns the innermost folder that holds all outputs, with a slash at its end; empty for the project's."""
     common = posixpath.commonpath([posixpath.dirname(each) for each in outputs])
@@ -258,6 +322,13 @@ def _overlap(one: str, other: str) -> bool:
     return first == second or first.startswith(f"{second}/") or second.startswith(f"{first}/")
 
 
-def _above(path: str) -> Iterator[str]:
+def folders_above(path: str) -> Iterator[str]:
+    """Yields the folder of a path, the one above it, and so on, below the project's."""
     while path := path.rpartition("/")[0]:
         yield path
+
+
+def _beside_claims(facts: Facts) -> Iterator[OutputPath]:
+    """Yields the published files of a document whose paths are known only after its rendering."""
+    yield from (path for path, _ in facts.outputs or ())
+    yield from (generated_file(document) for document, _, _ in facts.declares or ())

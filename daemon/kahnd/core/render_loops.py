@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final, NamedTuple
 
 from kahnd.core import decision
+from kahnd.core.events import Recheck
 from kahnd.core.graph import Graph
 from kahnd.core.model import DocumentId, Failed, Outcome, Problem, Read
 from kahnd.core.renderings import document_of, documents_of
@@ -132,6 +133,37 @@ class RetryLimit:
     def clear(self) -> None:
         """A build has ended."""
         self._dropped.clear()
+
+
+class HeldDocuments:
+    """Owns the documents kept out of the schedule until a Recheck is done: `delayed`, or until others are checked."""
+
+    def __init__(self) -> None:
+        self._delayed: dict[DocumentId, bool] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._delayed)
+
+    def delay(self, document: DocumentId) -> Recheck:
+        """Holds a document for a while, and has it checked then."""
+        self._delayed[document] = True
+        return Recheck((document,), document, delayed=True)
+
+    def until_checked(self, document: DocumentId, paths: tuple[DocumentId, ...]) -> Recheck:
+        """Holds a document until these were checked."""
+        self._delayed[document] = False
+        return Recheck(paths, document)
+
+    def release(self, document: DocumentId, *, delayed: bool) -> bool:
+        """Releases a document if it was held for this Recheck; tells whether it was."""
+        if self._delayed.get(document) is not delayed:
+            return False
+        del self._delayed[document]
+        return True
+
+    def drop(self, document: DocumentId) -> None:
+        """Holds a document no longer."""
+        self._delayed.pop(document, None)
 
 
 def _repeats(path: _Path) -> int:

@@ -74,7 +74,7 @@ def by_rendering(
     for each in wanted if scan or problem else ():
         own = scans.get(each, Scan())
         digest = None if own.problem else observation.content_hash
-        yield Observation(each, digest, scan=own, problem=problem or own.problem)
+        yield Observation(each, digest, scan=own, problem=problem or own.problem, declarer=observation.declarer)
 
 
 def worst(statuses: Iterable[Status]) -> Status:

@@ -14,7 +14,16 @@ from msgspec.structs import replace
 
 from kahnd.core import decision
 from kahnd.core.builds import Forced
-from kahnd.core.events import Command, Finished, Publish, Published, Recheck, Remove, StagedOutput
+from kahnd.core.declarations import Declarations, declared_in_the_way, reads_of_others, staged_declared, to_look_at
+from kahnd.core.events import (
+    Command,
+    Finished,
+    LookAtDeclared,
+    Looked,
+    Publish,
+    Published,
+    Remove,
+)
 from kahnd.core.graph import Graph
 from kahnd.core.hashing import effective_hash, outputs_at
 from kahnd.core.model import (
@@ -37,17 +46,17 @@ from kahnd.core.nodes import Node, place_of
 from kahnd.core.output_paths import (
     HASH,
     facet_of,
-    files_of,
-    in_the_way,
-    outputs_of,
-    placed,
+    is_complete,
+    outputs_in_the_way,
+    paths_of,
+    source_of,
     stage_folder,
     stage_name,
-    stages,
+    staged_outputs,
+    with_places,
 )
 from kahnd.core.project_files import STAGES
-from kahnd.core.provisional_edges import ProvisionalEdges
-from kahnd.core.render_loops import RetryLimit
+from kahnd.core.render_loops import HeldDocuments, RetryLimit
 from kahnd.core.renderings import is_rendering
 from kahnd.core.rules import is_collection, last_change_id
 from kahnd.core.transitions import EdgeWriter, Transitions
@@ -59,13 +68,21 @@ Longer ones are not: something more urgent may be ready by then.
 """
 
 
+@dataclass(slots=True)
+class _Publication:
+    """An accepted result. `is_settling`: it is in place, and what it declares is being looked at."""
+
+    finished: Finished
+    is_settling: bool = False
+
+
 class Runs:
     """Owns the jobs that are out. `expected_ms`: how long a document will take."""
 
     def __init__(
         self,
         graph: Graph,
-        members: Callable[[DocumentId], tuple[DocumentId, ...]],
+        members: Callable[[DocumentId, DocumentId], tuple[DocumentId, ...]],
         slots: int,
         expected_ms: Callable[[DocumentId], float],
     ) -> None:
@@ -76,7 +93,7 @@ class Runs:
         self._jobs: dict[RunId, Job] = {}
         self._durations: dict[RunId, float] = {}
         self._changed_during: dict[RunId, set[DocumentId]] = {}
-        self._publishing: dict[RunId, Finished] = {}
+        self._publications: dict[RunId, _Publication] = {}
         self._run_of: dict[DocumentId, RunId] = {}
         self._last_run = 0
         self._last_stage = 0
@@ -97,7 +114,7 @@ class Runs:
         run, document = RunId(self._last_run), node.facts.id
         collections = dict.fromkeys(each.target for each in node.dependencies if each.kind is Kind.COLLECTION)
         if self._graph.layout.last_change:
-            collections[last_change_id(document)] = None
+            collections[last_change_id(node.document)] = None
         files, missing = self._files(node)
         job = Job(
             run,
@@ -110,7 +127,7 @@ class Runs:
             targets=tuple(files.values()),
             discovered=_only_discovered(node),
             missing=missing,
-            collections=tuple((each, self._members(each)) for each in collections),
+            collections=tuple((each, self._members(each, document)) for each in collections),
             links=self._links(node),
             more=node.more,
             hashed=self._hashed(node),
@@ -139,11 +156,35 @@ class Runs:
 
     def publish(self, event: Finished) -> None:
         """Keeps an accepted result until its output is in place."""
-        self._publishing[event.run] = event
+        self._publications[event.run] = _Publication(event)
 
     def published(self, run: RunId) -> Finished:
         """Returns the result whose output was being put in place."""
-        return self._publishing[run]
+        return self._publications[run].finished
+
+    @property
+    def publishing(self) -> bool:
+        """Outputs are being put in place."""
+        return not all(each.is_settling for each in self._publications.values())
+
+    def settle(self, run: RunId) -> None:
+        """Keeps a published result until what it declares was looked at."""
+        self._publications[run].is_settling = True
+
+    def is_settling(self, document: DocumentId) -> bool:
+        """Tells whether the document was rendered, and what it declares is being looked at."""
+        publication = self._publications.get(self._run_of.get(document, RunId(0)))
+        return publication is not None and publication.is_settling
+
+    def settling(self, document: DocumentId) -> tuple[Job, Finished]:
+        """Returns the job of a document whose declarations are being looked at, and its result."""
+        return self._jobs[run := self._run_of[document]], self._publications[run].finished
+
+    def has_same_members(self, job: Job) -> bool:
+        """Tells whether the collections of a job have the members that it was given."""
+        known = [given for given in job.collections if given[0] in self._graph]
+        reader = self.node(job).facts.id
+        return all(self._members(each, reader) == members for each, members in known)
 
     def end(self, job: Job) -> None:
         """Ends a run; its stage is used again."""
@@ -158,7 +199,7 @@ class Runs:
         run = self._run_of.pop(document, None)
         if run is None:
             return None
-        self._publishing.pop(run, None)
+        self._publications.pop(run, None)
         self._durations.pop(run)
         self._changed_during.pop(run)
         return self._jobs.pop(run)
@@ -171,14 +212,14 @@ class Runs:
 
     def _files(self, node: Node) -> tuple[dict[str, DocumentId], tuple[DocumentId, ...]]:
         """Returns the direct dependencies in the order found, by the file each is or renders to; and those missing."""
-        needs = [each for each in node.dependencies if each.kind not in CONTENT_KINDS]
+        needs = [each for each in node.dependencies if each.kind not in {*CONTENT_KINDS, Kind.DECLARER}]
         files: dict[str, DocumentId] = {}
         missing: list[DocumentId] = []
         for each in needs:
             needed = self._graph[each.target]
             if is_rendering(each.target) and not needed.exists:
                 continue  # it is no file, and its output is gone
-            for path in _outputs_used(each, needed) or (place_of(needed) or each.target,):
+            for path in _outputs_used(each, needed) or (place_of(needed) or source_of(needed.facts),):
                 if path not in files:  # an output named by its path comes before the document that renders to it
                     files[path] = each.target
                     if not needed.exists:
@@ -208,37 +249,6 @@ class Runs:
         return KnownLinks(tuple(outputs), tuple(dead))
 
 
-class HeldDocuments:
-    """Owns the documents kept out of the schedule until a Recheck is done: `delayed`, or until others are checked."""
-
-    def __init__(self) -> None:
-        self._delayed: dict[DocumentId, bool] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._delayed)
-
-    def delay(self, document: DocumentId) -> Recheck:
-        """Holds a document for a while, and has it checked then."""
-        self._delayed[document] = True
-        return Recheck((document,), document, delayed=True)
-
-    def until_checked(self, document: DocumentId, paths: tuple[DocumentId, ...]) -> Recheck:
-        """Holds a document until these were checked."""
-        self._delayed[document] = False
-        return Recheck(paths, document)
-
-    def release(self, document: DocumentId, *, delayed: bool) -> bool:
-        """Releases a document if it was held for this Recheck; tells whether it was."""
-        if self._delayed.get(document) is not delayed:
-            return False
-        del self._delayed[document]
-        return True
-
-    def drop(self, document: DocumentId) -> None:
-        """Holds a document no longer."""
-        self._delayed.pop(document, None)
-
-
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """Turns the outcome of a run into a transition, or sends the document back to the schedule."""
@@ -246,10 +256,11 @@ class Outcomes:
     transitions: Transitions
     edges: EdgeWriter
     runs: Runs
-    provisional: ProvisionalEdges
+    confirm: Callable[[DocumentId], None]
     retries: RetryLimit
     forced: Forced
     held: HeldDocuments
+    declarations: Declarations
 
     def finished(self, event: Finished) -> Iterable[Command]:
         """A worker has finished a run."""
@@ -259,18 +270,15 @@ class Outcomes:
         transitions = self.transitions
         node = self.runs.node(job)
         yield from self.edges.connect(node, decision.edges_after(node, event.outcome))
-        self.provisional.confirm(node.facts.id)
+        self.confirm(node.facts.id)
         changed = self.runs.changed_during(event.run)
-        check = decision.check(transitions.graph, node, event.outcome.reads, transitions.schedule, changed)
+        reads = reads_of_others(event.outcome)
+        check = decision.check(transitions.graph, node, reads, transitions.schedule, changed)
         match check, event.outcome:
             case decision.Retry(paths), _:
                 yield from self._retry(node, job, event, paths)
-            case _, Rendered() as made if _is_complete(job, made):
-                outcome = _placed(job, made)
-                self.runs.publish(replace(event, outcome=outcome))
-                for path in _in_the_way(node, job, outcome):
-                    yield Remove(path, node.facts.id)
-                yield Publish(event.run, _staged(job, outcome))
+            case _, Rendered() as made if is_complete(job, made):
+                yield from self._publish(node, job, event, with_places(job, made))
             case _, Rendered():
                 self.runs.end(job)
                 problem = Problem("the renderer made other outputs than its rule names", job.document)
@@ -287,19 +295,73 @@ class Outcomes:
         if job is None or not isinstance(finished.outcome, Rendered):
             raise AssertionError(f"run {event.run} was published but not rendered")
         node = self.runs.node(job)
-        self.runs.end(job)
         if effective_hash(finished.outcome) != node.facts.effective_hash:
             self.runs.note_changed((node.facts.id,))
         if event.problem:
+            self.runs.end(job)
             yield from self.transitions.fail(node, event.problem, finished=finished)
             return
-        replaced = frozenset(_in_the_way(node, job, finished.outcome))
-        for former in self.transitions.former_outputs(node, _paths(job, finished.outcome)):
+        replaced = frozenset(outputs_in_the_way(node.facts, job, finished.outcome))
+        for former in self.transitions.former_outputs(node, paths_of(job, finished.outcome)):
             if former not in replaced:
                 yield Remove(former, node.facts.id)
+        if finished.outcome.declared or node.facts.declares:
+            self.runs.settle(event.run)
+            documents = to_look_at(self.transitions.graph, finished.outcome.declared)
+            yield LookAtDeclared(event.run, node.facts.id, documents)
+        else:
+            yield from self._complete(node, job, finished)
+
+    def looked(self, event: Looked) -> Iterable[Command]:
+        """What a run has declared was looked at: its result counts unless its inputs have changed meanwhile."""
+        if (job := self.runs.job(event.run)) is None:
+            return
+        graph, finished = self.transitions.graph, self.runs.published(event.run)
+        node, outcome = self.runs.node(job), finished.outcome
+        declared = outcome.declared if isinstance(outcome, Rendered) else ()
+        self.forced.add_damaged([node])  # until it is complete: its former outputs were replaced
+        if conflict := self.declarations.conflict(node, declared):
+            self.runs.end(job)
+            self.declarations.withdraw(node.facts.id, declared)
+            yield from self.transitions.fail_contested(node, *conflict)
+            return
+        yield from self.unclaimed(node.facts.id)
+        changed = self.runs.changed_during(event.run)
+        checked = decision.check(graph, node, outcome.reads, self.transitions.schedule, changed)
+        is_same = node.facts.content_hash == job.content_hash and node.claim == job.output
+        if isinstance(checked, decision.Retry) or not is_same or to_look_at(graph, declared):
+            yield from self._retry(node, job, finished, getattr(checked, "paths", ()) or (job.document,))
+        elif not self.runs.has_same_members(job):
+            yield from self._retry(node, job, finished, ())
+        else:
+            yield from self._complete(node, job, finished)
+
+    def unclaimed(self, document: DocumentId) -> list[Remove]:
+        """Returns the removal of what a document has published and claims no more, before that was recorded."""
+        job, finished = self.runs.settling(document)
+        paths = paths_of(job, finished.outcome) if isinstance(finished.outcome, Rendered) else ()
+        return [Remove(path, document) for path in paths if not self.transitions.graph.makers(path)]
+
+    def _publish(self, node: Node, job: Job, event: Finished, outcome: Rendered) -> Iterable[Command]:
+        """Puts the outputs of a rendering in place, and what it declares, unless that can't stand."""
+        if conflict := self.declarations.accept(node, outcome.declared):
+            self.runs.end(job)
+            yield from self.transitions.fail_contested(node, *conflict)
+            return
+        self.runs.publish(replace(event, outcome=outcome))
+        for path in (*outputs_in_the_way(node.facts, job, outcome), *declared_in_the_way(node, outcome)):
+            yield Remove(path, node.facts.id)
+        is_forced = node.facts.id in self.forced
+        yield Publish(
+            event.run, (*staged_outputs(job, outcome), *staged_declared(node, job, outcome, all_of_it=is_forced))
+        )
+
+    def _complete(self, node: Node, job: Job, finished: Finished) -> Iterable[Command]:
+        self.runs.end(job)
         self.forced.rendered(node.facts.id)
         self.retries.succeeded(node.facts.id)
-        yield from self.transitions.complete(node, job, finished.outcome, finished)
+        if isinstance(finished.outcome, Rendered):
+            yield from self.transitions.complete(node, job, finished.outcome, finished)
 
     def _unmet(self, node: Node, job: Job, event: Finished, needs: Dependency) -> Iterable[Command]:
         """A run lacked a new collection, a missing document, an output, or its own former bytes."""
@@ -335,48 +397,12 @@ class Outcomes:
         yield self.held.until_checked(document, paths)
 
 
-def _paths(job: Job, outcome: Rendered) -> tuple[OutputPath, ...]:
-    return tuple(path for path, _ in outcome.outputs) or (job.output,)
-
-
-def _in_the_way(node: Node, job: Job, outcome: Rendered) -> list[OutputPath]:
-    """Returns the former outputs that have to be removed before the new ones can be put in place."""
-    if outcome.outputs or node.facts.outputs or node.facts.output != job.output:
-        return in_the_way([path for path, _ in files_of(node.facts)], _paths(job, outcome))
-    return []
-
-
-def _is_complete(job: Job, outcome: Rendered) -> bool:
-    """Tells whether a rendering made the outputs that its rule names."""
-    if job.output.endswith("/"):
-        return bool(outcome.outputs) and all(path.startswith(job.output) for path, _ in outcome.outputs)
-    return _paths(job, outcome) == outputs_of(job)
-
-
-def _staged(job: Job, outcome: Rendered) -> tuple[StagedOutput, ...]:
-    """Returns the outputs of a rendering, each with the path where it was written."""
-    if not outcome.outputs:
-        return (StagedOutput(job.stage, job.output, outcome.output_hash),)
-    is_folder = job.output.endswith("/")
-    inside = (f"{job.stage}/{path[len(job.output) :]}" for path, _ in outcome.outputs)
-    staged = inside if is_folder else stages(job)
-    return tuple(StagedOutput(stage, *each) for stage, each in zip(staged, outcome.outputs, strict=True))
-
-
 def _outputs_used(dependency: Dependency, needed: Node) -> list[str]:
     """Returns the paths of those of several outputs that a program reads."""
     prefix = facet_of(Facet.OUTPUT, "")
     used = sorted(each[len(prefix) :] for each in dependency.facets or () if each.startswith(prefix))
     files = ([path for path, _ in outputs_at(needed.facts, each)] if HASH in each else [each] for each in used)
     return [path for each in files for path in each]
-
-
-def _placed(job: Job, outcome: Rendered) -> Rendered:
-    """Returns the outcome with the paths of its files, which may have a hash of their bytes."""
-    if not any(HASH in each for each in outputs_of(job)):
-        return outcome
-    made = outcome.outputs or ((job.output, outcome.output_hash),)
-    return replace(outcome, outputs=tuple((placed(path, digest), digest) for path, digest in made))
 
 
 def _only_discovered(node: Node) -> tuple[DocumentId, ...]:

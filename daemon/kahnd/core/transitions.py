@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator
 from typing import Final
 
 from msgspec.structs import replace
 
 from kahnd.core.builds import Builds, described
 from kahnd.core.changes import ChangeIntake
+from kahnd.core.declarations import at_its_declarer
 from kahnd.core.events import BeginBuild, Command, Commit, Finished, Log, LogEvent, Removed
 from kahnd.core.graph import Graph
 from kahnd.core.hashing import effective_hash
@@ -46,7 +47,7 @@ from kahnd.core.model import (
     Status,
 )
 from kahnd.core.nodes import Node
-from kahnd.core.output_paths import files_of
+from kahnd.core.output_paths import files_of, is_generated
 from kahnd.core.problem import kept_warnings
 from kahnd.core.reasons import ChangeChains, origins, reasons
 from kahnd.core.renderings import document_of
@@ -167,6 +168,7 @@ class Transitions:
             effective_hash=effective_hash(outcome),
             output=job.output,
             outputs=outcome.outputs or None,
+            declares=outcome.declared or None,
             problem=None,
             limits=None,
             because=None,
@@ -211,7 +213,7 @@ class Transitions:
 
     def removed(self, event: Removed) -> Iterable[Command]:
         """Counts and logs a removed output; the engine logs why another was kept."""
-        if event.gone:
+        if event.gone and not is_generated(event.output):
             self.builds.count_removed(event.output)
             yield self.log(LogEvent.DOCUMENT_REMOVED, document=event.document, output=event.output)
 
@@ -278,6 +280,7 @@ class Transitions:
         document = node.facts.id
         attempt = self._attempt(node, finished) if finished else None
         limits = node.rule.limits.text if finished and node.rule else None
+        problem = at_its_declarer(self.graph, node, problem)
         facts = replace(node.facts, status=status, problem=problem, because=because, limits=limits)
         yield self._finish(node, facts, attempt)
         yield self.log(
@@ -308,7 +311,9 @@ class Transitions:
     def _attempt(self, node: Node, event: Finished) -> Attempt:
         build, cause = self.builds.current or (BuildId(""), "")
         found = reasons(self.graph, node, self.reasons) or _changed_and_back(node)
-        chain = self._chains.add(node.facts.id, origins(found))
+        declarer = node.facts.declarer
+        via = origins(found) or ((declarer,) if declarer and declarer in self._chains else ())
+        chain = self._chains.add(node.facts.id, via)
         return Attempt(build, cause, event.started_at, event.duration_ms, found, chain)
 
 
@@ -320,7 +325,7 @@ class EdgeWriter:
         self._intake = intake
         self._transitions = transitions
 
-    def connect(self, node: Node, dependencies: Iterable[Dependency]) -> Iterable[Command]:
+    def connect(self, node: Node, dependencies: Collection[Dependency]) -> Iterable[Command]:
         """Replaces the edges; writes targets that are new to the graph, a collection at once with its members."""
         edges, new = self._intake.connect(node.facts.id, dependencies)
         self._transitions.add_edges(node.facts.id, edges)
@@ -333,7 +338,7 @@ class EdgeWriter:
         if node.unread:
             yield from self.connect(node, [each for each in node.dependencies if each not in node.unread])
 
-    def updated_edges(self, node: Node) -> Iterable[Dependency] | None:
+    def updated_edges(self, node: Node) -> Collection[Dependency] | None:
         """Returns the dependencies to replace the node's present ones with, before it is decided on; None to keep them.
 
         A verified trace names the true ones. Else, if the node names outputs by path, the documents that render to

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable
+from collections.abc import Collection, Container, Iterable, Iterator
 
 from kahnd.core import decision
 from kahnd.core.builds import Forced
@@ -11,10 +11,9 @@ from kahnd.core.events import Cancel, Command, CycleFound, EndBuild, FindCycle, 
 from kahnd.core.graph import Graph
 from kahnd.core.model import CONTENT_KINDS, Dependency, DocumentId, Job, Status
 from kahnd.core.nodes import Node
-from kahnd.core.provisional_edges import ProvisionalEdges
-from kahnd.core.render_loops import RenderLoops, RetryLimit
+from kahnd.core.render_loops import HeldDocuments, RenderLoops, RetryLimit
 from kahnd.core.renderings import document_of, documents_of
-from kahnd.core.runs import HeldDocuments, Outcomes, Runs
+from kahnd.core.runs import Outcomes, Runs
 from kahnd.core.scheduler import Schedule
 from kahnd.core.transitions import EdgeWriter, Transitions
 
@@ -35,7 +34,14 @@ class Worklist:
         self._held = HeldDocuments()
         self._retries = RetryLimit(graph)
         self.outcomes = Outcomes(
-            transitions, self._edges, self.runs, self._provisional, self._retries, forced, self._held
+            transitions,
+            self._edges,
+            self.runs,
+            self._provisional.confirm,
+            self._retries,
+            forced,
+            self._held,
+            intake.declarations,
         )
 
     def advance(self) -> Iterable[Command]:
@@ -62,7 +68,10 @@ class Worklist:
     def stop(self, document: DocumentId) -> Iterable[Command]:
         """Cancels the run of a document, if it has one."""
         self._held.drop(document)
-        if job := self.runs.cancel(document):
+        if self.runs.is_settling(document):
+            yield from self.outcomes.unclaimed(document)
+            self.runs.cancel(document)
+        elif job := self.runs.cancel(document):
             yield Cancel(job.run)
 
     def rechecked(self, event: Rechecked) -> Iterable[Command]:
@@ -106,6 +115,7 @@ class Worklist:
             case decision.Rehash(effective):
                 yield from transitions.rehash(node, effective)
             case decision.Skip():
+                self.outcomes.declarations.settle(document, node.facts.declares or ())
                 yield from transitions.skip(node)
             case decision.Block(because, problem):
                 yield from transitions.fail(node, problem, because)
@@ -141,7 +151,7 @@ class Worklist:
         dropped = (self._keep_certain(*each) for each in self._provisional.certain_edges(cycles))
         return [*([()] if released else []), *dropped]
 
-    def _keep_certain(self, node: Node, certain: Iterable[Dependency]) -> Iterable[Command]:
+    def _keep_certain(self, node: Node, certain: Collection[Dependency]) -> Iterable[Command]:
         """Drops a document's unconfirmed edges."""
         yield from self._edges.connect(node, certain)
         yield from self._transitions.write_edges(node)
@@ -196,3 +206,91 @@ class Speculation:
     def _is_ready(self, node: Node) -> bool:
         needs = (self._graph.get(each.target) for each in node.dependencies if each.kind not in CONTENT_KINDS)
         return all(each is not None and each.status is Status.DONE for each in needs)
+
+
+class ProvisionalEdges:
+    """Owns the sets of documents whose edges are confirmed, and of those to render before their dependencies.
+
+    A scanned dependency may be conditional, and one that an earlier rendering read may be gone: until a document has
+    been rendered with its present inputs, its edges are *unconfirmed*. Cycles of unconfirmed edges are broken.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._confirmed: set[DocumentId] = set()
+        self._released: set[DocumentId] = set()
+
+    def is_unconfirmed(self, node: Node) -> bool:
+        """Tells whether no rendering with the present inputs has read the node's dependencies yet."""
+        return node.facts.id not in self._confirmed
+
+    def is_released(self, document: DocumentId) -> bool:
+        """Tells whether to render the document although a dependency is unfinished, to find out if it is one."""
+        return document in self._released
+
+    def has_to_wait(self, node: Node) -> bool:
+        """Tells whether a dependency, among edges that were just replaced, is still DIRTY."""
+        if self.is_released(node.facts.id) or self._is_contested(node):
+            return False
+        needs = (self._graph.get(each.target) for each in node.dependencies if not each.kind.is_content)
+        return any(need is not None and need.status is Status.DIRTY for need in needs)
+
+    def confirm(self, document: DocumentId) -> None:
+        """A run has read all of the document, so its edges are known."""
+        self._confirmed.add(document)
+
+    def reset(self, document: DocumentId) -> None:
+        """The document's inputs have changed, so its edges are unconfirmed again."""
+        self._confirmed.discard(document)
+        self._released.discard(document)
+
+    def decided(self, document: DocumentId) -> None:
+        """The document was decided on and is no longer released."""
+        self._released.discard(document)
+
+    def release(self, cycles: Iterable[frozenset[DocumentId]]) -> list[DocumentId]:
+        """Releases one document of each cycle that only unconfirmed edges may put there: it is rendered to find out."""
+        released = [each for members in cycles for each in self._releasable(members)[:1]]
+        self._released.update(released)
+        return released
+
+    def certain_edges(self, cycles: Iterable[frozenset[DocumentId]]) -> list[tuple[Node, list[Dependency]]]:
+        """Returns the members that can't be rendered to find out and have unconfirmed edges, with their certain ones.
+
+        A plain member keeps all its edges while another member is released: rendering that one may break the cycle.
+        """
+        return [found for members in cycles for each in sorted(members) for found in self._certain(each, members)]
+
+    def _certain(self, document: DocumentId, members: frozenset[DocumentId]) -> Iterator[tuple[Node, list[Dependency]]]:
+        node = self._graph[document]
+        waits = node.rule is None and not self._released.isdisjoint(members)
+        if waits or self._can_run(document, members) or not self.is_unconfirmed(node):
+            return
+        certain = [each for each in node.dependencies if _is_kept(each, node, members)]
+        if len(certain) < len(node.dependencies):
+            yield node, certain
+
+    def _releasable(self, members: frozenset[DocumentId]) -> list[DocumentId]:
+        return [
+            each for each in sorted(members) if self._can_run(each, members) and self.is_unconfirmed(self._graph[each])
+        ]
+
+    def _can_run(self, document: DocumentId, members: frozenset[DocumentId]) -> bool:
+        """Tells whether the document is rendered, its output uncontested, and its place in the cycle not certain."""
+        node = self._graph[document]
+        is_plain = node.rule is None
+        return not (is_plain or decision.is_certainly_in(node, members) or self._is_contested(node))
+
+    def _is_contested(self, node: Node) -> bool:
+        return bool(self._graph.rivals(node))
+
+
+def _is_kept(dependency: Dependency, node: Node, members: Container[DocumentId]) -> bool:
+    """Tells whether a document that can't be rendered to find out keeps this edge.
+
+    A plain document loses only its conditional includes inside the cycle: templates may include one another as long as
+    their conditions allow it, and rendering the documents that use them finds out.
+    """
+    if node.rule is None:
+        return not decision.is_optional(dependency, node) or dependency.target not in members
+    return dependency.kind.is_content or decision.is_certain(dependency, node)

@@ -14,6 +14,7 @@ from anyio.abc import TaskGroup
 from kahnd.core.events import BuildReport, BuildRequested, Log, LogEvent, RequestWithdrawn, Started
 from kahnd.core.machine import Machine
 from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, RequestId, Snapshot, Status
+from kahnd.core.renderings import is_file
 from kahnd.engine.dispatcher import Dispatcher, WriteAttribution
 from kahnd.engine.inbox import Inbox, Publications
 from kahnd.engine.loop import Loop
@@ -145,7 +146,11 @@ class Engine:
         began = self._dependencies.clock.monotonic()
         to_rescan = self.machine.to_rescan
         known = tuple(node.facts for node in self.machine.graph if node.facts.id not in to_rescan)
-        observations = await self.observer.first_look(Snapshot(known))
+        nodes = (self.machine.graph[each] for each in to_rescan)
+        generated = {
+            node.facts.id: node.facts.declarer for node in nodes if node.facts.declarer and is_file(node.facts.id)
+        }
+        observations = await self.observer.first_look(Snapshot(known), generated)
         dates = await self.observer.dates()
         spoilt = await self.observer.output_check.all()
         duration_ms = round(self._elapsed_ms(began), 2)

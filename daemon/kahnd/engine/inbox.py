@@ -28,10 +28,15 @@ class Beat:
 
 
 class Publications:
-    """The outputs that are being published: from the command until the machine has handled the result."""
+    """The outputs that are being published: from the command until the machine has handled the result.
+
+    Those of a rendering that declares documents are *settling* after that, until what it declares was looked at: they
+    are in place, and the graph does not know them yet.
+    """
 
     def __init__(self) -> None:
         self._outputs: dict[RunId, frozenset[OutputPath]] = {}
+        self._settling: dict[RunId, frozenset[OutputPath]] = {}
         self._ended = anyio.Event()
 
     def __bool__(self) -> bool:
@@ -41,9 +46,14 @@ class Publications:
         """Record a command to publish."""
         self._outputs[run] = outputs
 
+    def settle(self, run: RunId) -> None:
+        """Record that the outputs are in place."""
+        self._settling[run] = self._outputs.pop(run)
+
     def end(self, run: RunId) -> None:
-        """Record that the machine has handled the result."""
-        del self._outputs[run]
+        """Record that the machine has handled the result, and knows the outputs."""
+        if self._settling.pop(run, None) is None:
+            del self._outputs[run]
         ended, self._ended = self._ended, anyio.Event()
         ended.set()
 
@@ -51,9 +61,13 @@ class Publications:
         """Return those of the outputs that are being published."""
         return frozenset().union(*self._outputs.values()).intersection(outputs)
 
+    def unknown(self, outputs: Collection[OutputPath]) -> frozenset[OutputPath]:
+        """Return those of the outputs that the graph may not know yet as they are."""
+        return self.among(outputs).union(*self._settling.values()).intersection(outputs)
+
     async def wait_for(self, outputs: Collection[OutputPath]) -> None:
-        """Return when none of the outputs is being published."""
-        while self.among(outputs):
+        """Return when the graph knows all of the outputs."""
+        while self.unknown(outputs):
             await self._ended.wait()
 
 

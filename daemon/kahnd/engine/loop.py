@@ -29,6 +29,8 @@ from kahnd.core.events import (
     Event,
     FindCycle,
     Log,
+    LookAtDeclared,
+    Looked,
     Observed,
     Propagate,
     Propagated,
@@ -42,7 +44,7 @@ from kahnd.core.events import (
     Resumed,
 )
 from kahnd.core.machine import Machine
-from kahnd.core.model import DocumentId, RequestId
+from kahnd.core.model import DocumentId, RequestId, RunId
 from kahnd.core.renderings import document_of
 from kahnd.engine.dispatcher import Dispatcher
 from kahnd.engine.inbox import Beat, Inbox
@@ -117,11 +119,13 @@ class Loop:
         if isinstance(event, Observed):
             event = replace(event, written_during=self.dispatcher.attribution.during_writes(event.observations))
         elif isinstance(event, Published):
-            self.inbox.publications.end(event.run)
+            self.inbox.publications.settle(event.run)
         commands: list[Command] = []
         for part in self.builds.timings.measure_each(Phase.PLAN, self.machine.handle_in_parts(event)):
             commands += part
             await self.inbox.let_others_run()
+        if isinstance(event, Looked) or (isinstance(event, Published) and not _is_looked_at(event.run, commands)):
+            self.inbox.publications.end(event.run)
         return commands
 
     async def _perform(self, tasks: TaskGroup, command: Command) -> Event | None:  # noqa: C901, PLR0912 - a line a command
@@ -143,6 +147,8 @@ class Loop:
             case Recheck(paths, document, rest):
                 rest_s = self.dispatcher.attribution.rest_s(document_of(document)) if rest else 0.0
                 tasks.start_soon(self.observer.look, paths, document, rest_s)
+            case LookAtDeclared():
+                tasks.start_soon(self.observer.look_at_declared, command)
             case Remove(output, document):
                 return Removed(output, document, await self.output_writer.remove(output, document))
             case ClearCache(document):
@@ -182,3 +188,8 @@ class Loop:
         for document, problem in self.store_writer.take_refused().items():
             self._refused.add(document)
             self.machine.refuse(document, problem)
+
+
+def _is_looked_at(run: RunId, commands: Iterable[Command]) -> bool:
+    """Tell whether what a run has declared is to be looked at before its result counts."""
+    return any(isinstance(each, LookAtDeclared) and each.run == run for each in commands)

@@ -11,11 +11,11 @@ from typing import Final
 import anyio
 import anyio.to_thread
 
-from kahnd.core.events import Event, Log, LogEvent, Observed, Rechecked
+from kahnd.core.events import Event, Log, LogEvent, LookAtDeclared, Looked, Observed, Rechecked
 from kahnd.core.graph import Graph
 from kahnd.core.model import Digest, DocumentId, Observation, OutputPath, Snapshot, Status
 from kahnd.core.nodes import Node
-from kahnd.core.output_paths import files_of, is_of
+from kahnd.core.output_paths import is_of, published_files
 from kahnd.core.renderings import documents_of
 from kahnd.engine.inbox import Publications
 from kahnd.engine.maintenance import Liveness, Waits
@@ -58,11 +58,18 @@ class Observer:
         self.history: History | None = None
         """The commits, if pages show when these have changed them."""
 
-    async def first_look(self, known: Snapshot) -> tuple[Observation, ...]:
-        """Look at everything, and return what differs from an earlier session's knowledge."""
+    async def first_look(
+        self, known: Snapshot, generated: Mapping[DocumentId, DocumentId] | None = None
+    ) -> tuple[Observation, ...]:
+        """Look at everything, and return what differs from an earlier session's knowledge.
+
+        `generated`: the generated documents to read anew, each with the one that declares it.
+        """
         async with self._lock:
             self._tree.restore(known)
             observations = await self._timed(self._tree.crawl())
+            if generated:
+                observations += await self._timed(self._tree.read_generated(generated))
         self._first_look_taken.set()
         return observations
 
@@ -132,11 +139,20 @@ class Observer:
         """
         if rest_s:
             await anyio.sleep(rest_s)
-        spoilt = await self.output_check.of(paths)
+        spoilt = await self.output_check.of([*paths, *self.output_check.declarers(paths)])
         async with self._lock:
             observations = await self._timed(self._tree.look(documents_of(paths)))
             self._send(Observed(observations, cause_of(observations), spoilt.absent, spoilt.altered))
             self._send(Rechecked(document, delayed=rest_s > 0))
+
+    async def look_at_declared(self, order: LookAtDeclared) -> None:
+        """Look at documents that a rendering has declared; its result counts after that."""
+        async with self._lock:
+            documents = dict.fromkeys(order.documents, order.declarer)
+            observations = await self._timed(self._tree.read_generated(documents)) if documents else ()
+            if observations:
+                self._send(Observed(observations, cause_of(observations)))
+            self._send(Looked(order.run))
 
     async def flush(self, watcher: Watcher) -> None:
         """Return when all changes made before the call have been observed and sent.
@@ -222,6 +238,11 @@ class OutputCheck:
         """Look at the outputs of some documents."""
         return await self._look(node for each in documents if (node := self._graph.get(each)))
 
+    def declarers(self, documents: Iterable[DocumentId]) -> list[DocumentId]:
+        """Return the documents that declare some of these, and so publish the files that stand for them."""
+        nodes = (self._graph.get(each) for each in documents)
+        return [node.facts.declarer for node in nodes if node and node.facts.declarer]
+
     async def near(self, paths: Collection[str] | None) -> Spoilt:
         """Look at the outputs at or below these paths (None: at all)."""
         return await self.all() if paths is None else await self._look(self._near(frozenset(paths)), after_event=True)
@@ -243,7 +264,7 @@ class OutputCheck:
         spoilt, remaining = Spoilt(), tuple(nodes)
         while remaining:
             found = await self._look_once(remaining, after_event=after_event)
-            unclear = self._publications.among(found.absent | found.altered)
+            unclear = self._publications.unknown(found.absent | found.altered)
             spoilt = Spoilt(spoilt.absent | (found.absent - unclear), spoilt.altered | (found.altered - unclear))
             remaining = tuple(node for node in remaining if _is_among(node, unclear)) if unclear else ()
             await self._publications.wait_for(unclear)
@@ -279,7 +300,7 @@ def _expected(nodes: Iterable[Node], *, after_event: bool) -> dict[OutputPath, D
     expected: dict[OutputPath, Digest | None] = {}
     for node in nodes:
         if node.claim and node.facts.output == node.claim:
-            expected.update(files_of(node.facts))
+            expected.update(published_files(node.facts))
         if node.claim and after_event and (missing := _could_not_publish(node)):
             expected.setdefault(missing, None)
     return expected
@@ -296,7 +317,9 @@ def _could_not_publish(node: Node) -> OutputPath | None:
 
 
 def _is_among(node: Node, outputs: Collection[OutputPath]) -> bool:
-    return any(path in outputs for path, _ in files_of(node.facts)) or any(each in outputs for each in node.claims)
+    return any(path in outputs for path, _ in published_files(node.facts)) or any(
+        each in outputs for each in node.claims
+    )
 
 
 def _above(path: str) -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import Final
 
 from kahnd.core.events import StagedOutput
 from kahnd.core.model import Digest, OutputPath, Problem
+from kahnd.core.output_paths import is_generated
 from kahnd.core.project_files import (
     CACHE_STATE,
     CACHES,
@@ -220,7 +221,7 @@ class FileOutputs:
 
         In a former output folder, a hash alone proves nothing: the author of a forged line may know the file.
         """
-        if output.startswith(self._inner):
+        if self._is_ours(output):
             return False
         if output == CONFIG_FILE or is_below(output, STATE_FOLDER) or self._is_source(output):
             return True
@@ -240,7 +241,7 @@ class FileOutputs:
             return "something that kahnd did not make is in the output's place"
         if made == _made(status, made.hash):
             return ""
-        as_made = output.startswith(self._inner) and made.hash is not None and self._hash(output) == made.hash
+        as_made = self._is_ours(output) and made.hash is not None and self._hash(output) == made.hash
         return "" if as_made else "the output is not as kahnd made it"
 
     def _stat_of_any(self, output: OutputPath) -> os.stat_result | None:
@@ -282,8 +283,12 @@ class FileOutputs:
         return None
 
     def _is_inside(self, output: OutputPath) -> bool:
-        """Tell whether an output is in the output folder by its path alone, without links or `..`."""
-        return output.startswith(self._inner) and is_link_free(self._top, posixpath.dirname(output))
+        """Tell whether an output may be written: its path is in a folder of outputs, without links or `..`."""
+        return self._is_ours(output) and is_link_free(self._top, posixpath.dirname(output))
+
+    def _is_ours(self, output: OutputPath) -> bool:
+        """Tell whether a path is in the output folder, or in that of generated documents."""
+        return output.startswith(self._inner) or is_generated(output)
 
     def _place(self, staged: StagedOutput) -> None:
         stage, output, digest = self._prefix + staged.stage, staged.output, staged.digest

@@ -13,9 +13,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from kahnd.core.globs import glob_error
-from kahnd.core.hashing import hash_bytes, hash_outputs
+from kahnd.core.hashing import PRESENT, hash_bytes, hash_outputs
 from kahnd.core.model import (
-    PRESENT,
     Dependency,
     Digest,
     DocumentId,
@@ -36,7 +35,7 @@ from kahnd.core.rules import Layout, Rule, collection_id, path_error, public_pat
 from kahnd.core.text import find_similar, shortened, similar_name_remedy
 from kahnd.platform.files import remedy_for, remove_any
 from kahnd.ports import PRESSING
-from kahnd.render.files import UNREADABLE, ProblemError, StagedFiles, outside, read_inside, similar_file, unreadable
+from kahnd.render.files import UNREADABLE, DocumentFiles, ProblemError, StagedFiles, outside, similar_file, unreadable
 
 _NAMED: Final = 5
 MAX_PATTERNS: Final = 200
@@ -69,6 +68,7 @@ class RenderContext:
         self.job = job
         self._reads: dict[Dependency, Read] = {}
         self._contents: dict[str, tuple[bytes, Digest]] = {}
+        self.documents = DocumentFiles(root, layout, job)
         self._patterns: set[DocumentId] = set()
         self._routes: dict[DocumentId, Route | None] = {}
         self.given_urls: set[str] = set()
@@ -126,7 +126,7 @@ class RenderContext:
     def own_bytes(self) -> bytes:
         """The document's bytes. Raises UnmetError if they are not those of the job any more."""
         try:
-            content = read_inside(self.root, self.job.document)
+            content = self.documents.read(self.job.document)
         except FileNotFoundError:
             raise self.changed() from None
         except UNREADABLE as error:
@@ -190,7 +190,7 @@ class RenderContext:
     def peek(self, path: DocumentId) -> bytes:
         """A file's bytes, which are not recorded; empty if it can't be read."""
         try:
-            return self._contents[path][0] if path in self._contents else read_inside(self.root, path)
+            return self._contents[path][0] if path in self._contents else self.documents.read(path)
         except UNREADABLE:
             return b""
 
@@ -201,7 +201,7 @@ class RenderContext:
 
     def _load(self, path: str, dependency: Dependency, location: Location) -> tuple[bytes, Digest]:
         try:
-            content = read_inside(self.root, path)
+            content = self.documents.read(path)
         except (FileNotFoundError, NotADirectoryError):
             raise self.missing(dependency, location) from None
         except UNREADABLE as error:
@@ -223,7 +223,7 @@ class RenderContext:
     def declare(self, target: DocumentId, location: Location) -> None:
         """Record a dependency that is declared and not read. Raises UnmetError if it does not exist."""
         dependency = Dependency(target, Kind.DECLARED, location.line)
-        if not (self.root / target).is_file():
+        if target not in self.documents:
             raise self.missing(dependency, location)
         self.record(dependency)
 
@@ -232,7 +232,7 @@ class RenderContext:
         dependency = Dependency(target, Kind.DATA, location.line)
         _, digest = self._contents.get(target) or self._load(target, dependency, location)
         self.record(dependency, digest)
-        return self.root / target
+        return self.root / self.documents.place_of(target)
 
     def outputs_of(self, target: DocumentId) -> tuple[OutputPath, ...]:
         """All output paths of a document, without aliases; none for a plain document."""
@@ -341,9 +341,10 @@ class RenderContext:
         try:
             remove_any(stage)
             stage.write_bytes(content)
+            declared = self.documents.stage()
         except OSError as error:
             raise ProblemError(self._unwritable(error)) from error
-        return Rendered(hash_bytes(content), self.reads, self.warnings)
+        return Rendered(hash_bytes(content), self.reads, self.warnings, declared=declared)
 
     @property
     def makes_several(self) -> bool:
@@ -370,11 +371,11 @@ class RenderContext:
     def collect(self) -> Rendered:
         """The outcome for outputs that were written to their stages. Raises ProblemError if one is unfit."""
         try:
-            outputs = self.staged.collect()
+            outputs, declared = self.staged.collect(), self.documents.stage()
         except OSError as error:
             raise ProblemError(self._unwritable(error)) from error
         whole = hash_outputs(outputs) if self.job.output.endswith("/") else outputs[0][1]
-        return Rendered(whole, self.reads, self.warnings, outputs if self.makes_several else ())
+        return Rendered(whole, self.reads, self.warnings, outputs if self.makes_several else (), declared)
 
     def _unwritable(self, error: OSError) -> Problem:
         message, remedy = f"its output can't be written: {error.strerror}", remedy_for(error, "check .kahnd/")

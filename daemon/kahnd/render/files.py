@@ -21,9 +21,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from kahnd.core.model import Digest, Job, OutputPath, Problem
-from kahnd.core.output_paths import named_outputs, outputs_of, stage_folder, stages
-from kahnd.core.rules import path_error
+from kahnd.core.hashing import hash_bytes
+from kahnd.core.model import Declared, Digest, DocumentId, Job, OutputPath, Problem
+from kahnd.core.output_paths import (
+    folders_above,
+    generated_file,
+    named_outputs,
+    outputs_of,
+    stage_folder,
+    stage_of_declared,
+    stages,
+)
+from kahnd.core.project_files import CONFIG_FILE, STATE_FOLDER
+from kahnd.core.rules import Layout, is_below, path_error
 from kahnd.core.text import find_similar, shortened
 from kahnd.platform.files import break_hard_links, hash_file, is_regular, remedy_for, remove_any
 from kahnd.platform.owned_files import is_link_free
@@ -32,7 +42,7 @@ from kahnd.ports import PRESSING
 _UTF_16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PAGE: Final = 1 << 12
 MAX_OUTPUTS: Final = 10_000
-"""Files that one document may make in its folder."""
+"""Files that one document may make in its folder, and documents that it may declare."""
 _NAMED: Final = 5
 MAX_BYTES: Final = 256 * 1024 * 1024
 
@@ -68,12 +78,32 @@ class ProblemError(Exception):
         self.problem = problem
 
 
+def place_of(root: Path | str, document: str) -> str:
+    """The project path of the file that stands for a document: its own, or that of a generated document."""
+    if os.path.lexists(f"{root}/{document}"):
+        return document
+    generated = generated_file(document)
+    return generated if os.path.isfile(f"{root}/{generated}") else document  # noqa: PTH113 - as above
+
+
+def document_at(path: str) -> DocumentId:
+    """The document that a file is by its path, or that it stands for."""
+    return DocumentId(path.removeprefix(generated_file("")))
+
+
 def read_inside(root: Path, path: str) -> bytes:
-    """The bytes of a file of the project; `root` is the project's real path.
+    """The bytes of a document, or of another file of the project; `root` is the project's real path.
 
     Raises FileNotFoundError, OutsideError (a link out of the project), UnreadableError (no regular file, or too large),
     or another OSError.
     """
+    try:
+        return _read_inside(root, path)
+    except (FileNotFoundError, NotADirectoryError):
+        return _read_inside(root, generated_file(path))
+
+
+def _read_inside(root: Path, path: str) -> bytes:
     real = f"{root}/{path}" if is_link_free(str(root), path) else os.path.realpath(root / path)
     if not real.startswith(os.path.join(root, "")):  # noqa: PTH118 - called for every file that is read
         raise OutsideError(path)
@@ -286,3 +316,84 @@ def _files_in(folder: str, inner: str = "") -> Iterator[str]:
             yield from _files_in(folder, f"{path}/")
         else:
             yield path
+
+
+class DocumentFiles:
+    """The bytes of documents as a rendering sees them: of files, of generated documents, and of those it declares."""
+
+    def __init__(self, root: Path, layout: Layout, job: Job) -> None:
+        self._root = root
+        self._layout = layout
+        self._job = job
+        self._declared: dict[DocumentId, tuple[bytes, int]] = {}
+        self._hidden: set[str] = set()
+        self._folders: set[str] = set()
+
+    def __contains__(self, document: str) -> bool:
+        places = (document, generated_file(document))
+        return document in self._declared or any(os.path.isfile(f"{self._root}/{each}") for each in places)  # noqa: PTH113
+
+    @property
+    def declared(self) -> Mapping[DocumentId, tuple[bytes, int]]:
+        """The documents that the rendering has declared so far, each with its bytes and the line that did."""
+        return self._declared
+
+    def place_of(self, document: str) -> str:
+        """The project path of the file that stands for a document."""
+        return place_of(self._root, document)
+
+    def read(self, document: str) -> bytes:
+        """The bytes of a document. Raises as `read_inside` does."""
+        declared = self._declared.get(DocumentId(document))
+        return declared[0] if declared else read_inside(self._root, document)
+
+    def shows(self, document: str) -> bool:
+        """Tell whether there is a document, and it is not one that this rendering declares as a draft."""
+        return document in self and document not in self._hidden
+
+    def declare(
+        self, document: DocumentId, content: bytes, location: tuple[str, int], appears_at: int | None = None
+    ) -> None:
+        """Declare a document with these bytes. Raises ProblemError, at this file and line, if it can't be one.
+
+        `appears_at`: when it is shown, in seconds since 1970.
+        """
+        file, line = location
+        known = self._declared.get(document)
+        if known and known[0] != content:
+            reason = "it is declared twice, with other contents"
+        elif len(self._declared) >= MAX_OUTPUTS:
+            reason = f"more than {MAX_OUTPUTS:,} documents are declared here"
+        else:
+            reason = self._unfit(document)
+        if reason:
+            remedy = "declare another path, in a source folder"
+            raise ProblemError(Problem(f"can't declare {document}: {reason}", file, line, remedy))
+        self._declared.setdefault(document, (content, line if file == self._job.document else 0))
+        self._folders.update(folders_above(document))
+        if self._layout.hides(appears_at):
+            self._hidden.add(document)
+
+    def _unfit(self, document: DocumentId) -> str:
+        """The reason why there can be no such generated document; empty if there is none."""
+        if document == self._job.document:
+            return "it is the document that is rendered"
+        if self._layout.is_output(document) or is_below(document, STATE_FOLDER) or document == CONFIG_FILE:
+            return "it lies in the output folder, or is a file of kahnd's own"
+        if document in self._folders or not self._declared.keys().isdisjoint(folders_above(document)):
+            return "it and another one that is declared can't both exist"
+        if os.path.isdir(f"{self._root}/{document}"):  # noqa: PTH112 - for each of many
+            return "there is a folder of that name"
+        return ""
+
+    def stage(self) -> tuple[Declared, ...]:
+        """Write the declared documents to their stages. Raises OSError."""
+        made: list[Declared] = []
+        for number, each in enumerate(sorted(self._declared)):
+            content, line = self._declared[each]
+            file = self._root / stage_of_declared(self._job, number)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            remove_any(file)
+            file.write_bytes(content)
+            made.append((each, hash_bytes(content), line))
+        return tuple(made)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import math
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -31,6 +32,8 @@ _KEY: Final = re.compile(
 )
 _COMMENTED_KEY: Final = re.compile(r"[ \t]*#+[ \t]*[\w$.-]+[ \t]*:(?:\s|\Z)")
 _ALMOST_OPENED: Final = re.compile(rf"[{INVISIBLE}]*---[ \t{INVISIBLE}]*\r?\n")
+_DEEPEST: Final = 20
+_UNPRINTABLE: Final = re.compile("[\\x7f-\\x9f\\u2028\\u2029\\ufeff\\ufdd0-\\ufdef\\ufffe\\uffff]")
 _JINJA: Final = ("{{", "{%", "{#")
 _ROUTING: Final = re.compile(r"\b(?:slug|permalink|aliases|outputs)\b")
 _OF_PAGES: Final = (".html", ".htm")
@@ -290,3 +293,62 @@ def _parse(source: str, path: str) -> dict[str, Any]:
     if meta is None:
         raise ProblemError(Problem("its front matter is no list of `name: value`", path, 2, _REMEDY))
     return meta
+
+
+def declared_bytes(text: object, meta: object) -> bytes:
+    """The bytes of a document that is declared with a text and front matter. Raises TypeError or ValueError."""
+    if not isinstance(text, str | bytes):
+        str(text)  # raises the error of a value that a template lacks
+        raise TypeError(f"its text is no text, but a {type(text).__name__}")
+    body = text.encode() if isinstance(text, str) else text
+    return written_meta(meta).encode() + body
+
+
+def written_meta(meta: object) -> str:
+    """Front matter with these values, the same for equal ones; empty for none. Raises TypeError or ValueError."""
+    if meta is None or meta == {}:
+        return ""
+    if not isinstance(meta, Mapping):
+        raise TypeError(f"its front matter is no mapping, but a {type(meta).__name__}")
+    lines = (f"{_quoted(_key(key))}: {_written(value, 0)}\n" for key, value in sorted(meta.items(), key=_by_name))
+    return f"---\n{''.join(lines)}---\n"
+
+
+def _by_name(item: tuple[object, object]) -> str:
+    return str(item[0])
+
+
+def _key(key: object) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"{key!r} is no name of a value in front matter")
+    return key
+
+
+def _written(value: object, depth: int) -> str:  # noqa: PLR0911 - a line a type
+    """A value as YAML in one line."""
+    if depth > _DEEPEST:
+        raise ValueError(f"its front matter is nested more than {_DEEPEST} levels deep")
+    match value:
+        case None | bool():
+            return {None: "null", True: "true", False: "false"}[value]
+        case int():
+            return str(value)
+        case float() if math.isfinite(value):
+            return re.sub(r"^(-?\d+)e", r"\1.0e", repr(value))  # YAML wants a point
+        case str():
+            return _quoted(value)
+        case dt.datetime():
+            return value.isoformat(sep=" ")
+        case dt.date():
+            return value.isoformat()
+        case Mapping():
+            items = sorted(value.items(), key=_by_name)
+            return f"{{{', '.join(f'{_quoted(_key(key))}: {_written(each, depth + 1)}' for key, each in items)}}}"
+        case Sequence() if not isinstance(value, bytes):
+            return f"[{', '.join(_written(each, depth + 1) for each in value)}]"
+    str(value)  # raises the error of a value that a template lacks
+    raise TypeError(f"a {type(value).__name__} is no value of front matter")
+
+
+def _quoted(text: str) -> str:
+    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))

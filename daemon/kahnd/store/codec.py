@@ -78,6 +78,8 @@ class FactsRow(msgspec.Struct, array_like=True, frozen=True, gc=False):
     outputs: tuple[tuple[OutputPath, Digest], ...] | None
     appears_at: int | None
     route: RouteRow | None
+    declares: tuple[tuple[DocumentId, Digest, int], ...] | None
+    declarer: DocumentId | None
 
 
 def facts_of(row: FactsRow, path: DocumentId) -> Facts:
@@ -104,6 +106,8 @@ def facts_of(row: FactsRow, path: DocumentId) -> Facts:
         row.outputs,
         row.appears_at,
         _route_of(row.route) if row.route else None,
+        row.declares,
+        row.declarer,
     )
 
 

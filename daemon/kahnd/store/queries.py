@@ -302,7 +302,7 @@ CLEAR: Final = f"""{{
 }}"""
 """Deleting a document deletes its edges."""
 
-SCHEMA_VERSION: Final = 11
+SCHEMA_VERSION: Final = 12
 """The version of schema.surql."""
 
 READ_SCHEMA_VERSION: Final = "RETURN $kahnd_schema"
@@ -322,6 +322,7 @@ class Migration:
         return f"{{ {self.surrealql} DEFINE PARAM OVERWRITE $kahnd_schema VALUE {self.since + 1}; }}"
 
 
+_KINDS: Final = f"DEFINE FIELD OVERWRITE kind ON depends_on TYPE {' | '.join(repr(each.value) for each in Kind)};"
 _DELETE_DERIVED: Final = "DELETE depends_on RETURN NONE; DELETE document RETURN NONE;"
 
 MIGRATIONS: Final = (
@@ -338,13 +339,14 @@ MIGRATIONS: Final = (
         REMOVE INDEX IF EXISTS by_status ON document;""",
     ),  # no query uses them
     Migration(5, ""),  # adds the limits of failed renderings, which are known after the next failure
-    Migration(6, f"DEFINE FIELD OVERWRITE kind ON depends_on TYPE {' | '.join(repr(each.value) for each in Kind)};"),
+    Migration(6, _KINDS),
     Migration(
         7, "UPDATE document SET problem = IF problem { array::push(problem, 0) } ELSE { NONE } RETURN NONE;"
     ),  # adds the columns of problems; and warnings, which are known after the next rendering
     Migration(8, ""),  # adds the outputs of documents that have several, which no earlier version made
     Migration(9, ""),  # adds when pages appear: their recipe is new, so they are scanned again
     Migration(10, ""),  # adds routes: the recipe of pages is new, so they are scanned again
+    Migration(11, _KINDS),  # adds generated documents, which no earlier version made
 )
 """In order; a database of an older version is started over.
 

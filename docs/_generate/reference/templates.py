@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from kahnd.render.jinja import theme
+from kahnd.render.jinja.environment import FILTERS
 from kahnd.render.jinja.references import References
 from kahnd.render.jinja.values import Output, Page
 from kahnd.render.renderers.python import Document
@@ -17,14 +17,14 @@ _HIDDEN = frozenset({"self", "_location"})
 
 def functions() -> str:
     """Returns the table of functions of pages and templates."""
-    names = ("data", "page", "pages", "output", "last_change", "fail", "warn")
+    names = ("data", "page", "pages", "output", "declare", "last_change", "fail", "warn")
     given = (getattr(References, name) for name in names)
     return _table((each.__name__, each) for each in given)
 
 
 def filters() -> str:
     """Returns the table of kahnd's own filters, with the parameters after the value."""
-    named = ((name, _call(name, each, skipped=1), each) for name, each in theme.FILTERS.items())
+    named = ((name, _call(name, each, skipped=1), each) for name, each in sorted(FILTERS.items()))
     rows = [(f"`{name if call.endswith('()') else call}`", _first(each)) for name, call, each in named]
     return table(("filter", "gives"), rows)
 

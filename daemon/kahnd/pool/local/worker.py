@@ -104,7 +104,7 @@ class OutputBound:
         """Set the limit for this rendering."""
         try:
             size = os.stat(f"{self._root}/{job.document}").st_size  # noqa: PTH116 - for every rendering
-        except OSError:
+        except OSError:  # a generated document is no larger than another's output
             size = 0
         wanted = max(self._default, size + 1)
         limit = wanted if self._hard == resource.RLIM_INFINITY else min(wanted, self._hard)

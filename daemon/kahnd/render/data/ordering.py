@@ -187,3 +187,17 @@ class UnsortableError(ValueError):
         super().__init__(message)
         self.page = page
         self.key = key
+
+
+def groupby_each(pages: Iterable[S], key: str) -> list[tuple[str, list[S]]]:
+    """The pages by each of their values of a front matter key, such as a list of tags; in the order of the values.
+
+    A page without the key is in no group. Values are compared as texts.
+    """
+    groups: dict[str, list[S]] = {}
+    for page in pages:
+        value = page.get(key)
+        values = () if value is None else value if isinstance(value, list | tuple) else (value,)
+        for each in dict.fromkeys(map(str, values)):
+            groups.setdefault(each, []).append(page)
+    return sorted(groups.items(), key=lambda group: (group[0].casefold(), group[0]))

@@ -20,6 +20,7 @@ from kahnd.core.hashing import hash_members
 from kahnd.core.model import Dependency, Digest, DocumentId, Kind, Problem
 from kahnd.render.cache import Cache
 from kahnd.render.context import Location, RenderContext, UnmetError
+from kahnd.render.data.ordering import groupby_each
 from kahnd.render.fast.inclusions import (
     COMMENT_END,
     COMMENT_START,
@@ -36,6 +37,7 @@ from kahnd.render.frontmatter import Parts, cut
 from kahnd.render.jinja import theme
 from kahnd.render.jinja.sandbox import Sandbox
 from kahnd.render.jinja.values import as_filter
+from kahnd.render.markdown.convert import slug
 from kahnd.render.markdown.extensions import protected
 from kahnd.render.markdown.page_source import as_template, is_in_code
 
@@ -46,8 +48,8 @@ FUNCTIONS: Final[Mapping[str, Kind]] = {
     "output": Kind.OUTPUT,
     "pages": Kind.COLLECTION,
 }
-REMARKS: Final = frozenset({"fail", "warn"})
-"""Functions that name no document; they are told their line, as FUNCTIONS are."""
+REMARKS: Final = frozenset({"declare", "fail", "warn"})
+"""Functions that depend on no document; they are told their line, as FUNCTIONS are."""
 MAX_DEPTH: Final = 100
 """The limit on nested templates, beyond which they are taken to recurse without end."""
 LOCATION_ARGUMENT: Final = "_location"
@@ -56,6 +58,8 @@ _ESCAPED: Final = tuple(
 )
 
 _RAW: Final = "write {% raw %} before and {% endraw %} after them, or set `templating = false` in the rule"
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {**theme.FILTERS, "groupby_each": groupby_each, "slug": slug}
+"""Filters beside Jinja's own."""
 _CODE_WEIGHT: Final = 32
 """The most bytes of memory that compiled code takes per byte of its template."""
 
@@ -80,7 +84,7 @@ class ProjectEnvironment(Sandbox):
         self.of_pages = of_pages
         self._located = tuple((functions or {}).get(name) for name in REMARKS.union(FUNCTIONS))
         self.globals.update(functions or {})
-        self.filters.update({INDENTED: indented, CONTINUED: continued, **theme.FILTERS})
+        self.filters.update({INDENTED: indented, CONTINUED: continued, **FILTERS})
 
     def join_path(self, template: str, parent: str) -> str:
         """The project path of a name in a template; the name of a part of kahnd's theme stays."""

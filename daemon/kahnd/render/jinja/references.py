@@ -12,6 +12,7 @@ from typing import Any, Final, Generic, NoReturn, TypeVar
 from jinja2 import Undefined
 from msgspec import structs
 
+from kahnd.core.globs import glob_matcher
 from kahnd.core.hashing import hash_bytes, hash_members
 from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Facets, Kind, OutputPath, Problem
 from kahnd.core.renderings import document_of
@@ -22,7 +23,7 @@ from kahnd.render.context import Location, RenderContext, UnmetError
 from kahnd.render.data.ordering import UnsortableError, by_key
 from kahnd.render.data.parse import parse
 from kahnd.render.files import ProblemError, decode, excerpt
-from kahnd.render.frontmatter import Parts, appearance_of, cut, split
+from kahnd.render.frontmatter import Parts, appearance_of, cut, declared_bytes, split
 from kahnd.render.jinja.values import NO_LOCATION, CurrentPage, Output, Page, PageFields
 from kahnd.render.markdown import MarkdownOptions
 from kahnd.render.markdown.convert import Outline
@@ -77,6 +78,7 @@ class References(Generic[P]):
             "page": CurrentPage(document, own, self.page),
             "output": self.output,
             "pages": self.pages,
+            "declare": self.declare,
             "fail": self.fail,
             "warn": self.warn,
             "last_change": self.last_change,
@@ -118,6 +120,11 @@ class References(Generic[P]):
         collection = collection_id(self._rendering.locate(pattern, location, Kind.COLLECTION))
         members = sorted(self._rendering.members(collection, location))
         self._rendering.record(Dependency(collection, Kind.COLLECTION, location.line), hash_members(members))
+        declared = self._rendering.documents.declared
+        if declared:
+            fits = glob_matcher(collection[1:])
+            shown = (each for each in declared if fits(each) and self._rendering.documents.shows(each))
+            members = sorted({*members, *shown})
         return [member for member in members if not self._is_partial(member)]
 
     def pages_by_rules(self, location: Location) -> list[DocumentId]:
@@ -169,7 +176,7 @@ class References(Generic[P]):
         """Tell whether document and output exist. Raises ProblemError if it has filled its folder without that file."""
         target, root = document_of(dependency.target), self._rendering.root
         there = os.path.isdir if path.endswith("/") else is_regular
-        is_made = os.path.isfile(f"{root}/{target}") and there(f"{root}/{path}")  # noqa: PTH113
+        is_made = target in self._rendering.documents and there(f"{root}/{path}")
         folder = "" if is_made else self._rendering.output_of(target, location)
         if folder.endswith("/") and folder != path and os.path.isdir(f"{root}/{folder}"):  # noqa: PTH112
             self._rendering.record_output(dependency, path)
@@ -214,6 +221,21 @@ class References(Generic[P]):
         given = read_by.parameters if read_by else None
         options, templating = getattr(given, "markdown", None), bool(getattr(given, "templating", True))
         return outline_of(parts, templating=templating, options=options)
+
+    def declare(
+        self, reference: str, text: object, meta: object = None, _location: tuple[str, int] = NO_LOCATION
+    ) -> str:
+        """An empty text: there is a further document, of this text after front matter of these values."""
+        location = self._location(_location)
+        target = self._rendering.locate(reference, location)
+        try:
+            content = declared_bytes(text, meta)
+        except (TypeError, ValueError) as error:
+            message = f"can't declare {target}: {error}"
+            raise ProblemError(Problem(message, location.file, location.line, "correct what is declared")) from error
+        appears_at = appearance_of(content, target) if self._rendering.layout.is_written_as_page(target) else None
+        self._rendering.documents.declare(target, content, (location.file, location.line), appears_at)
+        return ""
 
     def fail(self, message: str, _location: tuple[str, int] = NO_LOCATION) -> NoReturn:
         """Nothing: the document fails with this message, until something that it has read changes."""

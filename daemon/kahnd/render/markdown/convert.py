@@ -378,7 +378,7 @@ def _slug_of(inner: str) -> str:
 
 
 def slug(text: str) -> str:
-    """GitHub's id for a heading's plain text."""
+    """A text as a part of paths and URLs; for a heading's, the id that GitHub gives it."""
     return text.lower().translate(_SLUG)
 
 

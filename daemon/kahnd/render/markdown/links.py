@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import html
-import os.path
 import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from kahnd.core.model import PRESENT, Dependency, DocumentId, Facet, Kind, OutputPath, Problem
+from kahnd.core.hashing import PRESENT
+from kahnd.core.model import Dependency, DocumentId, Facet, Kind, OutputPath, Problem
 from kahnd.core.problem import MAX_WARNINGS
 from kahnd.core.project_files import CONFIG_FILE
 from kahnd.core.rules import Layout, is_below, path_error, resolve
@@ -264,14 +264,14 @@ class Links:
         output = OutputPath(target)
         if place.source == rendering.job.document or output == rendering.job.output:
             return True
-        if target in self._unlinked:
+        if target in self._unlinked and target not in rendering.documents.declared:
             exists = False
         elif place.source is None:
             is_known = output in self._linked or any(output.startswith(each) for each in self._folders)
             exists = is_known or self._is_rendered(output)
         else:
             is_rendered = rendering.layout.rule_of(place.source) is not None
-            exists = is_rendered and os.path.isfile(f"{rendering.root}/{target}")  # noqa: PTH113 - for each of many
+            exists = is_rendered and rendering.documents.shows(target)
         rendering.record(link_to(target), PRESENT if exists else None)
         return exists
 
@@ -286,7 +286,7 @@ class Links:
         extension = posixpath.splitext(self.rendering.job.document)[1]
         names = (inner, posixpath.splitext(inner)[0] + extension, posixpath.dirname(inner) + extension)
         sources = (DocumentId(posixpath.normpath(f"{folder}/{name}")) for folder in layout.sources for name in names)
-        there = (each for each in sources if (self.rendering.root / each).is_file())
+        there = (each for each in sources if each in self.rendering.documents)
         return next((each for each in there if self.rendering.outputs_of(each)[:1] == (output,)), None)
 
     def _found(self, place: Place, url: Url, text: str) -> str | None:
@@ -314,7 +314,7 @@ class Links:
         message, remedy = f"the link to {shortened(text)} leads nowhere", "correct the link, or create the file"
         if named is None or not rendering.layout.source_of(named):
             return DeadLink(text, message, "correct the link; it can lead to documents and outputs of the project only")
-        if (rendering.root / named).is_file():
+        if named in rendering.documents:
             is_ruled = rendering.layout.output_of(DocumentId(named)) is not None
             reason = f"{named} is a draft, is ignored, or has a date to come"
             reason = reason if is_ruled else f"no rule puts {named} into the output folder"

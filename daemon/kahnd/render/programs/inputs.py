@@ -28,7 +28,7 @@ from kahnd.platform.files import hash_file, remedy_for, remove_any
 from kahnd.platform.owned_files import open_file, open_folder
 from kahnd.ports import PRESSING
 from kahnd.render.context import RenderContext, UnmetError
-from kahnd.render.files import OutsideError, ProblemError, UnreadableError, read_inside
+from kahnd.render.files import OutsideError, ProblemError, UnreadableError, document_at, place_of, read_inside
 from kahnd.render.programs.reported_paths import likely_paths
 from kahnd.render.scan.expressions import find
 
@@ -56,7 +56,7 @@ class IncludedFiles:
         job = rendering.job
         known = {job.document, *job.targets}
         seen: dict[DocumentId, None] = dict.fromkeys(each for each in job.targets if each not in job.discovered)
-        rendered = {target for path, target in zip(job.deps, job.targets, strict=True) if path != target}
+        rendered = {target for path, target in zip(job.deps, job.targets, strict=True) if document_at(path) != target}
         rest = deque(each for each in seen if each not in rendered)
         files: dict[str, None] = {}
         while rest:
@@ -72,7 +72,8 @@ class IncludedFiles:
                 rest.append(target)
                 rendering.record(Dependency(target, Kind.DISCOVERED))
                 if target not in known:
-                    files[next(iter(rendering.outputs_of(target)), target)] = None
+                    place = rendering.documents.place_of(target)
+                    files[next(iter(rendering.outputs_of(target)), place)] = None
         return tuple(files)
 
     def _references_of(
@@ -85,7 +86,7 @@ class IncludedFiles:
             yield from _candidates(rendering, path, file)
 
     def _paths(self, rendering: RenderContext, file: DocumentId, expressions: tuple[str, ...]) -> tuple[str, ...]:
-        key, version = (file, expressions), _version(f"{rendering.root}/{file}")
+        key, version = (file, expressions), _version(f"{rendering.root}/{rendering.documents.place_of(file)}")
         if version is None:
             return ()
         known = self._cached.get(key)
@@ -123,7 +124,7 @@ def _candidates(rendering: RenderContext, path: str, file: DocumentId) -> Iterat
     targets = dict.fromkeys(target for origin in origins if (target := resolve(path, origin)) is not None)
     layout = rendering.layout
     followed = [each for each in targets if layout.is_output(each) or layout.source_of(each) is not None]
-    existing = [each for each in followed if os.path.exists(f"{rendering.root}/{each}")]  # noqa: PTH110
+    existing = [each for each in followed if os.path.exists(f"{rendering.root}/{place_of(rendering.root, each)}")]  # noqa: PTH110
     yield from map(DocumentId, existing[:1] or likely_paths(followed, str(rendering.root)))
 
 
@@ -157,6 +158,7 @@ class InputGuard:
         self._rendering = rendering
         self._began_ns = _now_ns()
         self._more = tuple(each for each in more if each not in rendering.job.deps)
+        self._own = rendering.documents.place_of(rendering.job.document)
         self._before = self._stamps()
         self._check_own()
 
@@ -168,7 +170,7 @@ class InputGuard:
         """
         after = self._stamps()
         changed = [path for path, stamp in self._before.items() if after[path] != stamp]
-        if self._rendering.job.document in changed:
+        if self._own in changed:
             self._check_own()
         new = [*(each for each in self._more if each in changed), *filter(self._was_written, found)]
         for path in dict.fromkeys((*changed, *new)):
@@ -179,7 +181,7 @@ class InputGuard:
 
     def _record(self, path: str) -> None:
         job, target = self._rendering.job, self._document_at(path)
-        if path == job.document or (target in job.missing and self._before.get(path)):
+        if path == self._own or (target in job.missing and self._before.get(path)):
             return  # it existed and is no document, so there is no hash to compare with
         kind = Kind.DECLARED if target in job.targets and target not in job.discovered else Kind.DISCOVERED
         digest = self._digest(path)
@@ -195,7 +197,7 @@ class InputGuard:
 
     def _check_own(self) -> None:
         job = self._rendering.job
-        if self._digest(job.document) != job.content_hash:
+        if self._digest(self._own) != job.content_hash:
             raise self._rendering.changed()
 
     def _digest(self, path: str) -> Digest | None:
@@ -206,11 +208,11 @@ class InputGuard:
 
     def _document_at(self, path: str) -> DocumentId:
         """The document that a file is, or is rendered from."""
-        return documents_of(self._rendering.job).get(path, DocumentId(path))
+        return documents_of(self._rendering.job).get(path, document_at(path))
 
     def _stamps(self) -> dict[str, Stamp]:
         job, root = self._rendering.job, str(self._rendering.root)
-        return {path: _stamp(f"{root}/{path}") for path in (job.document, *job.deps, *self._more)}
+        return {path: _stamp(f"{root}/{path}") for path in (self._own, *job.deps, *self._more)}
 
 
 def _now_ns() -> int:

@@ -25,6 +25,7 @@ from kahnd.core.project_files import CONFIG_FILE, STATE_FOLDER
 from kahnd.core.rules import collection_id, resolve
 from kahnd.core.text import shortened
 from kahnd.render.context import RenderContext
+from kahnd.render.files import document_at, place_of
 
 MAX_IN_FOLDER: Final = 10_000
 """So many files of a folder that was read are dependencies; the others count by their presence only."""
@@ -92,7 +93,7 @@ class _Resolver:
         known = next((candidate for candidate in candidates if self._target(candidate) in self._known), None)
         if known is not None:
             return
-        there = next((candidate for candidate in candidates if os.path.exists(f"{self._root}/{candidate}")), None)  # noqa: PTH110
+        there = next(filter(self._exists, candidates), None)
         if there is not None:
             self._add_existing(there, path)
         elif is_pattern(path) and any(self._add_pattern(candidate) for candidate in candidates):
@@ -101,6 +102,9 @@ class _Resolver:
             self.paths.missing[path] = None
             for candidate in likely_paths(filter(self._is_followed, candidates), self._root):
                 self.paths.documents[self._target(candidate)] = None
+
+    def _exists(self, candidate: str) -> bool:
+        return os.path.exists(f"{self._root}/{place_of(self._root, candidate)}")  # noqa: PTH110 - for each of many
 
     def _is_own_output(self, candidate: str) -> bool:
         folder = self._outputs[0] if self._outputs[0].endswith("/") else None
@@ -114,6 +118,7 @@ class _Resolver:
             candidates = [posixpath.normpath(posixpath.join(folder, path)) for folder in self._folders]
             if candidates[0].startswith("../") and os.path.exists(f"{self._root}/{candidates[0]}"):  # noqa: PTH110
                 return []
+        candidates = [document_at(each) for each in candidates]
         if candidates[0].partition("/")[0] == STATE_FOLDER:
             return []
         return [each for each in dict.fromkeys(candidates) if each and each != ".." and not each.startswith("../")]

@@ -25,7 +25,7 @@ from kahnd.platform.files import is_regular, lstat_or_none, remedy_for, remove_a
 from kahnd.ports import PRESSING
 from kahnd.render.cache import Cache
 from kahnd.render.context import RenderContext, UnmetError
-from kahnd.render.files import ProblemError, read_regular
+from kahnd.render.files import ProblemError, place_of, read_regular
 from kahnd.render.programs.inputs import CacheFolder, IncludedFiles, InputGuard
 from kahnd.render.programs.placeholders import PLACEHOLDER, begins_word, filled_line, filled_word, operand
 from kahnd.render.programs.process import (
@@ -165,7 +165,7 @@ class CommandRenderer:
     def _without_document(self, rendering: RenderContext, parameters: CommandParameters) -> tuple[str, ...]:
         """The paths that `scan` finds and that mean no document."""
         document = rendering.job.document
-        content = read_regular(f"{rendering.root}/{document}", document)
+        content = read_regular(f"{rendering.root}/{rendering.documents.place_of(document)}", document)
         found = find(parameters.scan, content.decode(errors="replace"), document)
         return tuple(path for _, path in found if self._target(document, path) is None)
 
@@ -232,7 +232,7 @@ class Run:
         job = self.rendering.job
         folder, name = posixpath.split(job.document)
         return {
-            "source": (operand(self._from_folder(job.document)),),
+            "source": (operand(self._from_folder(place_of(self.rendering.root, job.document))),),
             "output": (self._from_folder(job.stage),),
             "outputs": tuple(map(self._from_folder, stages(job))),
             "deps": tuple(operand(self._from_folder(each)) for each in self._given()),

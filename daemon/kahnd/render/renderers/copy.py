@@ -10,6 +10,7 @@ from kahnd.core.rules import Layout
 from kahnd.platform.files import hash_file, remedy_for, remove_any
 from kahnd.ports import PRESSING
 from kahnd.render.context import RenderContext
+from kahnd.render.files import place_of
 from kahnd.render.renderers.parameters import CopyParameters
 
 
@@ -39,7 +40,7 @@ class CopyRenderer:
         stage = self._root / job.stage
         try:
             remove_any(stage)
-            shutil.copyfile(self._root / job.document, stage)
+            shutil.copyfile(self._root / place_of(self._root, job.document), stage)
         except FileNotFoundError:
             return Unmet(changed.needs, changed.problem)
         except OSError as error:

@@ -113,6 +113,13 @@ class Document:
         """
         return self._references.output(path, format)
 
+    def declare(self, path: str, text: str | bytes, meta: Mapping[str, Any] | None = None) -> None:
+        """There is a further document, with this text after front matter of these values: see `declare` of templates.
+
+        It is there for as long as this document declares it.
+        """
+        self._references.declare(path, text, meta)
+
     def depends(self, path: str) -> list[Path]:
         """The absolute paths of a file, or of all documents that match a pattern, for libraries that read by path."""
         location = Location(self.path)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import posixpath
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -18,6 +18,7 @@ from anyio import from_thread
 from msgspec.structs import replace
 
 from kahnd.core.model import DocumentId, Observation, Problem, Scan, Snapshot, Stat, Status
+from kahnd.core.output_paths import generated_file
 from kahnd.core.renderings import is_file
 from kahnd.core.rules import Layout
 from kahnd.ports import Scanner
@@ -68,7 +69,7 @@ class SourceTree:
     def restore(self, snapshot: Snapshot) -> None:
         """Loads the stat cache from what the store kept of an earlier run."""
         for facts in snapshot.documents:
-            if is_file(facts.id) and facts.status is not Status.MISSING:
+            if is_file(facts.id) and not facts.declarer and facts.status is not Status.MISSING:
                 self._cache.put(facts.id, CacheEntry.from_facts(facts))
 
     def count_folders(self) -> int:
@@ -90,6 +91,16 @@ class SourceTree:
         wanted = frozenset(paths)
         async with self._lock:
             return await anyio.to_thread.run_sync(self._look, wanted)
+
+    async def read_generated(self, declarers: Mapping[DocumentId, DocumentId]) -> tuple[Observation, ...]:
+        """Hashes and scans generated documents. They are in no source folder, and so never in the stat cache."""
+        async with self._lock:
+            return await anyio.to_thread.run_sync(self._read_generated, declarers)
+
+    def _read_generated(self, declarers: Mapping[DocumentId, DocumentId]) -> tuple[Observation, ...]:
+        read = self._reader.read_afresh
+        files = ((each, self._links.absolute(generated_file(each))) for each in declarers)
+        return tuple(replace(read(each, file), declarer=declarers[each]) for each, file in files)
 
     async def recheck(self) -> tuple[Observation, ...]:
         """Looks once more at documents that were hashed so soon after a change that another might not show.
@@ -185,6 +196,20 @@ class _Reader:
         for reading in readings:
             self._update_cache(reading)
         return tuple(reading.observation for reading in readings if reading.observation is not None)
+
+    def read_afresh(self, document: DocumentId, file: str) -> Observation:
+        """Hashes and scans a file, whatever is known of it, and remembers nothing."""
+        self._checkpoint()
+        try:
+            hashed = hash_file(file, keep=self._scanner.wants(document))
+        except OSError as error:
+            return Observation(document, problem=unreadable(document, error))
+        if hashed is None:
+            return Observation(document)
+        scan = Scan() if hashed.content is None else self._scan(document, hashed.content)
+        if scan.problem:
+            return Observation(document, problem=scan.problem)
+        return Observation(document, hashed.digest, None, scan)
 
     def _read(self, document: DocumentId, file: str) -> _Reading:
         self._checkpoint()

@@ -1,0 +1,286 @@
+"""Generated documents: a rendering declares documents, which live and go with it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.world import World, at_rest
+from kahnd.core.model import DocumentId, Status
+
+POSTS: Final = {"docs/posts/1.md": "red\none", "docs/posts/2.md": "blue\ntwo", "docs/posts/3.md": "red\nthree"}
+TAGS: Final = {"docs/tags.md": "sort docs/posts/*.md docs/tags"}
+RED, BLUE, GREEN = "docs/tags/red.md", "docs/tags/blue.md", "docs/tags/green.md"
+
+
+def made(world: World) -> dict[str, str]:
+    """Returns the outputs by path, without the files that stand for generated documents."""
+    return {path: text for path, text in sorted(world.outputs.texts.items()) if path.startswith("site/")}
+
+
+def fresh(world: World) -> World:
+    """Returns a project with the same sources that is built from nothing."""
+    return at_rest(dict(world.sources.texts))
+
+
+def assert_as_fresh(world: World) -> None:
+    other = fresh(world)
+    assert world.statuses() == other.statuses()
+    broken = {
+        world.machine.graph[DocumentId(each)].claim for each, status in other.statuses().items() if status != "DONE"
+    }
+    assert {path: text for path, text in made(world).items() if path not in broken} == {
+        path: text for path, text in made(other).items() if path not in broken
+    }
+
+
+def test_declared_documents_are_rendered_in_the_same_build() -> None:
+    world = World(POSTS | TAGS)
+    world.start()
+    world.settle()
+    assert world.status(RED) is Status.DONE
+    assert made(world)["site/tags/red.html"] == "red \ndocs/posts/1.md \ndocs/posts/3.md "
+    assert world.rendered.count("docs/tags.md") == 1
+    assert len(world.builds) == 1
+    world.start()
+    assert world.settle() == []
+
+
+def test_a_new_title_renders_its_document_and_the_one_that_it_leaves() -> None:
+    world = at_rest(POSTS | TAGS)
+    world.save("docs/posts/3.md", "green\nthree")
+    assert world.settle() == ["docs/posts/3.md", "docs/tags.md", GREEN, RED]
+    assert_as_fresh(world)
+
+
+def test_a_title_that_nothing_has_any_more_takes_its_document_with_it() -> None:
+    world = at_rest(POSTS | TAGS)
+    world.save("docs/posts/2.md", "red\ntwo")
+    assert world.settle() == ["docs/posts/2.md", "docs/tags.md", RED]
+    assert "site/tags/blue.html" in world.removed
+    assert BLUE not in world.statuses()
+    assert_as_fresh(world)
+
+
+def test_another_text_of_a_post_renders_no_generated_document() -> None:
+    world = at_rest(POSTS | TAGS)
+    world.save("docs/posts/2.md", "blue\nother")
+    assert world.settle() == ["docs/posts/2.md"]
+
+
+def test_a_declarer_that_goes_takes_what_it_declared_with_it() -> None:
+    world = at_rest(POSTS | TAGS)
+    world.remove("docs/tags.md")
+    assert world.settle() == []
+    assert made(world).keys() == {"site/posts/1.html", "site/posts/2.html", "site/posts/3.html"}
+    assert not [path for path in world.outputs.texts if path.startswith(".kahnd")]
+    assert_as_fresh(world)
+
+
+@pytest.mark.parametrize("after", ["hidden", "no more"])
+def test_a_declarer_that_is_hidden_or_declares_no_more_takes_what_it_declared_with_it(after: str) -> None:
+    world = at_rest(POSTS | TAGS)
+    world.save("docs/tags.md", after)
+    world.settle()
+    assert RED not in world.statuses()
+    assert_as_fresh(world)
+
+
+def test_a_failing_declarer_blocks_what_it_declared_and_mending_it_renders_nothing_else() -> None:
+    world = at_rest(POSTS | TAGS)
+    world.save("docs/tags.md", "sort docs/posts/*.md docs/tags\nfail")
+    world.settle()
+    assert (world.status(RED), world.because(RED)) == (Status.BLOCKED, "docs/tags.md")
+    assert "site/tags/red.html" in made(world)
+    world.save("docs/tags.md", TAGS["docs/tags.md"])
+    world.settle()
+    assert world.status(RED) is Status.DONE
+
+
+def test_a_collection_has_the_generated_documents_of_others_and_not_those_of_its_reader() -> None:
+    every = "titles docs/**/*.md"
+    world = at_rest(POSTS | {"docs/tags.md": f"{TAGS['docs/tags.md']}\n{every}", "docs/all.md": every})
+    assert "[blue]" in made(world)["site/all.html"]
+    world.save("docs/posts/3.md", "green\nthree")
+    assert world.settle() == ["docs/all.md", "docs/posts/3.md", "docs/tags.md", GREEN, RED]
+    assert_as_fresh(world)
+    world.start()
+    assert world.settle() == []
+
+
+def test_two_documents_that_declare_one_fail_and_name_each_other() -> None:
+    for first, second in (("docs/a.md", "docs/b.md"), ("docs/b.md", "docs/a.md")):
+        world = at_rest({first: "declare docs/x.md by one"})
+        world.save(second, "declare docs/x.md by other")
+        world.settle()
+        for each in (first, second):
+            assert "docs/a.md and docs/b.md both declare docs/x.md" in world.problem(each)
+        assert world.statuses() == {first: Status.FAILED, second: Status.FAILED}
+        assert_as_fresh(world)
+        world.save(second, "nothing")
+        world.settle()
+        assert_as_fresh(world)
+        assert world.status("docs/x.md") is Status.DONE
+
+
+def test_a_document_moves_from_one_declarer_to_another() -> None:
+    world = at_rest({"docs/a.md": "declare docs/x.md X", "docs/b.md": "b"})
+    world.write("docs/a.md", "a")
+    world.write("docs/b.md", "declare docs/x.md X")
+    world.look()
+    world.settle()
+    assert_as_fresh(world)
+    assert world.machine.graph["docs/x.md"].facts.declarer == "docs/b.md"  # type: ignore[index]
+
+
+def test_a_file_in_place_of_a_declared_document_fails_its_declarer_until_it_goes() -> None:
+    world = at_rest({"docs/a.md": "declare docs/x.md X\ndeclare docs/y.md Y"})
+    world.save("docs/x.md", "real")
+    world.settle()
+    assert "docs/a.md declares docs/x.md, which is a file of the project" in world.problem("docs/a.md")
+    assert world.status("docs/x.md") is Status.DONE
+    assert made(world)["site/x.html"] == "real "
+    assert world.status("docs/y.md") is Status.BLOCKED
+    other = fresh(world)
+    assert other.problem("docs/a.md") == world.problem("docs/a.md")
+    world.remove("docs/x.md")
+    world.settle()
+    assert_as_fresh(world)
+    assert made(world)["site/x.html"] == "X "
+
+
+def test_declared_documents_that_lie_in_one_another_fail() -> None:
+    world = at_rest({"docs/a.md": "declare docs/x X", "docs/b.md": "declare docs/x/y.md Y"})
+    assert "docs/b.md declares docs/x/y.md" in world.problem("docs/b.md") + world.problem("docs/a.md")
+    assert world.statuses() == {"docs/a.md": Status.FAILED, "docs/b.md": Status.FAILED}
+
+
+def test_generated_documents_declare_others_up_to_a_depth() -> None:
+    world = at_rest({"docs/a.md": "declare docs/b.md declare docs/c.md C"})
+    assert world.status("docs/c.md") is Status.DONE
+    world.save("docs/a.md", "a")
+    world.settle()
+    assert world.statuses() == {"docs/a.md": Status.DONE}
+    deep = " ".join(f"declare docs/{number}.md" for number in range(9))
+    world.save("docs/a.md", f"{deep} end")
+    world.settle()
+    assert (world.status("docs/2.md"), world.status("docs/3.md")) == (Status.DONE, Status.FAILED)
+    assert "more than 4 documents declare one another in turn" in " ".join(map(world.problem, world.statuses()))
+
+
+def test_a_lost_or_altered_file_of_a_generated_document_is_made_again() -> None:
+    world = at_rest(POSTS | TAGS)
+    world.lose_output(f".kahnd/generated/{RED}")
+    assert world.settle() == ["docs/tags.md"]
+    world.alter_output(f".kahnd/generated/{RED}", "altered")
+    world.settle()
+    assert world.outputs.texts[f".kahnd/generated/{RED}"].startswith("red")
+    assert_as_fresh(world)
+
+
+def test_a_crash_after_publishing_is_recovered_from() -> None:
+    for steps in range(8):
+        world = at_rest(POSTS | TAGS)
+        world.save("docs/posts/3.md", "green\nthree")
+        for _ in range(steps):
+            if world.running:
+                world.finish(next(iter(world.running)))
+            elif world.looks:
+                world.look_at_declared()
+        world.crash()
+        if steps % 2:
+            world.write("docs/posts/3.md", POSTS["docs/posts/3.md"])
+        world.start()
+        world.settle()
+        assert_as_fresh(world)
+        assert {path for path in world.outputs.texts if path.startswith(".kahnd")} == world.made - made(world).keys()
+
+
+def test_a_post_that_is_saved_while_declared_documents_are_looked_at_counts() -> None:
+    world = at_rest(POSTS | TAGS)
+    world.save("docs/posts/3.md", "green\nthree")
+    while not world.looks:
+        world.finish(next(iter(world.running)))
+    world.save("docs/posts/2.md", "yellow\ntwo")
+    world.settle()
+    assert_as_fresh(world)
+
+
+def test_documents_that_feed_on_what_they_declare_end() -> None:
+    feed = "declare docs/x.md [x]\npage docs/x.md"
+    world = at_rest({"docs/a.md": feed})
+    assert world.status("docs/a.md") in {Status.DONE, Status.FAILED}
+
+
+NAMES: Final = (
+    "docs/a.md",
+    "docs/b.md",
+    "docs/t/red.md",
+    "docs/t/blue.md",
+    "docs/p/1.md",
+    "docs/p/2.md",
+    "docs/all.md",
+)
+TEXTS: Final = (
+    "red\nx",
+    "blue\nx",
+    "red\ny",
+    "sort docs/p/*.md docs/t",
+    "sort docs/p/*.md docs/t\ntitles docs/**/*.md",
+    "declare docs/t/red.md mine",
+    "declare docs/t/red.md declare docs/t/blue.md deep",
+    "titles docs/**/*.md",
+    "leads docs/t/red.md\ntitle docs/t/red.md",
+    "declare docs/t/green.md green\ntitle docs/t/green.md\nleads docs/t/green.md",
+    "hidden",
+    "plain",
+)
+STEPS: Final = st.lists(
+    st.tuples(st.sampled_from(NAMES), st.sampled_from((*TEXTS, None)), st.integers(0, 6), st.booleans()), max_size=8
+)
+
+
+def step(world: World) -> None:
+    """Performs what is next."""
+    if world.running:
+        world.finish(next(iter(world.running)))
+    elif world.rechecks:
+        world.recheck()
+    elif world.looks:
+        world.look_at_declared()
+
+
+@settings(max_examples=150, deadline=None)
+@given(STEPS)
+def test_whatever_is_edited_and_killed_the_result_is_that_of_a_fresh_build(
+    edits: list[tuple[str, str | None, int, bool]],
+) -> None:
+    world = at_rest({"docs/p/1.md": "red\nx"})
+    for path, text, steps, is_killed in edits:
+        if text is not None:
+            world.write(path, text)
+        else:
+            world.sources.texts.pop(path, None)
+        world.look()
+        for _ in range(steps):
+            step(world)
+        if is_killed:
+            world.crash()
+            world.start()
+    world.settle()
+    other = fresh(world)
+    files = world.sources.texts
+    broken = {each: status for each, status in other.statuses().items() if status is not Status.DONE and each in files}
+    assert broken == {
+        each: status for each, status in world.statuses().items() if status is not Status.DONE and each in files
+    }
+    if set(other.statuses().values()) <= {Status.DONE}:
+        assert world.statuses() == other.statuses()
+        assert made(world) == made(other)
+        declared = {path for path in world.outputs.texts if path.startswith(".kahnd")}
+        assert declared == {path for path in other.outputs.texts if path.startswith(".kahnd")}
+        world.start()
+        assert world.settle() == []
