@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.world import World, at_rest
@@ -238,6 +238,8 @@ TEXTS: Final = (
     "hidden",
     "plain",
 )
+SORT: Final = "sort docs/p/*.md docs/t"
+a, b = "docs/a.md", "docs/b.md"
 STEPS: Final = st.lists(
     st.tuples(st.sampled_from(NAMES), st.sampled_from((*TEXTS, None)), st.integers(0, 6), st.booleans()), max_size=8
 )
@@ -255,6 +257,8 @@ def step(world: World) -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(STEPS)
+@example([(a, SORT, 0, False), (b, SORT, 1, False), (a, "red\nx", 0, False)])  # saved while its declarations are read
+@example([(a, SORT, 1, False), (a, "leads docs/t/red.md\ntitle docs/t/red.md", 0, False), (b, SORT, 0, False)])
 def test_whatever_is_edited_and_killed_the_result_is_that_of_a_fresh_build(
     edits: list[tuple[str, str | None, int, bool]],
 ) -> None:

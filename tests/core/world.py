@@ -332,7 +332,7 @@ class World:
         return Observation(document, hash_of(text), None, look(text, document), declarer=declarer)
 
     def _declared_to_rescan(self) -> tuple[Observation, ...]:
-        nodes = (self.machine.graph[each] for each in self.machine.to_rescan)
+        nodes = filter(None, map(self.machine.graph.get, self.machine.to_rescan))
         return tuple(self._declared(node.facts.id, node.facts.declarer) for node in nodes if node.facts.declarer)
 
     def _absent(self, nodes: Iterable[Node]) -> frozenset[OutputPath]:

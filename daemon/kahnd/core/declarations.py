@@ -135,11 +135,11 @@ class Declarations:
 
     def is_outdated(self, observation: Observation, node: Node | None) -> bool:
         """Tells whether an observation is not of the file that stands for the document now."""
-        is_real = node is not None and node.exists and node.facts.declarer is None
+        is_there = node is not None and node.exists
+        is_generated = node is not None and node.facts.declarer is not None
         if observation.declarer:
-            return is_real or self.declarers(observation.document) != (observation.declarer,)
-        is_gone = observation.content_hash is None and observation.problem is None
-        return is_gone and not is_real
+            return (is_there and not is_generated) or self.declarers(observation.document) != (observation.declarer,)
+        return is_generated and observation.content_hash is None and observation.problem is None
 
     def own(self, document: DocumentId, members: Collection[DocumentId]) -> list[DocumentId]:
         """Returns those of the members that this document has declared, itself or through others."""

@@ -146,7 +146,7 @@ class Engine:
         began = self._dependencies.clock.monotonic()
         to_rescan = self.machine.to_rescan
         known = tuple(node.facts for node in self.machine.graph if node.facts.id not in to_rescan)
-        nodes = (self.machine.graph[each] for each in to_rescan)
+        nodes = filter(None, map(self.machine.graph.get, to_rescan))
         generated = {
             node.facts.id: node.facts.declarer for node in nodes if node.facts.declarer and is_file(node.facts.id)
         }
