@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 import anyio
 
 from kahnd.app.session import Project, WriteLog, read_project, stored
-from kahnd.app.systemd_reporter import SystemdReporter
+from kahnd.app.systemd_service import SystemdReporter
 from kahnd.config.tables import LogTable
 from kahnd.core.events import LogEvent
 from kahnd.core.model import Problem

@@ -17,7 +17,7 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from kahnd.app.session import Session
-from kahnd.app.systemd_reporter import SystemdReporter
+from kahnd.app.systemd_service import SystemdReporter
 from kahnd.core.events import LogEvent
 from kahnd.engine import Engine
 from kahnd.errors import KahndError, StoreCorruptError

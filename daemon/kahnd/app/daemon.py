@@ -23,7 +23,7 @@ from kahnd.app.current_session import CurrentSession, Shutdown
 from kahnd.app.operations import DaemonOperations
 from kahnd.app.session import DaemonHooks, Project, Session, WriteLog, dry_run, open_session, read_project
 from kahnd.app.status import DaemonListener, StatusSnapshot, StatusSource, log_fields, summary
-from kahnd.app.systemd_reporter import SystemdReporter
+from kahnd.app.systemd_service import SystemdReporter
 from kahnd.config.loader import log_config
 from kahnd.config.tables import LogTable
 from kahnd.core.events import LogEvent

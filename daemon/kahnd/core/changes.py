@@ -26,7 +26,7 @@ from kahnd.core.model import (
     Scan,
     Status,
 )
-from kahnd.core.nodes import Node, changed_facets, has_other_anchors, public_place
+from kahnd.core.nodes import Node, public_place, reach
 from kahnd.core.output_paths import clash, facet_of, files_of, generated_file, published_files, without_output
 from kahnd.core.reasons import FAILED_BEFORE, ON_A_CYCLE
 from kahnd.core.renderings import by_rendering
@@ -272,7 +272,8 @@ class ChangeIntake:
         edges, new = self._rewrite(observation, replace(facts, recipe_hash=recipe))
         node = self._graph[observation.document]
         has_moved = claims[:1] != node.claims[:1] or place != public_place(node)
-        content, used, linked = (True, None, True) if has_moved else _reach(reason, facts, node)
+        is_elsewhere = reason == NEW or has_moved
+        content, used, linked = reach(facts, node, is_elsewhere=is_elsewhere, has_content=reason == CONTENT)
         changes.add(Change(node.facts, edges, content=content, facets=used, linked=linked), reason)
         for each in new:
             changes.add(Change(each, content=is_collection(each.id), linked=False), NEW)
@@ -388,33 +389,3 @@ def _observed(facts: Facts, observation: Observation, scan: Scan) -> Facts:
         route=scan.route,
         declarer=observation.declarer,
     )
-
-
-def _reach(reason: str, before: Facts, node: Node) -> tuple[bool, frozenset[Facet] | None, bool]:
-    """Tells whether content dependents are dirty, those of which facets, and whether documents that link to it are.
-
-    A new recipe may read the same bytes otherwise, so that a page has another title or other anchors.
-    """
-    if reason == NEW or _may_have_moved(before, node):
-        return True, None, True
-    changed = changed_facets(before, node.facts)
-    anchors = has_other_anchors(before, node.facts)
-    if reason == CONTENT:
-        return True, changed, anchors
-    return bool(changed), changed or None, changed is not None and anchors
-
-
-def _may_have_moved(before: Facts, node: Node) -> bool:
-    """Tells whether a new recipe may have moved the output, whose path is known only if the last one rendered.
-
-    A folder's index may have got another URL at the same path.
-    """
-    if before.recipe_hash == node.facts.recipe_hash:
-        return False
-    if node.claim and node.claim.endswith("/index.html"):
-        return True
-    return before.recipe_hash != before.last_recipe_hash or before.output != node.claim
-
-
-def _is_equally_sure(one: Dependency, other: Dependency) -> bool:
-    return one.sure == other.sure

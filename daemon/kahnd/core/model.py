@@ -62,7 +62,6 @@ class Kind(StrEnum):
 
 CONTENT_KINDS: Final = frozenset({Kind.PAGE, Kind.COLLECTION, Kind.LINK})
 SOURCE_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE, Kind.DATA})  # of the source, even if it is rendered
-TEXT_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE})  # source kinds for which front matter matters
 
 
 class Facet(StrEnum):

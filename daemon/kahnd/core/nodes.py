@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import inf
 
 from kahnd.core import hashing
-from kahnd.core.model import Dependency, DocumentId, Facet, Facts, OutputPath, Status
-from kahnd.core.output_paths import HASH
+from kahnd.core.model import Dependency, DocumentId, Facet, Facts, Kind, OutputPath, Status
+from kahnd.core.output_paths import HASH, facet_of
 from kahnd.core.renderings import document_of
 from kahnd.core.rules import Rule, public_path
 
@@ -121,3 +121,47 @@ def changed_facets(before: Facts, after: Facts) -> frozenset[Facet] | None:
         return None
     parts = (Facet.FRONT_MATTER, Facet.TEXT, Facet.TITLE)
     return frozenset(each for each in parts if getattr(then, each) != getattr(now, each))
+
+
+def reach(
+    before: Facts, node: Node, *, is_elsewhere: bool, has_content: bool
+) -> tuple[bool, frozenset[Facet] | None, bool]:
+    """Tells whether content dependents are dirty, those of which facets, and whether documents that link to it are.
+
+    The change is from these facts: `is_elsewhere`, a new document or path; `has_content`, new bytes; else a new recipe.
+    A new recipe may read the same bytes otherwise, so that a page has another title or other anchors.
+    """
+    if is_elsewhere or _may_have_moved(before, node):
+        return True, None, True
+    changed = changed_facets(before, node.facts)
+    anchors = has_other_anchors(before, node.facts)
+    if has_content:
+        return True, changed, anchors
+    return bool(changed), changed or None, changed is not None and anchors
+
+
+def _may_have_moved(before: Facts, node: Node) -> bool:
+    """Tells whether a new recipe may have moved the output, whose path is known only if the last one rendered.
+
+    A folder's index may have got another URL at the same path.
+    """
+    if before.recipe_hash == node.facts.recipe_hash:
+        return False
+    if node.claim and node.claim.endswith("/index.html"):
+        return True
+    return before.recipe_hash != before.last_recipe_hash or before.output != node.claim
+
+
+def outputs_used(dependency: Dependency, needed: Node) -> list[str]:
+    """Returns the paths of those of several outputs that a program reads."""
+    prefix = facet_of(Facet.OUTPUT, "")
+    used = sorted(each[len(prefix) :] for each in dependency.facets or () if each.startswith(prefix))
+    files = ([path for path, _ in hashing.outputs_at(needed.facts, each)] if HASH in each else [each] for each in used)
+    return [path for each in files for path in each]
+
+
+def only_discovered(node: Node) -> tuple[DocumentId, ...]:
+    """Returns the dependencies that only an earlier run has reported."""
+    found = [each.target for each in node.dependencies if each.kind is Kind.DISCOVERED]
+    known = {each.target for each in node.dependencies if each.kind is not Kind.DISCOVERED} if found else set()
+    return tuple(each for each in found if each not in known)

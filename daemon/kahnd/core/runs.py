@@ -31,7 +31,6 @@ from kahnd.core.model import (
     Dependency,
     Digest,
     DocumentId,
-    Facet,
     Failed,
     Job,
     Kind,
@@ -42,10 +41,9 @@ from kahnd.core.model import (
     RunId,
     Unmet,
 )
-from kahnd.core.nodes import Node, place_of
+from kahnd.core.nodes import Node, only_discovered, outputs_used, place_of
 from kahnd.core.output_paths import (
     HASH,
-    facet_of,
     is_complete,
     outputs_in_the_way,
     paths_of,
@@ -125,7 +123,7 @@ class Runs:
             stage=f"{self._stage()}/{stage_name((output, *node.more))}",
             deps=tuple(files),
             targets=tuple(files.values()),
-            discovered=_only_discovered(node),
+            discovered=only_discovered(node),
             missing=missing,
             collections=tuple((each, self._members(each, document)) for each in collections),
             links=self._links(node),
@@ -219,7 +217,7 @@ class Runs:
             needed = self._graph[each.target]
             if is_rendering(each.target) and not needed.exists:
                 continue  # it is no file, and its output is gone
-            for path in _outputs_used(each, needed) or (place_of(needed) or source_of(needed.facts),):
+            for path in outputs_used(each, needed) or (place_of(needed) or source_of(needed.facts),):
                 if path not in files:  # an output named by its path comes before the document that renders to it
                     files[path] = each.target
                     if not needed.exists:
@@ -397,17 +395,3 @@ class Outcomes:
             yield from self.transitions.fail(node, problem, finished=event)
             return
         yield self.held.until_checked(document, paths)
-
-
-def _outputs_used(dependency: Dependency, needed: Node) -> list[str]:
-    """Returns the paths of those of several outputs that a program reads."""
-    prefix = facet_of(Facet.OUTPUT, "")
-    used = sorted(each[len(prefix) :] for each in dependency.facets or () if each.startswith(prefix))
-    files = ([path for path, _ in outputs_at(needed.facts, each)] if HASH in each else [each] for each in used)
-    return [path for each in files for path in each]
-
-
-def _only_discovered(node: Node) -> tuple[DocumentId, ...]:
-    found = [each.target for each in node.dependencies if each.kind is Kind.DISCOVERED]
-    known = {each.target for each in node.dependencies if each.kind is not Kind.DISCOVERED} if found else set()
-    return tuple(each for each in found if each not in known)

@@ -95,9 +95,9 @@ def service() -> None:
 @click.pass_obj
 def install(context: CommandContext, *, no_start: bool) -> None:
     """Write a user unit for this project, then enable and start it. Run it again to update the unit."""
-    from kahnd.app import systemd_install  # noqa: PLC0415 (only this command needs it)
+    from kahnd.app import systemd_service  # noqa: PLC0415 (only this command needs it)
 
-    done = systemd_install.install(
+    done = systemd_service.install(
         context.root.resolve(), program(), os.environ.get("PATH", os.defpath), start=not no_start
     )
     click.echo(f"{escape_controls(str(done.file))} {'written' if done.written else 'is as it should be'}.")
@@ -112,9 +112,9 @@ def install(context: CommandContext, *, no_start: bool) -> None:
 @click.pass_obj
 def uninstall(context: CommandContext) -> None:
     """Stop, disable and remove the unit that `install` wrote. Nothing else is touched."""
-    from kahnd.app import systemd_install  # noqa: PLC0415 (only this command needs it)
+    from kahnd.app import systemd_service  # noqa: PLC0415 (only this command needs it)
 
-    done = systemd_install.uninstall(context.root.resolve())
+    done = systemd_service.uninstall(context.root.resolve())
     if done is None:
         click.echo("There is no unit that kahnd wrote for this project.")
         return
@@ -128,9 +128,9 @@ def uninstall(context: CommandContext) -> None:
 @click.pass_obj
 def status(context: CommandContext, *, in_json: bool) -> None:
     """Show whether the unit is installed, enabled and active."""
-    from kahnd.app import systemd_install  # noqa: PLC0415 (only this command needs it)
+    from kahnd.app import systemd_service  # noqa: PLC0415 (only this command needs it)
 
-    shown = systemd_install.status(context.root.resolve())
+    shown = systemd_service.status(context.root.resolve())
     if in_json:
         print_json(shown)
     else:

@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from e2e.manager import Manager
-from kahnd.app.systemd_reporter import CLOSING_S, SystemdReporter
+from kahnd.app.systemd_service import CLOSING_S, SystemdReporter
 from kahnd.platform.systemd import Notifier
 
 SOON_S = 60.0
