@@ -125,7 +125,7 @@ class References(Generic[P]):
             fits = glob_matcher(collection[1:])
             shown = (each for each in declared if fits(each) and self._rendering.documents.shows(each))
             members = sorted({*members, *shown})
-        return [member for member in members if not self._is_partial(member)]
+        return [member for member in members if not self._rendering.layout.is_partial(member)]
 
     def pages_by_rules(self, location: Location) -> list[DocumentId]:
         """Every document that page rules render, for links that name a page by a part of its path."""
@@ -281,11 +281,6 @@ class References(Generic[P]):
         """A value of the parameters by which a document is read."""
         rule = self._rendering.layout.scanned_as(document)
         return getattr(rule.parameters, key, absent) if rule else absent
-
-    def _is_partial(self, document: DocumentId) -> bool:
-        """Tell whether only its underscore keeps a rule from matching: a partial is no page of a collection."""
-        layout = self._rendering.layout
-        return layout.rule_of(document) is None and layout.scanned_as(document) is not None
 
     def _location(self, given: tuple[str, int]) -> Location:
         return Location(given[0] or self._rendering.job.document, given[1])
