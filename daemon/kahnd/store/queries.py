@@ -48,7 +48,8 @@ def _content_dependents(part: str) -> str:
     """Return the step to the content dependents that a list of changed documents reaches."""
     if part == "linked":
         return f"<-(depends_on WHERE kind = '{_LINK}')<-document"
-    use = f" AND (facets IS NONE OR facets CONTAINS '{part}')" if part in FACETS else ""
+    used = {"content": "", "bytes": " AND facets IS NONE"}
+    use = used.get(part, f" AND (facets IS NONE OR facets CONTAINS '{part}')")
     return f"<-(depends_on WHERE kind IN {_OF_BYTES}{use})<-document"
 
 
@@ -148,12 +149,13 @@ def propagate(parts: frozenset[str], rounds: int) -> str:
     """Write facts and edges, and mark every transitive dependent DIRTY; returns the affected paths but the changed.
 
     `parts` are the lists that the payload has. Of documents in the list of a facet, only those content dependents are
-    affected that use this facet, or of which it is not known. Changed rows come with their status set, so they are
+    affected that use this facet, or of which it is not known; of those in `bytes`, in none of whose facets anything has
+    changed, only the latter. Changed rows come with their status set, so they are
     written once, and not read. Edges are dropped before the closure is computed: a document that lost one is itself
     changed. Forgotten records are deleted after it: their dependents are affected. Deleting a record deletes its edges.
     """
     seeds = "$changed"
-    for part in ("content", *FACETS, "linked"):
+    for part in ("content", "bytes", *FACETS, "linked"):
         if part in parts:
             seeds = _union(seeds, f"array::flatten({_records(f'$in.{part}')}{_content_dependents(part)})")
     forget = f"DELETE {_records('$in.forget')} RETURN NONE;"

@@ -353,7 +353,11 @@ def _with_content(changes: Sequence[Change]) -> dict[str, list[DocumentId]]:
         facet.value: [each.facts.id for each in changes if each.content and each.facets and facet in each.facets]
         for facet in queries.FACETS
     }
-    return {"content": [each.facts.id for each in changes if each.content and each.facets is None], **by_facet}
+    return {
+        "content": [each.facts.id for each in changes if each.content and each.facets is None],
+        "bytes": [each.facts.id for each in changes if each.content and each.facets is not None and not each.facets],
+        **by_facet,
+    }
 
 
 def _non_empty(lists: Mapping[str, object]) -> dict[str, object]:
