@@ -225,3 +225,12 @@ def test_an_unchanged_recipe_renders_nothing_at_a_start() -> None:
     assert world.machine.to_rescan == frozenset()
     changed = replace(SEVERAL, rules=(*SEVERAL.rules[:-1], replace(RAW_RULE, recipe=hash_of("2"))))
     assert restarted(world, changed) == [f"docs/b.md//{PATTERN}"]
+
+
+def test_what_a_document_declares_is_declared_once_and_rendered_by_each_rule() -> None:
+    world = at_rest({"docs/a.md": "declare docs/t/red.md mine"}, SEVERAL)
+    assert set(world.statuses().values()) == {Status.DONE}
+    assert {"site/t/red.html", "site/print/red.md"} <= made(world).keys()
+    world.save("docs/a.md", "x")
+    world.settle()
+    assert made(world).keys() == {"site/a.html", "site/print/a.md"}

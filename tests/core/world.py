@@ -329,7 +329,7 @@ class World:
         text = self.outputs.texts.get(generated_file(document))
         if text is None:
             return Observation(document, declarer=declarer)
-        return Observation(document, hash_of(text), None, look(text, document), declarer=declarer)
+        return Observation(document, hash_of(text), None, look(text, document, self.layout), declarer=declarer)
 
     def _declared_to_rescan(self) -> tuple[Observation, ...]:
         nodes = filter(None, map(self.machine.graph.get, self.machine.to_rescan))

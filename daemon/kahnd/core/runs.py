@@ -276,7 +276,9 @@ class Outcomes:
             case decision.Retry(paths), _:
                 yield from self._retry(node, job, event, paths)
             case _, Rendered() as made if is_complete(job, made):
-                yield from self._publish(node, job, event, with_places(job, made))
+                # What a document declares is declared once, by its own rendering.
+                own = replace(made, declared=()) if is_rendering(node.facts.id) else made
+                yield from self._publish(node, job, event, with_places(job, own))
             case _, Rendered():
                 self.runs.end(job)
                 problem = Problem("the renderer made other outputs than its rule names", job.document)
