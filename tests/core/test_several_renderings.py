@@ -228,9 +228,9 @@ def test_an_unchanged_recipe_renders_nothing_at_a_start() -> None:
 
 
 def test_what_a_document_declares_is_declared_once_and_rendered_by_each_rule() -> None:
-    world = at_rest({"docs/a.md": "declare docs/t/red.md mine"}, SEVERAL)
+    world = at_rest({"docs/a.md": "declare docs/t/x.md mine"}, SEVERAL)
     assert set(world.statuses().values()) == {Status.DONE}
-    assert {"site/t/red.html", "site/print/red.md"} <= made(world).keys()
+    assert {"site/t/x.html", "site/print/x.md"} <= made(world).keys()
     world.save("docs/a.md", "x")
     world.settle()
     assert made(world).keys() == {"site/a.html", "site/print/a.md"}
