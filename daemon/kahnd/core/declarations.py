@@ -96,6 +96,11 @@ class Declarations:
         if document in self._of:
             self._set(document, _paths(declared))
 
+    def absent(self, paths: Iterable[DocumentId]) -> DocumentId | None:
+        """Returns the first of these that is declared and does not exist: not yet, or because others declare it too."""
+        there = ((each, self._graph.get(each)) for each in paths if self.declarers(each))
+        return next((each for each, node in there if node is None or not node.exists), None)
+
     def appeared(self, document: DocumentId) -> None:
         """Takes note of a file of the project, which no document may declare."""
         for each in self.declarers(document):

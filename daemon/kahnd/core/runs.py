@@ -273,6 +273,9 @@ class Outcomes:
         reads = reads_of_others(event.outcome)
         check = decision.check(transitions.graph, node, reads, transitions.schedule, changed)
         match check, event.outcome:
+            case decision.Retry(paths), _ if absent := self.declarations.absent(paths):
+                needs = next(each.dependency for each in reads if each.dependency.target == absent)
+                yield from self._unmet(node, job, event, needs)
             case decision.Retry(paths), _:
                 yield from self._retry(node, job, event, paths)
             case _, Rendered() as made if is_complete(job, made):
@@ -324,7 +327,7 @@ class Outcomes:
         if is_same and (conflict := self.declarations.conflict(node, declared)):
             self.runs.end(job)
             self.declarations.withdraw(node.facts.id, declared)
-            yield from self.transitions.fail_contested(node, *conflict)
+            yield from self.transitions.fail_declaring(node, *conflict)
             return
         if not is_same:  # its next rendering must not find what this one has declared
             self.declarations.settle(node.facts.id, node.facts.declares or ())
@@ -348,7 +351,7 @@ class Outcomes:
         """Puts the outputs of a rendering in place, and what it declares, unless that can't stand."""
         if conflict := self.declarations.accept(node, outcome.declared):
             self.runs.end(job)
-            yield from self.transitions.fail_contested(node, *conflict)
+            yield from self.transitions.fail_declaring(node, *conflict)
             return
         self.runs.publish(replace(event, outcome=outcome))
         for path in (*outputs_in_the_way(node.facts, job, outcome), *declared_in_the_way(node, outcome)):

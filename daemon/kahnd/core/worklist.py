@@ -115,7 +115,6 @@ class Worklist:
             case decision.Rehash(effective):
                 yield from transitions.rehash(node, effective)
             case decision.Skip():
-                self.outcomes.declarations.settle(document, node.facts.declares or ())
                 yield from transitions.skip(node)
             case decision.Block(because, problem):
                 yield from transitions.fail(node, problem, because)
