@@ -226,13 +226,14 @@ NAMES: Final = (
 )
 SORT: Final = "sort docs/p/*.md docs/t"
 READ: Final = "leads docs/t/red.md\ntitle docs/t/red.md"
+MINE: Final = "declare docs/t/red.md mine"
 TEXTS: Final = (
     "red\nx",
     "blue\nx",
     "red\ny",
     "sort docs/p/*.md docs/t",
     "sort docs/p/*.md docs/t\ntitles docs/**/*.md",
-    "declare docs/t/red.md mine",
+    MINE,
     "declare docs/t/red.md declare docs/t/blue.md deep",
     "titles docs/**/*.md",
     READ,
@@ -263,6 +264,7 @@ def step(world: World) -> None:
 @example([(a, SORT, 2, False), (b, SORT, 0, False), (a, READ, 0, False)])  # what it declared before is contested
 @example([(a, READ, 0, False), (b, SORT, 0, False), (blue, SORT, 0, False)])  # read before it is refused
 @example([(a, SORT, 0, False), (b, SORT, 0, False), (blue, READ, 0, False)])
+@example([(a, SORT, 1, False), ("docs/p/1.md", MINE, 0, False)])  # in conflict with what is outdated
 def test_whatever_is_edited_and_killed_the_result_is_that_of_a_fresh_build(
     edits: list[tuple[str, str | None, int, bool]],
 ) -> None:

@@ -324,20 +324,21 @@ class Outcomes:
         declared = outcome.declared if isinstance(outcome, Rendered) else ()
         self.forced.add_damaged([node])  # until it is complete: its former outputs were replaced
         is_same = node.facts.content_hash == job.content_hash and node.claim == job.output
-        if is_same and (conflict := self.declarations.conflict(node, declared)):
-            self.runs.end(job)
-            self.declarations.withdraw(node.facts.id, declared)
-            yield from self.transitions.fail_declaring(node, *conflict)
-            return
         if not is_same:  # its next rendering must not find what this one has declared
             self.declarations.settle(node.facts.id, node.facts.declares or ())
         yield from self.unclaimed(node.facts.id)
         changed = self.runs.changed_during(event.run)
         checked = decision.check(graph, node, outcome.reads, self.transitions.schedule, changed)
-        if isinstance(checked, decision.Retry) or not is_same or to_look_at(graph, declared):
+        if isinstance(checked, decision.Retry) or not is_same:
             yield from self._retry(node, job, finished, getattr(checked, "paths", ()) or (job.document,))
         elif not self.runs.has_same_members(job):
             yield from self._retry(node, job, finished, ())
+        elif conflict := self.declarations.conflict(node, declared):
+            self.runs.end(job)
+            self.declarations.withdraw(node.facts.id, declared)
+            yield from self.transitions.fail_declaring(node, *conflict)
+        elif to_look_at(graph, declared):
+            yield from self._retry(node, job, finished, (job.document,))
         else:
             yield from self._complete(node, job, finished)
 
