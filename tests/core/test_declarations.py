@@ -227,6 +227,7 @@ NAMES: Final = (
 SORT: Final = "sort docs/p/*.md docs/t"
 READ: Final = "leads docs/t/red.md\ntitle docs/t/red.md"
 MINE: Final = "declare docs/t/red.md mine"
+OWN: Final = "declare docs/t/green.md green\ntitle docs/t/green.md\nleads docs/t/green.md"
 TEXTS: Final = (
     "red\nx",
     "blue\nx",
@@ -237,7 +238,7 @@ TEXTS: Final = (
     "declare docs/t/red.md declare docs/t/blue.md deep",
     "titles docs/**/*.md",
     READ,
-    "declare docs/t/green.md green\ntitle docs/t/green.md\nleads docs/t/green.md",
+    OWN,
     "hidden",
     "plain",
 )
@@ -265,6 +266,9 @@ def step(world: World) -> None:
 @example([(a, READ, 0, False), (b, SORT, 0, False), (blue, SORT, 0, False)])  # read before it is refused
 @example([(a, SORT, 0, False), (b, SORT, 0, False), (blue, READ, 0, False)])
 @example([(a, SORT, 1, False), ("docs/p/1.md", MINE, 0, False)])  # in conflict with what is outdated
+@example([(a, SORT, 0, False), (b, SORT, 3, False), (a, "hidden", 0, False)])  # was published, and refused then
+@example([(a, OWN, 2, False), (a, "hidden", 0, False)])
+@example([(a, OWN, 4, False), (a, "hidden", 0, False)])
 def test_whatever_is_edited_and_killed_the_result_is_that_of_a_fresh_build(
     edits: list[tuple[str, str | None, int, bool]],
 ) -> None:
