@@ -161,7 +161,7 @@ class ChangeIntake:
         for document in sorted(documents):
             changes.removed.append((generated_file(document), declarer))
             target = self._graph.get(document)
-            if target and target.facts.declarer == declarer:
+            if target and target.facts.declarer:
                 self._remove_all(document, changes)
 
     def _remove_all(self, document: DocumentId, changes: ChangeSet) -> None:

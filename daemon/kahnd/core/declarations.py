@@ -71,6 +71,8 @@ class Declarations:
             declarer = node.facts.declarer
             if declarer and is_file(node.facts.id) and node.facts.id not in self._of.get(declarer, ()):
                 self._follow_up.undeclared[node.facts.id] = declarer
+                for each in self.declarers(node.facts.id):  # had another before, by the last commit
+                    self._contest(each, (node.facts.id,))
 
     def declarers(self, document: DocumentId) -> tuple[DocumentId, ...]:
         """Returns the documents that declare this one."""
