@@ -75,8 +75,10 @@ class Declarations:
                     self._contest(each, (node.facts.id,))
 
     def declarers(self, document: DocumentId) -> tuple[DocumentId, ...]:
-        """Returns the documents that declare this one."""
-        return self._claims.makers(document)
+        """Returns the documents that declare this one, without those that it or another of them has declared."""
+        found = self._claims.makers(document)
+        known = {document, *found}
+        return tuple(each for each in found if each != document and known.isdisjoint(self._line(each)))
 
     def accept(self, node: Node, declared: tuple[Declared, ...]) -> Conflict | None:
         """Takes note of what a rendering declares; returns why it is refused.
@@ -105,12 +107,12 @@ class Declarations:
 
     def appeared(self, document: DocumentId) -> None:
         """Takes note of a file of the project, which no document may declare."""
-        for each in self.declarers(document):
+        for each in self._claims.makers(document):
             self._contest(each, (document,))
 
     def disappeared(self, document: DocumentId) -> None:
         """Takes note that a document has gone, so that those that failed because of it can declare it."""
-        self._follow_up.freed.update(self.declarers(document))
+        self._follow_up.freed.update(self._claims.makers(document))
 
     def withdraw(self, document: DocumentId, declared: Iterable[Declared]) -> None:
         """Takes note that what a rendering declares was published, and can't stand."""
