@@ -224,22 +224,25 @@ NAMES: Final = (
     "docs/p/2.md",
     "docs/all.md",
 )
+SORT: Final = "sort docs/p/*.md docs/t"
+READ: Final = "leads docs/t/red.md\ntitle docs/t/red.md"
+MINE: Final = "declare docs/t/red.md mine"
+OWN: Final = "declare docs/t/green.md green\ntitle docs/t/green.md\nleads docs/t/green.md"
 TEXTS: Final = (
     "red\nx",
     "blue\nx",
     "red\ny",
     "sort docs/p/*.md docs/t",
     "sort docs/p/*.md docs/t\ntitles docs/**/*.md",
-    "declare docs/t/red.md mine",
+    MINE,
     "declare docs/t/red.md declare docs/t/blue.md deep",
     "titles docs/**/*.md",
-    "leads docs/t/red.md\ntitle docs/t/red.md",
-    "declare docs/t/green.md green\ntitle docs/t/green.md\nleads docs/t/green.md",
+    READ,
+    OWN,
     "hidden",
     "plain",
 )
-SORT: Final = "sort docs/p/*.md docs/t"
-a, b = "docs/a.md", "docs/b.md"
+a, b, red, blue = "docs/a.md", "docs/b.md", "docs/t/red.md", "docs/t/blue.md"
 STEPS: Final = st.lists(
     st.tuples(st.sampled_from(NAMES), st.sampled_from((*TEXTS, None)), st.integers(0, 6), st.booleans()), max_size=8
 )
@@ -258,7 +261,16 @@ def step(world: World) -> None:
 @settings(max_examples=150, deadline=None)
 @given(STEPS)
 @example([(a, SORT, 0, False), (b, SORT, 1, False), (a, "red\nx", 0, False)])  # saved while its declarations are read
-@example([(a, SORT, 1, False), (a, "leads docs/t/red.md\ntitle docs/t/red.md", 0, False), (b, SORT, 0, False)])
+@example([(a, SORT, 1, False), (a, READ, 0, False), (b, SORT, 0, False)])
+@example([(a, SORT, 2, False), (b, SORT, 0, False), (a, READ, 0, False)])  # what it declared before is contested
+@example([(a, READ, 0, False), (b, SORT, 0, False), (blue, SORT, 0, False)])  # read before it is refused
+@example([(a, SORT, 0, False), (b, SORT, 0, False), (blue, READ, 0, False)])
+@example([(a, SORT, 1, False), ("docs/p/1.md", MINE, 0, False)])  # in conflict with what is outdated
+@example([(a, SORT, 0, False), (b, SORT, 3, False), (a, "hidden", 0, False)])  # was published, and refused then
+@example([(b, SORT, 2, False), (b, "titles docs/**/*.md", 1, False), (a, SORT, 4, True)])  # taken over, then killed
+@example([("docs/p/2.md", SORT, 4, False), ("docs/p/2.md", MINE, 0, False)])  # declares itself
+@example([(a, OWN, 2, False), (a, "hidden", 0, False)])
+@example([(a, OWN, 4, False), (a, "hidden", 0, False)])
 def test_whatever_is_edited_and_killed_the_result_is_that_of_a_fresh_build(
     edits: list[tuple[str, str | None, int, bool]],
 ) -> None:

@@ -27,7 +27,15 @@ from kahnd.core.model import (
     Status,
 )
 from kahnd.core.nodes import Node, public_place, reach
-from kahnd.core.output_paths import clash, facet_of, files_of, generated_file, published_files, without_output
+from kahnd.core.output_paths import (
+    clash,
+    facet_of,
+    files_of,
+    generated_file,
+    is_of,
+    published_files,
+    without_output,
+)
 from kahnd.core.reasons import FAILED_BEFORE, ON_A_CYCLE
 from kahnd.core.renderings import by_rendering
 from kahnd.core.rules import is_collection
@@ -82,7 +90,7 @@ class ChangeIntake:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._orphans: set[DocumentId] = set()
-        self._unrecorded: frozenset[OutputPath] = frozenset()
+        self.unrecorded: set[OutputPath] = set()  # outputs in place that the facts of no document name
         self._collections = Collections(graph)
         self.declarations = Declarations(graph)
         self._named_outputs: set[str] = set()
@@ -153,7 +161,7 @@ class ChangeIntake:
         for document in sorted(documents):
             changes.removed.append((generated_file(document), declarer))
             target = self._graph.get(document)
-            if target and target.facts.declarer == declarer:
+            if target and target.facts.declarer:
                 self._remove_all(document, changes)
 
     def _remove_all(self, document: DocumentId, changes: ChangeSet) -> None:
@@ -169,7 +177,7 @@ class ChangeIntake:
 
     def abandoned_outputs(self, made: frozenset[OutputPath], changes: ChangeSet) -> list[OutputPath]:
         """Returns the outputs of a session that ended before it recorded them, to which nothing renders any more."""
-        self._unrecorded = made - {path for node in self._graph for path, _ in published_files(node.facts)}
+        self.unrecorded = {*made} - {path for node in self._graph for path, _ in published_files(node.facts)}
         return sorted(made - {output for output, _ in changes.removed} - self._graph.outputs())
 
     def revisit_conflicts(self, changes: ChangeSet) -> None:
@@ -333,10 +341,11 @@ class ChangeIntake:
         files = [(path, facts.id) for path, _ in files_of(facts)]
         changes.removed += [each for each in files if not self._graph.is_made_by_others(*each)]
 
-    def _remove_unrecorded(self, facts: Facts, claims: Iterable[OutputPath], changes: ChangeSet) -> None:
-        """Removes outputs that the journal alone knows, at paths that a document claimed and others do not."""
-        gone = self._unrecorded.intersection(claims).difference(path for path, _ in files_of(facts))
-        changes.removed += [(each, facts.id) for each in sorted(gone) if self._graph.claimants(each) <= {facts.id}]
+    def _remove_unrecorded(self, facts: Facts, claims: Collection[OutputPath], changes: ChangeSet) -> None:
+        """Removes outputs that no facts name, at paths that a document claimed and others do not."""
+        found = {each for each in self.unrecorded if any(is_of(claim, each) for claim in claims)} if claims else set()
+        gone = found.difference(path for path, _ in files_of(facts))
+        changes.removed += [(each, facts.id) for each in sorted(gone) if {*self._graph.makers(each)} <= {facts.id}]
 
     def _revisit_rivals(self, node: Node, changes: ChangeSet) -> None:
         rivals = [self._graph[each] for each in sorted(self._graph.rivals(node))]

@@ -71,10 +71,14 @@ class Declarations:
             declarer = node.facts.declarer
             if declarer and is_file(node.facts.id) and node.facts.id not in self._of.get(declarer, ()):
                 self._follow_up.undeclared[node.facts.id] = declarer
+                for each in self.declarers(node.facts.id):  # had another before, by the last commit
+                    self._contest(each, (node.facts.id,))
 
     def declarers(self, document: DocumentId) -> tuple[DocumentId, ...]:
-        """Returns the documents that declare this one."""
-        return self._claims.makers(document)
+        """Returns the documents that declare this one, without those that it or another of them has declared."""
+        found = self._claims.makers(document)
+        known = {document, *found}
+        return tuple(each for each in found if each != document and known.isdisjoint(self._line(each)))
 
     def accept(self, node: Node, declared: tuple[Declared, ...]) -> Conflict | None:
         """Takes note of what a rendering declares; returns why it is refused.
@@ -96,14 +100,19 @@ class Declarations:
         if document in self._of:
             self._set(document, _paths(declared))
 
+    def absent(self, paths: Iterable[DocumentId]) -> DocumentId | None:
+        """Returns the first of these that is declared and does not exist: not yet, or because others declare it too."""
+        there = ((each, self._graph.get(each)) for each in paths if self.declarers(each))
+        return next((each for each, node in there if node is None or not node.exists), None)
+
     def appeared(self, document: DocumentId) -> None:
         """Takes note of a file of the project, which no document may declare."""
-        for each in self.declarers(document):
+        for each in self._claims.makers(document):
             self._contest(each, (document,))
 
     def disappeared(self, document: DocumentId) -> None:
         """Takes note that a document has gone, so that those that failed because of it can declare it."""
-        self._follow_up.freed.update(self.declarers(document))
+        self._follow_up.freed.update(self._claims.makers(document))
 
     def withdraw(self, document: DocumentId, declared: Iterable[Declared]) -> None:
         """Takes note that what a rendering declares was published, and can't stand."""

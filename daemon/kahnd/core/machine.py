@@ -70,8 +70,8 @@ class Machine:
         self._unanswered = 0
         self._forced = Forced()
         self._loops = RenderLoops()
-        self._transitions = Transitions(self.graph, build_ids)
         self._intake = ChangeIntake(self.graph)
+        self._transitions = Transitions(self.graph, build_ids, self._intake.declarations)
         self._worklist = Worklist(self._transitions, self._intake, self._forced, self._loops, slots=slots)
         self._speculation = Speculation(self.graph, self.schedule, self._worklist.runs)
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from kahnd.core import decision
 from kahnd.core.builds import Forced
+from kahnd.core.changes import ChangeIntake
 from kahnd.core.declarations import Declarations, declared_in_the_way, reads_of_others, staged_declared, to_look_at
 from kahnd.core.events import (
     Command,
@@ -174,10 +175,6 @@ class Runs:
         publication = self._publications.get(self._run_of.get(document, RunId(0)))
         return publication is not None and publication.is_settling
 
-    def settling(self, document: DocumentId) -> tuple[Job, Finished]:
-        """Returns the job of a document whose declarations are being looked at, and its result."""
-        return self._jobs[run := self._run_of[document]], self._publications[run].finished
-
     def has_same_members(self, job: Job) -> bool:
         """Tells whether the collections of a job have the members that it was given."""
         known = [given for given in job.collections if given[0] in self._graph]
@@ -258,7 +255,12 @@ class Outcomes:
     retries: RetryLimit
     forced: Forced
     held: HeldDocuments
-    declarations: Declarations
+    intake: ChangeIntake
+
+    @property
+    def declarations(self) -> Declarations:
+        """What each document declares."""
+        return self.intake.declarations
 
     def finished(self, event: Finished) -> Iterable[Command]:
         """A worker has finished a run."""
@@ -273,6 +275,9 @@ class Outcomes:
         reads = reads_of_others(event.outcome)
         check = decision.check(transitions.graph, node, reads, transitions.schedule, changed)
         match check, event.outcome:
+            case decision.Retry(paths), _ if absent := self.declarations.absent(paths):
+                needs = next(each.dependency for each in reads if each.dependency.target == absent)
+                yield from self._unmet(node, job, event, needs)
             case decision.Retry(paths), _:
                 yield from self._retry(node, job, event, paths)
             case _, Rendered() as made if is_complete(job, made):
@@ -307,6 +312,7 @@ class Outcomes:
                 yield Remove(former, node.facts.id)
         if finished.outcome.declared or node.facts.declares:
             self.runs.settle(event.run)
+            self.intake.unrecorded.update(paths_of(job, finished.outcome))
             documents = to_look_at(self.transitions.graph, finished.outcome.declared)
             yield LookAtDeclared(event.run, node.facts.id, documents)
         else:
@@ -321,34 +327,29 @@ class Outcomes:
         declared = outcome.declared if isinstance(outcome, Rendered) else ()
         self.forced.add_damaged([node])  # until it is complete: its former outputs were replaced
         is_same = node.facts.content_hash == job.content_hash and node.claim == job.output
-        if is_same and (conflict := self.declarations.conflict(node, declared)):
-            self.runs.end(job)
-            self.declarations.withdraw(node.facts.id, declared)
-            yield from self.transitions.fail_contested(node, *conflict)
-            return
-        if not is_same:  # its next rendering must not find what this one has declared
-            self.declarations.settle(node.facts.id, node.facts.declares or ())
-        yield from self.unclaimed(node.facts.id)
         changed = self.runs.changed_during(event.run)
         checked = decision.check(graph, node, outcome.reads, self.transitions.schedule, changed)
-        if isinstance(checked, decision.Retry) or not is_same or to_look_at(graph, declared):
-            yield from self._retry(node, job, finished, getattr(checked, "paths", ()) or (job.document,))
+        if not is_same:  # its next rendering must not find what this one has declared
+            self.declarations.settle(node.facts.id, node.facts.declares or ())
+            yield from self._retry(node, job, finished, ())
+        elif isinstance(checked, decision.Retry):
+            yield from self._retry(node, job, finished, checked.paths or (job.document,))
         elif not self.runs.has_same_members(job):
             yield from self._retry(node, job, finished, ())
+        elif conflict := self.declarations.conflict(node, declared):
+            self.runs.end(job)
+            self.declarations.withdraw(node.facts.id, declared)
+            yield from self.transitions.fail_declaring(node, *conflict)
+        elif to_look_at(graph, declared):
+            yield from self._retry(node, job, finished, (job.document,))
         else:
             yield from self._complete(node, job, finished)
-
-    def unclaimed(self, document: DocumentId) -> list[Remove]:
-        """Returns the removal of what a document has published and claims no more, before that was recorded."""
-        job, finished = self.runs.settling(document)
-        paths = paths_of(job, finished.outcome) if isinstance(finished.outcome, Rendered) else ()
-        return [Remove(path, document) for path in paths if not self.transitions.graph.makers(path)]
 
     def _publish(self, node: Node, job: Job, event: Finished, outcome: Rendered) -> Iterable[Command]:
         """Puts the outputs of a rendering in place, and what it declares, unless that can't stand."""
         if conflict := self.declarations.accept(node, outcome.declared):
             self.runs.end(job)
-            yield from self.transitions.fail_contested(node, *conflict)
+            yield from self.transitions.fail_declaring(node, *conflict)
             return
         self.runs.publish(replace(event, outcome=outcome))
         for path in (*outputs_in_the_way(node.facts, job, outcome), *declared_in_the_way(node, outcome)):
@@ -363,6 +364,7 @@ class Outcomes:
         self.forced.rendered(node.facts.id)
         self.retries.succeeded(node.facts.id)
         if isinstance(finished.outcome, Rendered):
+            self.intake.unrecorded.difference_update(paths_of(job, finished.outcome))
             yield from self.transitions.complete(node, job, finished.outcome, finished)
 
     def _unmet(self, node: Node, job: Job, event: Finished, needs: Dependency) -> Iterable[Command]:

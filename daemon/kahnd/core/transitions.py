@@ -3,7 +3,8 @@
     any status → DIRTY       it or a dependency has changed: `mark_dirty`, and `core/changes.py`
     any status → MISSING     it was removed, or only others name it: `core/changes.py`
     DIRTY → DONE             `rehash` (a plain document), `skip` (its inputs have not changed), `complete` (rendered)
-    DIRTY → FAILED           `fail` (its rendering, or a cycle), `fail_contested` (another document claims its output)
+    DIRTY → FAILED           `fail` (its rendering, or a cycle), `fail_contested` (another document claims its output),
+                             `fail_declaring` (another document declares the same)
     DIRTY → BLOCKED          `fail` because of another document
     finished → FAILED        `refuse` (the database refused its facts)
 
@@ -22,7 +23,7 @@ from msgspec.structs import replace
 
 from kahnd.core.builds import Builds, described
 from kahnd.core.changes import ChangeIntake
-from kahnd.core.declarations import at_its_declarer
+from kahnd.core.declarations import Declarations, at_its_declarer
 from kahnd.core.events import BeginBuild, Command, Commit, Finished, Log, LogEvent, Removed
 from kahnd.core.graph import Graph
 from kahnd.core.hashing import effective_hash
@@ -67,8 +68,9 @@ SMOOTHING: Final = 0.1
 class Transitions:
     """Owns the schedule, the build under way, and the edges that runs have found but nobody has written yet."""
 
-    def __init__(self, graph: Graph, build_ids: Iterator[BuildId]) -> None:
+    def __init__(self, graph: Graph, build_ids: Iterator[BuildId], declarations: Declarations) -> None:
         self.graph = graph
+        self._declarations = declarations
         self.schedule = Schedule(self.expected_ms)
         self.builds = Builds(build_ids)
         self.reasons: dict[DocumentId, str] = {}
@@ -149,6 +151,7 @@ class Transitions:
 
     def skip(self, node: Node) -> Iterable[Command]:
         """DONE without rendering: its inputs are those of its last render."""
+        self._settle(node)
         yield self.log(LogEvent.DOCUMENT_SKIPPED, document=node.facts.id)
         self.builds.count(node.facts.id, "skipped")
         yield from self._done(node, node.facts.effective_hash)
@@ -194,11 +197,17 @@ class Transitions:
         self, node: Node, problem: Problem, because: DocumentId | None = None, finished: Finished | None = None
     ) -> Iterable[Command]:
         """FAILED by its own rendering or (because of itself) on a cycle; BLOCKED because of another document."""
+        self._settle(node)
         status = Status.FAILED if because in {None, node.facts.id} else Status.BLOCKED
         yield from self._break(node, status, problem, because, finished)
 
     def fail_contested(self, node: Node, problem: Problem, rival: DocumentId) -> Iterable[Command]:
         """FAILED, because another document claims its output."""
+        self._settle(node)
+        yield from self._break(node, Status.FAILED, problem, rival)
+
+    def fail_declaring(self, node: Node, problem: Problem, rival: DocumentId) -> Iterable[Command]:
+        """FAILED, because what it declares can't stand: others that declare the same fail too, as long as it does."""
         yield from self._break(node, Status.FAILED, problem, rival)
 
     def refuse(self, document: DocumentId, problem: Problem) -> None:
@@ -261,6 +270,10 @@ class Transitions:
                 column=each.column or None,
                 remedy=each.remedy or None,
             )
+
+    def _settle(self, node: Node) -> None:
+        """Without a new result, what the last good rendering declared is all that the document declares."""
+        self._declarations.settle(node.facts.id, node.facts.declares or ())
 
     def _done(self, node: Node, effective: Digest | None) -> Iterable[Command]:
         facts = replace(

@@ -41,7 +41,7 @@ class Worklist:
             self._retries,
             forced,
             self._held,
-            intake.declarations,
+            intake,
         )
 
     def advance(self) -> Iterable[Command]:
@@ -68,10 +68,8 @@ class Worklist:
     def stop(self, document: DocumentId) -> Iterable[Command]:
         """Cancels the run of a document, if it has one."""
         self._held.drop(document)
-        if self.runs.is_settling(document):
-            yield from self.outcomes.unclaimed(document)
-            self.runs.cancel(document)
-        elif job := self.runs.cancel(document):
+        is_published = self.runs.is_settling(document)
+        if (job := self.runs.cancel(document)) and not is_published:
             yield Cancel(job.run)
 
     def rechecked(self, event: Rechecked) -> Iterable[Command]:
@@ -115,7 +113,6 @@ class Worklist:
             case decision.Rehash(effective):
                 yield from transitions.rehash(node, effective)
             case decision.Skip():
-                self.outcomes.declarations.settle(document, node.facts.declares or ())
                 yield from transitions.skip(node)
             case decision.Block(because, problem):
                 yield from transitions.fail(node, problem, because)
