@@ -16,15 +16,7 @@ from kahnd.core import decision
 from kahnd.core.builds import Forced
 from kahnd.core.changes import ChangeIntake
 from kahnd.core.declarations import Declarations, declared_in_the_way, reads_of_others, staged_declared, to_look_at
-from kahnd.core.events import (
-    Command,
-    Finished,
-    LookAtDeclared,
-    Looked,
-    Publish,
-    Published,
-    Remove,
-)
+from kahnd.core.events import Command, Finished, LookAtDeclared, Looked, Publish, Published, Remove
 from kahnd.core.graph import Graph
 from kahnd.core.hashing import effective_hash, outputs_at
 from kahnd.core.model import (
