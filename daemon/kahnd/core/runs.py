@@ -256,11 +256,7 @@ class Outcomes:
     forced: Forced
     held: HeldDocuments
     intake: ChangeIntake
-
-    @property
-    def declarations(self) -> Declarations:
-        """What each document declares."""
-        return self.intake.declarations
+    declarations: Declarations
 
     def finished(self, event: Finished) -> Iterable[Command]:
         """A worker has finished a run."""

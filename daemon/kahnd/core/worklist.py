@@ -42,6 +42,7 @@ class Worklist:
             forced,
             self._held,
             intake,
+            intake.declarations,
         )
 
     def advance(self) -> Iterable[Command]:
