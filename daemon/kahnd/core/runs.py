@@ -391,6 +391,9 @@ class Outcomes:
         if not paths:
             self.transitions.enqueue([node])
             return
+        if any(self.runs.is_settling(each) for path in paths for each in self.declarations.declarers(path)):
+            self.held.until_looked(document, paths)
+            return
         if problem := self.retries.drop(document, event.outcome, paths[0]):
             yield from self.transitions.fail(node, problem, finished=event)
             return
