@@ -269,6 +269,14 @@ def step(world: World) -> None:
 @example([(a, SORT, 0, False), (b, SORT, 3, False), (a, "hidden", 0, False)])  # was published, and refused then
 @example([(b, SORT, 2, False), (b, "titles docs/**/*.md", 1, False), (a, SORT, 4, True)])  # taken over, then killed
 @example([("docs/p/2.md", SORT, 4, False), ("docs/p/2.md", MINE, 0, False)])  # declares itself
+@example(
+    [
+        (a, "titles docs/**/*.md", 0, False),
+        ("docs/p/1.md", MINE, 0, False),
+        (red, SORT, 4, False),
+        ("docs/p/2.md", MINE, 0, False),
+    ]
+)
 @example([(a, OWN, 2, False), (a, "hidden", 0, False)])
 @example([(a, OWN, 4, False), (a, "hidden", 0, False)])
 def test_whatever_is_edited_and_killed_the_result_is_that_of_a_fresh_build(

@@ -186,7 +186,7 @@ class Machine:
             case Published():
                 return self._worklist.outcomes.published(event)
             case Looked():
-                return self._worklist.outcomes.looked(event)
+                return self._worklist.looked(event)
             case CycleFound():
                 self._unanswered -= 1
                 return self._worklist.fail_cycle(event)

@@ -140,6 +140,7 @@ class HeldDocuments:
 
     def __init__(self) -> None:
         self._delayed: dict[DocumentId, bool] = {}
+        self._looks: list[Recheck] = []
 
     def __bool__(self) -> bool:
         return bool(self._delayed)
@@ -153,6 +154,15 @@ class HeldDocuments:
         """Holds a document until these were checked."""
         self._delayed[document] = False
         return Recheck(paths, document)
+
+    def until_looked(self, document: DocumentId, paths: tuple[DocumentId, ...]) -> None:
+        """Holds a document until these were checked, after declared documents have been looked at."""
+        self._looks.append(self.until_checked(document, paths))
+
+    def looked(self) -> Iterable[Recheck]:
+        """Declared documents were looked at: returns the checks that waited for it."""
+        waiting, self._looks = self._looks, []
+        return waiting
 
     def release(self, document: DocumentId, *, delayed: bool) -> bool:
         """Releases a document if it was held for this Recheck; tells whether it was."""

@@ -248,11 +248,7 @@ class Outcomes:
     forced: Forced
     held: HeldDocuments
     intake: ChangeIntake
-
-    @property
-    def declarations(self) -> Declarations:
-        """What each document declares."""
-        return self.intake.declarations
+    declarations: Declarations
 
     def finished(self, event: Finished) -> Iterable[Command]:
         """A worker has finished a run."""
@@ -386,6 +382,9 @@ class Outcomes:
         yield from self.transitions.write_edges(node)
         if not paths:
             self.transitions.enqueue([node])
+            return
+        if any(self.runs.is_settling(each) for path in paths for each in self.declarations.declarers(path)):
+            self.held.until_looked(document, paths)
             return
         if problem := self.retries.drop(document, event.outcome, paths[0]):
             yield from self.transitions.fail(node, problem, finished=event)

@@ -7,7 +7,7 @@ from collections.abc import Collection, Container, Iterable, Iterator
 from kahnd.core import decision
 from kahnd.core.builds import Forced
 from kahnd.core.changes import ChangeIntake
-from kahnd.core.events import Cancel, Command, CycleFound, EndBuild, FindCycle, LogEvent, Rechecked, Render
+from kahnd.core.events import Cancel, Command, CycleFound, EndBuild, FindCycle, LogEvent, Looked, Rechecked, Render
 from kahnd.core.graph import Graph
 from kahnd.core.model import CONTENT_KINDS, Dependency, DocumentId, Job, Status
 from kahnd.core.nodes import Node
@@ -42,6 +42,7 @@ class Worklist:
             forced,
             self._held,
             intake,
+            intake.declarations,
         )
 
     def advance(self) -> Iterable[Command]:
@@ -77,6 +78,11 @@ class Worklist:
         if self._held.release(event.document, delayed=event.delayed):
             self._transitions.enqueue([self._transitions.graph[event.document]])
         return ()
+
+    def looked(self, event: Looked) -> Iterable[Command]:
+        """Decides on a rendering whose declared documents were looked at, and on those that wait for that."""
+        yield from self._held.looked()
+        yield from self.outcomes.looked(event)
 
     def fail_cycle(self, event: CycleFound) -> Iterable[Command]:
         """Fails the members of a cycle, with its path."""
