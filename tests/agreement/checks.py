@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,6 +13,8 @@ from agreement.oracle import Evaluation
 from agreement.steps import ALTERED
 
 Report = Mapping[str, Any]
+Rendered = Sequence[tuple[str, str]]
+"""The document and the first output of each rendering."""
 _NONE: Final = "nothing"
 _OF_LINKS: Final = {
     "link": re.compile(r"the link to (.*) leads nowhere"),
@@ -37,7 +39,7 @@ class Checker:
         self.known.clear()
 
     def compare(
-        self, moments: Sequence[Tree], spoilt: set[str], report: Report, rendered: list[str], outputs: dict[str, bytes]
+        self, moments: Sequence[Tree], spoilt: set[str], report: Report, rendered: Rendered, outputs: dict[str, bytes]
     ) -> Evaluation:
         """Checks everything once all is rendered. `moments` are the states of the files since the last check."""
         seen = [Evaluation(tree) for tree in moments]
@@ -60,7 +62,7 @@ class Checker:
 
     def _compare_outputs(self, now: Evaluation, outputs: dict[str, bytes]) -> None:
         _agree("outputs", {path: outputs.get(path) for path in now.outputs}, _encoded(now.outputs))
-        broken = now.claims.keys() - now.done
+        broken = now.claims.keys() - now.made.keys()
         last_good = {place for document in broken for place in self.places[document]}
         others = {
             path for path, content in outputs.items() if content == ALTERED.encode()
@@ -75,7 +77,7 @@ class Checker:
     def _compare_last_good(self, now: Evaluation, outputs: dict[str, bytes]) -> None:
         """Checks that a document that is no longer done has kept its output."""
         kept = {document: each for document, each in self.good.items() if document in now.claims}
-        kept = {document: each for document, each in kept.items() if document not in now.done}
+        kept = {document: each for document, each in kept.items() if document not in now.made}
         for document, files in kept.items():
             claims = now.claims_of(document)
             claimed = (any(stands_for(place, claim) for claim in claims) for place in files)
@@ -83,11 +85,15 @@ class Checker:
                 there = {place: outputs.get(place) for place in files}
                 assert there == files, f"{document} has lost its last good output"
 
-    def _compare_renderings(self, seen: list[Evaluation], spoilt: set[str], rendered: list[str]) -> None:
-        for document in set(rendered) - spoilt:
-            before = self.known.get(document)
-            reasons = before is None or any(_differs(each, document, before, strict=len(seen) == 1) for each in seen)
-            assert reasons, f"{document} was rendered for nothing"
+    def _compare_renderings(self, seen: list[Evaluation], spoilt: set[str], rendered: Rendered) -> None:
+        for document, output in set(rendered):
+            nodes = {each for evaluation in seen for each in _makers(evaluation, document, output)} or {document}
+            reasons = any(self._has_reason(each, seen) for each in nodes)
+            assert reasons or spoilt & nodes, f"{document} was rendered for nothing to {output}"
+
+    def _has_reason(self, node: str, seen: list[Evaluation]) -> bool:
+        before = self.known.get(node)
+        return before is None or any(_differs(each, node, before, strict=len(seen) == 1) for each in seen)
 
     def _remember(self, now: Evaluation, *, strict: bool) -> None:
         """Updates what is known. A document that is not done may be rendered again once it is, whatever its inputs."""
@@ -97,6 +103,13 @@ class Checker:
         self.places |= {document: set(now.claims_of(document)) for document in now.made}
         kept = {document: each for document, each in self.good.items() if strict and document in now.claims}
         self.good = kept | {document: _encoded(now.files_of(document)) for document in now.made}
+
+
+def _makers(evaluation: Evaluation, document: str, output: str) -> Iterator[str]:
+    """Yields the renderings of a document that may make an output, or the folder of this name."""
+    nodes = evaluation.renderings_of(document) if document in evaluation.present else []
+    claims = {each: evaluation.claims[each] for each in nodes if each in evaluation.claims}
+    return (each for each, claim in claims.items() if output == claim or stands_for(output, claim))
 
 
 def _differs(evaluation: Evaluation, document: str, before: object, *, strict: bool) -> bool:

@@ -35,6 +35,8 @@ class Way(Value, frozen=True):
     """Its templates have the project's filters."""
     hooks: bool = False
     """The plug-in has its hooks, which take part in every page."""
+    also: bool = False
+    """It applies beside the first other rule."""
 
     @property
     def ranked(self) -> bool:
@@ -85,6 +87,7 @@ before = "plugins/shout.py:before"
 after = "plugins/shout.py:after"
 fences = { draw = "plugins/shout.py:draw" }
 """
+ASKED: Final = 'parameters = { mark = "?" }\n'
 SHOUT: Final = 'function = "plugins.shout:render"\n'
 
 
@@ -159,7 +162,34 @@ WAYS: Final[dict[str, tuple[Way, ...]]] = {
         Way("copy", "docs/**/*.csv", "{dir}/{name}"),
         Way("copy", "docs/**/*.csv", "{dir}/{stem}.{hash}.{ext}"),
     ),
+    "md beside": (
+        Way("page", "docs/**/*.md", "{dir}/{stem}.print", template="shared/wide.html", also=True),
+        Way("page", "docs/**/*.md", "{dir}/{stem}.print", template="shared/page.html", markdown=EXTENDED, also=True),
+        Way("copy", "docs/**/*.md", "copies/{dir}/{name}", also=True),
+        Way("copy", "docs/a/**/*.md", "copies/{dir}/{stem}.{hash}.{ext}", also=True),
+    ),
+    "txt beside": (
+        Way("template", "docs/**/*.txt", "{dir}/{stem}.print", also=True),
+        Way("copy", "docs/a/**/*.txt", "copies/{dir}/{name}", also=True),
+    ),
+    "txt too": (Way("copy", "docs/**/*.txt", "too/{dir}/{stem}.too", also=True),),
+    "cat beside": (
+        Way("command", "docs/**/*.cat", "{dir}/{stem}.print", CAT + NEEDS, also=True),
+        Way("copy", "docs/**/*.cat", "copies/{dir}/{name}", also=True),
+    ),
+    "plug beside": (
+        Way("python", "docs/**/*.plug", "{dir}/{stem}.print", SHOUT + ASKED, mark="?", also=True),
+        Way(
+            "python",
+            "docs/**/*.plug",
+            "{dir}/{stem}.print",
+            SHOUT.replace(":render", ":both"),
+            more=("{dir}/{stem}.words",),
+            also=True,
+        ),
+    ),
 }
+"""The variants by the ending that they are for; further rules for one follow after a space."""
 
 
 class Rule(Value, frozen=True):
@@ -175,7 +205,7 @@ class Rule(Value, frozen=True):
 
     def fits(self, path: str) -> bool:
         """Returns whether `match` fits, whatever the underscores."""
-        return path.startswith(self.of.match.partition("**")[0]) and path.endswith(f".{self.ending}")
+        return path.startswith(self.of.match.partition("**")[0]) and path.endswith(f".{self.ending.partition(' ')[0]}")
 
 
 class Config(Value, frozen=True):
@@ -202,5 +232,6 @@ def _rule_text(way: Way) -> str:
     first = way.output.replace("{rank}", "{meta.rank}")
     output = [first, *way.more] if way.more else first
     clean = "clean_urls = true\n" if way.clean else ""
+    also = "also = true\n" if way.also else ""
     markdown = f"markdown = {way.markdown}\n" if way.markdown else ""
-    return rule(way.match, way.renderer, output, template + templating + clean + markdown + way.keys)
+    return rule(way.match, way.renderer, output, also + template + templating + clean + markdown + way.keys)

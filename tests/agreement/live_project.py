@@ -140,15 +140,15 @@ class LiveProject:
         """Returns every output by its path in the project."""
         return _outputs(self.project)
 
-    def rendered(self) -> list[str]:
-        """Returns the documents rendered since the last call, from the log."""
+    def rendered(self) -> list[tuple[str, str]]:
+        """Returns the documents rendered since the last call, each with its output, from the log."""
         log = self.project.path(".kahnd/log/kahnd.jsonl")
         with log.open("rb") as file:
             file.seek(self._read)
             text = file.read().decode()
         self._read += len(text.encode())
         entries = [json.loads(line) for line in text.splitlines()]
-        return [each["document"] for each in entries if each["event"] == "document.rendered"]
+        return [(each["document"], each["output"]) for each in entries if each["event"] == "document.rendered"]
 
     def fresh(self) -> tuple[dict[str, Any], dict[str, bytes]]:
         """Builds a copy that was never built, and returns its report and outputs."""

@@ -157,11 +157,13 @@ class Markup:
         return f"{found[1]}{self.reading.url(target)}{part}"
 
     def _check_output(self, written: str, part: str) -> None:
-        """Looks for an output, as browsers find it from the top."""
+        """Looks for an output, as browsers find it from the top or from the page."""
         names = self.reading.evaluation
-        place = f"{names.tree.config.output}{written}{'index.html' if written.endswith('/') else ''}"
+        own, top = names.claims[self.reading.rendering], names.tree.config.output
+        base = top if written.startswith("/") else posixpath.dirname(own)
+        place = posixpath.normpath(f"{base}/{written}{'index.html' if written.endswith('/') else ''}")
         self.reading.reads.add(Reference("place", place))
-        if written.startswith("/") and not names.makers_of(place):
+        if not names.makers_of(place):
             self._warn(f"link {written}{part}")
 
     def _check_part(self, target: str, written: str, part: str) -> None:

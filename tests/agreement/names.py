@@ -32,6 +32,7 @@ from agreement.language import (
 
 SOURCES: Final = ("docs", "shared")
 HASH: Final = "{hash}"
+BESIDE: Final = "//"
 OF_CONTENT: Final = frozenset({"page", "title", "text", "front matter", "url", "members", "link", "anchors"})
 """Uses of a document's own bytes or path, which ask for no order."""
 
@@ -45,17 +46,30 @@ class Reference:
 
 
 class Names:
-    """`present` are the documents that are not ignored; `claims` the output paths of those with a rule."""
+    """`present` are the documents that are not ignored; `claims` the output paths of those with a rule.
+
+    A rendering by a document's first rule has its path for an id; one beside it also has the rule, behind a mark.
+    """
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
         self.present = {path for path in tree.documents if not self._is_ignored(path)}
-        self.claims = {path: claim for path in self.present if (claim := self.output_of(path))}
+        nodes = [each for path in self.present for each in self.renderings_of(path)]
+        self.claims = {each: claim for each in nodes if (claim := self.output_of(each))}
         self._claimants = Counter(claim.rstrip("/") for path in self.claims for claim in self.claims_of(path))
         self._folders = {folder for claim in self._claimants for folder in above(claim)}
 
-    def rule_of(self, path: str) -> Rule | None:
-        """Returns the rule that renders a document."""
+    def renderings_of(self, path: str) -> list[str]:
+        """Returns a document's renderings: by its first rule, which it may lack, and by those beside it."""
+        own = self.rule_of(path)
+        others = [each for each in self.tree.config.rules if each.of.also and each is not own and each.fits(path)]
+        return [path, *(f"{path}{BESIDE}{each.ending}" for each in others if own)]
+
+    def rule_of(self, rendering: str) -> Rule | None:
+        """Returns the rule that renders a document, or that of a rendering beside."""
+        path, mark, ending = rendering.partition(BESIDE)
+        if mark:
+            return next(rule for rule in self.tree.config.rules if rule.ending == ending)
         plain = any(part.startswith("_") for part in path.split("/"))
         return None if plain or self.is_hidden(path) else self.scanned_as(path)
 
@@ -67,29 +81,31 @@ class Names:
         return self.is_written_as_page(path) and (document.matter.draft or document.matter.date in LATER)
 
     def scanned_as(self, path: str) -> Rule | None:
-        """Returns the rule in whose syntax a document is written."""
-        return next((rule for rule in self.tree.config.rules if rule.fits(path)), None)
+        """Returns the rule in whose syntax a document is written: the first that fits, first of those for it alone."""
+        rules = sorted(self.tree.config.rules, key=lambda rule: rule.of.also)
+        return next((rule for rule in rules if rule.fits(path)), None)
 
-    def output_of(self, path: str) -> str | None:
+    def output_of(self, rendering: str) -> str | None:
         """Returns a document's output path, the first of several, or with a slash at its end the folder it fills."""
-        return next(iter(self.outputs_of(path)), None)
+        return next(iter(self.outputs_of(rendering)), None)
 
-    def outputs_of(self, path: str) -> list[str]:
-        """Returns all output paths that a document's rule names, as its front matter has them."""
-        rule, matter = self.rule_of(path), self._routing(path)
+    def outputs_of(self, rendering: str) -> list[str]:
+        """Returns all output paths that the rule of a rendering names, as the front matter has them."""
+        path = document_of(rendering)
+        rule, matter = self.rule_of(rendering), self._routing(path)
         if rule is None:
             return []
         patterns = (rule.of.output, *rule.of.more)
         first, *more = (self._output_by(rule.of, pattern, path, matter) for pattern in patterns)
-        if matter.permalink:
+        if matter.permalink and path == rendering:
             index = f"index{posixpath.splitext(first)[1]}" if matter.permalink.endswith("/") else ""
             first = f"{self.tree.config.output}{matter.permalink}{index}"
         return [first, *more]
 
     def claims_of(self, path: str) -> list[str]:
-        """Returns all output paths of a document, those of its redirect pages too."""
+        """Returns all output paths of a rendering, those of its redirect pages too."""
         outputs, matter = self.outputs_of(path), self._routing(path)
-        if not outputs or not matter.aliases:
+        if not outputs or not matter.aliases or BESIDE in path:
             return outputs
         rule, beside = self.rule_of(path), posixpath.dirname(outputs[0])
         if rule and rule.of.clean and outputs[0].endswith("/index.html") and posixpath.basename(path) != "index.md":
@@ -100,7 +116,7 @@ class Names:
         return [*outputs, *dict.fromkeys(places)]
 
     def makers_of(self, place: str) -> frozenset[str]:
-        """Returns the documents that render to a path."""
+        """Returns the renderings that make the output at a path."""
         return frozenset(path for path in self.claims if place in self.claims_of(path))
 
     def is_misplaced(self, path: str) -> bool:
@@ -174,11 +190,12 @@ class Names:
 
     def static(self, path: str, *, certain: bool = False) -> list[Reference]:
         """Returns the dependencies that a document names; `certain` leaves out those under a condition."""
-        found = [(aspect, locate(given, path)) for aspect, given in self._named(path, certain=certain)]
+        found = [(aspect, locate(given, document_of(path))) for aspect, given in self._named(path, certain=certain)]
         return [Reference(aspect, target) for aspect, target in found if target]
 
     def _named(self, path: str, *, certain: bool) -> Iterator[tuple[str, str]]:
-        rule, document = self.scanned_as(path), self.tree.documents[path]
+        document = self.tree.documents[document_of(path)]
+        rule = self.rule_of(path) or self.scanned_as(path)
         way = rule.of if rule else Way("template", "", "")
         if isinstance(document, Script) and way.renderer == "command":
             yield from ((self._wanted(given, path), given) for verb, given in document.lines if verb == "needs")
@@ -214,6 +231,11 @@ def _named_by(item: Item, *, certain: bool) -> list[tuple[str, str]]:
             return [(f"output {facet}", target)]
         case _:
             return []  # callers that ask for names do not ask for pages
+
+
+def document_of(rendering: str) -> str:
+    """Returns the document of a rendering."""
+    return rendering.partition(BESIDE)[0]
 
 
 def placed(claim: str, text: str) -> str:

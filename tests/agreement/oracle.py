@@ -13,7 +13,7 @@ import msgspec
 from agreement.configuration import Way
 from agreement.facets import FACETS, NotDoneError
 from agreement.language import Text, Tree
-from agreement.names import OF_CONTENT, Names, Reference, placed
+from agreement.names import OF_CONTENT, Names, Reference, document_of, placed
 from agreement.rendering import Reading
 
 
@@ -33,7 +33,7 @@ class Evaluation(Names):
         self._done: dict[str, bool] = {}
         self._reads: dict[str, frozenset[Reference]] = {}
         self._open: list[str] = []
-        self.done = {path for path in sorted(self.present) if self.is_done(path)}
+        self.done = {path for path in sorted(self.present) if all([*map(self.is_done, self.renderings_of(path))])}
         self.outputs = {file: text for path in self.made for file, text in self.files_of(path).items()}
         self.inputs = {path: self._inputs(path) for path in self.made}
 
@@ -62,7 +62,7 @@ class Evaluation(Names):
         except NotDoneError:
             return False
         self.made[path] = text
-        self.warnings |= {(path, message, line) for message, line in reading.warnings}
+        self.warnings |= {(document_of(path), message, line) for message, line in reading.warnings}
         self._files[path] = reading.files
         self._reads[path] = frozenset(reading.reads)
         return True
@@ -70,7 +70,7 @@ class Evaluation(Names):
     # The inputs of a rendering
 
     def _inputs(self, path: str) -> object:
-        return self._recipe(path), self.source_of(path), self._all_that_bears(self._reads[path])
+        return self._recipe(path), self.source_of(document_of(path)), self._all_that_bears(self._reads[path])
 
     def _recipe(self, path: str) -> object:
         rule = self.rule_of(path)
@@ -91,7 +91,7 @@ class Evaluation(Names):
             return target in self.present, self.public(target), self._makers_of_place(target)
         if aspect == "place":
             return self.makers_of(target)
-        if target not in self.present:
+        if document_of(target) not in self.present:
             return None
         if aspect == "page":
             return True

@@ -37,7 +37,7 @@ from agreement.language import (
     source,
 )
 from agreement.markup import Markup, redirect, url_between
-from agreement.names import HASH, Reference, locate, placed
+from agreement.names import HASH, Reference, document_of, locate, placed
 
 if TYPE_CHECKING:  # which creates a Reading for each document
     from agreement.oracle import Evaluation
@@ -48,17 +48,22 @@ class Reading:
     """One rendering of one document, and everything it reads. Raises NotDoneError if it fails or is blocked."""
 
     evaluation: Evaluation
-    document: str
+    rendering: str
+    """A document, or a rendering beside its own."""
     reads: set[Reference] = field(default_factory=set)
     warnings: set[tuple[str, int]] = field(default_factory=set)
     files: dict[str, str] = field(default_factory=dict)
     """All outputs, if there are several."""
     _open: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.document = document_of(self.rendering)
+
     def produce(self) -> str:
         """Returns its output."""
-        rule = self.evaluation.rule_of(self.document)
-        if rule is None or self.evaluation.is_contested(self.document):
+        rule = self.evaluation.rule_of(self.rendering)
+        misplaced = self.evaluation.is_misplaced(self.document)  # that stands for all renderings
+        if rule is None or misplaced or self.evaluation.is_contested(self.rendering):
             raise NotDoneError
         way = rule.of
         match way.renderer:
@@ -77,8 +82,6 @@ class Reading:
 
     def _page(self, way: Way) -> str:
         matter = matter_of(self.document, self._at(self.document))
-        if self.evaluation.is_misplaced(self.document):
-            raise NotDoneError
         for given in matter.depends_on:
             self.need("declared", self._locate(given, self.document))
         text = self._expand(self.document, None) if way.templating else text_of(self.document, self._at(self.document))
@@ -87,8 +90,8 @@ class Reading:
         self.need("template", layout)
         page = self._expand(layout, markup.html(text))
         markup.check(page)
-        first, *aliases = self.evaluation.claims_of(self.document)
-        public = placed(self.evaluation.public(self.document) or first, page)
+        first, *aliases = self.evaluation.claims_of(self.rendering)
+        public = placed(self.evaluation.public(self.rendering) or first, page)
         self.files = {first: page, **{each: redirect(url_between(public, each)) for each in aliases}}
         return page
 
@@ -150,7 +153,7 @@ class Reading:
                 return f"{line(item)}\n"
 
     def _filtered(self, word: str) -> str:
-        rule = self.evaluation.rule_of(self.document)
+        rule = self.evaluation.rule_of(self.rendering)
         if rule is None or not rule.of.filters:
             raise NotDoneError
         return f"{word}{self.evaluation.tree.plugin.word}"
@@ -220,25 +223,26 @@ class Reading:
         return having + [page for page in pages if not dates[page]]
 
     def _output(self, target: str, facet: str, name: str = "") -> str:
-        path = self._named(target, name)
-        self.need(f"output {facet} {path}", target)
-        texts = self.evaluation.texts_of(target)
+        made_by, path = self._named(target, name)
+        self.need(f"output {facet} {path}", made_by)
+        texts = self.evaluation.texts_of(made_by)
         if path.endswith("/") and facet == "url":
             return self._url_to(path)
         if path not in texts:
             raise NotDoneError
         if facet == "text":
             return quote(texts[path])
-        is_first = path == self.evaluation.output_of(target)
-        public = (self.evaluation.public(target) if is_first else None) or path
+        is_first = path == self.evaluation.output_of(made_by)
+        public = (self.evaluation.public(made_by) if is_first else None) or path
         return self._url_to(placed(public, texts[path]))
 
-    def _named(self, target: str, name: str) -> str:
-        """Returns the path of one of several outputs."""
-        outputs = self.evaluation.outputs_of(target)
-        if outputs and outputs[0].endswith("/") and name:
-            return outputs[0] + name
-        fitting = [each for each in outputs if each.endswith(f".{name}")] if name else outputs[:1]
+    def _named(self, target: str, name: str) -> tuple[str, str]:
+        """Returns the path of one of several outputs, after the rendering that makes it."""
+        names = self.evaluation
+        outputs = [(each, path) for each in names.renderings_of(target) for path in names.outputs_of(each)]
+        fitting = [each for each in outputs if each[1].endswith(f".{name}")] if name else outputs[:1]
+        if name and not fitting:
+            fitting = [(each, path + name) for each, path in outputs if path.endswith("/")]
         if len(fitting) != 1:
             raise NotDoneError
         return fitting[0]
@@ -248,10 +252,12 @@ class Reading:
         public = self.evaluation.public(target)
         if public is None or HASH in public:
             raise NotDoneError
+        if target == self.document != self.rendering:
+            self.reads.add(Reference("url", target))
         return self._url_to(public)
 
     def _url_to(self, path: str) -> str:
-        return url_between(path, self.evaluation.claims[self.document])
+        return url_between(path, self.evaluation.claims[self.rendering])
 
     def _own(self, facet: str) -> str:
         return self.url(self.document) if facet == "url" else title_of(self.document, self._at(self.document))
@@ -259,7 +265,7 @@ class Reading:
     # Commands and plug-ins
 
     def _cat(self, way: Way) -> str:
-        needs = list(dict.fromkeys(self.evaluation.static(self.document)))
+        needs = list(dict.fromkeys(self.evaluation.static(self.rendering)))
         for each in needs:
             self.need(each.aspect, each.target)
         self._check_sound()
@@ -298,9 +304,9 @@ class Reading:
         text = "".join(f"{plugin.word}{way.mark} {each}\n" for each in said)
         if way.more:
             words = "".join(f"{verb} {rest}\n" for verb, rest in self._lines() if verb == "word")
-            self.files = dict(zip(self.evaluation.outputs_of(self.document), (text, words), strict=True))
+            self.files = dict(zip(self.evaluation.outputs_of(self.rendering), (text, words), strict=True))
         elif way.fills_folder:
-            folder = self.evaluation.claims[self.document]
+            folder = self.evaluation.claims[self.rendering]
             self.files = {f"{folder}{plugin.word}/{number}": f"{each}\n" for number, each in enumerate(said)}
         return text
 
@@ -345,7 +351,7 @@ class Reading:
 
     def need(self, aspect: str, target: str) -> None:
         """Records a dependency that must be finished first."""
-        if target not in self.evaluation.present:
+        if document_of(target) not in self.evaluation.present:
             raise NotDoneError
         self.reads.add(Reference(aspect, target))
         if not self.evaluation.is_done(target):

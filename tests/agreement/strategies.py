@@ -40,6 +40,8 @@ PATHS: Final = (*SHEETS, *PARTIALS, *LAYOUTS, *SCRIPTS, *TEXTS, *PAGES)
 FOLDERS: Final = ("docs/a", "docs/b", "docs/c")
 INDEXES: Final = ("/docs/a/", "/docs/", "/old/", "/sub/p1/")
 """Folders, as links name the index page in them, or an output."""
+NAMED: Final = ("print", "print", "md", "too")
+"""Endings of outputs that rules beside others make, and others may."""
 IGNORABLE: Final = "docs/b"
 PATTERNS: Final = ("/docs/**/*.md", "/docs/a/*.md", "*.md", "/docs/**/*.txt")
 LOWER_TO_ANY: Final = 8
@@ -55,6 +57,7 @@ facets = st.sampled_from(["title", "rank", "url", "text"])
 patterns = st.sampled_from(PATTERNS)
 sorts = st.sampled_from(["path", "title", "rank", "-rank", "date", "-date"])
 anchors = st.sampled_from(["w0", "w1"])
+of_plugs = st.sampled_from(["", "words", "print", "v0/0", "v0/1"])
 rarely = st.sampled_from([False] * 9 + [True])
 
 
@@ -84,9 +87,9 @@ def _items(path: str) -> st.SearchStrategy[la.Item]:
         st.builds(la.IncludeNamed, sheets),
         st.builds(la.OfPage, pages, facets),
         st.builds(la.OfPages, patterns, facets, sorts),
-        st.builds(la.OfOutput, rendered, st.sampled_from(["url", "text"])),
+        st.builds(la.OfOutput, rendered, st.sampled_from(["url", "text"]), st.sampled_from(["", "", *NAMED])),
         st.builds(la.Link, _targets(path) | st.sampled_from(INDEXES), st.sampled_from(["", "w0", "w1"])),
-        st.builds(la.OfOutput, plugs, st.sampled_from(["url", "text"]), st.sampled_from(["", "words", "v0/0", "v0/1"])),
+        st.builds(la.OfOutput, plugs, st.sampled_from(["url", "text"]), of_plugs),
         st.builds(la.Own, st.sampled_from(["title", "url"])),
         _blocks(path),
         _blocks(path),
