@@ -182,9 +182,9 @@ WAYS: Final[dict[str, tuple[Way, ...]]] = {
         Way(
             "python",
             "docs/**/*.plug",
-            "{dir}/{stem}.print",
+            "too/{dir}/{stem}.shout",
             SHOUT.replace(":render", ":both"),
-            more=("{dir}/{stem}.words",),
+            more=("too/{dir}/{stem}.words",),
             also=True,
         ),
     ),

@@ -42,10 +42,10 @@ def draw(minutes: float, keep: Keeper, tally: Tally) -> None:
 
 ABOUT: Final = """\
 Projects are drawn at random, with pages, partials, data, collections, commands and plug-ins, links, drafts, slugs and
-aliases, extensions of Markdown and hooks, and edited at random under a daemon that is stopped, killed and started
-again. Whenever all is quiet, every output and the set of files are compared with an evaluation from scratch that shares
-no code with kahnd, each project's last state with a fresh build too; and nothing may have been rendered whose inputs
-did not change.
+aliases, extensions of Markdown, hooks, and rules beside others, and edited at random under a daemon that is stopped,
+killed and started again. Whenever all is quiet, every output and the set of files are compared with an evaluation from
+scratch that shares no code with kahnd, each project's last state with a fresh build too; and nothing may have been
+rendered whose inputs did not change.
 """
 COLUMNS: Final = ("projects", "steps", "comparisons", "with fresh builds", "starts", "rendered", "failures")
 

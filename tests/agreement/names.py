@@ -198,7 +198,9 @@ class Names:
         rule = self.rule_of(path) or self.scanned_as(path)
         way = rule.of if rule else Way("template", "", "")
         if isinstance(document, Script) and way.renderer == "command":
-            yield from ((self._wanted(given, path), given) for verb, given in document.lines if verb == "needs")
+            yield from (
+                (self._wanted(given, document_of(path)), given) for verb, given in document.lines if verb == "needs"
+            )
         if isinstance(document, Text) and way.renderer == "page":
             if document.broken in {"unclosed", "yaml"}:
                 return
