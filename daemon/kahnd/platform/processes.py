@@ -24,6 +24,7 @@ _KILL_WAIT_S: Final = 1.0
 """How long to wait for killed processes to end."""
 _UNCLAIMED_S: Final = 60.0
 _MAX_ROUNDS: Final = 100
+_PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
@@ -32,6 +33,13 @@ def become_subreaper() -> None:
     if sys.platform == "linux":
         with suppress(AttributeError, OSError):
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def resume_when_orphaned() -> None:
+    """Have the kernel continue this process when its parent ends, if that has stopped it and can't do so any more."""
+    if sys.platform == "linux":
+        with suppress(AttributeError, OSError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGCONT, 0, 0, 0)
 
 
 def has_children() -> bool:

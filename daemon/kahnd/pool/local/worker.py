@@ -44,6 +44,7 @@ def serve(prepare: Callable[[object], Render]) -> None:
     Standard output is reserved for frames: anything else that a renderer prints goes to standard error.
     """
     processes.become_subreaper()
+    processes.resume_when_orphaned()
     incoming, outgoing = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
