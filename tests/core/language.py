@@ -22,6 +22,7 @@ the documents that match, with their paths.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -51,6 +52,7 @@ from kahnd.core.model import (
     Unmet,
 )
 from kahnd.core.output_paths import facet_of
+from kahnd.core.project_files import GENERATED
 from kahnd.core.renderings import document_of, with_renderings
 from kahnd.core.routes import Route
 from kahnd.core.rules import NEVER, Layout, collection_id, last_change_id
@@ -92,6 +94,7 @@ USED: Final = MappingProxyType(
 The title is the only anchor.
 """
 EACH: Final = MappingProxyType({"pages": "page", "titles": "title"})
+_GENERATED: Final = f"{GENERATED}/"
 _COLLECTING: Final = frozenset({*EACH, "sort"})
 DYNAMIC: Final = MappingProxyType({"find": "include", "find-output": "output", "find-title": "title"})
 NO_RULES: Final = Layout((), "site")
@@ -208,23 +211,12 @@ class Files:
         self.versions[path] = self.versions.get(path, 0) + 1
 
 
-class _Sources(Mapping[str, str]):
+def _documents(
+    declared: Mapping[str, str], sources: Mapping[str, str], outputs: Mapping[str, str]
+) -> Mapping[str, str]:
     """The texts of all documents by path: those that this run declares, the sources, and those that others declare."""
-
-    def __init__(self, declared: Mapping[str, str], sources: Mapping[str, str], outputs: Mapping[str, str]) -> None:
-        self._declared, self._sources, self._outputs = declared, sources, outputs
-
-    def __getitem__(self, path: str) -> str:
-        for texts in (self._declared, self._sources):
-            if path in texts:
-                return texts[path]
-        return self._outputs[output_paths.generated_file(path)]
-
-    def __iter__(self) -> Iterator[str]:
-        raise NotImplementedError
-
-    def __len__(self) -> int:
-        raise NotImplementedError
+    by_others = {each.removeprefix(_GENERATED): text for each, text in outputs.items() if each.startswith(_GENERATED)}
+    return ChainMap(declared, sources, by_others)  # type: ignore[arg-type]  # nothing is written into it
 
 
 class Rendering:
@@ -233,7 +225,7 @@ class Rendering:
     def __init__(self, layout: Layout, sources: Files, outputs: Files, job: Job) -> None:
         self._layout = layout
         self.declared: dict[str, str] = {}
-        self._texts = _Sources(self.declared, sources.texts, outputs.texts)
+        self._texts = _documents(self.declared, sources.texts, outputs.texts)
         self._outputs = outputs.texts
         self._job = job
         self._reads: dict[Dependency, Read] = {}

@@ -1,4 +1,4 @@
-"""What commands share: the project that a command is about, who answers it, and options and arguments.
+"""The project that a command is about, who answers the command, and the options and arguments that commands share.
 
 The daemon answers if one runs, and otherwise this process. Every command imports this: no slow imports here. Completion
 of paths reads the file system, one folder at a time: it is always current, takes a millisecond in any project, and

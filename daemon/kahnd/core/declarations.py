@@ -45,7 +45,7 @@ class Conflict(NamedTuple):
 
 
 class FollowUp(NamedTuple):
-    """What follows from new declarations.
+    """The consequences of new declarations.
 
     `undeclared`: documents that are declared no more, with those that did. `freed`: documents that may have failed
     because of these. `contested`: documents whose last good rendering has declared what another now declares too.

@@ -102,7 +102,7 @@ class Dependency(msgspec.Struct, frozen=True, eq=False, gc=False):
 
     @property
     def is_conditional(self) -> bool:
-        """What only some renderings of the text reach: an include, data or an output."""
+        """An include, data or an output that only some renderings of the text reach."""
         return not self.sure and self.kind in {Kind.INCLUDE, Kind.DATA, Kind.OUTPUT}
 
     def uses_any(self, facets: frozenset[Facet] | None) -> bool:

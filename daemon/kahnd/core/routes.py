@@ -26,7 +26,7 @@ _WELL_KNOWN: Final = ".well-known"
 
 
 class Route(msgspec.Struct, frozen=True, gc=False):
-    """What the front matter says of the places of outputs; nearly all documents have none.
+    """The places of outputs as the front matter gives them; nearly all documents have none.
 
     `slug` replaces the stem. `permalink`: the path of the first output from the output folder, `/a/b.html`, or `/a/b/`
     for the URL of a folder. `aliases`: paths of redirect pages, below the output folder with a leading `/`, else beside

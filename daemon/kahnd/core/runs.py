@@ -269,7 +269,7 @@ class Outcomes:
             case decision.Retry(paths), _:
                 yield from self._retry(node, job, event, paths)
             case _, Rendered() as made if is_complete(job, made):
-                # What a document declares is declared once, by its own rendering.
+                # Only the rendering by the document's own rule declares: the others would declare the same.
                 own = replace(made, declared=()) if is_rendering(node.facts.id) else made
                 yield from self._publish(node, job, event, with_places(job, own))
             case _, Rendered():
@@ -307,7 +307,7 @@ class Outcomes:
             yield from self._complete(node, job, finished)
 
     def looked(self, event: Looked) -> Iterable[Command]:
-        """What a run has declared was looked at: its result counts unless its inputs have changed meanwhile."""
+        """Accepts a result whose declared documents were looked at, unless its inputs have changed meanwhile."""
         if (job := self.runs.job(event.run)) is None:
             return
         graph, finished = self.transitions.graph, self.runs.published(event.run)
