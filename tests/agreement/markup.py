@@ -167,7 +167,7 @@ class Markup:
             self._warn(f"link {written}{part}")
 
     def _check_part(self, target: str, written: str, part: str) -> None:
-        self.reading.reads.add(Reference("anchors", target))
+        self.reading.reads.add(Reference(f"anchor {part[1:]}", target))
         names = self.reading.evaluation
         rule, own = names.rule_of(target), names.tree.documents[self.reading.document]
         if rule is None or rule.of.hooks or not isinstance(own, Text):

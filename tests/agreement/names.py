@@ -33,7 +33,7 @@ from agreement.language import (
 SOURCES: Final = ("docs", "shared")
 HASH: Final = "{hash}"
 BESIDE: Final = "//"
-OF_CONTENT: Final = frozenset({"page", "title", "text", "front matter", "url", "members", "link", "anchors"})
+OF_CONTENT: Final = frozenset({"page", "title", "text", "front matter", "url", "members", "link"})
 """Uses of a document's own bytes or path, which ask for no order."""
 
 

@@ -97,6 +97,8 @@ class Evaluation(Names):
             return True
         if aspect in FACETS:
             return self._facet(aspect, target)
+        if aspect.startswith("anchor "):
+            return self._anchor(aspect.removeprefix("anchor "), target)
         if aspect == "source":
             return self.source_of(target), self.claims.get(target)
         if aspect == "url":
@@ -131,6 +133,14 @@ class Evaluation(Names):
         broken = isinstance(document, Text) and document.broken in {"unclosed", "yaml"}
         whole = broken or not self.is_written_as_page(target)
         return self.source_of(target) if whole else FACETS[facet](target, document)
+
+    def _anchor(self, part: str, target: str) -> object:
+        """Returns True if a page has a heading, or else all of them, among which a similar one is looked for."""
+        found, rule = self._facet("anchors", target), self.rule_of(target)
+        if not isinstance(found, tuple):
+            return found
+        headings, is_template, _ = found
+        return (part in headings and not (is_template and (rule is None or rule.of.templating))) or found
 
     def _effective(self, plain: str) -> object:
         """Returns what a plain document contributes. In a conditional cycle, each text counts once."""

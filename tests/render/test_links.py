@@ -10,20 +10,22 @@ from collections.abc import Iterable
 import pytest
 from msgspec.structs import replace
 
-from kahnd.core.hashing import PRESENT, hash_bytes
+from kahnd.core.hashing import MAX_IDS, PRESENT, edge_hash, hash_bytes, hash_id
 from kahnd.core.model import (
     Dependency,
     DocumentId,
     Facet,
     Facets,
+    Facts,
     Kind,
     KnownLinks,
     OutputPath,
     Problem,
     Rendered,
 )
+from kahnd.core.output_paths import MAX_FACETS, anchor_facet
 from kahnd.core.problem import MAX_WARNINGS
-from kahnd.render.markdown.links import MAX_LINKS
+from kahnd.render.markdown.links import MAX_LINKS, link_to
 from kahnd.render.renderers.parameters import CopyParameters, PageParameters, TemplateParameters
 from render.workshop import Workshop
 
@@ -215,7 +217,11 @@ def test_switched_off_links_stay_and_are_no_dependencies(shop: Workshop) -> None
 # The dependencies of links
 
 
-def test_a_link_depends_on_the_url_and_one_to_a_part_on_the_anchors(shop: Workshop) -> None:
+def _has(name: str) -> str:
+    return anchor_facet(hash_id(name))
+
+
+def test_a_link_depends_on_the_url_and_one_to_a_part_on_that_id(shop: Workshop) -> None:
     content = "# Part\n"
     shop.write_all(
         {
@@ -226,13 +232,13 @@ def test_a_link_depends_on_the_url_and_one_to_a_part_on_the_anchors(shop: Worksh
     )
     assert _edges(shop, "docs/a.md") == {
         "docs/b.md": ({"url"}, PRESENT),
-        "docs/c.md": ({"url", "anchors"}, hash_bytes(content.encode())),
+        "docs/c.md": ({"url", _has("part")}, hash_bytes(content.encode())),
         "docs/no.md": ({"url"}, None),
         "site/no.md": ({"url"}, None),
     }
     assert _scanned(shop, "docs/a.md") == {
         "docs/b.md": {"url"},
-        "docs/c.md": {"url", "anchors"},
+        "docs/c.md": {"url", _has("part")},
         "docs/no.md": {"url"},
     }
 
@@ -278,7 +284,10 @@ def test_a_part_of_an_output_is_looked_for_in_the_source_that_renders_to_it(shop
         "the link to /b.html#gone leads nowhere",
         "the link to /sub/index.html#gone leads nowhere",
     ]
-    assert _edges(shop, "docs/a.md")["docs/b.md"] == ({"url", "anchors"}, hash_bytes(b"# There\n"))
+    assert _edges(shop, "docs/a.md")["docs/b.md"] == (
+        {"url", _has("there"), _has("gone")},
+        hash_bytes(b"# There\n"),
+    )
 
 
 def test_the_job_knows_better_than_the_disk(shop: Workshop) -> None:
@@ -426,7 +435,7 @@ def test_one_wrong_url_can_be_long(shop: Workshop) -> None:
 def test_facets_of_links_are_united(shop: Workshop) -> None:
     shop.write_all({"docs/a.md": "[x](b.md) [y](b.md#b)\n", "docs/b.md": "# B\n"})
     (found,) = [each for each in shop.scanned("docs/a.md").dependencies if each.kind is Kind.LINK]
-    assert found.facets == frozenset({Facet.URL, Facet.ANCHORS})
+    assert found.facets == frozenset({"url", _has("b")})
 
 
 # Clean URLs
@@ -486,3 +495,32 @@ def test_of_many_dead_links_the_first_are_told_with_their_lines(shop: Workshop, 
     *kept, left_out = _problems(shop, "docs/a.md")
     assert [each.line for each in kept] == list(range(1, MAX_WARNINGS + 1))
     assert left_out.message == "10 more warnings are left out"
+
+
+def _edge_hash(shop: Workshop, text: str, part: str) -> str:
+    facts = Facts(
+        DocumentId("docs/x.md"), content_hash=hash_bytes(text.encode()), facets=shop.facets("docs/x.md", text)
+    )
+    return edge_hash(facts, "site/x.html", link_to(facts.id, part).facets or ())
+
+
+def test_a_link_to_a_part_does_not_depend_on_the_other_headings(shop: Workshop) -> None:
+    one, other = "# Title\n## Part\n", "# Another title\n## Part\n## More\n"
+    assert _edge_hash(shop, one, "part") == _edge_hash(shop, other, "part")
+    assert _edge_hash(shop, one, "title") != _edge_hash(shop, other, "title")
+
+
+def test_a_link_to_a_missing_part_depends_on_all_headings_as_the_nearest_is_named(shop: Workshop) -> None:
+    assert _edge_hash(shop, "# Part\n", "prat") != _edge_hash(shop, "# Prat of old\n", "prat")
+
+
+@pytest.mark.parametrize("unknown", ["# Part\n{{ more }}\n", "".join(f"# {n}\n" for n in range(MAX_IDS)) + "# Part\n"])
+def test_a_link_to_a_part_depends_on_all_headings_where_not_all_are_known(shop: Workshop, unknown: str) -> None:
+    assert _edge_hash(shop, unknown, "part") != _edge_hash(shop, f"# Title\n{unknown}", "part")
+
+
+def test_hundreds_of_links_to_parts_of_a_page_depend_on_all_its_headings(shop: Workshop) -> None:
+    links = "".join(f"[{n}](b.md#p{n})\n" for n in range(MAX_FACETS + 1))
+    shop.write_all({"docs/a.md": links, "docs/b.md": ""})
+    assert Facet.ANCHORS in _edges(shop, "docs/a.md")["docs/b.md"][0]
+    assert len(_edges(shop, "docs/a.md")["docs/b.md"][0]) <= MAX_FACETS

@@ -4,12 +4,12 @@ An *edge hash* is the text kept with an edge: the part of the target that the de
 `<hash> <place>` where that is all of the target, `title=<hash>,text=<hash> <place>` where it is facets of it. The place
 is the target's output path as URLs show it, empty where that does not matter. `<hash>,as=page` is an include without
 its front matter. `output:site/a.pdf=<hash>,url:site/a.pdf=<place>` are facets of one of several outputs, whose path is
-percent-encoded. A single word stands for a target that can't be used.
+percent-encoded; `anchors:<hash>=present` is the facet of one id. A single word stands for a target that can't be used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Final
 from urllib.parse import quote
@@ -18,7 +18,7 @@ import msgspec
 import xxhash
 
 from kahnd.core.model import Digest, DocumentId, Facet, Facts, OutputPath, Rendered
-from kahnd.core.output_paths import HASH, files_of, is_of
+from kahnd.core.output_paths import HASH, ONE_ANCHOR, files_of, is_of
 from kahnd.core.project_files import CACHES
 
 Input = tuple[str, str, str]
@@ -29,12 +29,20 @@ PRESENT: Final = Digest("present")
 UNREADABLE: Final = "unreadable"
 UNRENDERED: Final = "unrendered"
 AS_PAGE: Final = ",as=page"
+MAX_IDS: Final = 1000
+"""The number of ids in a page up to which a link to one of them does not depend on the others."""
+_ID_DIGITS: Final = 12
 _WHOLE: Final = ""
 
 
 def hash_bytes(content: bytes) -> Digest:
     """Hashes a file's bytes, or any others, the empty ones included."""
     return Digest(xxhash.xxh3_128_hexdigest(content))
+
+
+def hash_text(text: str) -> Digest:
+    """Hashes a text, lone surrogates included."""
+    return hash_bytes(text.encode(errors="surrogatepass"))
 
 
 def hash_fields(fields: Iterable[str]) -> Digest:
@@ -119,26 +127,31 @@ def compare_edge_hashes(before: str | None, after: str | None) -> tuple[str | No
     return then.get(first), now.get(first), tuple(facets)
 
 
-def has_other_anchors(before: Facts, after: Facts) -> bool:
-    """Tells whether links may lead to other places in new bytes; always if these are no page."""
-    return not (before.facets and after.facets and before.facets.anchors == after.facets.anchors)
+def hash_ids(ids: Collection[str]) -> str:
+    """Returns the hashes of a page's ids, one after the other; empty if there are more than MAX_IDS."""
+    return "".join(sorted(map(hash_id, ids))) if len(ids) <= MAX_IDS else ""
 
 
-def changed_facets(before: Facts, after: Facts) -> frozenset[Facet] | None:
-    """Returns the facets that new bytes have changed; None if they are not known."""
-    then, now = before.facets, after.facets
-    if then is None or now is None:
-        return None
-    parts = (Facet.FRONT_MATTER, Facet.TEXT, Facet.TITLE)
-    return frozenset(each for each in parts if getattr(then, each) != getattr(now, each))
+def hash_id(name: str) -> str:
+    """Hashes an id, for `hash_ids` and as the name of a facet: whether a page has this one."""
+    return hash_fields(("id", name))[:_ID_DIGITS]
 
 
 def _facet_hash(facts: Facts, facet: str) -> str | None:
     if facet == Facet.OUTPUT:  # of the first, so that a rule may get more outputs without a rendering
         return facts.output_hash
+    if facet.startswith(ONE_ANCHOR):
+        return _hash_of_anchor(facts, facet.removeprefix(ONE_ANCHOR))
     if ":" in facet:
         return _hash_of_output(facts, *facet.split(":", 1))
     return getattr(facts.facets, facet) if facts.facets else facts.content_hash
+
+
+def _hash_of_anchor(facts: Facts, name: str) -> str | None:
+    """Returns PRESENT if a page has this id; otherwise the hash of all, among which a similar one is looked for."""
+    ids = facts.facets.ids if facts.facets else ""
+    has_it = any(ids.startswith(name, start) for start in range(0, len(ids), _ID_DIGITS))
+    return PRESENT if has_it else _facet_hash(facts, Facet.ANCHORS)
 
 
 def _hash_of_output(facts: Facts, facet: str, path: str) -> str | None:

@@ -1,7 +1,4 @@
-"""The frozen values that all of kahnd shares: ids, hashes, status, dependencies, changes, results.
-
-Knows nothing of files, of the database or of time.
-"""
+"""The frozen values that all of kahnd shares: ids, hashes, status, dependencies, changes, results."""
 
 from __future__ import annotations
 
@@ -77,12 +74,13 @@ class Facet(StrEnum):
 
 
 class Facets(msgspec.Struct, frozen=True, gc=False):
-    """The hashes of a page's parts. The hash of its output and its url follow from its other facts."""
+    """The hashes of a page's parts, without those of its output and its url, and of each of its ids (`hash_ids`)."""
 
     front_matter: Digest
     text: Digest
     title: Digest
     anchors: Digest = Digest("")
+    ids: str = ""
 
 
 class Dependency(msgspec.Struct, frozen=True, eq=False, gc=False):

@@ -25,7 +25,8 @@ HASH_LENGTH: Final = 12
 
 
 MAX_FACETS: Final = 100
-"""Facets of one dependency; each output in use is one or two."""
+"""Facets of one dependency; each output in use is one or two, and each id that is linked to one."""
+ONE_ANCHOR: Final = f"{Facet.ANCHORS}:"
 
 
 class Claims:
@@ -185,15 +186,21 @@ def facet_of(facet: Facet, output: str) -> str:
     return f"{facet}:{output}"
 
 
+def anchor_facet(name: str) -> str:
+    """Returns the facet of one of a page's ids, of which this is the hash: whether there is such an id."""
+    return f"{ONE_ANCHOR}{name}"
+
+
 def merge_dependencies(known: Dependency, new: Dependency) -> Dependency:
     """Two dependencies on one document as one, with the facets of both; None, for all facets, if either has it.
 
-    Beyond MAX_FACETS, all of the document stands for the parts in use.
+    Beyond MAX_FACETS, all ids stand for those that are linked to, or all of the document for the parts in use.
     """
     partial = known.facets is not None and new.facets is not None
     facets = (known.facets or frozenset()) | (new.facets or frozenset()) if partial else None
     if facets and len(facets) > MAX_FACETS:
-        facets = None
+        facets = frozenset(Facet.ANCHORS if each.startswith(ONE_ANCHOR) else each for each in facets)
+        facets = facets if len(facets) <= MAX_FACETS else None
     return replace(known, facets=facets, sure=known.sure or new.sure)
 
 

@@ -13,7 +13,7 @@ from jinja2 import Undefined
 from msgspec import structs
 
 from kahnd.core.globs import glob_matcher
-from kahnd.core.hashing import hash_bytes, hash_members
+from kahnd.core.hashing import hash_ids, hash_members, hash_text
 from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Facets, Kind, OutputPath, Problem
 from kahnd.core.renderings import document_of
 from kahnd.core.rules import PAGE, Rule, collection_id, last_change_id
@@ -355,14 +355,14 @@ class References(Generic[P]):
 
 def facets_of(parts: Parts, path: str, *, templating: bool = True, options: MarkdownOptions | None = None) -> Facets:
     """The hashes of the facets of a page. Of a long text, title and anchors count as changed whenever the text does."""
-    title = anchors = parts.body
+    title, anchors, ids = parts.body, parts.body, ""
     if len(parts.body) <= MAX_TITLED:
         outline = outline_of(parts, templating=templating, options=options)
         title = title_of(path, parts.meta, lambda: outline.title)
         is_templated = templating and has_jinja(parts.body)
         anchors = f"{is_templated}\n{parts.meta.get('template')}\n{outline.structure}"
-    texts = (parts.yaml, parts.body, title, anchors)
-    return Facets(*(hash_bytes(each.encode(errors="surrogatepass")) for each in texts))
+        ids = "" if is_templated else hash_ids(outline.ids())
+    return Facets(hash_text(parts.yaml), hash_text(parts.body), hash_text(title), hash_text(anchors), ids)
 
 
 def outline_of(parts: Parts, *, templating: bool = True, options: MarkdownOptions | None = None) -> Outline:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
-from kahnd.core.hashing import hash_bytes, hash_fields
+from kahnd.core.hashing import hash_fields, hash_text
 from kahnd.core.model import Digest, DocumentId, Problem
 from kahnd.core.rules import collection_id, is_below
 from kahnd.core.text import find_similar, shortened, similar_name_remedy
@@ -275,7 +275,7 @@ SECTIONS: Final[Cache[Digest, list[list[str]]]] = Cache(1 << 14, 1 << 25)
 
 def sections(text: str) -> list[list[str]]:
     """The sections of a page's article: lists of a heading's id, its text, and the text up to the next heading."""
-    key = hash_bytes(text.encode(errors="surrogatepass"))
+    key = hash_text(text)
     return SECTIONS.get(key, lambda: _sections(text), len(text))
 
 

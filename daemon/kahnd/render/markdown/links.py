@@ -2,7 +2,7 @@
 
 A link may name a source, by its path from the page or the project, or an output, as browsers resolve it. `places` gives
 both, in the order in which they are looked for. A link is a content dependency: on whether there is something, on the
-URL of its output, and on the ids in it if the link has a fragment.
+URL of its output, and on whether it has the id that the link's fragment names.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from kahnd.core.hashing import PRESENT
+from kahnd.core.hashing import PRESENT, hash_id
 from kahnd.core.model import Dependency, DocumentId, Facet, Kind, OutputPath, Problem
+from kahnd.core.output_paths import anchor_facet
 from kahnd.core.problem import MAX_WARNINGS
 from kahnd.core.project_files import CONFIG_FILE
 from kahnd.core.rules import Layout, is_below, path_error, resolve
@@ -78,12 +79,8 @@ def relative_url(text: str) -> Url | None:
     if parts is None:
         return None
     fragment = parts["fragment"]
-    return Url(
-        unquote(parts["path"]),
-        parts["query"] or "",
-        unquote(fragment or ""),
-        "" if fragment is None else f"#{fragment}",
-    )
+    written = "" if fragment is None else f"#{fragment}"
+    return Url(unquote(parts["path"]), parts["query"] or "", unquote(fragment or ""), written)
 
 
 class Place(NamedTuple):
@@ -142,13 +139,13 @@ def links_in(layout: Layout, document: DocumentId, output: OutputPath, text: str
         url = relative_url(written)
         place = next(places(layout, document, output, url.path), None) if url and url.path else None
         if url and place and place.target not in {document, output}:
-            checks = url.asks_for_anchor and place.source is not None and layout.is_written_as_page(place.source)
-            yield link_to(place.target, anchors=checks)
+            checks = url.asks_for_anchor and place.source and layout.is_written_as_page(place.source)
+            yield link_to(place.target, url.fragment if checks else "")
 
 
-def link_to(target: DocumentId, *, anchors: bool = False) -> Dependency:
-    """The dependency of a link."""
-    facets = {Facet.URL, Facet.ANCHORS} if anchors else {Facet.URL}
+def link_to(target: DocumentId, part: str = "") -> Dependency:
+    """The dependency of a link, on one of the ids in the page if it leads to a part."""
+    facets = {Facet.URL.value, anchor_facet(hash_id(as_seen(part)))} if part else {Facet.URL.value}
     return Dependency(target, Kind.LINK, facets=frozenset(facets))
 
 
@@ -304,7 +301,7 @@ class Links:
         if source == self.rendering.job.document:
             self._note_own(url, text)
         elif source and url.asks_for_anchor and self.rendering.layout.is_written_as_page(source):
-            anchors = self.anchors_of(link_to(source, anchors=True))
+            anchors = self.anchors_of(link_to(source, url.fragment))
             if anchors is not None and as_seen(url.fragment) not in anchors:
                 self._others[text] = (source, url.fragment)
 
@@ -352,7 +349,7 @@ class Links:
         made_by_layout = _ids_of_layout(templates) if self._others else frozenset[str]()
         for text, (source, fragment) in self._others.items():
             if made_by_layout is not None and as_seen(fragment) not in made_by_layout:
-                anchors = self.anchors_of(link_to(source, anchors=True)) if self._explains else None
+                anchors = self.anchors_of(link_to(source, fragment)) if self._explains else None
                 self.dead.append(_without_anchor(text, source, fragment, anchors or ()))
 
 
