@@ -134,7 +134,7 @@ def hash_ids(ids: Collection[str]) -> str:
 
 def hash_id(name: str) -> str:
     """Hashes an id, for `hash_ids` and as the name of a facet: whether a page has this one."""
-    return hash_fields(("id", name))[:_ID_DIGITS]
+    return xxhash.xxh3_64_hexdigest(name.encode(errors="surrogatepass"))[:_ID_DIGITS]
 
 
 def _facet_hash(facts: Facts, facet: str) -> str | None:
