@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -220,6 +221,19 @@ def test_a_functions_source_is_part_of_the_recipe(scripted: Project) -> None:
     scripted.build()
     scripted.write("tools/make.py", MODULE + "\n# a comment\n")
     assert scripted.build()["rendered"] == ["docs/a.py.in"]
+
+
+@pytest.mark.parametrize("helper", ["tools/words.py", "words.py"])
+def test_a_module_of_the_same_size_saved_within_the_same_second_counts(scripted: Project, helper: str) -> None:
+    """Python's cached bytecode, which is of the module before, would still count as its own."""
+    name = helper.removesuffix(".py").replace("/", ".")
+    scripted.write("tools/make.py", f"from {name} import WORD\ndef render(document):\n    return WORD\n")
+    for word in ("one", "two"):
+        scripted.write(helper, f"WORD = {word!r}\n")
+        os.utime(scripted.path(helper), (1_700_000_000, 1_700_000_000))
+        scripted.build()
+        assert scripted.output("a.py.out") == word
+    assert not list(scripted.root.rglob("__pycache__"))
 
 
 def test_a_daemon_renders_with_a_functions_new_source(scripted: Project) -> None:

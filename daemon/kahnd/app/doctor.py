@@ -35,6 +35,7 @@ from kahnd.platform.unix_socket import MAX_ADDRESS_BYTES, check_private, socket_
 from kahnd.render.files import ProblemError
 from kahnd.render.programs.process import find_executable, start_fault
 from kahnd.render.programs.project_code import environment_folder
+from kahnd.render.programs.project_imports import allow_imports
 from kahnd.render.renderers.parameters import CommandParameters, PythonParameters
 from kahnd.render.renderers.registry import plugin_problems
 from kahnd.store.database_folder import DatabaseFolder, path_of
@@ -282,7 +283,7 @@ def load_plugins() -> None:
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, sys.stdout.fileno())
     layout = load(root, schemas(), os.environ).layout
-    sys.path.append(str(root))
+    allow_imports(root)
     with result:
         json.dump(plugin_problems(root, layout), result)
 

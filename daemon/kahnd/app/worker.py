@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from kahnd.core.model import Job, Outcome
 from kahnd.core.rules import Layout
 from kahnd.platform.resources import trim_heap
 from kahnd.pool.local.worker import MemoryBound, OutputBound, Render, limit_files, serve
+from kahnd.render.programs.project_imports import allow_imports
 from kahnd.render.renderers import registry
 
 
@@ -41,8 +41,7 @@ def prepare(setup: object) -> Render:
     memory_bound.allow(allowance.memory_mb)
     output_bound = OutputBound(setup.root, allowance.output_mb)
     limit_files(allowance.files)
-    # Plug-ins may import the project's modules. The folder comes last, so that a `csv.py` in it shadows no library.
-    sys.path.append(str(setup.root))
+    allow_imports(setup.root)
     layout, renderers = setup.layout, registry.create(setup.root, setup.layout)
     trim_heap()  # a worker is mostly idle, and a quarter of its memory is free after imports
 

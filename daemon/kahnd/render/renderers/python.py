@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from importlib.abc import InspectLoader, Loader
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, NoReturn
@@ -33,6 +32,7 @@ from kahnd.render.frontmatter import Parts, split
 from kahnd.render.jinja.references import Caches, References, outline_of, title_of
 from kahnd.render.jinja.values import Output, PlainPage
 from kahnd.render.programs.project_code import environment_folder, modules_fingerprint
+from kahnd.render.programs.project_imports import INSTALLED, UncachedLoader
 from kahnd.render.renderers.parameters import PythonParameters, function_of, second_parameter, typed
 
 MAX_FRAMES: Final = 8
@@ -333,13 +333,14 @@ class ProjectFunctions:
             remedy = similar_name_remedy(file, similar_file(self._root, file), f"create it, or correct {key}")
             raise ProblemError(Problem(f"{file} is not there", location.file, location.line, remedy))
         # Under a name of its own, by path, so that no module of the project hides one of the standard library.
-        spec = importlib.util.spec_from_file_location(_PREFIX + file[:-3], self._root / file)
-        if spec is None or spec.loader is None:
-            raise ProblemError(Problem("is no Python module", file))
+        name = _PREFIX + file[:-3]
+        loader = UncachedLoader(name, str(self._root / file))
+        _check_compiles(loader, file)
+        spec = importlib.util.spec_from_file_location(name, loader.path, loader=loader)
+        assert spec is not None  # noqa: S101 - a loader that is given has one
         module = importlib.util.module_from_spec(spec)
-        _check_compiles(spec.loader, spec.name, file)
-        sys.modules[spec.name] = module
-        spec.loader.exec_module(module)
+        sys.modules[name] = module
+        loader.exec_module(module)
         return module
 
     def problem(self, error: BaseException, place: str, module: str) -> Problem:
@@ -355,7 +356,7 @@ class ProjectFunctions:
 
     def _is_own(self, file: str) -> bool:
         """Whether the project's author wrote the file: an environment with packages may lie in the project, too."""
-        is_package = "/site-packages/" in file or file.startswith(f"{_OF_KAHND}/")
+        is_package = INSTALLED in file or file.startswith(f"{_OF_KAHND}/")
         return file.startswith(f"{self._root}/") and not is_package
 
     def _remedy(self, error: BaseException) -> str:
@@ -370,11 +371,10 @@ def _is_output(item: tuple[object, object]) -> bool:
     return isinstance(item[0], str) and isinstance(item[1], str | bytes)
 
 
-def _check_compiles(loader: Loader, name: str, file: str) -> None:
+def _check_compiles(loader: UncachedLoader, file: str) -> None:
     """Raise ProblemError if Python can't compile the module, for errors that do not name the file."""
     try:
-        if isinstance(loader, InspectLoader):
-            loader.get_code(name)
+        loader.get_code(loader.name)
     except (MemoryError, RecursionError) as error:
         message = "Python can't compile it: an expression in it is nested too deeply"
         raise ProblemError(Problem(message, file, 0, "split the expression")) from error
