@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from kahnd.core.rules import LONGEST_PATH
 
@@ -79,6 +79,12 @@ def output_address(target: str) -> OutputAddress | RefusedAddress:
     whole = "/".join(map(str, names))
     shown = last or (folders[-1] if folders else "")
     return OutputAddress(whole, shown, is_folder=not last, depth=len(folders), query=f"{mark}{query}")
+
+
+def shown_path(path: str) -> str:
+    """Returns the address of an output, relative to the top of the preview: that of its folder if it is an index."""
+    shown = path.removesuffix(INDEX) if path == INDEX or path.endswith(f"/{INDEX}") else path
+    return quote(shown)
 
 
 def _decoded(segment: str) -> str | None:

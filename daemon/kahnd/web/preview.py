@@ -13,7 +13,7 @@ from aiohttp import web
 
 from kahnd.api.responses import reading
 from kahnd.core.hashing import hash_bytes
-from kahnd.web.addresses import OutputAddress, RefusedAddress, output_address
+from kahnd.web.addresses import INDEX, OutputAddress, RefusedAddress, output_address, shown_path
 from kahnd.web.conditions import Conditions, Part, wanted_part
 from kahnd.web.context import OWN, STUCK_S, WebContext, plain
 from kahnd.web.injection import PageTag, with_tag
@@ -46,11 +46,23 @@ class Preview:
             return plain(HTTPStatus.FOUND, "see the address with a slash", {"Location": address.as_folder})
         if address.path.split("/")[0] == OWN[1:]:
             return plain(HTTPStatus.NOT_FOUND, f"kahnd has no /{address.path}")
-        with anyio.move_on_after(STARTS_WITHIN_S):
-            await self._index.opened()
-        if not self._index.is_open:
-            return plain(HTTPStatus.SERVICE_UNAVAILABLE, "kahnd is starting; try again", {"Retry-After": "1"})
+        if not await self._is_open():
+            return _starting()
         return await self._output(request, address)
+
+    async def open(self, request: web.Request) -> web.StreamResponse:
+        """Leads to the first output of the `document` in the query; without one to the first page, or kahnd's own."""
+        document = request.query.get("document", "")
+        if not await self._is_open():
+            return _starting()
+        if document:
+            found = self._index.of_document(document)
+            if not found:
+                return plain(HTTPStatus.NOT_FOUND, f"{document} is no document that renders to an output")
+            place = shown_path(found[0].path)
+        else:
+            place = "" if self._index.find(INDEX) else f"{OWN[1:]}/"
+        return plain(HTTPStatus.FOUND, "see its page", {"Location": f"../{place}"})
 
     async def _output(self, request: web.Request, address: OutputAddress) -> web.StreamResponse:
         file = await self._files.open(address.file)
@@ -78,9 +90,18 @@ class Preview:
             return await _streamed(request, file, part, headers)
         return web.Response(status=part.status, body=(content or b"")[part.start : part.end], headers=headers)
 
+    async def _is_open(self) -> bool:
+        with anyio.move_on_after(STARTS_WITHIN_S):
+            await self._index.opened()
+        return self._index.is_open
+
     def _tag(self, file: PublishedFile) -> PageTag:
         found = file.found
         return PageTag(found.document, found.path, file.digest, self._context.daemon, self._context.token)
+
+
+def _starting() -> web.Response:
+    return plain(HTTPStatus.SERVICE_UNAVAILABLE, "kahnd is starting; try again", {"Retry-After": "1"})
 
 
 def _conditions(request: web.Request) -> Conditions:

@@ -83,7 +83,9 @@ class WebServer:
         application.on_response_prepare.append(_add_headers)
         for add_routes in _PARTS:
             add_routes(application, context)
-        application.router.add_route("*", "/{path:.*}", Preview(context).answer)
+        preview = Preview(context)
+        application.router.add_get(f"{OWN}/open", preview.open)
+        application.router.add_route("*", "/{path:.*}", preview.answer)
         self._runner = web.AppRunner(application, handler_cancellation=True, shutdown_timeout=SHUTDOWN_S)
         self._is_warned = False
 

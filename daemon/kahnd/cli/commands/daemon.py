@@ -95,6 +95,10 @@ def _listeners(root: Path, options: RunOptions, *, live: bool) -> Iterator[Daemo
         from kahnd.cli.listeners.problems import Desktop  # noqa: PLC0415
 
         yield Desktop(root.name)
+    if not (live or options["as_problems"] or options["no_serve"]):
+        from kahnd.cli.listeners.served_url import ServedUrl  # noqa: PLC0415 (likewise)
+
+        yield ServedUrl(sys.stdout)
     if not options["no_serve"]:
         from kahnd.web.server import WebFace  # noqa: PLC0415 (likewise, and aiohttp)
 

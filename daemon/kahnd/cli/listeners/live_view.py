@@ -43,6 +43,7 @@ _HIDDEN: Final = frozenset(
         LogEvent.SCAN_FINISHED,
         LogEvent.CYCLE_FOUND,
         LogEvent.CONFIG_INVALID,
+        LogEvent.SERVE_STARTED,
     }
 )
 _LABEL: Final = 10
@@ -76,10 +77,11 @@ def block(now: StatusSnapshot, console: Console, height: int) -> RenderableType:
     failed = _wrong_lines(now.problems, console, is_cut=len(now.problems) < len(now.broken))
     lines = [*_faults(now, console), *failed, *_warning_lines(now, console)]
     running = list(_running(now.build.running, max(height // 3, 1)))
-    room = height - 1 - len(running)
+    preview = [_line(Text("  preview  ", "dim"), Text(escape_controls(now.serve.url)))] if now.serve.url else []
+    room = height - 1 - len(preview) - len(running)
     if len(lines) > room:
         lines = [*lines[: max(room - 1, 0)], _more(len(lines) - max(room - 1, 0), "lines: `kahnd status` tells all")]
-    return Group(_head(now), *running, *lines[:room])
+    return Group(_head(now), *preview, *running, *lines[:room])
 
 
 def _head(now: StatusSnapshot) -> RenderableType:
