@@ -43,9 +43,9 @@ def eventually(condition: Callable[[], T], what: str, *, within_s: float = DEADL
 
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment without settings that would change what kahnd does."""
+    """The environment without settings that would change what kahnd does. No preview is served unless they ask."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("KAHND_")}
-    return plain | {"NO_COLOR": "1"} | dict(changes or {})
+    return plain | {"NO_COLOR": "1", "KAHND_SERVE__ENABLED": "false"} | dict(changes or {})
 
 
 def below(folder: Path) -> dict[str, bytes]:

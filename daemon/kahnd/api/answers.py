@@ -110,6 +110,12 @@ class Store(TypedDict):
     url: str
 
 
+class Serve(TypedDict):
+    """See `schemas.Serve`."""
+
+    url: str
+
+
 class Status(Configured):
     """See `schemas.DaemonStatus`."""
 
@@ -126,6 +132,7 @@ class Status(Configured):
     last_build: Build | None
     watch: Watch
     store: Store
+    serve: Serve | None
 
 
 class Plan(Configured):

@@ -104,7 +104,7 @@ class StreamedAnswer:
 
     async def write(self, data: bytes) -> None:
         """Sends data. Raises ConnectionError if the client has gone."""
-        with _reading(self._request, self._stuck_s):
+        with reading(self._request, self._stuck_s):
             await self.response.write(data)
 
 
@@ -113,13 +113,13 @@ async def send(request: web.BaseRequest, response: web.Response, stuck_s: float)
 
     Raises ConnectionError if the client has gone.
     """
-    with _reading(request, stuck_s):
+    with reading(request, stuck_s):
         await response.prepare(request)
         await response.write_eof()
 
 
 @contextmanager
-def _reading(request: web.BaseRequest, stuck_s: float) -> Iterator[None]:
+def reading(request: web.BaseRequest, stuck_s: float) -> Iterator[None]:
     """Disconnects a client that does not read what is written in the block, and raises ConnectionError."""
     with anyio.move_on_after(stuck_s) as limit:
         yield

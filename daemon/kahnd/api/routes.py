@@ -136,6 +136,7 @@ STATUS: Final = Route(
         "last_build": None,
         "watch": {"backend": "inotify", "overflows": 0, "rescans": 2, "unwatched": []},
         "store": {"url": "surrealkv://.kahnd/db"},
+        "serve": {"url": "http://127.0.0.1:8300/"},
         "config_error": None,
     },
     command="status",

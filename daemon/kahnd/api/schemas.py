@@ -190,6 +190,12 @@ class Store(Answer, frozen=True):
     url: str
 
 
+class Serve(Answer, frozen=True):
+    """The preview in a browser. The URL has a token in it if other machines can reach the preview: keep it secret."""
+
+    url: Annotated[str, Meta(examples=["http://127.0.0.1:8300/"])]
+
+
 class DaemonStatus(Configured, frozen=True, kw_only=True):
     """The daemon, the documents by status, the failures and warnings, the first missing documents, the last build."""
 
@@ -206,6 +212,7 @@ class DaemonStatus(Configured, frozen=True, kw_only=True):
     last_build: Build | None
     watch: Watch
     store: Store
+    serve: Serve | None
     config_error: ConfigError
 
 

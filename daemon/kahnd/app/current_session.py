@@ -66,6 +66,10 @@ class CurrentSession:
             self._past_overflows, self._past_rescans = overflows, rescans
             self.ended.set()
 
+    async def opened(self) -> None:
+        """Returns once there is a session."""
+        await self._opened.wait()
+
     async def ask(self, question: Callable[[Engine], Awaitable[T]]) -> T:
         """Puts a question to the session's engine, and to the next one's if the session ends before it has answered."""
         while True:

@@ -20,9 +20,11 @@ from anyio.abc import TaskGroup
 from kahnd.api.handlers import serving
 from kahnd.app.config_reload import ConfigReload, MissingSources
 from kahnd.app.current_session import CurrentSession, Shutdown
+from kahnd.app.daemon_view import DaemonListener, DaemonView
 from kahnd.app.operations import DaemonOperations
+from kahnd.app.output_index import OutputIndex
 from kahnd.app.session import DaemonHooks, Project, Session, WriteLog, dry_run, open_session, read_project
-from kahnd.app.status import DaemonListener, StatusSnapshot, StatusSource, log_fields, summary
+from kahnd.app.status import StatusSnapshot, StatusSource, log_fields, summary
 from kahnd.app.systemd_service import SystemdReporter
 from kahnd.config.loader import log_config
 from kahnd.config.tables import LogTable
@@ -129,11 +131,25 @@ class Daemon:
                 await beside.start(self._shutdown.handle_signals, work)
                 beside.start_soon(self._reporter.run)
                 for each in self._output.listeners:
-                    beside.start_soon(each.follow, self._status.take, self._output.log)
+                    beside.start_soon(each.follow, self._view())
                 await self._serve_and_restart()
             beside.cancel_scope.cancel()
         self._shutdown.log_end()
         return self._shutdown.exit_code
+
+    def _view(self) -> DaemonView:
+        return DaemonView(
+            self._status.take,
+            self._operations(),
+            OutputIndex(self._sessions),
+            self._output.events,
+            self._output.log,
+            configured=lambda: self._config.project,
+            served=self._status.served,
+        )
+
+    def _operations(self) -> DaemonOperations:
+        return DaemonOperations(LiveHost(self._sessions, self._config, self._status))
 
     async def _serve_and_restart(self) -> None:
         cause = "start"
@@ -146,8 +162,7 @@ class Daemon:
     async def _serve(self, cause: str) -> None:
         """Answers requests and runs sessions until the state folder is removed."""
         config = self._config.project.config
-        operations = DaemonOperations(LiveHost(self._sessions, self._config, self._status))
-        async with serving(config.root, operations, self._output.events), anyio.create_task_group() as tasks:
+        async with serving(config.root, self._operations(), self._output.events), anyio.create_task_group() as tasks:
             check = PeriodicJob("check the lock", CHECK_S, partial(self._check_lock, tasks))
             tasks.start_soon(check.repeat, name=check.name)
             output = config.layout.output

@@ -180,6 +180,7 @@ def status_answer(now: StatusSnapshot) -> schemas.DaemonStatus:
         last_build=None if now.last_build is None else _build(now.last_build),
         watch=schemas.Watch(now.watch.backend, now.watch.overflows, now.watch.rescans, now.watch.unwatched),
         store=schemas.Store(now.store.url),
+        serve=schemas.Serve(now.serve.url) if now.serve.url else None,
         **_config_problems(now.config_problems),
     )
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import starmap
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from kahnd.api.schemas import State
 from kahnd.app.current_session import CurrentSession
@@ -95,6 +95,13 @@ class StoreStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class ServeStatus:
+    """The URL of the preview, with its token if it needs one; empty if nothing is served."""
+
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class EngineLoad:
     """The lengths of the engine's queues, and for how many seconds it has waited for what."""
 
@@ -126,6 +133,7 @@ class StatusSnapshot:
     last_build: BuildRecord | None = None
     watch: WatchStatus = WatchStatus()
     store: StoreStatus = StoreStatus()
+    serve: ServeStatus = ServeStatus()
     load: EngineLoad = field(default=EngineLoad(), compare=False)
     daemon: DaemonIdentity = DaemonIdentity()
     stopping: bool = False
@@ -146,20 +154,11 @@ class StatusSnapshot:
 TakeSnapshot = Callable[[], StatusSnapshot]
 
 
-class DaemonListener(Protocol):
-    """Follows a daemon beside its log. It must not hold the daemon up."""
+@dataclass(slots=True)
+class ServedAddress:
+    """Where the daemon shows the project to browsers: set by the part that serves, and read for each snapshot."""
 
-    def on_event(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Hears of an event that was logged, whatever the log's level, on any thread."""
-        ...
-
-    async def follow(self, look: TakeSnapshot, log: Callable[..., None]) -> None:
-        """Runs beside the daemon, and is cancelled at its end. `log` writes a log line."""
-        ...
-
-    def close(self) -> None:
-        """Ends; called however the daemon ended."""
-        ...
+    url: str = ""
 
 
 class StatusSource:
@@ -174,6 +173,7 @@ class StatusSource:
         configured: Callable[[], tuple[Project, Sequence[Problem]]],
         stopping: Callable[[], bool],
     ) -> None:
+        self.served = ServedAddress()
         self._sessions = sessions
         self._backoff = backoff
         self._liveness = liveness
@@ -210,6 +210,7 @@ class StatusSource:
                 tuple(watcher.unwatched) if watcher else (),
             ),
             store=StoreStatus(project.config.store.url, str(lost) if lost else ""),
+            serve=ServeStatus(self.served.url),
             load=_load(engine, self._liveness.waits()),
             daemon=DaemonIdentity(project.config.name, str(project.root), os.getpid()),
             stopping=self._stopping(),

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "why": "documents",
     "graph": "documents",
     "history": "documents",
+    "open": "preview",
     "logs": "daemon",
     "service": "daemon",
     "clean": "project",
@@ -38,7 +39,7 @@ COMMANDS: Final = {
     "completion": "project",
 }
 """The commands in the order of the help, each with its module in `cli.commands`, imported when it is called."""
-_FUNCTIONS: Final = {"import": "import_site"}
+_FUNCTIONS: Final = {"import": "import_site", "open": "open_page"}
 """The functions of commands whose names are no names in Python."""
 INTERRUPTED: Final = 130
 _STREAMS: Final = ("stdin", "stdout", "stderr")

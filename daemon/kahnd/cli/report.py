@@ -274,6 +274,8 @@ def _rows(answer: answers.Status) -> Iterator[tuple[str, str]]:
         if watch.get("unwatched"):
             yield "unwatched", paint(escape_controls(", ".join(watch["unwatched"])), "yellow")
     yield "store", escape_controls(answer["store"]["url"])
+    if serve := answer.get("serve"):
+        yield "preview", escape_controls(serve["url"])
 
 
 def _documents(counts: answers.Documents) -> str:

@@ -23,6 +23,7 @@ from kahnd.config.folder_checks import (
     check_sources,
     path_inside,
 )
+from kahnd.config.serve_checks import check_serve
 from kahnd.config.tables import (
     TABLES,
     LogTable,
@@ -30,6 +31,7 @@ from kahnd.config.tables import (
     PoolTable,
     ProjectTable,
     RendererSchema,
+    ServeTable,
     StoreTable,
     Tables,
     WatchTable,
@@ -97,6 +99,7 @@ class Config:
     watch: WatchTable
     pool: PoolConfig
     log: LogTable
+    serve: ServeTable
     source_lines: tuple[int, ...]
 
     def missing_sources(self) -> tuple[Problem, ...]:
@@ -119,6 +122,7 @@ def load(root: Path, renderers: Mapping[str, RendererSchema], environ: Mapping[s
     problems = ProblemCollector(_key_lines(text), overrides.variables, list(overrides.problems))
     values = _merge(document, overrides, problems)
     _check_tables(values, problems)
+    check_serve(values["serve"], problems, named_host=("serve", "host") in overrides.values)
     _check_credentials(values["store"], overrides, environ, problems)
     rules = read_rules(document.get("rules", []), renderers, problems)
     problems.raise_any()
@@ -143,6 +147,7 @@ def load(root: Path, renderers: Mapping[str, RendererSchema], environ: Mapping[s
         watch=tables.watch,
         pool=_pool_config(tables.pool),
         log=tables.log,
+        serve=tables.serve,
         source_lines=tuple(problems.origin_line(("project", "sources", index)) for index in range(len(sources))),
     )
 

@@ -76,6 +76,15 @@ class LogTable(Struct, frozen=True, kw_only=True):
     file: Text = LOG_FILE
 
 
+class ServeTable(Struct, frozen=True, kw_only=True):
+    """Whether and where `kahnd run` shows the project to browsers, and the address that opens a file in an editor."""
+
+    enabled: bool = True
+    host: Text = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 8300
+    editor: str = "vscode://file/{path}:{line}:{column}"
+
+
 class PluginsTable(Struct, frozen=True, kw_only=True):
     """The environment of the functions of `python` rules."""
 
@@ -105,6 +114,7 @@ TABLES: Final[dict[str, type[Struct]]] = {
     "watch": WatchTable,
     "pool": PoolTable,
     "log": LogTable,
+    "serve": ServeTable,
     "plugins": PluginsTable,
 }
 """All tables except the list of rules."""
@@ -118,6 +128,7 @@ class Tables(Struct, frozen=True, kw_only=True):
     watch: WatchTable
     pool: PoolTable
     log: LogTable
+    serve: ServeTable
     plugins: PluginsTable
 
 

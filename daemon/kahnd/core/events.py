@@ -63,6 +63,9 @@ class LogEvent(StrEnum):
     SOURCE_MISSING = "source.missing"
     CONTROL_FAILED = "control.failed"
     NOTIFY_FAILED = "notify.failed"
+    SERVE_STARTED = "serve.started"
+    SERVE_FAILED = "serve.failed"
+    SERVE_SHADOWED = "serve.shadowed"
     LOG_LEFT_OUT = "log.left_out"
     STATE_REMOVED = "state.removed"
     STATE_DAMAGED = "state.damaged"
@@ -91,6 +94,8 @@ LOG_LEVELS: Final[Mapping[LogEvent, int]] = MappingProxyType(
         LogEvent.SOURCE_MISSING: logging.WARNING,
         LogEvent.CONTROL_FAILED: logging.WARNING,
         LogEvent.NOTIFY_FAILED: logging.WARNING,
+        LogEvent.SERVE_FAILED: logging.WARNING,
+        LogEvent.SERVE_SHADOWED: logging.WARNING,
         LogEvent.LOG_LEFT_OUT: logging.WARNING,
         LogEvent.STATE_REMOVED: logging.WARNING,
         LogEvent.STATE_DAMAGED: logging.WARNING,

@@ -27,7 +27,7 @@ from kahnd.core.model import (
     Snapshot,
     Status,
 )
-from kahnd.core.nodes import Appearances, Node, place_of, public_place
+from kahnd.core.nodes import Appearances, FormerOutputs, Node, place_of, public_place
 from kahnd.core.output_paths import Claims, files_of, published_files
 from kahnd.core.renderings import StatusIndex, is_rendering
 from kahnd.core.rules import Layout, Rule, is_collection, public_path
@@ -47,6 +47,7 @@ class Graph:
         self._dependents: Counter[DocumentId] = Counter()  # how many each document has
         self._needing: Counter[DocumentId] = Counter()  # the same without those that only link to it
         self._claims = Claims()
+        self._former = FormerOutputs()
         self._similar: SimilarNames | None = None
         for facts in snapshot.documents:
             self.put(facts)
@@ -119,6 +120,15 @@ class Graph:
         """Returns the claimants of a path in the order of their claims; none if it is no output."""
         return self._claims.makers(path)
 
+    def published_at(self, path: OutputPath) -> list[Node]:
+        """Returns the nodes that may have published a file at a path: the claimants, and one that claimed it before."""
+        former = self._former.keeper(path)
+        return [self._nodes[each] for each in (*self.makers(path), *((former,) if former else ()))]
+
+    def claims(self) -> Iterator[str]:
+        """Yields the claimed output paths: files, and folders that documents fill."""
+        return iter(self._claims)
+
     def rivals(self, node: Node) -> frozenset[DocumentId]:
         """Returns the other documents that claim one of its output paths, or a path that can't exist beside them."""
         return self._claims.rivals(node.claims, node.facts.id) if node.claim else frozenset()
@@ -173,6 +183,7 @@ class Graph:
         self._claim(node)
         if self.layout.hashes_paths or facts.declares or (before and before.declares):
             self._claims.place(before, facts)
+        self._former.note(node)
         return node
 
     def drop(self, document: DocumentId) -> None:
@@ -182,6 +193,7 @@ class Graph:
         del self._nodes[document]
         self._statuses.leave(document)
         self._unclaim(node)
+        self._former.forget(document)
         self._dependents.subtract({dependency.target for dependency in node.dependencies})
         self._needing.subtract(_needed(node.dependencies))
 

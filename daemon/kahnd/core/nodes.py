@@ -8,7 +8,7 @@ from math import inf
 
 from kahnd.core import hashing
 from kahnd.core.model import Dependency, DocumentId, Facet, Facts, Kind, OutputPath, Status
-from kahnd.core.output_paths import HASH, facet_of
+from kahnd.core.output_paths import HASH, facet_of, files_of, is_of
 from kahnd.core.renderings import document_of
 from kahnd.core.rules import Rule, public_path
 
@@ -95,6 +95,38 @@ class Appearances:
         else:
             self._times[document] = time
         self._earliest = None
+
+
+class FormerOutputs:
+    """The published files at paths that their documents do not claim any more: they stay until the next good rendering.
+
+    Nearly always, there are none.
+    """
+
+    def __init__(self) -> None:
+        self._by_document: dict[DocumentId, tuple[OutputPath, ...]] = {}
+        self._by_path: dict[OutputPath, DocumentId] = {}
+
+    def note(self, node: Node) -> None:
+        """Notes the files of a node whose facts or claims have changed."""
+        facts = node.facts
+        self.forget(facts.id)
+        if facts.output and (facts.output != node.claim or facts.outputs):
+            claims = node.claims
+            former = tuple(path for path, _ in files_of(facts) if not any(is_of(each, path) for each in claims))
+            if former:
+                self._by_document[facts.id] = former
+                self._by_path.update(dict.fromkeys(former, facts.id))
+
+    def forget(self, document: DocumentId) -> None:
+        """Drops what is noted of a document."""
+        for path in self._by_document.pop(document, ()) if self._by_document else ():
+            if self._by_path.get(path) == document:
+                del self._by_path[path]
+
+    def keeper(self, path: OutputPath) -> DocumentId | None:
+        """Returns the document whose last good rendering has left a file there."""
+        return self._by_path.get(path)
 
 
 def place_of(node: Node) -> OutputPath | None:

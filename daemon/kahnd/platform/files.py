@@ -63,13 +63,18 @@ def remove_any(path: Path | str) -> None:
 
 def hash_file(path: Path | str) -> Digest:
     """Hash a file's bytes, reading piece by piece."""
-    hasher = xxhash.xxh3_128()
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        while piece := os.read(descriptor, _READ_BYTES):
-            hasher.update(piece)
+        return hash_open_file(descriptor)
     finally:
         os.close(descriptor)
+
+
+def hash_open_file(descriptor: int) -> Digest:
+    """Hash the bytes of a file from where its descriptor stands, reading piece by piece."""
+    hasher = xxhash.xxh3_128()
+    while piece := os.read(descriptor, _READ_BYTES):
+        hasher.update(piece)
     return Digest(hasher.hexdigest())
 
 

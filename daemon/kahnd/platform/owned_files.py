@@ -101,6 +101,29 @@ def open_file(root: Path, path: str, flags: int, *, mode: int = 0o600, make: boo
     return descriptor
 
 
+def open_below(root: Path, path: str) -> int:
+    """Open a regular file below `root` to read it, whoever owns it, and return its descriptor.
+
+    No link is followed on the way. Raises OSError.
+    """
+    *folders, name = path.split("/")
+    if not _DOTS.isdisjoint((*folders, name)):
+        raise OSError(errno.EINVAL, "the path leads elsewhere", path)
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for each in folders:
+            inner = os.open(each, _FOLDER_FLAGS, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        descriptor = os.open(name, os.O_RDONLY | _FILE_FLAGS, dir_fd=folder)
+    finally:
+        os.close(folder)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no regular file", path)
+    return descriptor
+
+
 def replace_file(root: Path, path: str, write: Callable[[int], None], *, mode: int = 0o600) -> None:
     """Replace a file atomically; `write` fills the new one.
 

@@ -23,7 +23,21 @@ from kahnd.config.loader import log_config
 from kahnd.core.text import escape_controls
 
 if TYPE_CHECKING:  # the whole engine: only once it is needed
-    from kahnd.app.status import DaemonListener
+    from kahnd.app.daemon_view import DaemonListener
+
+
+HOST: Final = "KAHND_SERVE__HOST"
+
+
+class RunOptions(TypedDict):
+    """The options of `kahnd run`, by the names of their parameters."""
+
+    plain: bool
+    notify: bool
+    as_problems: bool
+    drafts: bool
+    no_serve: bool
+    host: str | None
 
 
 @click.command(
@@ -31,6 +45,7 @@ if TYPE_CHECKING:  # the whole engine: only once it is needed
     epilog=examples(
         ("kahnd run", "on a terminal: a live view of renders and failures"),
         ("kahnd run --plain", "print the log instead"),
+        ("kahnd run --host 0.0.0.0", "let other machines see the preview, with the URL that is printed"),
         ("kahnd run --notify", "also send desktop notifications"),
         ("kahnd run --problems", "for an editor's background task: see docs/editors.md"),
     ),
@@ -39,20 +54,24 @@ if TYPE_CHECKING:  # the whole engine: only once it is needed
 @click.option("--notify", is_flag=True, help="Notify the desktop of failures and of recovery.")
 @click.option("--problems", "as_problems", is_flag=True, help="Print all failures after each build, for editors.")
 @click.option("--drafts", is_flag=True, help="Also render drafts and pages with a date to come.")
+@click.option("--no-serve", is_flag=True, help="Serve no preview, whatever kahnd.toml says.")
+@click.option("--host", metavar="HOST", help="Serve the preview at this host; other machines need the printed URL.")
 @click.pass_obj
-def run(context: CommandContext, *, plain: bool, notify: bool, as_problems: bool, drafts: bool) -> int:
+def run(context: CommandContext, **options: Unpack[RunOptions]) -> int:
     """Run the daemon in the foreground until it is interrupted.
 
     On a terminal it shows a live view. Elsewhere, or if `format` in [log] is "json" or "console", it prints the log.
     """
-    root = context.root
-    if drafts:
+    root, as_problems = context.root, options["as_problems"]
+    if options["drafts"]:
         show_drafts()
+    if options["host"]:
+        os.environ[HOST] = options["host"]
     with echo_problems(context, wanted=as_problems):
         from kahnd.app import daemon  # noqa: PLC0415 (the whole engine: only this command needs it)
 
-        live = not plain and not as_problems and _can_show_live_view(root)
-        listeners = list(_listeners(root, live=live, notify=notify, as_problems=as_problems))
+        live = not options["plain"] and not as_problems and _can_show_live_view(root)
+        listeners = list(_listeners(root, options, live=live))
         return daemon.run(root, listeners, None if live or as_problems else sys.stderr)
 
 
@@ -63,19 +82,27 @@ def _can_show_live_view(root: Path) -> bool:
     return able and log_config(root, os.environ).format == "auto"
 
 
-def _listeners(root: Path, *, live: bool, notify: bool, as_problems: bool) -> Iterator[DaemonListener]:
+def _listeners(root: Path, options: RunOptions, *, live: bool) -> Iterator[DaemonListener]:
     if live:
         from kahnd.cli.listeners.live_view import Live  # noqa: PLC0415 (likewise, and rich)
 
         yield Live(sys.stderr)
-    if as_problems:
+    if options["as_problems"]:
         from kahnd.cli.listeners.problems import ProblemLines  # noqa: PLC0415
 
         yield ProblemLines(root, sys.stdout)
-    if notify:
+    if options["notify"]:
         from kahnd.cli.listeners.problems import Desktop  # noqa: PLC0415
 
         yield Desktop(root.name)
+    if not (live or options["as_problems"] or options["no_serve"]):
+        from kahnd.cli.listeners.served_url import ServedUrl  # noqa: PLC0415 (likewise)
+
+        yield ServedUrl(sys.stdout)
+    if not options["no_serve"]:
+        from kahnd.web.server import WebFace  # noqa: PLC0415 (likewise, and aiohttp)
+
+        yield WebFace()
 
 
 @click.group(

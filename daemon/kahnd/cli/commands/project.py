@@ -150,6 +150,7 @@ def _next_steps(folder: str, count: int, index: str, about: str) -> str:
 
 {here}  kahnd build    renders everything once, into site/
   kahnd run      keeps it up to date while you edit; Ctrl-C stops it
+  kahnd open     shows it in a browser while that runs
   kahnd graph    shows what depends on what
 
 Then open {"" if folder == "." else f"{folder}/"}{index} in a browser. {about}"""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -16,9 +16,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from kahnd.app.status import ActiveRender, DocumentProblem, StatusSnapshot, TakeSnapshot
+from kahnd.app.daemon_view import DaemonView, WakeUp
+from kahnd.app.status import ActiveRender, DocumentProblem, StatusSnapshot
 from kahnd.cli import report
-from kahnd.cli.listeners.terminal_writer import REFRESH_S, TerminalWriter, WakeUp
+from kahnd.cli.listeners.terminal_writer import REFRESH_S, TerminalWriter
 from kahnd.core.events import LOG_LEVELS, LogEvent
 from kahnd.core.model import DocumentId
 from kahnd.core.text import escape_controls
@@ -42,6 +43,7 @@ _HIDDEN: Final = frozenset(
         LogEvent.SCAN_FINISHED,
         LogEvent.CYCLE_FOUND,
         LogEvent.CONFIG_INVALID,
+        LogEvent.SERVE_STARTED,
     }
 )
 _LABEL: Final = 10
@@ -75,10 +77,11 @@ def block(now: StatusSnapshot, console: Console, height: int) -> RenderableType:
     failed = _wrong_lines(now.problems, console, is_cut=len(now.problems) < len(now.broken))
     lines = [*_faults(now, console), *failed, *_warning_lines(now, console)]
     running = list(_running(now.build.running, max(height // 3, 1)))
-    room = height - 1 - len(running)
+    preview = [_line(Text("  preview  ", "dim"), Text(escape_controls(now.serve.url)))] if now.serve.url else []
+    room = height - 1 - len(preview) - len(running)
     if len(lines) > room:
         lines = [*lines[: max(room - 1, 0)], _more(len(lines) - max(room - 1, 0), "lines: `kahnd status` tells all")]
-    return Group(_head(now), *running, *lines[:room])
+    return Group(_head(now), *preview, *running, *lines[:room])
 
 
 def _head(now: StatusSnapshot) -> RenderableType:
@@ -204,13 +207,13 @@ class Live:
             self._fixed.add(fields["document"])
         self._wake_up.set()
 
-    async def follow(self, look: TakeSnapshot, _log: Callable[..., None]) -> None:
+    async def follow(self, view: DaemonView) -> None:
         """Draws each snapshot that differs from the last one."""
         last = StatusSnapshot("scanning")
         with self._resized():
             while True:
                 self._wake_up.clear()
-                last = self._kept(look(), last)
+                last = self._kept(view.take(), last)
                 self._screen.show(last)
                 await anyio.sleep(REFRESH_S)
                 if not last.busy:

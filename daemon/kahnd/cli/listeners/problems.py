@@ -14,9 +14,9 @@ from typing import Any, Final, TextIO
 
 import anyio
 
-from kahnd.app.status import StatusSnapshot, TakeSnapshot
+from kahnd.app.daemon_view import DaemonView, WakeUp
+from kahnd.app.status import StatusSnapshot
 from kahnd.cli import report
-from kahnd.cli.listeners.terminal_writer import WakeUp
 from kahnd.cli.output import problem_line, problem_lines
 from kahnd.core.events import LogEvent
 from kahnd.core.problem import Problem
@@ -52,12 +52,12 @@ class ProblemLines:
             self._cause = self._cause or str(fields.get("cause") or "kahnd.toml changed")
         self._wake_up.set()
 
-    async def follow(self, look: TakeSnapshot, _log: Callable[..., None]) -> None:
+    async def follow(self, view: DaemonView) -> None:
         """Prints a line when rendering begins, and all problems once the daemon is idle."""
         announced = False
         while True:
             self._wake_up.clear()
-            now = look()
+            now = view.take()
             if self._cause and not announced:
                 announced = True
                 self._write([f"kahnd: rendering ({escape_controls(self._cause)})"])
@@ -127,16 +127,16 @@ class Desktop:
         if event != LogEvent.NOTIFY_FAILED:
             self._wake_up.set()
 
-    async def follow(self, look: TakeSnapshot, log: Callable[..., None]) -> None:
+    async def follow(self, view: DaemonView) -> None:
         """Compares the failures whenever the daemon is idle."""
         before: Failures = {}
         while True:
             self._wake_up.clear()
-            now = look()
+            now = view.take()
             if now.counts and not now.busy:
                 failures_now = failures(now)
                 if message := news(before, failures_now):
-                    await self._send(*message, log)
+                    await self._send(*message, view.log)
                 before = failures_now
             await self._wake_up.wait()
 

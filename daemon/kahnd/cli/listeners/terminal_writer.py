@@ -6,7 +6,6 @@ process ends.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,7 +13,6 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Final, Generic, TextIO, TypeVar
 
-import anyio
 from rich.console import Console, RenderableType
 from rich.control import Control
 from rich.live import Live
@@ -136,32 +134,3 @@ class TerminalWriter(Generic[T]):
         if scene is not None and scene != before:
             live.update(self._draw(scene, self._console, max(self._console.height - 1, 1)), refresh=True)
         return scene
-
-
-class WakeUp:
-    """Set from any thread, awaited on one event loop. Setting it again before it is awaited costs nothing."""
-
-    def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._is_set = True
-        self._woken = anyio.Event()
-
-    def clear(self) -> None:
-        """Clears it. From now on `set` counts, also before `wait` is called."""
-        self._loop = asyncio.get_running_loop()
-        self._woken, self._is_set = anyio.Event(), False
-
-    async def wait(self) -> None:
-        """Returns once it was set after `clear`."""
-        await self._woken.wait()
-
-    def set(self) -> None:
-        """Wakes the listener."""
-        if not self._is_set and self._loop is not None:
-            self._is_set = True
-            with suppress(RuntimeError):  # the loop has ended, so nobody waits
-                self._loop.call_soon_threadsafe(self._wake)
-
-    def _wake(self) -> None:
-        """Sets the current event, which may be newer than the one at the time of `set`."""
-        self._woken.set()
