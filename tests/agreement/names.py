@@ -220,7 +220,7 @@ class Names:
             yield from _named_in_matter(document.matter)
         if isinstance(document, Text) and way.options.get("code") and not certain:
             yield from (_Named("data", item.target) for item in document.items if isinstance(item, Code))
-        if isinstance(document, Text) and way.templating and document.broken != "syntax":
+        if isinstance(document, Text) and way.renderer != "copy" and way.templating and document.broken != "syntax":
             yield from (each for item in document.items for each in _named_by(item, certain=certain))
 
     def _wanted(self, given: str, path: str) -> str:
