@@ -141,6 +141,7 @@ def test_what_may_change_something_needs_the_token_and_the_same_origin(preview: 
     for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND"):
         shows_nothing(preview.ask(route, method, **own, X_Kahnd_Token=token), 405)
     assert preview.ask("/a.txt", "POST", **own, X_Kahnd_Token=token).status == 405
+    assert preview.ask("/a.txt", "POST", "x" * 100_000, **own, X_Kahnd_Token=token).status == 413
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])

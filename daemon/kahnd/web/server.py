@@ -21,7 +21,7 @@ from kahnd.api.responses import send
 from kahnd.app.daemon_view import DaemonView, WakeUp
 from kahnd.core.events import LogEvent
 from kahnd.web.admission import READING, Entrance, Head, Refusal, refusal, shows_token
-from kahnd.web.context import BODY_BYTES, HEADERS, OWN, STUCK_S, Hearer, WebContext, plain
+from kahnd.web.context import BODY_BYTES, BODY_S, HEADERS, OWN, STUCK_S, Hearer, WebContext, plain
 from kahnd.web.listening import Bound, CannotListenError, bind
 from kahnd.web.preview import Preview
 
@@ -156,7 +156,7 @@ class WebServer:
         elif self._entrance.is_locked and not head.is_upgrade and _has_token_in_address(request, head, self._entrance):
             response = self._opened(request)
         else:
-            response = await handler(request)
+            response = await _body_problem(request) or await handler(request)
         if isinstance(response, web.Response) and not response.prepared:
             with suppress(ConnectionError):  # the client has gone
                 await send(request, response, STUCK_S)
@@ -227,6 +227,22 @@ def _head(request: web.Request, cookie: str) -> Head:
         tokens=(*request.query.getall("token", ()), *headers.getall("X-Kahnd-Token", ())),
         cookie=request.cookies.get(cookie, ""),
     )
+
+
+async def _body_problem(request: web.Request) -> web.Response | None:
+    """Reads the body of a POST, which handlers find read; returns a refusal if it does not come, or is too large."""
+    if request.method != "POST":
+        return None
+    try:
+        with anyio.fail_after(BODY_S):
+            await request.read()
+    except TimeoutError:
+        return plain(HTTPStatus.REQUEST_TIMEOUT, "the request's body did not come")
+    except web.RequestPayloadError:
+        return plain(HTTPStatus.BAD_REQUEST, "the request's body is broken")
+    except web.HTTPRequestEntityTooLarge:
+        return plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request's body has more than {BODY_BYTES:,} bytes")
+    return None
 
 
 def _refused(refused: Refusal) -> web.Response:
