@@ -317,10 +317,15 @@ def test_a_saved_configuration_moves_the_preview(project: Project) -> None:
     with project.daemon():
         first = Preview.of(project)
         assert first.ask("/a.txt").body == b"here"
+        kept = first.connect()
+        kept.sendall(f"GET /a.txt HTTP/1.1\r\nHost: {first.host}\r\n\r\n".encode())
+        assert kept.recv(1 << 16)
         project.configure(TEXTS, extra=serve.format("localhost"))
         eventually(lambda: len(project.log("serve.started")) == 2, "it is served elsewhere")
         second = Preview.of(project)
         assert second.url.startswith("http://localhost:")
+        assert kept.recv(1 << 16) == b"", "the connection to the place before is closed"
+        kept.close()
         assert second.ask("/a.txt").body == b"here"
         project.configure(TEXTS, extra=serve.format("0.0.0.0"))  # noqa: S104 - refused
         eventually(lambda: project.log("config.invalid"), "the host is refused")
