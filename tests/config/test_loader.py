@@ -9,7 +9,7 @@ import pytest
 
 from config.helpers import Loader, schemas
 from kahnd.config.loader import PoolConfig, load, log_config
-from kahnd.config.tables import LogTable, RendererSchema, WatchTable
+from kahnd.config.tables import LogTable, RendererSchema, ServeTable, WatchTable
 from kahnd.core.model import DocumentId, Problem
 from kahnd.core.rules import PluginEnvironment
 from kahnd.errors import ConfigError
@@ -49,6 +49,20 @@ def test_only_sources_are_required(loaded: Loader, tmp_path: Path) -> None:
     memory_mb = _memory_of_the_machine() // 2
     assert config.pool == PoolConfig(os.cpu_count() or 1, timeout_s=60, grace_s=10, memory_mb=memory_mb, output_mb=256)
     assert config.log == LogTable(level="info", format="auto", file=".kahnd/log/kahnd.jsonl")
+    assert config.serve == ServeTable(
+        enabled=True, host="127.0.0.1", port=8300, editor="vscode://file/{path}:{line}:{column}"
+    )
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.1.2.3", "::1"])
+def test_a_host_of_this_machine_may_be_configured(loaded: Loader, host: str) -> None:
+    assert loaded(f'{SMALL}[serve]\nhost = "{host}"\n').serve.host == host
+
+
+def test_who_starts_kahnd_may_name_any_host(loaded: Loader) -> None:
+    """`kahnd run --host` sets this variable."""
+    config = loaded(f'{SMALL}[serve]\nhost = "0.0.0.0"\neditor = ""\n', KAHND_SERVE__HOST="192.168.0.7")
+    assert (config.serve.host, config.serve.editor) == ("192.168.0.7", "")
 
 
 def test_every_key_is_read(loaded: Loader) -> None:
@@ -158,7 +172,18 @@ WRONG: dict[str, tuple[str, int, str, str]] = {
     "an unknown key": (f"{SMALL}[pool]\nwrokers = 2\n", 4, 'unknown key "wrokers" in [pool]', '"workers"'),
     "a key of a later version": (f'{SMALL}[pool]\nbackend = "dask"\n', 4, 'unknown key "backend"', "known are"),
     "an unknown table": (f"{SMALL}[wacth]\nx = 1\n", 3, 'unknown table "wacth"', '"watch"'),
-    "a table of a later version": (f"{SMALL}[serve]\nport = 1\n", 3, 'unknown table "serve"', ""),
+    "a table of a later version": (f"{SMALL}[publish]\nport = 1\n", 3, 'unknown table "publish"', ""),
+    "a host of other machines": (
+        f'{SMALL}[serve]\nhost = "0.0.0.0"\n',
+        4,
+        "other machines",
+        "kahnd run --host 0.0.0.0",
+    ),
+    "a host by its name": (f'{SMALL}[serve]\nhost = "docs.example"\n', 4, "other machines", "--host docs.example"),
+    "a port that is none": (f"{SMALL}[serve]\nport = 65536\n", 4, "serve.port: expected an integer <= 65535", ""),
+    "an editor that is a script": (f'{SMALL}[serve]\neditor = "JavaScript:x"\n', 4, "opens an editor", "vscode://"),
+    "an editor that is no address": (f'{SMALL}[serve]\neditor = "code {{path}}"\n', 4, "opens an editor", "vscode://"),
+    "a place that no editor has": (f'{SMALL}[serve]\neditor = "x://{{row}}"\n', 4, "unknown placeholder {row}", ""),
     "a key above all tables": (f"output = 1\n{SMALL}", 1, 'unknown key "output"', "known are"),
     "a table that is a value": (f"watch = 1\n{SMALL}", 1, '"watch" must be a table', "[watch]"),
     "a wrong type": (f'{SMALL}[watch]\nsettle_ms = "10"\n', 4, "watch.settle_ms: expected an integer, got text", ""),

@@ -111,7 +111,7 @@ def _bound(addresses: Sequence[Address], port: int) -> list[socket.socket]:
         for each, (family, address) in zip(sockets, addresses, strict=True):
             each.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
-                each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                each.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, len(addresses) > 1)  # `::` alone is both
             each.bind((address, port))
             each.listen(_BACKLOG)
         undo.pop_all()

@@ -75,7 +75,7 @@ class NotFound:
 
     def _unknown(self, address: OutputAddress) -> Iterator[str]:
         if self._context.view.take().state == "scanning":
-            yield "<p>kahnd is still looking at the sources for the first time.</p>"
+            yield "<p>kahnd is still looking at the sources.</p>"
         yield f"<p>No document makes <code>{escape(address.file)}</code>.</p>"
         near = self._context.view.outputs.near(address.file, MAX_NEAR)
         if near:

@@ -42,18 +42,29 @@ class Preview:
             return plain(HTTPStatus.BAD_REQUEST, address.reason)
         if request.method == "POST":
             return plain(HTTPStatus.METHOD_NOT_ALLOWED, "outputs are only read", {"Allow": "GET, HEAD"})
-        if address.path == OWN[1:] and not address.is_folder:
-            return plain(HTTPStatus.FOUND, "see the address with a slash", {"Location": address.as_folder})
         if address.path.split("/")[0] == OWN[1:]:
-            return plain(HTTPStatus.NOT_FOUND, f"kahnd has no /{address.path}")
-        if not await self._is_open():
-            return _starting()
+            is_top = address.path == OWN[1:] and not address.is_folder
+            return _redirect(address) if is_top else plain(HTTPStatus.NOT_FOUND, f"kahnd has no /{address.path}")
         return await self._output(request, address)
+
+    async def _output(self, request: web.Request, address: OutputAddress) -> web.StreamResponse:
+        with anyio.move_on_after(STARTS_WITHIN_S) as limit:
+            file = await self._file(address.file)
+        if limit.cancelled_caught:
+            return _starting()
+        if file:
+            with closing(file.stream):
+                return await self._sent(request, address, file)
+        if not address.is_folder and self._index.find(address.index):
+            return _redirect(address)
+        return await self._not_found.answer(request, address)
 
     async def open(self, request: web.Request) -> web.StreamResponse:
         """Leads to the first output of the `document` in the query; without one to the first page, or kahnd's own."""
         document = request.query.get("document", "")
-        if not await self._is_open():
+        with anyio.move_on_after(STARTS_WITHIN_S) as limit:
+            await self._index.opened()
+        if limit.cancelled_caught:
             return _starting()
         if document:
             found = self._index.of_document(document)
@@ -64,14 +75,13 @@ class Preview:
             place = "" if self._index.find(INDEX) else f"{OWN[1:]}/"
         return plain(HTTPStatus.FOUND, "see its page", {"Location": f"../{place}"})
 
-    async def _output(self, request: web.Request, address: OutputAddress) -> web.StreamResponse:
-        file = await self._files.open(address.file)
-        if file:
-            with closing(file.stream):
-                return await self._sent(request, address, file)
-        if not address.is_folder and self._index.find(address.index):
-            return plain(HTTPStatus.FOUND, "see the address with a slash", {"Location": address.as_folder})
-        return await self._not_found.answer(request, address)
+    async def _file(self, path: str) -> PublishedFile | None:
+        """Opens an output. Where a session ends meanwhile, the next one knows whether there is one."""
+        while True:
+            await self._index.opened()
+            file = await self._files.open(path)
+            if file or self._index.is_open:
+                return file
 
     async def _sent(self, request: web.Request, address: OutputAddress, file: PublishedFile) -> web.StreamResponse:
         path, content, tag = file.found.path, file.content, f'"{file.digest}"'
@@ -90,14 +100,13 @@ class Preview:
             return await _streamed(request, file, part, headers)
         return web.Response(status=part.status, body=(content or b"")[part.start : part.end], headers=headers)
 
-    async def _is_open(self) -> bool:
-        with anyio.move_on_after(STARTS_WITHIN_S):
-            await self._index.opened()
-        return self._index.is_open
-
     def _tag(self, file: PublishedFile) -> PageTag:
         found = file.found
         return PageTag(found.document, found.path, file.digest, self._context.daemon, self._context.token)
+
+
+def _redirect(address: OutputAddress) -> web.Response:
+    return plain(HTTPStatus.FOUND, "see the address with a slash", {"Location": address.as_folder})
 
 
 def _starting() -> web.Response:

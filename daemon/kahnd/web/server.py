@@ -1,15 +1,14 @@
-"""The web server: it follows the daemon, and listens at the port that the configuration names, or at none."""
+"""The web server: one application, which listens at the port that the configuration names, or at none."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 import anyio
@@ -18,10 +17,9 @@ from aiohttp import web
 
 from kahnd.api.control_socket import Bounds, HttpProtocol
 from kahnd.api.responses import send
-from kahnd.app.daemon_view import DaemonView, WakeUp
 from kahnd.core.events import LogEvent
 from kahnd.web.admission import READING, Entrance, Head, Refusal, refusal, shows_token
-from kahnd.web.context import BODY_BYTES, HEADERS, OWN, STUCK_S, Hearer, WebContext, plain
+from kahnd.web.context import BODY_BYTES, BODY_S, HEADERS, OWN, STUCK_S, WebContext, plain
 from kahnd.web.listening import Bound, CannotListenError, bind
 from kahnd.web.preview import Preview
 
@@ -37,42 +35,8 @@ Part = Callable[[web.Application, WebContext], None]
 _PARTS: Final[tuple[Part, ...]] = ()
 
 
-class WebFace:
-    """A DaemonListener that shows the project to browsers, at the place that `[serve]` names."""
-
-    def __init__(self) -> None:
-        self._reloaded = WakeUp()
-        self._hearers: list[Hearer] = []
-        self._daemon = secrets.token_urlsafe(9)
-        self._token = secrets.token_urlsafe(24)
-
-    def on_event(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Tells the parts of the web face, and looks at the configuration when it was read again."""
-        for each in self._hearers:
-            each(event, fields)
-        if event == LogEvent.CONFIG_RELOADED:
-            self._reloaded.set()
-
-    async def follow(self, view: DaemonView) -> None:
-        """Serves as `[serve]` says until cancelled."""
-        context = WebContext(view, self._daemon, self._token, self._hearers.append)
-        server = WebServer(context)
-        try:
-            await server.start()
-            while True:
-                self._reloaded.clear()
-                await server.place(view.configured().root)
-                await self._reloaded.wait()
-        finally:
-            with anyio.CancelScope(shield=True):
-                await server.stop()
-
-    def close(self) -> None:
-        """Nothing is left to close: `follow` has stopped the server."""
-
-
 class WebServer:
-    """One application, which may change its port: the open pages of the browser find it again by themselves."""
+    """One application for the life of the daemon, which may change its port."""
 
     def __init__(self, context: WebContext) -> None:
         self._context = context
@@ -95,7 +59,7 @@ class WebServer:
 
     async def stop(self) -> None:
         """Ends all connections."""
-        self._leave()
+        self._close()
         await self._runner.cleanup()
 
     async def place(self, root: Path) -> None:
@@ -106,7 +70,7 @@ class WebServer:
         if settings == self._settings:
             return
         self._settings = settings
-        self._leave()
+        await self._leave()
         if not serve.enabled:
             return
         try:
@@ -126,7 +90,13 @@ class WebServer:
         view.served.url = bound.url if bound.is_local else f"{bound.url}?token={token}"
         view.log(LogEvent.SERVE_STARTED, url=bound.url)
 
-    def _leave(self) -> None:
+    async def _leave(self) -> None:
+        """Ends all connections: the pages behind them may not be admitted at the next place."""
+        if self._accepting and self._runner.server:
+            self._close()
+            await self._runner.server.shutdown(SHUTDOWN_S)
+
+    def _close(self) -> None:
         self._context.view.served.url = ""
         for each in self._accepting:
             each.close()
@@ -156,7 +126,7 @@ class WebServer:
         elif self._entrance.is_locked and not head.is_upgrade and _has_token_in_address(request, head, self._entrance):
             response = self._opened(request)
         else:
-            response = await handler(request)
+            response = await _body_problem(request) or await handler(request)
         if isinstance(response, web.Response) and not response.prepared:
             with suppress(ConnectionError):  # the client has gone
                 await send(request, response, STUCK_S)
@@ -223,10 +193,26 @@ def _head(request: web.Request, cookie: str) -> Head:
         fetch_mode=headers.get("Sec-Fetch-Mode", ""),
         fetch_dest=headers.get("Sec-Fetch-Dest", ""),
         forwarded_host=headers.get("X-Forwarded-Host", "").partition(",")[0].strip(),
-        is_upgrade="Upgrade" in headers,
+        is_upgrade=any("websocket" in each.lower() for each in headers.getall("Upgrade", ())),
         tokens=(*request.query.getall("token", ()), *headers.getall("X-Kahnd-Token", ())),
         cookie=request.cookies.get(cookie, ""),
     )
+
+
+async def _body_problem(request: web.Request) -> web.Response | None:
+    """Reads the body of a POST, which handlers find read; returns a refusal if it does not come, or is too large."""
+    if request.method != "POST":
+        return None
+    try:
+        with anyio.fail_after(BODY_S):
+            await request.read()
+    except TimeoutError:
+        return plain(HTTPStatus.REQUEST_TIMEOUT, "the request's body did not come")
+    except web.RequestPayloadError:
+        return plain(HTTPStatus.BAD_REQUEST, "the request's body is broken")
+    except web.HTTPRequestEntityTooLarge:
+        return plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request's body has more than {BODY_BYTES:,} bytes")
+    return None
 
 
 def _refused(refused: Refusal) -> web.Response:

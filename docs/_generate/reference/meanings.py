@@ -101,5 +101,6 @@ KEYS: Final = {
     "memory_mb": "the daemon's resident memory, in megabytes",
     "open_files": "how many files it has open",
     "threads": "how many threads it has",
+    "url": "the address of the preview, for a browser",
 }
 """The meaning of each key."""

@@ -100,7 +100,7 @@ def _listeners(root: Path, options: RunOptions, *, live: bool) -> Iterator[Daemo
 
         yield ServedUrl(sys.stdout)
     if not options["no_serve"]:
-        from kahnd.web.server import WebFace  # noqa: PLC0415 (likewise, and aiohttp)
+        from kahnd.web.face import WebFace  # noqa: PLC0415 (likewise, and aiohttp)
 
         yield WebFace()
 
