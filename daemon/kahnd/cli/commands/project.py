@@ -56,7 +56,7 @@ def init(context: CommandContext, folder: Path, kind: str | None, recipe: str | 
     target = context.start / folder
     parts = (f"recipes/{recipe}",) if recipe else _STARTERS[kind]
     starter = {name: file for part in parts for name, file in _walk(files("kahnd.cli") / "starters" / part)}
-    _check_free(target, starter)
+    _check_free(target, starter, "choose an empty folder: kahnd init DIR")
     _write(target, {name: origin.read_bytes() for name, origin in starter.items()})
     if in_json:
         print_json({"root": str(target.resolve()), "files": list(starter)})
@@ -94,7 +94,7 @@ def import_site(context: CommandContext, kind: str, folder: Path, *, in_json: bo
     hooks = dict(_walk(files("kahnd.cli") / "starters" / kind)) if kind != "mkdocs" else {}
     made = {name: origin.read_bytes() for name, origin in (theme | hooks).items()}
     made |= {name: text.encode() for name, text in texts.items()} | imported.files
-    _check_free(target, made)
+    _check_free(target, made, "move what is there away, or import a copy of the site")
     _write(target, made)
     if in_json:
         notes = [{"message": each.message, "file": each.file, "line": each.line} for each in imported.notes]
@@ -131,7 +131,7 @@ def _walk(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversa
             yield name, each
 
 
-def _check_free(target: Path, names: Iterable[str]) -> None:
+def _check_free(target: Path, names: Iterable[str], remedy: str) -> None:
     """Raises UsageError if a file would be overwritten."""
     if os.path.lexists(target / CONFIG_FILE):
         raise UsageError(Problem(f"{target} is a project already: it has a {CONFIG_FILE}", remedy="see `kahnd status`"))
@@ -140,7 +140,7 @@ def _check_free(target: Path, names: Iterable[str]) -> None:
     taken = links + [name for name in names if os.path.lexists(target / name)]
     if taken:
         message = f"{target} already has {', '.join(taken)}"
-        raise UsageError(Problem(message, remedy="choose an empty folder: kahnd init DIR"))
+        raise UsageError(Problem(message, remedy=remedy))
 
 
 def _next_steps(folder: str, count: int, index: str, about: str) -> str:
