@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kahnd.core.model import Kind, Rendered
+from kahnd.render.jinja.theme import literal
 from kahnd.render.markdown import MarkdownOptions
-from kahnd.render.markdown.convert import Extras, Markdown, Outline, ids_in
+from kahnd.render.markdown.convert import Extras, Markdown, Outline, ids_in, text_of
 from kahnd.render.markdown.extensions import MASK, linkable, linked, protected
 from kahnd.render.renderers.parameters import PageParameters, Parameters
 from render.workshop import Workshop
@@ -577,3 +578,9 @@ def test_time_is_linear_in_the_text(text: str) -> None:
     started = time.process_time()
     _html(text, **ALL)
     assert time.process_time() - started < 5
+
+
+@given(st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=40))
+def test_a_literal_text_is_shown_as_it_is(text: str) -> None:
+    shown = _html(f"- [{literal(text)}](<x.md>)\n", **ALL)
+    assert " ".join(text_of(shown).split()) == " ".join(text.split())
