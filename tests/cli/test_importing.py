@@ -31,6 +31,7 @@ markdown_extensions:
     emoji_index: !!python/name:material.extensions.emoji.twemoji
 plugins: [search, macros]
 extra: {version: 1}
+extra_css: [more.css]
 """
 MDBOOK = '[book]\ntitle = "Cheese"\nauthors = ["Me"]\n[output.html.redirect]\n"old.html" = "new.html"\n'
 
@@ -93,6 +94,7 @@ def test_what_mkdocs_has_and_kahnd_has_not_is_told_with_its_line(
         (14, "the extension pymdownx.emoji has no equivalent"),
         (16, "the plug-in macros has no equivalent"),
         (17, "`extra` is not taken over"),
+        (18, "`extra_css` is not taken over"),
     }
 
 

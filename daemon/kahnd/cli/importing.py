@@ -160,9 +160,13 @@ _MKDOCS_BUILT_IN: Final = frozenset(
 _MKDOCS_TAGS: Final = frozenset({"tags", "material/tags"})
 _MKDOCS_PLUGINS: Final = _MKDOCS_TAGS | {"search", "material/search", "offline", "minify", "redirects"}
 _MKDOCS_TAKEN: Final = frozenset(
-    {"copyright", "docs_dir", "edit_uri", "extra_css", "extra_javascript", "markdown_extensions", "nav", "plugins"}
+    {"copyright", "docs_dir", "edit_uri", "markdown_extensions", "nav", "plugins"}
     | {"repo_name", "repo_url", "site_description", "site_dir", "site_name", "site_url", "theme", "use_directory_urls"}
 )
+_MKDOCS_REMEDIES: Final = {
+    "extra_css": 'take the files in at the end of theme/style.css: {% include "/docs/extra.css" %}',
+    "extra_javascript": 'name them in theme/head.html, after {% include "kahnd:head.html" %}',
+}
 _MKDOCS_TEXTS: Final = (
     (re.compile(r"^\s*(?:-{1,3}8<-{1,3}|;-{2,}8<)"), "a snippet (--8<--)", 'write ```python file="/src/x.py"'),
     (re.compile(r"^\s*=== +[\"']"), "content tabs (===)", "write headings, or blocks of HTML"),
@@ -201,8 +205,9 @@ def from_mkdocs(site: Site) -> Imported:
         if name not in _MKDOCS_PLUGINS:
             remedy = "write a python rule, or a hook"
             project.note(f"the plug-in {name} has no equivalent", _line_of(site, name), remedy)
-    for key in given.keys() - _MKDOCS_TAKEN:
-        project.note(f"`{key}` is not taken over", _line_of(site, f"{key}:"), f"see whether {SITE_DATA} or a rule can")
+    for key in (each for each in given if each not in _MKDOCS_TAKEN):
+        remedy = _MKDOCS_REMEDIES.get(key, f"see whether {SITE_DATA} or a rule can")
+        project.note(f"`{key}` is not taken over", _line_of(site, f"{key}:"), remedy)
     _note_texts(project, site.pages, _MKDOCS_TEXTS)
     return project
 
