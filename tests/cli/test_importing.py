@@ -31,6 +31,7 @@ markdown_extensions:
     emoji_index: !!python/name:material.extensions.emoji.twemoji
 plugins: [search, macros]
 extra: {version: 1}
+extra_css: [more.css]
 """
 MDBOOK = '[book]\ntitle = "Cheese"\nauthors = ["Me"]\n[output.html.redirect]\n"old.html" = "new.html"\n'
 
@@ -93,6 +94,7 @@ def test_what_mkdocs_has_and_kahnd_has_not_is_told_with_its_line(
         (14, "the extension pymdownx.emoji has no equivalent"),
         (16, "the plug-in macros has no equivalent"),
         (17, "`extra` is not taken over"),
+        (18, "`extra_css` is not taken over"),
     }
 
 
@@ -177,3 +179,52 @@ def test_a_folder_without_such_a_site_and_a_broken_configuration_are_errors(
     write(folder, {name: "[: broken"})
     assert run(["-C", str(folder), "import", kind]) == 2
     assert name in capsys.readouterr().err
+
+
+OUTSIDE = {
+    "mkdocs": ("mkdocs.yml", "site_name: Cheese\ndocs_dir: {}\n", "docs_dir", 2),
+    "mdbook": ("book.toml", '[book]\nsrc = "{}"\n', "src", 2),
+    "hugo": ("hugo.toml", 'title = "Cheese"\n\ncontentDir = "{}"\n', "contentDir", 3),
+}
+
+
+@pytest.mark.parametrize("kind", OUTSIDE)
+@pytest.mark.parametrize("place", ["../pages", "/srv/pages", "a/../../pages", ".."])
+def test_pages_that_are_not_below_the_folder_are_told_with_the_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], kind: str, place: str
+) -> None:
+    name, config, key, line = OUTSIDE[kind]
+    write(folder, {name: config.format(place), "../pages/index.md": "# Home\n"})
+    assert run(["-C", str(folder), "import", kind]) == 2
+    told = capsys.readouterr().err
+    assert f"{name}:{line}: `{key}` is {place}, which is not below the folder of {name}" in told
+    assert f"move the pages there, or {name} above them" in told
+    assert not (folder / "kahnd.toml").exists()
+
+
+def test_a_folder_of_pages_that_is_not_there_is_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folder, {"mkdocs.yml": "site_name: Cheese\ndocs_dir: pages\n"})
+    assert run(["-C", str(folder), "import", "mkdocs"]) == 2
+    assert "mkdocs.yml:2: " in (told := capsys.readouterr().err)
+    assert "has no folder pages, where its pages should be" in told
+
+
+def test_chapters_beside_the_configuration_can_be_imported(folder: Path) -> None:
+    texts = {"SUMMARY.md": "- [One](one.md)\n- [Two](sub/two.md)\n", "one.md": "# One\n", "sub/two.md": "# Two\n"}
+    write(folder, {"book.toml": '[book]\nsrc = "."\n', **texts})
+    imported("mdbook", folder)
+    found = built(folder)
+    assert {"one.html", "sub/two.html"} <= found.keys()
+    assert '<a href="sub/two.html">Two</a>' in found["one.html"]
+
+
+def test_the_tags_of_mkdocs_have_pages(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pages = {"docs/index.md": "---\ntags: [Soft]\n---\n# Home\n", "docs/tags.md": "# Tags\n\n[TAGS]\n"}
+    write(folder, {"mkdocs.yml": "site_name: Cheese\nplugins: [search, tags]\n", **pages})
+    imported("mkdocs", folder)
+    assert "docs/tags.md:3: a list of tags" in capsys.readouterr().out
+    (folder / "docs/tags.md").unlink()
+    found = built(folder)
+    assert '<a href="../">Home</a>' not in found["tags/index.html"].partition("<article>")[2]
+    assert '<a href="soft/">Soft</a> (1)' in found["tags/index.html"]
+    assert '<a rel="tag" href="tags/soft/">Soft</a>' in found["index.html"]

@@ -112,6 +112,7 @@ def test_the_configuration_and_the_menu_become_the_data_of_the_site(folder: Path
         "description": "All about it",
         "url": "https://cheese.example",
         "language": "en-GB",
+        "tags": "tags.md",
         "nav": [{"Start": "index.md"}, {"Kinds": "kinds/"}, {"Source": "https://git.example/"}],
         "pages": "/docs/**/*.md",
     }

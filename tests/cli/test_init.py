@@ -119,3 +119,14 @@ def test_it_follows_no_link_to_elsewhere(tmp_path: Path, link: str) -> None:
     assert run(["-C", str(tmp_path), "init", "made"]) == 2
     assert [each.name for each in (tmp_path / "made").iterdir()] == [link]
     assert list((tmp_path / "elsewhere").iterdir() if link == "docs" else tmp_path.glob("elsewhere")) == []
+
+
+def test_a_recipe_tells_which_programs_it_runs_and_which_are_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "bin" / "sassc"
+    program.parent.mkdir()
+    program.touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert run(["-C", str(tmp_path), "init", "--recipe", "styles", "made"]) == 0
+    assert "It runs sassc, esbuild. Install esbuild first." in capsys.readouterr().out

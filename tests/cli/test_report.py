@@ -72,6 +72,16 @@ def test_a_failure_of_many_documents_is_one_entry_with_their_number() -> None:
     ]
 
 
+def test_the_failures_of_others_by_one_document_are_told_with_its_own() -> None:
+    error = "a.md:5: its front matter is broken"
+    failed = [{"document": each, "error": error} for each in ("0.md", "a.md", "1.md", "2.md", "3.md")]
+    assert report.build(_report(failed=[*failed, {"document": "b.md", "error": "b.md:1: odd"}])) == [
+        f"failed   {error}\n          in 4 other documents, too: 0.md, 1.md, 2.md, …",
+        "failed   b.md:1: odd",
+        "6 failed (12 ms)",
+    ]
+
+
 def test_the_failure_of_a_file_that_many_documents_use_is_one_entry() -> None:
     blocked = [{"document": f"{n}.md", "because": "a.md", "error": ""} for n in range(4)]
     assert report.build(_report(blocked=blocked))[0] == (

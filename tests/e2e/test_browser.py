@@ -91,6 +91,8 @@ def _lightness(page: Page) -> float:
         ("site", "index.html"),
         ("site", "guide/writing.html"),
         ("site", "posts/first.html"),
+        ("site", "tags.html"),
+        ("site", "tags/news.html"),
         ("book", "beginning.html"),
         ("book", "print.html"),
         ("report", "index.html"),
@@ -100,7 +102,7 @@ def test_axe_finds_nothing(opened: Any, kind: str, name: str, scheme: str) -> No
     assert _faults(opened(kind, name, scheme=scheme)) == []
 
 
-@pytest.mark.parametrize("name", ["index.html", "guide/writing.html"])
+@pytest.mark.parametrize("name", ["index.html", "guide/writing.html", "posts/second.html", "tags/news.html"])
 def test_axe_finds_nothing_on_a_narrow_screen_and_nothing_is_cut_off(opened: Any, name: str) -> None:
     page = opened("site", name, size=NARROW)
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
@@ -167,6 +169,21 @@ def test_the_keyboard_leads_past_the_navigation_and_opens_sections(opened: Any) 
     assert section.get_attribute("open") is None
     section.locator("summary").press("Enter")
     expect(page.locator('.navigation a[href="guide/look.html"]')).to_be_visible()
+
+
+def test_tags_lead_to_their_pages_and_back_by_keyboard(opened: Any) -> None:
+    page = opened("site", "posts/second.html")
+    tag = page.locator(".tags").get_by_role("link", name="how to")
+    tag.press("Enter")
+    page.wait_for_url("**/tags/how-to.html")
+    expect(page.locator("h1")).to_have_text("how to")
+    page.get_by_role("link", name="All tags").press("Enter")
+    page.wait_for_url("**/tags.html")
+    page.locator("article").get_by_role("link", name="news").press("Enter")
+    page.wait_for_url("**/tags/news.html")
+    expect(page.locator("article li")).to_have_text(
+        ["The second post, 15 January 2026", "The first post, 8 January 2026"]
+    )
 
 
 def test_headings_have_links_to_themselves_that_show_on_focus(opened: Any) -> None:

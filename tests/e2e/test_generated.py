@@ -208,3 +208,10 @@ def test_after_a_kill_between_declaring_and_rendering_the_next_start_goes_on(tag
     tagged.build()
     assert tagged.outputs() == tagged.fresh_outputs()
     assert tagged.build()["rendered"] == []
+
+
+def test_what_a_failed_declarer_blocks_names_it_alone(tagged: Project) -> None:
+    tagged.build()
+    tagged.write("docs/tags.md", TAGS + "{{ fail('no') }}")
+    blocked = {each["document"]: each["error"] for each in tagged.build(code=1)["blocked"]}
+    assert blocked["docs/tags/red.md"] == "docs/tags/red.md: needs docs/tags.md, which failed"

@@ -127,3 +127,12 @@ def test_doctor_names_a_rule_beside_others_that_never_gets_a_document(printed: P
     checks = printed.kahnd("doctor", "--json", code=None).json["checks"]
     (unused,) = (each["message"] for each in checks if each["name"] == "rule")
     assert unused.endswith("the rule for docs/**/*.none matches no document")
+
+
+def test_a_plugin_that_can_not_be_imported_is_one_failure_whichever_outputs_it_makes(project: Project) -> None:
+    project.configure(PAGES, rule("docs/**/*.md", "python", "{stem}.txt", f'function = "plug:make"\n{ALSO}'))
+    project.write("plug.py", "import there_is_no_such_module\n")
+    project.write_all({f"docs/{each}.md": each for each in "abcd"})
+    told = project.kahnd("build", code=1).told
+    assert told.count("No module named 'there_is_no_such_module'") == 1
+    assert "in 4 documents: docs/a.md, docs/b.md, docs/c.md, …" in told

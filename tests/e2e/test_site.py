@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -20,6 +21,9 @@ VOCABULARIES = (
 )
 VOID = {"base", "br", "circle", "hr", "img", "input", "link", "meta", "path", "rect"}
 ALWAYS = ("theme/search-index.js",)
+TAG_PAGES = ("docs/tags.md", "docs/tags/news.md", "docs/tags/how-to.md")
+OF_ALL_PAGES = ("theme/navigation.json", "theme/feed.xml", *ALWAYS)
+"""What reads the front matter of all pages, or has a list of them."""
 
 
 def made(folder: Path, kind: str) -> Project:
@@ -93,7 +97,7 @@ def test_the_edit_of_a_title_renders_the_pages_that_show_it(live: Daemon) -> Non
     project = live.project
     pages = sorted(f"docs/{each.relative_to(project.path('docs'))}" for each in project.path("docs").rglob("*.md"))
     feed = "theme/feed.xml"
-    with project.renders(*pages, *ALWAYS):
+    with project.renders(*pages, *TAG_PAGES, *ALWAYS):
         project.write("docs/guide/look.md", project.read("docs/guide/look.md").replace("# Your own look", "# Its look"))
     assert ">Its look</a>" in project.output("posts/first.html")
     assert feed not in pages
@@ -175,3 +179,86 @@ def test_a_large_site_renders_only_what_shows_a_title(tmp_path: Path) -> None:
         project.append("data/site.yaml", 'nav: [index.md, {"To come": [later.md]}, /docs/]\n')
         assert len(project.wait()["warnings"]) == 1
         assert '<span class="draft">To come</span>' in project.output("index.html")
+
+
+def _post(title: str, tags: str, text: str = "") -> str:
+    return f"---\ntitle: {title}\ndate: 2020-01-01\ntags: [{tags}]\n---\n{text}\n"
+
+
+@pytest.fixture
+def tagged(tmp_path: Path) -> Project:
+    project = made(tmp_path, "site")
+    project.write("docs/posts/third.md", _post("The third", "news"))
+    return project
+
+
+def test_a_tag_has_a_page_for_as_long_as_a_page_has_it(tagged: Project) -> None:
+    with tagged.daemon():
+        assert 'href="../tags/news.html"' in tagged.output("posts/third.html")
+        lists = ("docs/guide/writing.md", "docs/posts/index.md")  # which read the dates of posts
+        with tagged.renders("docs/posts/third.md", "docs/tags.md", "docs/tags/winter.md", *lists, *OF_ALL_PAGES):
+            tagged.write("docs/posts/third.md", _post("The third", "news, Winter"))
+        assert '<a href="../posts/third.html">The third</a>, 1 January 2020' in tagged.output("tags/winter.html")
+        with tagged.renders("docs/posts/third.md", *ALWAYS):
+            tagged.append("docs/posts/third.md", "More of it.\n")
+        assert tagged.outputs() == tagged.fresh_outputs()
+        tagged.write("docs/posts/third.md", _post("The third", "news"))
+        assert tagged.wait()["warnings"] == []
+        assert "tags/winter.html" not in tagged.outputs()
+        assert tagged.outputs() == tagged.fresh_outputs()
+
+
+def test_a_site_without_tags_has_no_page_of_them(tagged: Project) -> None:
+    for each in ("first", "second", "third"):
+        tagged.write(f"docs/posts/{each}.md", f"# {each}\n")
+    assert len(tagged.build()["rendered"]) == 16
+    assert not [each for each in tagged.outputs() if each.startswith("tags")]
+    assert "tags.html" not in tagged.output("index.html")
+
+
+def test_tags_of_any_spelling_lead_to_pages_that_show_them(tagged: Project) -> None:
+    names = ["C++", "C#", ".NET", "a/b {{ c }}", "Über [x](y) *z*", "index", "NEWS", "2026", "<b>"]
+    tagged.write("docs/posts/third.md", _post("'*Not* [a] {{ link }} `x` $1$'", json.dumps(names)[1:-1]))
+    answer = tagged.build()
+    assert (answer["failed"], answer["warnings"]) == ([], [])
+    tagged.path("site/404.html").unlink()  # its links begin at the top of the server
+    assert list(Site(tagged.path("site")).faults()) == []
+    assert {"tags/c++.html", "tags/c#.html", "tags/net.html", "tags/index-.html"} <= set(tagged.outputs())
+    assert ">*Not* [a] {{ link }} `x` $1$</a>" in tagged.output("tags/c++.html")
+    assert ">Über [x](y) *z*</a> (1)" in tagged.output("tags.html")
+    assert tagged.output("tags.html").count(">news</a>") == 1, "NEWS is the same tag"
+    assert ">NEWS</a>" in tagged.output("posts/third.html")
+
+
+def test_what_can_be_no_tag_is_told_and_shown_without_a_link(tagged: Project) -> None:
+    tagged.write("docs/posts/third.md", _post("The third", "{a: b}, '...'"))
+    first, second = tagged.build()["warnings"]
+    assert "docs/posts/third.md has the tag a mapping, which can't name a page" in first["message"]
+    assert "docs/posts/third.md has the tag `...`" in second["message"]
+    assert "<li><span>...</span></li>" in tagged.output("posts/third.html")
+
+
+def test_a_file_of_the_project_counts_instead_of_a_page_of_tags(tagged: Project) -> None:
+    tagged.write_all({"docs/tags.md": "# Subjects\n", "docs/tags/news.md": "# News of ours\n"})
+    assert tagged.build()["failed"] == []
+    assert "Subjects" in tagged.output("tags.html")
+    assert ">News of ours</h1>" in tagged.output("tags/news.html")
+    assert 'href="../tags/news.html">news</a>' in tagged.output("posts/first.html")
+
+
+def test_tags_can_be_elsewhere_and_in_no_place(tagged: Project) -> None:
+    given = tagged.read("data/site.yaml")
+    tagged.write("data/site.yaml", given.replace("tags: tags.md", "tags: about/subjects.md\nnav: [about/subjects.md]"))
+    assert tagged.build()["warnings"] == []
+    assert 'href="subjects/news.html"' in tagged.output("about/subjects.html")
+    tagged.write("data/site.yaml", given.replace("tags: tags.md", ""))
+    tagged.build()
+    assert not [each for each in tagged.outputs() if "subjects" in each or "tags" in each]
+    assert 'class="tags"' not in tagged.output("posts/first.html")
+
+
+def test_a_wrong_place_of_tags_is_told(tagged: Project) -> None:
+    tagged.write("data/site.yaml", tagged.read("data/site.yaml").replace("tags: tags.md", "tags: true"))
+    (failure,) = tagged.build(code=1)["failed"]
+    assert failure["document"] == "theme/navigation.json"
+    assert "`tags` in data/site.yaml is no path: write `tags: tags.md`" in failure["error"]

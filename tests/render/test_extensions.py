@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kahnd.core.model import Kind, Rendered
+from kahnd.render.jinja.theme import literal
 from kahnd.render.markdown import MarkdownOptions
-from kahnd.render.markdown.convert import Extras, Markdown, Outline, ids_in
-from kahnd.render.markdown.extensions import MASK, linkable, linked, protected
-from kahnd.render.renderers.parameters import PageParameters, Parameters
+from kahnd.render.markdown.convert import Extras, Markdown, Outline, ids_in, text_of
+from kahnd.render.markdown.extensions import MASK, protected
+from kahnd.render.markdown.wiki_links import linkable, linked
+from kahnd.render.renderers.parameters import CopyParameters, PageParameters, Parameters
 from render.workshop import Workshop
 
 MARKDOWN = Markdown()
@@ -467,7 +469,7 @@ def test_a_wiki_link_leads_to_a_page(shop: Workshop, link: str, expected: str) -
     assert expected in _body(shop, link + "\n", EVERY, wiki_links=True)
 
 
-@pytest.mark.parametrize("text", ["`[[b]]`", "![[b]]", "[[]]", "```\n[[b]]\n```", r"\[[b]]"])
+@pytest.mark.parametrize("text", ["`[[b]]`", "`![[b]]`", "[[]]", "![[]]", "```\n[[b]]\n```", r"\[[b]]"])
 def test_other_brackets_are_text(shop: Workshop, text: str) -> None:
     shop.write_all(PAGES)
     assert MARKDOWN.convert(text).content in _body(shop, text, EVERY, wiki_links=True)
@@ -482,6 +484,76 @@ def test_links_to_no_page_and_to_several_are_warnings_with_their_line(shop: Work
         ("there is no page for [[nowhere]]", "docs/a.md", 4),
         ("[[c]] may be docs/in/c.md or docs/on/c.md", "docs/a.md", 6),
     ]
+
+
+IMAGES = {"docs/pic.png": "", "docs/in/deep/fig 1.svg": "", "docs/in/other.webp": "", "docs/on/other.webp": ""}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("![[pic.png]]", '<img src="pic.png" alt="pic" />'),
+        ("![[pic.png|300]]", '<img src="pic.png" alt="pic" width="300" />'),
+        ("a ![[pic.png|A cat|300x200]] b", '<img src="pic.png" alt="A cat" width="300" height="200" />'),
+        ("![[pic.png|A cat]]", '<img src="pic.png" alt="A cat" />'),
+        ("![[fig 1.svg]]", '<img src="in/deep/fig%201.svg" alt="fig 1" />'),
+        ("![[deep/fig 1.svg]]", '<img src="in/deep/fig%201.svg" alt="fig 1" />'),
+        ("![[on/other.webp]]", '<img src="on/other.webp" alt="other" />'),
+        ("![[./in/../pic.png]]", '<img src="pic.png" alt="pic" />'),
+        (r"\![[b]]", '!<a href="b.html">b</a>'),
+    ],
+)
+def test_an_image_is_shown_by_the_end_of_its_path(shop: Workshop, text: str, expected: str) -> None:
+    shop.by(_rule(wiki_links=True), ("docs/**/*.{png,svg,webp}", CopyParameters()))
+    shop.write_all({**PAGES, **IMAGES, "docs/a.md": f"{text}\nand *more*\n"})
+    names = ("pic.png", "fig 1.svg", "deep/fig 1.svg", "on/other.webp")
+    patterns = [*(f"docs/**/{each}" for each in names), "docs/pic.png"]
+    assert _warned(shop, "docs/a.md", EVERY, *patterns) == ""
+    made = shop.text("docs/a.md", EVERY, *patterns)
+    assert expected in made
+    assert "<em>more</em>" in made
+    assert {each for each in shop.scan("docs/a.md") if each[1] is Kind.COLLECTION} == {
+        (each[0], each[1], 0) for each in shop.reads("docs/a.md", EVERY, *patterns) if each[1] is Kind.COLLECTION
+    } | {(f"/{EVERY}", Kind.COLLECTION, 0)}
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "remedy"),
+    [
+        ("![[b]]", "![[b]] can't be taken in like this, and is a link", '{% include "b.md" %};'),
+        ("![[b#Part]]", "![[b#Part]] can't be taken in like this", "for a part, put it into a file of its own"),
+        ("![[film.mp4]]", "![[film.mp4]] can't be taken in like this, and is a link", "<video>"),
+        ("![[none.png]]", "there is no image for ![[none.png]]", "create it"),
+        ("![[nothing]]", "there is no page or file for ![[nothing]]", "create it"),
+        ("![[other.webp]]", "![[other.webp]] may be docs/in/other.webp or docs/on/other.webp", "write the folder"),
+        ("![[../pic.png]]", "there is no image for ![[../pic.png]]", "create it"),
+        ("![[*.png]]", "there is no image for ![[*.png]]", "create it"),
+    ],
+)
+def test_what_can_not_be_taken_in_is_told_with_its_line(shop: Workshop, text: str, message: str, remedy: str) -> None:
+    shop.by(_rule(wiki_links=True), ("docs/**/*.{png,svg,webp,mp4}", CopyParameters()))
+    shop.write_all({**PAGES, **IMAGES, "docs/film.mp4": "", "docs/a.md": f"A\n\n{text}\n"})
+    names = ("film.mp4", "none.png", "nothing", "other.webp")
+    outcome = shop.outcome("docs/a.md", EVERY, *(f"docs/**/{each}" for each in names))
+    assert isinstance(outcome, Rendered)
+    told = next(each for each in outcome.warnings if message in each.message)
+    assert remedy in told.remedy
+    assert (told.file, told.line) == ("docs/a.md", 3)
+
+
+def test_a_page_that_is_no_template_is_told_what_takes_in_text(shop: Workshop) -> None:
+    shop.by(("docs/**/*.md", PageParameters(templating=False, markdown=MarkdownOptions(wiki_links=True))))
+    shop.write_all({"docs/a.md": "![[b]]\n", "docs/b.md": "# B\n"})
+    outcome = shop.outcome("docs/a.md", EVERY)
+    assert isinstance(outcome, Rendered)
+    assert "in a rule with `templating = true`" in outcome.warnings[0].remedy
+
+
+def test_the_name_of_a_page_is_without_the_extension_of_markdown_alone() -> None:
+    pages = linkable([*map(_id, ("docs/two.alt", "docs/three.markdown"))])
+    assert linked("two", "docs/a.md", pages) == []
+    assert linked("two.alt", "docs/a.md", pages) == ["docs/two.alt"]
+    assert linked("three", "docs/a.md", pages) == ["docs/three.markdown"]
 
 
 def test_a_page_with_wiki_links_depends_on_which_pages_there_are(shop: Workshop) -> None:
@@ -577,3 +649,9 @@ def test_time_is_linear_in_the_text(text: str) -> None:
     started = time.process_time()
     _html(text, **ALL)
     assert time.process_time() - started < 5
+
+
+@given(st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=40))
+def test_a_literal_text_is_shown_as_it_is(text: str) -> None:
+    shown = _html(f"- [{literal(text)}](<x.md>)\n", **ALL)
+    assert " ".join(text_of(shown).split()) == " ".join(text.split())

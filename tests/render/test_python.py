@@ -119,6 +119,24 @@ def test_a_module_that_is_no_good_is_told(plugged: Workshop, source: str, line: 
     assert not line or (problem.file, problem.line) == (MODULE, line)
 
 
+def test_a_syntax_error_is_shown_with_its_line_and_none_of_kahnds_own(plugged: Workshop) -> None:
+    plugged.write(MODULE, "import re\n\nx = re.\n")
+    problem = plugged.problem("docs/a.in")
+    assert problem.message == "SyntaxError: invalid syntax"
+    assert problem.detail.split("\n")[0].strip() == "x = re."
+    assert "kahnd" not in problem.detail
+
+
+def test_a_syntax_error_in_a_module_that_is_imported_is_told_there(
+    plugged: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(plugged.root)
+    plugged.write("shelf.py", "\ndef (:\n")
+    plugged.write(MODULE, "import shelf\ndef render(document):\n    return ''\n")
+    problem = plugged.problem("docs/a.in")
+    assert (problem.file, problem.line) == ("shelf.py", 2)
+
+
 def test_a_module_that_is_not_there_is_told_with_the_rules_line(plugged: Workshop) -> None:
     problem = plugged.problem("docs/a.in")
     assert (problem.file, problem.line) == ("kahnd.toml", 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Iterator
 from importlib.resources import files
@@ -10,8 +11,12 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kahnd.core.model import Dependency, DocumentId, Facet, Kind
+from kahnd.core.rules import path_error
+from kahnd.render.data.ordering import tag_pages, tags_of
 from kahnd.render.files import ProblemError
 from kahnd.render.jinja import theme
 from kahnd.render.jinja.values import Page, PageFields
@@ -333,3 +338,43 @@ def test_dates_are_written_in_any_form(shop: Workshop) -> None:
     shop.write("docs/a.txt", '\n{{ "soon" | date("%Y") }}')
     problem = shop.problem("docs/a.txt")
     assert (problem.message, problem.line) == ("soon is no date that can be read", 2)
+
+
+# -- Tags
+
+
+def test_tags_with_one_path_are_one_and_their_pages_are_the_newest_first() -> None:
+    found = [
+        _page("docs/a.md", tags=["News", "news", 2026], date="2026-01-05"),
+        _page("docs/b.md", tags="news", date="soon"),
+        _page("docs/c.md", tags=["news!"], date="6 Jan 2026"),
+        _page("docs/d.md", tags=None),
+    ]
+    made = tag_pages(found, "/docs/**/*.md", "about/tags.md")
+    assert made["index"] == "docs/about/tags.md"
+    listed = [(tag["name"], tag["path"], [each["page"].path for each in tag["pages"]]) for tag in made["tags"]]
+    assert listed == [
+        ("2026", "docs/about/tags/2026.md", ["docs/a.md"]),
+        ("News", "docs/about/tags/news.md", ["docs/a.md", "docs/b.md"]),
+        ("news!", "docs/about/tags/news!.md", ["docs/c.md"]),
+    ]
+    for each in found:
+        paths = [tag["path"] for tag in tag_pages([each], "/docs/**/*.md", "about/tags.md")["tags"]]
+        assert {tag["path"] for tag in tags_of(each, "/docs/**/*.md", "about/tags.md")} == set(paths)
+
+
+def test_a_page_outside_the_pattern_has_tags_without_pages() -> None:
+    assert tags_of(_page("other/a.md", tags=["x"]), "/docs/**/*.md", "tags.md") == [{"name": "x", "path": ""}]
+
+
+@given(st.text(max_size=300) | st.integers() | st.booleans() | st.lists(st.text()) | st.none() | st.dates())
+def test_every_tag_has_a_path_that_documents_can_have_or_none(tag: object) -> None:
+    (page,) = [_page("docs/a.md", tags=[tag])]
+    (found,) = tags_of(page, "/docs/**/*.md", "tags.md")
+    if found["path"]:
+        folder, name = posixpath.split(found["path"])
+        assert (folder, path_error(found["path"])) == ("docs/tags", None)
+        assert 0 < len(name.encode()) <= 255
+        assert not name.startswith((".", "_", "index."))
+    else:
+        assert len(tag_pages([page], "/docs/**/*.md", "tags.md")["problems"]) == 1

@@ -60,16 +60,21 @@ class Imported:
 
     def texts(self, output: str) -> dict[str, str]:
         """Returns all files, with the configuration."""
-        data = {**self.data, "pages": f"/{self.pages}/**/*.md"}
+        data = {"title": "Untitled", **self.data, "pages": f"/{self._below_pages}**/*.md"}
         return {
             CONFIG_FILE: self._config(output),
             SITE_DATA: yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100),
         }
 
+    @property
+    def _below_pages(self) -> str:
+        """The beginning of all paths of pages."""
+        return "" if self.pages == "." else f"{self.pages}/"
+
     def _config(self, output: str) -> str:
         place = {} if self.clean_urls else {"output": "{dir}/{stem}.html"}
         clean = {"clean_urls": True} if self.clean_urls else {}
-        match = {"match": f"{self.pages}/**/*.md", "renderer": "page"}
+        match = {"match": f"{self._below_pages}**/*.md", "renderer": "page"}
         rule = {**match, **place, "template": _LAYOUT, **clean, **self.page}
         options = f"markdown = {{ {', '.join(_keys(self.markdown).splitlines())} }}\n" if self.markdown else ""
         sources = [self.pages, *self.read, *self.copied, "data", "theme"]
@@ -82,8 +87,8 @@ class Imported:
                 f"[[rules]]\n{_keys(_THEME_RULE)}",
                 "# Images, downloads and all else.",
                 *(
-                    f"[[rules]]\n{_keys({'match': f'{folder}/**/*', 'renderer': 'copy'})}"
-                    for folder in (self.pages, *self.copied)
+                    f"[[rules]]\n{_keys({'match': f'{below}**/*', 'renderer': 'copy'})}"
+                    for below in (self._below_pages, *(f"{folder}/" for folder in self.copied))
                 ),
             ]
         )
@@ -107,7 +112,22 @@ def read(kind: str, folder: Path) -> Imported:
         if not any(part.startswith(".") for part in name.split("/")) and path.is_file():
             pages[name] = read_text(path, name)
     folders = frozenset(each.name for each in folder.iterdir() if each.is_dir())
-    return take(Site(read_text(folder / found, found), found, pages, folders))
+    site = Site(read_text(folder / found, found), found, pages, folders)
+    project = take(site)
+    if not (folder / project.pages).is_dir():
+        message = f"{folder} has no folder {project.pages}, where its pages should be"
+        raise UsageError(Problem(message, *_line_of(site, project.pages), "correct the path, or create the folder"))
+    return project
+
+
+def folder_of_pages(given: str, key: str, place: tuple[str, int]) -> str:
+    """Returns the normalised path of the folder that a key of a configuration names. Raises UsageError."""
+    path = posixpath.normpath(given)
+    if path.startswith(("/", "../")) or path == "..":
+        message = f"`{key}` is {given}, which is not below the folder of {posixpath.basename(place[0])}"
+        remedy = f"a project has all its files below its folder: move the pages there, or {place[0]} above them"
+        raise UsageError(Problem(message, *place, remedy))
+    return path
 
 
 def read_text(path: Path, name: str) -> str:
@@ -137,30 +157,20 @@ _MKDOCS_OPTIONS: Final[Mapping[str, Mapping[str, Any]]] = {
 _MKDOCS_BUILT_IN: Final = frozenset(
     {"fenced_code", "footnotes", "pymdownx.superfences", "pymdownx.tasklist", "sane_lists", "tables"}
 )
-_MKDOCS_PLUGINS: Final = frozenset({"search", "material/search", "tags", "offline", "minify", "redirects"})
+_MKDOCS_TAGS: Final = frozenset({"tags", "material/tags"})
+_MKDOCS_PLUGINS: Final = _MKDOCS_TAGS | {"search", "material/search", "offline", "minify", "redirects"}
 _MKDOCS_TAKEN: Final = frozenset(
-    {
-        "copyright",
-        "docs_dir",
-        "edit_uri",
-        "extra_css",
-        "extra_javascript",
-        "markdown_extensions",
-        "nav",
-        "plugins",
-        "repo_name",
-        "repo_url",
-        "site_description",
-        "site_dir",
-        "site_name",
-        "site_url",
-        "theme",
-        "use_directory_urls",
-    }
+    {"copyright", "docs_dir", "edit_uri", "markdown_extensions", "nav", "plugins"}
+    | {"repo_name", "repo_url", "site_description", "site_dir", "site_name", "site_url", "theme", "use_directory_urls"}
 )
+_MKDOCS_REMEDIES: Final = {
+    "extra_css": 'take the files in at the end of theme/style.css: {% include "/docs/extra.css" %}',
+    "extra_javascript": 'name them in theme/head.html, after {% include "kahnd:head.html" %}',
+}
 _MKDOCS_TEXTS: Final = (
     (re.compile(r"^\s*(?:-{1,3}8<-{1,3}|;-{2,}8<)"), "a snippet (--8<--)", 'write ```python file="/src/x.py"'),
     (re.compile(r"^\s*=== +[\"']"), "content tabs (===)", "write headings, or blocks of HTML"),
+    (re.compile(r"^\[TAGS\]|<!-- material/tags"), "a list of tags", "remove the page: kahnd makes one of all tags"),
     (re.compile(r"^\s*::: +\S"), "documentation from source code (:::)", "write a python rule that makes the page"),
 )
 
@@ -175,7 +185,7 @@ _AnyTag.add_multi_constructor("", lambda _loader, _suffix, _node: None)
 def from_mkdocs(site: Site) -> Imported:
     """Takes over `mkdocs.yml`. Raises UsageError if it can't be read."""
     given = _parse_yaml(site)
-    docs = posixpath.normpath(text_of(given, "docs_dir") or "docs")
+    docs = folder_of_pages(text_of(given, "docs_dir") or "docs", "docs_dir", _line_of(site, "docs_dir"))
     project = Imported(docs, clean_urls=given.get("use_directory_urls") is not False)
     project.page["templating"] = False
     _mkdocs_data(project, given, docs)
@@ -189,13 +199,15 @@ def from_mkdocs(site: Site) -> Imported:
         moved = posixpath.splitext(str(old))[0].removesuffix("index").removesuffix("/")
         place = f"{moved}/" if project.clean_urls else f"{posixpath.splitext(str(old))[0]}.html"
         _note_redirect(project, site, place, posixpath.join(docs, str(new)), written=str(old))
-    for name in _names(given.get("plugins")):
+    plugins = dict.fromkeys(_names(given.get("plugins")))
+    project.data |= {"tags": "tags.md"} if _MKDOCS_TAGS & plugins.keys() else {}
+    for name in plugins:
         if name not in _MKDOCS_PLUGINS:
-            project.note(
-                f"the plug-in {name} has no equivalent", _line_of(site, name), "write a python rule, or a hook"
-            )
-    for key in given.keys() - _MKDOCS_TAKEN:
-        project.note(f"`{key}` is not taken over", _line_of(site, f"{key}:"), f"see whether {SITE_DATA} or a rule can")
+            remedy = "write a python rule, or a hook"
+            project.note(f"the plug-in {name} has no equivalent", _line_of(site, name), remedy)
+    for key in (each for each in given if each not in _MKDOCS_TAKEN):
+        remedy = _MKDOCS_REMEDIES.get(key, f"see whether {SITE_DATA} or a rule can")
+        project.note(f"`{key}` is not taken over", _line_of(site, f"{key}:"), remedy)
     _note_texts(project, site.pages, _MKDOCS_TEXTS)
     return project
 
@@ -262,7 +274,7 @@ def from_mdbook(site: Site) -> Imported:
     """Takes over `book.toml` and the chapters' list in SUMMARY.md. Raises UsageError if it can't be read."""
     given = _parse_toml(site)
     book, html = table_of(given, "book"), table_of(given, "output", "html")
-    pages = posixpath.normpath(text_of(book, "src") or "src")
+    pages = folder_of_pages(text_of(book, "src") or "src", "src", _line_of(site, "src"))
     project = Imported(pages)
     project.page |= {"templating": False, "before": "tools/mdbook.py:expand"}
     project.markdown |= {"code": True, "admonitions": True}
@@ -364,8 +376,12 @@ def _below(folder: str, path: str) -> str:
 
 def _line_of(site: Site, word: str) -> tuple[str, int]:
     """Returns the place in the configuration that names something; line 0 if it can't be found."""
-    lines = site.config.split("\n")
-    return site.config_file, next((number for number, line in enumerate(lines, 1) if word in line), 0)
+    return site.config_file, line_with(word, site.config)
+
+
+def line_with(word: str, text: str) -> int:
+    """Returns the number of the first line that has a word; 0 if there is none."""
+    return next(_lines_with(re.compile(re.escape(word)), text), 0)
 
 
 def _note_texts(

@@ -1,6 +1,6 @@
-"""Turns a site of Hugo into a kahnd project: its pages with YAML as front matter and without Hugo's own shortcodes.
+"""Turns a site of Hugo into a kahnd project: its pages written anew into `docs`, with the files beside them.
 
-Pages are written anew into `docs`, with the files beside them; the site itself stays as it is.
+They have YAML as front matter, and none of Hugo's own shortcodes. The site itself stays as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import yaml
 
-from kahnd.cli.importing import Imported, read_text, table_of, text_of
+from kahnd.cli.importing import Imported, folder_of_pages, line_with, read_text, table_of, text_of
 from kahnd.core.model import Problem
 from kahnd.errors import UsageError
 
@@ -76,7 +76,8 @@ def read(folder: Path) -> Imported:
     project = Imported(PAGES, clean_urls=not ugly, page={"templating": False, "before": "tools/hugo.py:expand"})
     project.markdown = {"attributes": True, "code": True, "definition_lists": True, "admonitions": True}
     site = _Hugo(config, config_file, project)
-    content = _content_of(folder, config)
+    place = config_file, line_with("contentdir", read_text(folder / config_file, config_file).lower())
+    content = folder_of_pages(_content_of(folder, config), "contentDir", place)
     if not (folder / content).is_dir():
         raise UsageError(Problem(f"{folder} has no {content}", remedy="give the folder of the site"))
     for file in sorted(path for path in (folder / content).rglob("*") if path.is_file()):
@@ -102,8 +103,7 @@ def _config_of(folder: Path) -> tuple[Mapping[str, Any], str]:
         raise UsageError(Problem(message, remedy="give the folder with it: kahnd import hugo DIR"))
     config = _lowered(_parsed(read_text(folder / found[0], found[0]), Path(found[0]).suffix[1:], found[0]))
     for part in ("params", "menus", "languages"):
-        for form in _FORMS:
-            name = f"config/_default/{part}.{form}"
+        for name, form in ((f"config/_default/{part}.{form}", form) for form in _FORMS):
             if (folder / name).is_file():
                 config[part] = _parsed(read_text(folder / name, name), form, name)
     return config, found[0]
@@ -348,6 +348,7 @@ def _take_config(site: _Hugo) -> None:
         "url": text_of(config, "baseurl").rstrip("/") if text_of(config, "baseurl").startswith("http") else "",
         "language": text_of(config, "languagecode") or text_of(config, "locale"),
         "footer": text_of(config, "copyright"),
+        "tags": "tags.md" if any("tags" in page.meta for page in site.pages.values()) else "",
         "author": text_of(params, "author") or text_of(table_of(params, "author"), "name"),
     }
     site.project.data |= {key: value for key, value in texts.items() if value}
@@ -379,10 +380,10 @@ def _entry(site: _Hugo, given: Mapping[str, Any]) -> dict[str, str] | None:
 
 def _tell(site: _Hugo, folder: Path) -> None:
     """Tells of everything that is not taken over, each once, with the first place and the number of them."""
-    config = read_text(folder / site.config_file, site.config_file).split("\n")
+    config = read_text(folder / site.config_file, site.config_file).lower()
     for key in sorted(site.config.keys() - _TAKEN):
-        line = next((at for at, line in enumerate(config, 1) if key in line.lower()), 0)
-        site.project.note(f"`{key}` is not taken over", (site.config_file, line), "see the guide for moving from Hugo")
+        place = site.config_file, line_with(key, config)
+        site.project.note(f"`{key}` is not taken over", place, "see the guide for moving from Hugo")
     for name, places in _counted(site.unknown):
         remedy = "write it in tools/hugo.py; until then, pages are rendered with a warning"
         site.project.note(f"the shortcode {name}, {places}", site.unknown[name][0], remedy)

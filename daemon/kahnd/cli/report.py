@@ -121,16 +121,24 @@ def _summary(report: answers.Report, nothing: str) -> str:
 def failures(entries: Iterable[Failure], *, is_cut: bool = False) -> Iterator[str]:
     """Yields each failure as `failure` does, and one for all with the same message if these are more than _ALIKE.
 
-    `is_cut`: there are more failures than these.
+    Of a document's own failure and those of others by it, there is one as well. `is_cut`: there are more than these.
     """
+    listed = list(entries)
+    elsewhere = {each.error for each in listed if _own_place(each)[1] == each.error}
+    own = {each.error: each for each in listed if each.error in elsewhere and _own_place(each)[1] != each.error}
     groups: dict[tuple[str, str], list[Failure]] = {}
-    for each in entries:
-        groups.setdefault((_own_place(each)[1], each.output), []).append(each)
+    for each in listed:
+        shown = each.error if each.error in own else _own_place(each)[1]
+        groups.setdefault((shown, each.output), []).append(each)
     for (message, output), group in groups.items():
-        if len(group) <= _ALIKE:
+        extent = "at least " if is_cut else ""
+        if message in own and len(group) > 1:
+            others = [each for each in group if each != own[message]]
+            yield _with_others(own[message], others, extent)
+        elif len(group) <= _ALIKE:
             yield from map(failure, group)
         else:
-            yield _common_failure(message, output, group, "at least " if is_cut else "")
+            yield _common_failure(message, output, group, extent)
 
 
 def _common_failure(message: str, output: str, group: Sequence[Failure], extent: str) -> str:
@@ -139,6 +147,13 @@ def _common_failure(message: str, output: str, group: Sequence[Failure], extent:
     noun = "document" if len({each.document for each in group}) == len(group) else "place"
     rest.append(f"in {extent}{counted(len(group), noun)}: {', '.join(places)}, …")
     return "\n".join([first, *(f"          {line}" for line in rest)])
+
+
+def _with_others(own: Failure, others: Sequence[Failure], extent: str) -> str:
+    """Returns a document's failure, and which other documents fail by it."""
+    names = ", ".join(escape_controls(each.document) for each in others[:_ALIKE])
+    more = ", …" if len(others) > _ALIKE else ""
+    return f"{failure(own)}\n          in {extent}{counted(len(others), 'other document')}, too: {names}{more}"
 
 
 def _own_place(entry: Failure) -> tuple[str, str]:

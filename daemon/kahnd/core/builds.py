@@ -236,9 +236,14 @@ def problems(
 
 
 def described(graph: Graph, nodes: Sequence[Node]) -> Problem:
-    """Returns the problem of these renderings of one document; with their outputs, if it has several renderings."""
+    """Returns the problem of these renderings of one document; with their outputs, if it has several renderings.
+
+    One problem in another file is told without outputs, so that it is the same for all documents that have it.
+    """
     found = [(node.claim or "", node.facts.problem or Problem(node.status.lower())) for node in nodes]
-    return summed_up(found) if len(graph.renderings(nodes[0].document)) > 1 else found[0][1]
+    first, document = found[0][1], nodes[0].document
+    is_elsewhere = first.file not in {"", document} and all(each == first for _, each in found)
+    return first if is_elsewhere or len(graph.renderings(document)) == 1 else summed_up(found)
 
 
 def corrected(answer: BuildReport, graph: Graph, refused: Iterable[DocumentId]) -> BuildReport:

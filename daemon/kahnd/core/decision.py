@@ -36,6 +36,7 @@ from kahnd.core.text import similar_name_remedy
 
 SHOWN: Final = 20
 """Documents of a cycle that a message names."""
+_ANOTHER_ROUTE: Final = "correct `aliases`, `slug` or `permalink` in the front matter of one of them"
 _ANOTHER_OUTPUT: Final = "give one of them another output"
 BROKEN: Final = frozenset({Status.FAILED, Status.BLOCKED})
 
@@ -348,7 +349,8 @@ def _claimed_twice(graph: Graph, node: Node, rivals: Iterable[DocumentId]) -> Pr
     contested = next(each for each in node.claims if not graph.claimants(each) <= {node.facts.id})
     names = " and ".join(sorted(documents_of((node.facts.id, *rivals))))
     both = f"{names} both render" if names != node.document else f"{names} renders by two rules"
-    return Problem(f"{both} to {contested}", node.document, remedy=_ANOTHER_OUTPUT)
+    is_routed = any(graph[each].facts.route for each in (node.facts.id, *rivals))
+    return Problem(f"{both} to {contested}", node.document, remedy=_ANOTHER_ROUTE if is_routed else _ANOTHER_OUTPUT)
 
 
 def _clashing(graph: Graph, node: Node, others: list[DocumentId]) -> Problem:

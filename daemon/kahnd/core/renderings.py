@@ -86,7 +86,7 @@ def summed_up(problems: Sequence[tuple[str, Problem]]) -> Problem:
     """Returns the problems of a document's renderings as one, each with the output that it is about."""
     (output, first), *others = problems
     rest = [f"{path}: {each}" for path, each in others if each != first]
-    outputs = ", ".join([output, *(path for path, each in others if each == first)])
+    outputs = ", ".join(dict.fromkeys([output, *(path for path, each in others if each == first)]))
     return replace(first, message="; ".join([f"{outputs}: {first.message}", *rest]))
 
 

@@ -293,7 +293,9 @@ class Transitions:
         document = node.facts.id
         attempt = self._attempt(node, finished) if finished else None
         limits = node.rule.limits.text if finished and node.rule else None
-        problem = at_its_declarer(self.graph, node, problem)
+        blamed = self.graph.get(because) if because else None
+        if blamed is None or not blamed.exists:  # of what exists and failed, that is what somebody has to mend
+            problem = at_its_declarer(self.graph, node, problem)
         facts = replace(node.facts, status=status, problem=problem, because=because, limits=limits)
         yield self._finish(node, facts, attempt)
         yield self.log(

@@ -7,10 +7,11 @@ checks it. `completion` prints the completion script of a shell.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path, PurePosixPath
+from shutil import which
 from typing import Final
 
 import click
@@ -24,9 +25,18 @@ from kahnd.core.project_files import CONFIG_FILE
 from kahnd.core.text import escape_controls
 from kahnd.errors import UsageError
 
-RECIPES: Final = ("diagrams", "styles", "thumbnails", "latex", "typst", "pandoc", "notebooks", "sphinx")
-"""The folders in `starters/recipes`, each a project around a program."""
-_NAMES: Final = ", ".join(RECIPES)
+RECIPES: Final[Mapping[str, tuple[str, ...]]] = {
+    "diagrams": ("dot", "plantuml"),
+    "styles": ("sassc", "esbuild"),
+    "thumbnails": ("convert",),
+    "latex": ("latexmk", "pdflatex", "bibtex", "dot"),
+    "typst": ("typst", "dot"),
+    "pandoc": ("pandoc", "dot"),
+    "notebooks": ("jupyter-nbconvert",),
+    "sphinx": ("sphinx-build",),
+}
+"""The folders in `starters/recipes`, each a project around programs, and these."""
+_RECIPE: Final = click.Choice(tuple(RECIPES))
 
 
 @click.command(
@@ -42,7 +52,7 @@ _NAMES: Final = ", ".join(RECIPES)
 @click.option("--site", "kind", flag_value="site", help="Create a site with navigation, search and a feed.")
 @click.option("--book", "kind", flag_value="book", help="Create a book: chapters in order, and all on one page.")
 @click.option("--report", "kind", flag_value="report", help="Create a report: one page with figures and tables.")
-@click.option("--recipe", metavar="NAME", type=click.Choice(RECIPES), help=f"Create a project for programs: {_NAMES}.")
+@click.option("--recipe", metavar="NAME", type=_RECIPE, help=f"Create a project for programs: {', '.join(RECIPES)}.")
 @json_option
 @click.pass_obj
 def init(context: CommandContext, folder: Path, kind: str | None, recipe: str | None, *, in_json: bool) -> None:
@@ -56,12 +66,12 @@ def init(context: CommandContext, folder: Path, kind: str | None, recipe: str | 
     target = context.start / folder
     parts = (f"recipes/{recipe}",) if recipe else _STARTERS[kind]
     starter = {name: file for part in parts for name, file in _walk(files("kahnd.cli") / "starters" / part)}
-    _check_free(target, starter)
+    _check_free(target, starter, "choose an empty folder: kahnd init DIR")
     _write(target, {name: origin.read_bytes() for name, origin in starter.items()})
     if in_json:
         print_json({"root": str(target.resolve()), "files": list(starter)})
     else:
-        about = f"{CONFIG_FILE} says how it comes about." if recipe else _ABOUT[kind]
+        about = _about_programs(RECIPES[recipe]) if recipe else _ABOUT[kind]
         index = "site/index.html" if "docs/index.md" in starter else "site/"
         click.echo(_next_steps(escape_controls(str(folder)), len(starter), index, about))
 
@@ -94,7 +104,7 @@ def import_site(context: CommandContext, kind: str, folder: Path, *, in_json: bo
     hooks = dict(_walk(files("kahnd.cli") / "starters" / kind)) if kind != "mkdocs" else {}
     made = {name: origin.read_bytes() for name, origin in (theme | hooks).items()}
     made |= {name: text.encode() for name, text in texts.items()} | imported.files
-    _check_free(target, made)
+    _check_free(target, made, "move what is there away, or import a copy of the site")
     _write(target, made)
     if in_json:
         notes = [{"message": each.message, "file": each.file, "line": each.line} for each in imported.notes]
@@ -131,7 +141,7 @@ def _walk(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, Traversa
             yield name, each
 
 
-def _check_free(target: Path, names: Iterable[str]) -> None:
+def _check_free(target: Path, names: Iterable[str], remedy: str) -> None:
     """Raises UsageError if a file would be overwritten."""
     if os.path.lexists(target / CONFIG_FILE):
         raise UsageError(Problem(f"{target} is a project already: it has a {CONFIG_FILE}", remedy="see `kahnd status`"))
@@ -140,7 +150,7 @@ def _check_free(target: Path, names: Iterable[str]) -> None:
     taken = links + [name for name in names if os.path.lexists(target / name)]
     if taken:
         message = f"{target} already has {', '.join(taken)}"
-        raise UsageError(Problem(message, remedy="choose an empty folder: kahnd init DIR"))
+        raise UsageError(Problem(message, remedy=remedy))
 
 
 def _next_steps(folder: str, count: int, index: str, about: str) -> str:
@@ -154,6 +164,13 @@ def _next_steps(folder: str, count: int, index: str, about: str) -> str:
   kahnd graph    shows what depends on what
 
 Then open {"" if folder == "." else f"{folder}/"}{index} in a browser. {about}"""
+
+
+def _about_programs(programs: Sequence[str]) -> str:
+    """Returns which programs a recipe runs, and which of these are not there."""
+    missing = [each for each in programs if which(each) is None]
+    lacks = f" Install {' and '.join(missing)} first." if missing else ""
+    return f"{CONFIG_FILE} says how it comes about. It runs {', '.join(programs)}.{lacks}"
 
 
 _PAGES: Final = "Press / on its pages to search. Set the title in data/site.yaml; {} comes from docs/."

@@ -1,12 +1,16 @@
-"""Sort keys for values: numbers, texts, and dates by the time they mean, in whatever notation. Sorts pages by them."""
+"""Sort keys for values: numbers, texts, and dates in any notation. Sorts pages by them, and groups pages by tags."""
 
 from __future__ import annotations
 
 import datetime as dt
+import posixpath
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any, Final, Protocol, TypeVar
+from unicodedata import normalize
 
+from kahnd.core.globs import glob_matcher, is_pattern
 from kahnd.core.model import DocumentId
 
 _DATE: Final = re.compile(
@@ -201,3 +205,71 @@ def groupby_each(pages: Iterable[S], key: str) -> list[tuple[str, list[S]]]:
         for each in dict.fromkeys(map(str, values)):
             groups.setdefault(each, []).append(page)
     return sorted(groups.items(), key=lambda group: (group[0].casefold(), group[0]))
+
+
+# -- Pages by their tags
+
+_NO_PART_OF_NAMES: Final = re.compile(r'[\s/\\?*:"<>|{}\[\]\0-\x1f\x7f-\x9f-]+')
+_LONGEST_TAG: Final = 200
+"""Bytes: names of files are limited to 255."""
+_NO_DATE: Final = dt.datetime.min.replace(tzinfo=dt.UTC)
+
+
+def tags_of(page: Sortable, pattern: str, index: str) -> list[dict[str, str]]:
+    """The tags in a page's front matter: each has a `name`, and the `path` of its page beside the index of tags.
+
+    The path is "" for a tag that can't name a page, and if the page itself does not match the pattern.
+    """
+    is_counted = glob_matcher(pattern.strip("/"))(page.path)
+    named = [(_text_of(each), _path_of_tag(each, pattern, index) if is_counted else "") for each in _tags_in(page)]
+    return [{"name": name, "path": path} for name, path in dict.fromkeys(named)]
+
+
+def tag_pages(pages: Iterable[S], pattern: str, index: str) -> dict[str, Any]:
+    """The tags in the front matter of pages; those with the same path are one.
+
+    A mapping with `index`, the path of the page with all tags; `tags` by their names, each with `name`, `path` and
+    `pages`, mappings with `page` and `date`, newest first; and `problems`, texts about values that can't be tags.
+    """
+    tags: dict[str, dict[str, Any]] = {}
+    problems: list[str] = []
+    for page in pages:
+        dated = {"page": page, "date": instant(page.get("date"))}
+        for value in _tags_in(page):
+            if path := _path_of_tag(value, pattern, index):
+                tag = tags.setdefault(path, {"name": _text_of(value), "path": path, "pages": []})
+                tag["pages"] += [dated] if tag["pages"][-1:] != [dated] else []
+            else:
+                problems.append(f"{page.path} has the tag {_shown(value)}, which can't name a page")
+    for tag in tags.values():
+        tag["pages"].sort(key=lambda each: each["date"] or _NO_DATE, reverse=True)
+    by_name = sorted(tags.values(), key=lambda tag: (tag["name"].casefold(), tag["name"]))
+    return {"index": _index_of(pattern, index), "tags": by_name, "problems": problems}
+
+
+def fixed_folder(pattern: str) -> str:
+    """The folder that all documents are in that match a pattern."""
+    return "/".join(takewhile(lambda name: not is_pattern(name), pattern.strip("/").split("/")[:-1]))
+
+
+def _tags_in(page: Sortable) -> list[Any]:
+    value = page.get("tags")
+    return [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _text_of(tag: Any) -> str:
+    return _shown(tag) if isinstance(tag, Mapping | list | tuple) else " ".join(str(tag).split())
+
+
+def _index_of(pattern: str, index: str) -> str:
+    return posixpath.normpath(posixpath.join(fixed_folder(pattern), index.strip("/")))
+
+
+def _path_of_tag(tag: Any, pattern: str, index: str) -> str:
+    """The path of a tag's page: of its name in small letters, without what is special in paths. "" if it has none."""
+    text = str(tag) if isinstance(tag, str | int | float | dt.date) else ""
+    name = _NO_PART_OF_NAMES.sub("-", normalize("NFC", text.lower())).strip("-._~")
+    name = name if len(name.encode(errors="replace")) <= _LONGEST_TAG else ""
+    name = f"{name}-" if name == "index" else name  # `index.md` would be the page of the folder
+    folder, extension = posixpath.splitext(_index_of(pattern, index))
+    return f"{folder}/{name}{extension}" if name else ""

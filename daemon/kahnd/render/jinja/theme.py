@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from operator import itemgetter
+from string import punctuation
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -26,7 +27,7 @@ from kahnd.core.model import Digest, DocumentId, Problem
 from kahnd.core.rules import collection_id, is_below
 from kahnd.core.text import find_similar, shortened, similar_name_remedy
 from kahnd.render.cache import Cache
-from kahnd.render.data.ordering import instant
+from kahnd.render.data.ordering import fixed_folder, instant, tag_pages, tags_of
 from kahnd.render.files import ProblemError
 from kahnd.render.jinja.values import Page, formatted
 from kahnd.render.markdown.convert import Heading, text_of
@@ -84,7 +85,6 @@ def assembled(name: str) -> str:
 _INDEX: Final = frozenset({"index", "readme", "_index"})
 _NUMBER: Final = re.compile(r"(\d+)")
 _LEADING: Final = re.compile(r"\d+[-_. ]+")
-_IN_PATTERN: Final = re.compile(r"[*?\[{]")
 _WEB: Final = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _SUMMARY_LINE: Final = re.compile(r"([ \t]*+)([-*+][ \t]++)?\[([^\]]*+)\]\(<?([^()<>]*+)>?\)[ \t]*+")
 _SUMMARY_TITLE: Final = re.compile(r"#++[ \t]++(.*)")
@@ -120,8 +120,7 @@ def navigation(found: Iterable[Page], pattern: str, listing: object = None) -> d
     paths that are no pages, and are shown without a link.
     """
     pages = {str(each.path): each for each in found if each.get("nav", default=True) is not False}
-    fixed = itertools.takewhile(lambda name: not _IN_PATTERN.search(name), pattern.strip("/").split("/")[:-1])
-    listed = _Listing(pages, "/".join(fixed))
+    listed = _Listing(pages, fixed_folder(pattern))
     tree = _Entry(children=listed.entries(listing) if listing else listed.folder("")).shown()["children"]
     places: dict[str, dict[str, Any]] = {}
     for path, trail in _trails(tree):
@@ -259,6 +258,7 @@ _TAG: Final = re.compile(r"""<[a-zA-Z](?:[^"'<>]|"[^"<>]*+"|'[^'<>]*+')*+>""")
 _LINK: Final = re.compile(r"""(?<=\s)(id|href|src)="([^"]*+)\"""")
 _HEADING: Final = re.compile(r'<h([1-6])(?:\s[^<>]*?)?\sid="([^"<>]*+)"[^<>]*+>')
 _CELL_END: Final = re.compile(r"(?=</t[dh]>|<br)")
+_PUNCTUATION: Final = frozenset(punctuation)
 _ARTICLE: Final = re.compile(r"<article(?:\s[^<>]*+)?>")
 
 
@@ -346,11 +346,20 @@ def date(value: Any, pattern: str) -> str:
     return formatted(moment, pattern)
 
 
+def literal(value: Any) -> str:
+    """A text as Markdown that shows it as it is: no character of it means anything to Markdown, or to templates."""
+    text = " ".join(str(value).split())
+    return "".join(f"&#{ord(each)};" if each in _PUNCTUATION else each for each in text)
+
+
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "article": article,
     "chapter": chapter,
     "date": date,
+    "literal": literal,
     "navigation": navigation,
     "permalinks": permalinks,
     "sections": sections,
+    "tag_pages": tag_pages,
+    "tags_of": tags_of,
 }

@@ -64,7 +64,8 @@ class Outline:
         if options is None or options == _NO_OPTIONS:
             markdown = _with_line_feeds(markdown)
             return cls(_PLAIN.html(markdown), WRITTEN_BY_HAND.search(markdown) is not None)
-        extras = Extras(options, lambda _page, _part: "", lambda fence: fence, lambda _fence: None)
+        nowhere = extensions.Target("")
+        extras = Extras(options, lambda _page, _part, _in: nowhere, lambda fence: fence, lambda _fence: None)
         return cls(_extended(markdown, extras, lambda _info, _code: ""), by_hand=True)
 
     @property

@@ -14,11 +14,9 @@ from __future__ import annotations
 import html
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
 
-from kahnd.core.model import DocumentId
-from kahnd.core.rules import resolve
 from kahnd.render.markdown import MarkdownOptions
 from kahnd.render.markdown.page_source import (
     FENCES,
@@ -71,7 +69,9 @@ _ATTRIBUTES: Final = rf"""
     (?P<attributes>(?<=[)\]`*_\s])\{{:?[ ]*{_PAIR}(?:[ ]+{_PAIR})*[ ]*\}})
 """
 _QUOTED_VALUE: Final = re.compile(r"""(?<==)(?:"[^"]*"|'[^']*')""")
-_WIKI: Final = r"(?<!!)\[\[(?P<wiki>[^\[\]\n|#\\]*)(?P<part>\#[^\[\]\n|\\]*)?(?:\\?\|(?P<label>[^\[\]\n]*))?\]\]"
+_WIKI: Final = r"""
+    (?P<taken_in>!)?\[\[(?P<wiki>[^\[\]\n|#\\]*)(?P<part>\#[^\[\]\n|\\]*)?(?:\\?\|(?P<label>[^\[\]\n]*))?\]\]
+"""
 _FLAGS: Final = re.DOTALL | re.MULTILINE | re.VERBOSE
 _IN_TEMPLATE: Final = re.compile(f"{FENCES}|{TAGS}|{_MATH}|{_ESCAPE}", _FLAGS)
 
@@ -85,8 +85,15 @@ def _may_have_math(text: str) -> bool:
     return "$" in text or "\\(" in text or "\\[" in text
 
 
-Resolve = Callable[[str, str], str | None]
-"""From the page and the part that a wiki link names to an address; None leaves the link as text."""
+class Target(NamedTuple):
+    """Where a wiki link leads: an address, and whether that is an image to be shown."""
+
+    address: str
+    is_shown: bool = False
+
+
+Resolve = Callable[[str, str, bool], Target | None]
+"""From the page and the part that a wiki link names, and whether it is to be taken in; None leaves it as text."""
 
 
 def prepared(text: str, options: MarkdownOptions, resolve: Resolve | None) -> str:
@@ -169,11 +176,23 @@ class _Inline:
         page, part = found["wiki"].strip(), (found["part"] or "")[1:].strip()
         if self._resolve is None or not (page or part):
             return None
-        address = self._resolve(page, part)
+        target = self._resolve(page, part, bool(found["taken_in"]))
+        if target and target.is_shown:
+            return _image(target.address, found["label"] or "", posixpath.splitext(posixpath.basename(page))[0])
         label = found["label"] or (f"{page}#{part}" if page and part else page or part)
-        return None if address is None else f"[{label.strip()}](<{address}>)"
+        return None if target is None else f"[{label.strip()}](<{target.address}>)"
 
 
+def _image(address: str, label: str, name: str) -> str:
+    """An image, as Obsidian labels it: `text`, `300`, `300x200`, `text|300`; its text is else its name."""
+    text, _, size = label.rpartition("|")
+    sizes = _SIZE.fullmatch(size.strip())
+    text = (text if sizes else label).strip() or name
+    height = f" height={sizes[2]}" if sizes and sizes[2] else ""
+    return f"![{text}](<{address}>)" + (masked(ATTRIBUTES, f"{{width={sizes[1]}{height}}}") if sizes else "")
+
+
+_SIZE: Final = re.compile(r"(\d{1,5})(?:x(\d{1,5}))?")
 _REWRITES: Final = frozenset(("math", "attributes", "wiki", "part", "label"))
 _BLANKS: Final = re.compile(r"[ \t]*")
 _QUOTED: Final = re.compile(r"[ \t>]*")
@@ -330,37 +349,3 @@ def _merged(tag: str, given: str) -> str:
             kept[each[1] or "id"] = html.escape(value or each[6] or "")
     written = "".join(f' {key}="{value}"' for key, value in kept.items())
     return f"<{name}{written}{' />' if tag.endswith('/>') else '>'}"
-
-
-def linkable(documents: Iterable[DocumentId]) -> dict[str, list[DocumentId]]:
-    """The pages by the last part of the names that wiki links have for them: their stem, or their folder's name."""
-    found: dict[str, list[DocumentId]] = {}
-    for each in documents:
-        for name in {posixpath.basename(path) for path in _link_names(each)}:
-            found.setdefault(name, []).append(each)
-    return found
-
-
-def linked(name: str, origin: str, pages: Mapping[str, Sequence[DocumentId]]) -> list[DocumentId]:
-    """The pages that a wiki link may mean: the one at that path, else in the same folder, else all that end so."""
-    wanted = _link_name(name)
-    found = [
-        each
-        for each in pages.get(posixpath.basename(wanted), ())
-        if any(f"/{path}".endswith(f"/{wanted.strip('./')}") for path in _link_names(each))
-    ]
-    relative = _link_name(resolve(name, origin) or name)
-    exact = [each for each in found if relative in _link_names(each)]
-    return exact if len(exact) == 1 else found
-
-
-def _link_names(document: str) -> list[str]:
-    """The paths without an extension, and the folder's for its index page."""
-    path = _link_name(document)
-    folder, _, stem = path.rpartition("/")
-    return [path, folder] if folder and stem in {"index", "readme"} else [path]
-
-
-def _link_name(path: str) -> str:
-    """A path as wiki links are compared: without extension, in lower case, with `-` for blanks and underscores."""
-    return path.removesuffix(".md").casefold().replace(" ", "-").replace("_", "-")

@@ -393,5 +393,5 @@ def line_of(url: str, text: str) -> int:
 def _line_of_wiki_link(url: str, text: str) -> int:
     stem = posixpath.splitext(posixpath.basename(unquote(url.partition("#")[0])))[0]
     words = (re.escape(each) for each in re.split("[-_ ]", stem))
-    found = re.search(rf"\[\[[^\[\]\n|#]*{'[-_ ]'.join(words)}(?:\.md)?[#|\]]", text, re.IGNORECASE) if stem else None
+    found = re.search(rf"\[\[[^\[\]\n|#]*{'[-_ ]'.join(words)}(?:\.\w+)?[#|\]]", text, re.IGNORECASE) if stem else None
     return text.count("\n", 0, found.end()) + 1 if found else 0

@@ -7,15 +7,13 @@ text file as a template.
 from __future__ import annotations
 
 import html
-import posixpath
 import re
 import traceback
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 from jinja2 import Template, TemplateNotFound, TemplateSyntaxError, UndefinedError
 from jinja2.exceptions import SecurityError
@@ -36,11 +34,12 @@ from kahnd.render.jinja.environment import Dialect, ProjectCode, ProjectEnvironm
 from kahnd.render.jinja.references import Caches, References, record_declared
 from kahnd.render.jinja.values import Page
 from kahnd.render.markdown.blocks import contents_of
-from kahnd.render.markdown.convert import Extras, Html, Markdown, slug
-from kahnd.render.markdown.extensions import FORMULA, FormulaError, as_mathml, linkable, linked, masked, restored
+from kahnd.render.markdown.convert import Extras, Html, Markdown
+from kahnd.render.markdown.extensions import FORMULA, FormulaError, as_mathml, masked, restored
 from kahnd.render.markdown.highlight import Fence
 from kahnd.render.markdown.links import Links, summed_up, with_links
 from kahnd.render.markdown.page_source import has_jinja
+from kahnd.render.markdown.wiki_links import WikiLinks
 from kahnd.render.programs.project_code import modules_fingerprint
 from kahnd.render.renderers.parameters import PRE, PageParameters, TemplateParameters
 from kahnd.render.renderers.python import Document, ProjectFunctions
@@ -199,8 +198,6 @@ class _Page:
     project: ProjectCode
     document: Document
     parameters: PageParameters
-    _linked: dict[str, list[DocumentId]] = field(default_factory=dict)
-    """The pages that each wiki link may mean."""
 
     def dialect(self) -> Dialect:
         """The dialect of the page's templates."""
@@ -216,8 +213,12 @@ class _Page:
     def extras(self) -> Extras:
         """The extensions of the page's Markdown."""
         options = self.parameters.markdown
-        resolve = self._resolve if options.wiki_links else None
+        resolve = self._wiki_links().resolve if options.wiki_links else None
         return Extras(options, resolve, self._take, self._by_hand, self._mathml if options.math == "mathml" else None)
+
+    def _wiki_links(self) -> WikiLinks:
+        given, loader = self.references.pages_by_rules, self.loader
+        return WikiLinks(loader.rendering, given, loader.location_of, has_templates=self.parameters.templating)
 
     def _by_hand(self, fence: Fence) -> str | None:
         way = self.parameters.fences.get(fence.language)
@@ -255,34 +256,6 @@ class _Page:
             line = at.line and at.line + error.tex[: error.at].rstrip("\n").count("\n") - skipped
             message = f"a formula is no TeX that can be rendered: {error}"
             raise ProblemError(Problem(message, at.file, line, "correct the formula")) from error
-
-    @cached_property
-    def _linkable(self) -> dict[str, list[DocumentId]]:
-        return linkable(self.references.pages_by_rules(Location(self.document.path)))
-
-    def _resolve(self, page: str, part: str) -> str | None:
-        """The address of a wiki link, from this page's source to the other's; None, with a warning, for no page."""
-        fragment = f"#{slug(part)}" if part else ""
-        if not page:
-            return fragment
-        if page not in self._linked:
-            self._linked[page] = linked(page, self.document.path, self._linkable)
-            if len(self._linked[page]) != 1:
-                self._warn(page, self._linked[page])
-        found = self._linked[page]
-        if not found:
-            return None
-        address = posixpath.relpath(found[0], posixpath.dirname(self.document.path) or ".")
-        return quote(address) + fragment
-
-    def _warn(self, page: str, found: list[DocumentId]) -> None:
-        rendering = self.loader.rendering
-        at = self.loader.location_of(f"[[{page}") if rendering.keeps_warnings else Location(self.document.path)
-        if found:
-            message, remedy = f"[[{page}]] may be {' or '.join(found[:3])}", "write the folder before the name"
-        else:
-            message, remedy = f"there is no page for [[{page}]]", "create it, or correct the link"
-        rendering.warn(Problem(message, at.file, at.line, remedy))
 
 
 class TemplateRenderer:

@@ -234,7 +234,7 @@ class PythonRenderer:
         except ProblemError as error:
             return Failed(error.problem, rendering.reads)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the project's code can raise anything
-            return Failed(self._functions.problem(error, job.document, parameters.module_file), rendering.reads)
+            return Failed(self._functions.problem(error, job.document), rendering.reads)
 
     def _plugin(self, parameters: PythonParameters, location: Location) -> Plugin:
         if parameters.function not in self._plugins:
@@ -250,7 +250,7 @@ class PythonRenderer:
             except ProblemError as error:
                 return error.problem
             except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
-                return self._functions.problem(error, parameters.module_file, parameters.module_file)
+                return self._functions.problem(error, parameters.module_file)
         return None
 
 
@@ -309,7 +309,7 @@ class ProjectFunctions:
         except (ProblemError, UnmetError, MemoryError):
             raise
         except (Exception, SystemExit) as error:
-            raise ProblemError(self.problem(error, file, file)) from error
+            raise ProblemError(self.problem(error, file)) from error
 
     def _enter_environment(self) -> None:
         """Let the environment's packages be imported, after kahnd's own and before the project's modules."""
@@ -343,14 +343,16 @@ class ProjectFunctions:
         loader.exec_module(module)
         return module
 
-    def problem(self, error: BaseException, place: str, module: str) -> Problem:
+    def problem(self, error: BaseException, place: str) -> Problem:
         """The problem with an exception of the project's code; without a line of that, it is at `place`."""
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if self._is_own(frame.filename)]
         called = frames[frames.index(own[0]) :] if own else frames  # kahnd's own frames come before
         file, line = (own[-1].filename[len(str(self._root)) + 1 :], own[-1].lineno or 0) if own else (place, 0)
-        if isinstance(error, SyntaxError) and error.filename == str(self._root / module):
-            file, line = module, error.lineno or 0
+        if isinstance(error, SyntaxError) and error.filename and self._is_own(error.filename):
+            file, line = error.filename[len(str(self._root)) + 1 :], error.lineno or 0
+            shown = "".join(traceback.format_exception_only(error)[1:-1])  # the line and what is wrong in it
+            return Problem(f"{type(error).__name__}: {error.msg}", file, line, f"correct {file}", shown)
         detail = "".join(traceback.format_list(called[-MAX_FRAMES:]))
         return Problem(f"{type(error).__name__}: {error}", file, line, self._remedy(error), detail)
 

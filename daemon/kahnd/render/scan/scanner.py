@@ -31,6 +31,7 @@ from kahnd.render.markdown import MarkdownOptions, PageReading
 from kahnd.render.markdown.extensions import protected
 from kahnd.render.markdown.links import MAX_LINKS, links_in
 from kahnd.render.markdown.page_source import as_template
+from kahnd.render.markdown.wiki_links import patterns_of_images
 
 _ATTRIBUTES: Final = {"url": Facet.URL, "text": Facet.OUTPUT, "data": Facet.OUTPUT}
 MAX_REFERENCES: Final = 10_000
@@ -115,7 +116,7 @@ class StaticScan:
         options, templating = parameters.markdown, parameters.templating
         if self._layout.hides(when := appears_at(parts.meta)):  # it is no page yet, but may be included or read
             template, links = "", False
-        found = [*_in_front_matter(parts, document, template), *self._in_markdown(parts, options)]
+        found = [*_in_front_matter(parts, document, template), *self._in_markdown(parts, options, document)]
         body = protected(parts.body) if options.math else parts.body
         if templating and _should_parse(body, document):
             found += self._in_template(as_template(body, parts.lines), document, of_page=True)
@@ -134,8 +135,8 @@ class StaticScan:
             known[each] = merge_dependencies(known.get(each, each), each)
         return known.values()
 
-    def _in_markdown(self, parts: Parts, options: MarkdownOptions) -> Iterator[_Reference]:
-        """The files of code fences, and the pages that wiki links may name."""
+    def _in_markdown(self, parts: Parts, options: MarkdownOptions, document: DocumentId) -> Iterator[_Reference]:
+        """The files of code fences, and the pages and images that wiki links may name."""
         if options.code and "file=" in parts.body:
             line, counted = parts.lines + 1, 0
             for fence in _FENCE_FILE.finditer(parts.body):
@@ -146,6 +147,8 @@ class StaticScan:
             for rule in self._layout.rules:
                 if rule.renderer == PAGE:
                     yield _Reference("/" + rule.match, Kind.COLLECTION)
+            for pattern in patterns_of_images(parts.body, document, self._layout):
+                yield _Reference("/" + pattern, Kind.COLLECTION)
 
     def of_template(self, document: DocumentId, text: str) -> tuple[Dependency, ...]:
         """The dependencies of a template. Raises ProblemError as `of_page` does."""
