@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import xxhash
 
@@ -43,6 +43,14 @@ class Reference:
 
     aspect: str
     target: str
+
+
+class _Named(NamedTuple):
+    """A reference as a text has it; `name` is that of one of several outputs."""
+
+    aspect: str
+    target: str
+    name: str = ""
 
 
 class Names:
@@ -190,23 +198,35 @@ class Names:
 
     def static(self, path: str, *, certain: bool = False) -> list[Reference]:
         """Returns the dependencies that a document names; `certain` leaves out those under a condition."""
-        found = [(aspect, locate(given, document_of(path))) for aspect, given in self._named(path, certain=certain)]
-        return [Reference(aspect, target) for aspect, target in found if target]
+        found = [(each, locate(each.target, document_of(path))) for each in self._named(path, certain=certain)]
+        return [Reference(each.aspect, self._maker_of(target, each.name)) for each, target in found if target]
 
-    def _named(self, path: str, *, certain: bool) -> Iterator[tuple[str, str]]:
+    def outputs_named(self, path: str, name: str) -> list[tuple[str, str]]:
+        """Returns the outputs that a name means, or a document's first, each after the rendering that makes it."""
+        outputs = [(each, output) for each in self.renderings_of(path) for output in self.outputs_of(each)]
+        if not name:
+            return outputs[:1]
+        ending = [each for each in outputs if each[1].endswith(f".{name}")]
+        return ending or [(each, output + name) for each, output in outputs if output.endswith("/")]
+
+    def _maker_of(self, path: str, name: str) -> str:
+        """Returns the rendering that makes the output of a name: the document's own if none or several do."""
+        makers = [each for each, _ in self.outputs_named(path, name)]
+        return makers[0] if len(makers) == 1 else path
+
+    def _named(self, path: str, *, certain: bool) -> Iterator[_Named]:
         document = self.tree.documents[document_of(path)]
         rule = self.rule_of(path) or self.scanned_as(path)
         way = rule.of if rule else Way("template", "", "")
         if isinstance(document, Script) and way.renderer == "command":
-            yield from (
-                (self._wanted(given, document_of(path)), given) for verb, given in document.lines if verb == "needs"
-            )
+            needs = (given for verb, given in document.lines if verb == "needs")
+            yield from (_Named(self._wanted(given, document_of(path)), given) for given in needs)
         if isinstance(document, Text) and way.renderer == "page":
             if document.broken in {"unclosed", "yaml"}:
                 return
             yield from _named_in_matter(document.matter)
         if isinstance(document, Text) and way.options.get("code") and not certain:
-            yield from (("data", item.target) for item in document.items if isinstance(item, Code))
+            yield from (_Named("data", item.target) for item in document.items if isinstance(item, Code))
         if isinstance(document, Text) and way.templating and document.broken != "syntax":
             yield from (each for item in document.items for each in _named_by(item, certain=certain))
 
@@ -215,22 +235,22 @@ class Names:
         return "output" if target and self.rule_of(target) else "include"
 
 
-def _named_in_matter(matter: Matter) -> Iterator[tuple[str, str]]:
+def _named_in_matter(matter: Matter) -> Iterator[_Named]:
     if matter.template:
-        yield "template", matter.template
-    yield from (("declared", each) for each in matter.depends_on)
+        yield _Named("template", matter.template)
+    yield from (_Named("declared", each) for each in matter.depends_on)
 
 
-def _named_by(item: Item, *, certain: bool) -> list[tuple[str, str]]:
+def _named_by(item: Item, *, certain: bool) -> list[_Named]:
     match item:
         case Include(target, optional):
-            return [] if certain and optional else [("include", target)]
+            return [] if certain and optional else [_Named("include", target)]
         case IncludeIf(sheet, target):
-            return [("data", sheet), *([] if certain else [("include", target)])]
+            return [_Named("data", sheet), *([] if certain else [_Named("include", target)])]
         case IncludeNamed(sheet) | Cell(sheet) | Column(sheet):
-            return [("data", sheet)]
-        case OfOutput(target, facet):
-            return [(f"output {facet}", target)]
+            return [_Named("data", sheet)]
+        case OfOutput(target, facet, name):
+            return [_Named(f"output {facet}", target, name)]
         case _:
             return []  # callers that ask for names do not ask for pages
 

@@ -55,7 +55,7 @@ class Evaluation(Names):
     def _comes_to_its_end(self, path: str) -> bool:
         if path not in self.claims:
             needs = [each.target for each in self.static(path, certain=True) if each.aspect not in OF_CONTENT]
-            return all(self.is_done(each) for each in needs if each in self.present)
+            return all(self.is_done(each) for each in needs if document_of(each) in self.present)
         reading = Reading(self, path)
         try:
             text = reading.produce()

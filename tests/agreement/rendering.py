@@ -238,11 +238,7 @@ class Reading:
 
     def _named(self, target: str, name: str) -> tuple[str, str]:
         """Returns the path of one of several outputs, after the rendering that makes it."""
-        names = self.evaluation
-        outputs = [(each, path) for each in names.renderings_of(target) for path in names.outputs_of(each)]
-        fitting = [each for each in outputs if each[1].endswith(f".{name}")] if name else outputs[:1]
-        if name and not fitting:
-            fitting = [(each, path + name) for each, path in outputs if path.endswith("/")]
+        fitting = self.evaluation.outputs_named(target, name)
         if len(fitting) != 1:
             raise NotDoneError
         return fitting[0]
