@@ -126,6 +126,16 @@ def test_two_documents_that_declare_one_fail_and_name_each_other() -> None:
         assert world.status("docs/x.md") is Status.DONE
 
 
+def test_a_document_reads_what_could_not_be_declared_because_of_what_it_declared_before() -> None:
+    world = at_rest({"docs/a.md": "declare docs/x.md X", "docs/b.md": "declare docs/c.md declare docs/x.md Y"})
+    assert world.status("docs/a.md") is world.status("docs/c.md") is Status.FAILED
+    world.save("docs/b.md", "title docs/x.md")
+    world.settle()
+    assert world.statuses() == dict.fromkeys(("docs/a.md", "docs/b.md", "docs/x.md"), Status.DONE)
+    assert_as_fresh(world)
+    assert len(world.builds) == 2
+
+
 def test_a_document_moves_from_one_declarer_to_another() -> None:
     world = at_rest({"docs/a.md": "declare docs/x.md X", "docs/b.md": "b"})
     world.write("docs/a.md", "a")
@@ -277,6 +287,7 @@ def step(world: World) -> None:
         ("docs/p/2.md", MINE, 0, False),
     ]
 )
+@example([("docs/p/1.md", MINE, 2, False), ("docs/p/2.md", SORT, 5, False), ("docs/p/2.md", READ, 0, False)])
 @example([(a, OWN, 2, False), (a, "hidden", 0, False)])
 @example([(a, OWN, 4, False), (a, "hidden", 0, False)])
 def test_whatever_is_edited_and_killed_the_result_is_that_of_a_fresh_build(
