@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.world import World, at_rest
+from core.world import SEVERAL, World, at_rest
 from kahnd.core.model import DocumentId, Status
 
 POSTS: Final = {"docs/posts/1.md": "red\none", "docs/posts/2.md": "blue\ntwo", "docs/posts/3.md": "red\nthree"}
@@ -109,6 +109,14 @@ def test_a_collection_has_the_generated_documents_of_others_and_not_those_of_its
     assert_as_fresh(world)
     world.start()
     assert world.settle() == []
+
+
+def test_no_rendering_of_a_document_has_what_that_declares_in_its_collections() -> None:
+    world = at_rest({"docs/a.md": "titles docs/*.md\ndeclare docs/c.md declare docs/y.md Y"}, SEVERAL)
+    assert made(world)["site/print/a.md"] == made(world)["site/a.html"]
+    assert world.status("docs/y.md") is Status.DONE
+    assert "[y]" not in made(world)["site/a.html"]
+    assert "[c]" not in made(world)["site/a.html"]
 
 
 def test_two_documents_that_declare_one_fail_and_name_each_other() -> None:

@@ -150,8 +150,9 @@ class Declarations:
             return (is_there and not is_generated) or self.declarers(observation.document) != (observation.declarer,)
         return is_generated and observation.content_hash is None and observation.problem is None
 
-    def own(self, document: DocumentId, members: Collection[DocumentId]) -> list[DocumentId]:
-        """Returns those of the members that this document has declared, itself or through others."""
+    def own(self, rendering: DocumentId, members: Collection[DocumentId]) -> list[DocumentId]:
+        """Returns those of the members that the document of a rendering has declared, itself or through others."""
+        document = document_of(rendering)
         return [each for each in members if document in self._line(each)] if document in self._of else []
 
     def take_follow_up(self) -> FollowUp | None:
