@@ -28,7 +28,7 @@ class Worklist:
         self._transitions = transitions
         self._forced = forced
         self._loops = loops
-        self.runs = Runs(graph, intake.members, slots, transitions.expected_ms)
+        self.runs = Runs(graph, intake, slots, transitions.expected_ms)
         self._edges = EdgeWriter(graph, intake, transitions)
         self._provisional = ProvisionalEdges(graph)
         self._held = HeldDocuments()
@@ -166,6 +166,7 @@ class Worklist:
     def _end_build(self) -> Iterable[Command]:
         record = self._transitions.end_build()
         self._retries.clear()
+        self._declarations.build_ended()
         return [EndBuild(record)] if record else []
 
 
