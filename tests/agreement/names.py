@@ -5,10 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+import msgspec
 import xxhash
 
 from agreement.blocks import Code
@@ -17,6 +18,7 @@ from agreement.language import (
     LATER,
     Cell,
     Column,
+    Document,
     Include,
     IncludeIf,
     IncludeNamed,
@@ -35,6 +37,10 @@ HASH: Final = "{hash}"
 BESIDE: Final = "//"
 OF_CONTENT: Final = frozenset({"page", "title", "text", "front matter", "url", "members", "link", "anchors"})
 """Uses of a document's own bytes or path, which ask for no order."""
+
+
+Generated = Mapping[str, tuple[str, Document]]
+"""Documents that others declare, by path, each after its declarer."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,11 @@ class Names:
     A rendering by a document's first rule has its path for an id; one beside it also has the rule, behind a mark.
     """
 
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
+    def __init__(self, tree: Tree, generated: Generated) -> None:
+        self.generated = generated
+        declared = {path: document for path, (_, document) in generated.items()}
+        self.tree = msgspec.structs.replace(tree, documents=declared | tree.documents)
+        tree = self.tree
         self.present = {path for path in tree.documents if not self._is_ignored(path)}
         nodes = [each for path in self.present for each in self.renderings_of(path)]
         self.claims = {each: claim for each in nodes if (claim := self.output_of(each))}
@@ -185,9 +194,15 @@ class Names:
         """Returns whether only an underscore keeps a rule from rendering it."""
         return self.rule_of(path) is None and self.scanned_as(path) is not None
 
-    def members(self, pattern: str) -> list[str]:
-        """Returns the documents that match a pattern and are no partials."""
-        return sorted(path for path in self.present if matcher(pattern)(path) and not self.is_partial(path))
+    def members(self, pattern: str, reader: str) -> list[str]:
+        """Returns the documents that match a pattern, are no partials, and were not declared by the one that asks."""
+        found = sorted(path for path in self.present if matcher(pattern)(path) and not self.is_partial(path))
+        return [each for each in found if not self.is_declared_by(each, reader)]
+
+    def is_declared_by(self, path: str, document: str) -> bool:
+        """Returns whether a document has declared another, itself or through others."""
+        declarer, _ = self.generated.get(path, ("", None))
+        return declarer == document or (declarer != "" and self.is_declared_by(declarer, document))
 
     def source_of(self, path: str) -> str:
         """Returns a file's text."""
