@@ -5,16 +5,32 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from agreement.language import PAGES, IncludeIf, IncludeNamed, Script, Text, Tree
+from agreement.language import PAGES, Document, IncludeIf, IncludeNamed, Script, Text, Tree, source
 from agreement.names import stands_for
-from agreement.oracle import Evaluation
+from agreement.oracle import Evaluation, evaluate
 from agreement.steps import ALTERED
 
 Report = Mapping[str, Any]
 Rendered = Sequence[tuple[str, str]]
 """The document and the first output of each rendering."""
+
+
+class Files(NamedTuple):
+    """The outputs, and the generated documents, by path."""
+
+    outputs: dict[str, bytes]
+    generated: dict[str, bytes]
+
+
+class Built(NamedTuple):
+    """The report of a build, and its outputs by path."""
+
+    report: Report
+    outputs: dict[str, bytes]
+
+
 _NONE: Final = "nothing"
 _OF_LINKS: Final = {
     "link": re.compile(r"the link to (.*) leads nowhere"),
@@ -33,17 +49,22 @@ class Checker:
     known: dict[str, object] = field(default_factory=dict)
     places: dict[str, set[str]] = field(default_factory=dict)
     good: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    kept: dict[str, Mapping[str, Document]] = field(default_factory=dict)
+    """What each document has declared last."""
 
     def forget(self) -> None:
         """Notes that the database is lost, so that anything may be rendered."""
         self.known.clear()
+        self.kept.clear()
 
     def compare(
-        self, moments: Sequence[Tree], spoilt: set[str], report: Report, rendered: Rendered, outputs: dict[str, bytes]
+        self, moments: Sequence[Tree], spoilt: set[str], report: Report, rendered: Rendered, files: Files
     ) -> Evaluation:
         """Checks everything once all is rendered. `moments` are the states of the files since the last check."""
-        seen = [Evaluation(tree) for tree in moments]
-        now = seen[-1]
+        seen = [evaluate(tree, self.kept) for tree in moments]
+        self.kept, outputs = self._kept(seen, files.generated), files.outputs
+        now = seen[-1] = evaluate(moments[-1], self.kept)
+        _agree("generated documents", files.generated, {each: now.source_of(each).encode() for each in now.generated})
         strict = len(seen) == 1 and not spoilt
         self._remember_places(seen)
         compare_troubles(now, report)
@@ -54,6 +75,22 @@ class Checker:
         self._compare_renderings(seen, spoilt, rendered)
         self._remember(now, strict=strict)
         return now
+
+    def _kept(self, seen: list[Evaluation], generated: dict[str, bytes]) -> dict[str, Mapping[str, Document]]:
+        """Returns what each document has declared last: of what it may have, that for which there are files."""
+        now, found = seen[-1], {}
+        for document in {*self.kept, *(each for evaluation in seen for each in evaluation.declares)}:
+            options = [self.kept.get(document, {}), *(each.declares.get(document, {}) for each in seen)]
+            options = [now.declares[document]] if document in now.declares else options
+            places = {path for each in options for path in each}
+            there = {path: generated[path] for path in places if path in generated}
+            fitting = [
+                each for each in options if {path: source(path, it).encode() for path, it in each.items()} == there
+            ]
+            assert fitting, f"{document} has declared none of what is there of {sorted(places)}: {there}"
+            if fitting[0] and document in now.claims:
+                found[document] = fitting[0]
+        return found
 
     def _remember_places(self, seen: list[Evaluation]) -> None:
         for evaluation in seen:
@@ -142,16 +179,19 @@ def _as_evaluated(warning: Report) -> tuple[str, str, int]:
     return document, message, line
 
 
-def compare_fresh(
-    tree: Tree, report: Report, outputs: dict[str, bytes], fresh: Report, fresh_outputs: dict[str, bytes]
-) -> None:
-    """Compares a live daemon's outputs with a fresh build of the same files."""
-    now = Evaluation(tree)
+def compare_fresh(tree: Tree, kept: Mapping[str, object], live: Built, anew: Built) -> None:
+    """Compares a live daemon's outputs with a fresh build of the same files.
+
+    `kept`: what documents have declared last; a fresh build can't know what those that are not done have.
+    """
+    now, (report, outputs), (fresh, fresh_outputs) = evaluate(tree), live, anew
     compare_troubles(now, fresh)
     compare_warnings(now, fresh)
     _agree("fresh outputs", fresh_outputs, _encoded(now.outputs))
-    _agree("outputs", {path: outputs.get(path) for path in fresh_outputs}, fresh_outputs)
     assert fresh["code"] == (3 if fresh["cycles"] else 1 if fresh["failed"] or fresh["blocked"] else 0)
+    if kept.keys() != now.declares.keys():
+        return
+    _agree("outputs", {path: outputs.get(path) for path in fresh_outputs}, fresh_outputs)
     if not _is_dynamic(tree):
         _agree(
             "failed",
@@ -180,8 +220,8 @@ def _is_dynamic(tree: Tree) -> bool:
     """Returns whether some dependency is found only by rendering: then the order of renderings matters."""
     items = [item for each in tree.documents.values() if isinstance(each, Text) for item in each.items]
     return any(isinstance(item, IncludeIf | IncludeNamed) for item in items) or any(
-        verb in {"read", "depends", "output"}
+        verb in {"read", "depends", "output", "declare"}
         for each in tree.documents.values()
         if isinstance(each, Script)
-        for verb, _ in each.lines
+        for verb, _ in each.written()
     )

@@ -177,10 +177,25 @@ class Sheet(Value, frozen=True):
 
 
 class Script(Value, frozen=True):
-    """Lines of a verb and a word for a command or a plug-in; `fail` makes it fail."""
+    """Lines of a verb and a word for a command or a plug-in; `fail` makes it fail. `declares`: further documents."""
 
     lines: tuple[tuple[str, str], ...] = ()
     broken: bool = False
+    declares: tuple[Declared, ...] = ()
+
+    def written(self) -> Iterator[tuple[str, str]]:
+        """Yields all lines, without one that makes it fail."""
+        yield from self.lines
+        for each in self.declares:
+            text = source(posixpath.basename(each.path), each.document)
+            yield "declare", f"{each.path} {text.encode().hex()}"  # which means nothing to templates and Markdown
+
+
+class Declared(Value, frozen=True):
+    """A document that a plug-in declares, at a path relative to its own."""
+
+    path: str
+    document: Text | Script
 
 
 class Empty(Value, frozen=True):
@@ -219,7 +234,7 @@ def source(path: str, document: Document) -> str:
         case Sheet():
             return _json(document) if path.endswith(".json") else _csv(document)
         case Script():
-            lines = [*document.lines, *([("fail", "here")] if document.broken else [])]
+            lines = [*document.written(), *([("fail", "here")] if document.broken else [])]
             return "".join(f"{verb} {rest}\n" for verb, rest in lines)
         case Empty():
             return ""

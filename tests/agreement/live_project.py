@@ -13,6 +13,7 @@ from agreement import steps
 from agreement.language import Tree, source
 from e2e.harness import Daemon, Project, below
 from kahnd.api.client import ControlClient
+from kahnd.core.project_files import GENERATED
 from kahnd.errors import KahndError
 
 OUTPUTS: Final = ("site", "public")
@@ -139,6 +140,10 @@ class LiveProject:
     def outputs(self) -> dict[str, bytes]:
         """Returns every output by its path in the project."""
         return _outputs(self.project)
+
+    def generated(self) -> dict[str, bytes]:
+        """Returns the bytes of every generated document by its path."""
+        return below(self.project.path(GENERATED))
 
     def rendered(self) -> list[tuple[str, str]]:
         """Returns the documents rendered since the last call, each with its output, from the log."""

@@ -121,7 +121,9 @@ class Markup:
         names, document = self.reading.evaluation, self.reading.document
         patterns = [rule.of.match for rule in names.tree.config.rules if rule.of.renderer == "page"]
         self.reading.reads.update(Reference("members", pattern) for pattern in patterns)
-        pages = sorted({page for pattern in patterns for page in names.members(pattern) if names.rule_of(page)})
+        pages = sorted(
+            {page for pattern in patterns for page in names.members(pattern, document) if names.rule_of(page)}
+        )
         pages = [page for page in pages if names.is_written_as_page(page)]
         found = [page for page in pages if any(f"/{each}".endswith(f"/{name}") for each in _wiki_names(page))]
         near = locate(name, document)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+import msgspec
 import xxhash
 
 from agreement.blocks import Code
@@ -17,6 +18,7 @@ from agreement.language import (
     LATER,
     Cell,
     Column,
+    Document,
     Include,
     IncludeIf,
     IncludeNamed,
@@ -37,6 +39,10 @@ OF_CONTENT: Final = frozenset({"page", "title", "text", "front matter", "url", "
 """Uses of a document's own bytes or path, which ask for no order."""
 
 
+Generated = Mapping[str, tuple[str, Document]]
+"""Documents that others declare, by path, each after its declarer."""
+
+
 @dataclass(frozen=True)
 class Reference:
     """A document's dependency on some part of a target."""
@@ -45,14 +51,25 @@ class Reference:
     target: str
 
 
+class _Named(NamedTuple):
+    """A reference as a text has it; `name` is that of one of several outputs."""
+
+    aspect: str
+    target: str
+    name: str = ""
+
+
 class Names:
     """`present` are the documents that are not ignored; `claims` the output paths of those with a rule.
 
     A rendering by a document's first rule has its path for an id; one beside it also has the rule, behind a mark.
     """
 
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
+    def __init__(self, tree: Tree, generated: Generated) -> None:
+        self.generated = generated
+        declared = {path: document for path, (_, document) in generated.items()}
+        self.tree = msgspec.structs.replace(tree, documents=declared | tree.documents)
+        tree = self.tree
         self.present = {path for path in tree.documents if not self._is_ignored(path)}
         nodes = [each for path in self.present for each in self.renderings_of(path)]
         self.claims = {each: claim for each in nodes if (claim := self.output_of(each))}
@@ -177,9 +194,15 @@ class Names:
         """Returns whether only an underscore keeps a rule from rendering it."""
         return self.rule_of(path) is None and self.scanned_as(path) is not None
 
-    def members(self, pattern: str) -> list[str]:
-        """Returns the documents that match a pattern and are no partials."""
-        return sorted(path for path in self.present if matcher(pattern)(path) and not self.is_partial(path))
+    def members(self, pattern: str, reader: str) -> list[str]:
+        """Returns the documents that match a pattern, are no partials, and were not declared by the one that asks."""
+        found = sorted(path for path in self.present if matcher(pattern)(path) and not self.is_partial(path))
+        return [each for each in found if not self.is_declared_by(each, reader)]
+
+    def is_declared_by(self, path: str, document: str) -> bool:
+        """Returns whether a document has declared another, itself or through others."""
+        declarer, _ = self.generated.get(path, ("", None))
+        return declarer == document or (declarer != "" and self.is_declared_by(declarer, document))
 
     def source_of(self, path: str) -> str:
         """Returns a file's text."""
@@ -190,30 +213,29 @@ class Names:
 
     def static(self, path: str, *, certain: bool = False) -> list[Reference]:
         """Returns the dependencies that a document names; `certain` leaves out those under a condition."""
-        found = [(each, locate(each.given, document_of(path))) for each in self._named(path, certain=certain)]
-        return [Reference(each.aspect, self._rendering(target, each.output)) for each, target in found if target]
+        found = [(each, locate(each.target, document_of(path))) for each in self._named(path, certain=certain)]
+        return [Reference(each.aspect, self._maker_of(target, each.name)) for each, target in found if target]
 
-    def _rendering(self, target: str, output: str) -> str:
-        """Returns the rendering that makes the output of this name, or the document itself."""
-        fitting = self.outputs_named(target, output) if output and target in self.present else []
-        return fitting[0][0] if len(fitting) == 1 else target
+    def outputs_named(self, path: str, name: str) -> list[tuple[str, str]]:
+        """Returns the outputs that a name means, or a document's first, each after the rendering that makes it."""
+        outputs = [(each, output) for each in self.renderings_of(path) for output in self.outputs_of(each)]
+        if not name:
+            return outputs[:1]
+        ending = [each for each in outputs if each[1].endswith(f".{name}")]
+        return ending or [(each, output + name) for each, output in outputs if output.endswith("/")]
 
-    def outputs_named(self, target: str, name: str) -> list[tuple[str, str]]:
-        """Returns the output paths that a name may mean, each after the rendering that makes it; the first without."""
-        outputs = [(each, path) for each in self.renderings_of(target) for path in self.outputs_of(each)]
-        fitting = [each for each in outputs if each[1].endswith(f".{name}")] if name else outputs[:1]
-        return fitting or [(each, path + name) for each, path in outputs if path.endswith("/")]
+    def _maker_of(self, path: str, name: str) -> str:
+        """Returns the rendering that makes the output of a name: the document's own if none or several do."""
+        makers = [each for each, _ in self.outputs_named(path, name)]
+        return makers[0] if len(makers) == 1 else path
 
     def _named(self, path: str, *, certain: bool) -> Iterator[_Named]:
         document = self.tree.documents[document_of(path)]
         rule = self.rule_of(path) or self.scanned_as(path)
         way = rule.of if rule else Way("template", "", "")
         if isinstance(document, Script) and way.renderer == "command":
-            yield from (
-                _Named(self._wanted(given, document_of(path)), given)
-                for verb, given in document.lines
-                if verb == "needs"
-            )
+            needs = (given for verb, given in document.lines if verb == "needs")
+            yield from (_Named(self._wanted(given, document_of(path)), given) for given in needs)
         if isinstance(document, Text) and way.renderer == "page":
             if document.broken in {"unclosed", "yaml"}:
                 return
@@ -226,14 +248,6 @@ class Names:
     def _wanted(self, given: str, path: str) -> str:
         target = locate(given, path)
         return "output" if target and self.rule_of(target) else "include"
-
-
-class _Named(NamedTuple):
-    """A reference as a document has it: `output` names one of several outputs."""
-
-    aspect: str
-    given: str
-    output: str = ""
 
 
 def _named_in_matter(matter: Matter) -> Iterator[_Named]:

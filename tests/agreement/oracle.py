@@ -6,27 +6,52 @@ read as its text says, except for conditional includes: only the documents that 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Final
 
 import msgspec
 
 from agreement.configuration import Way
 from agreement.facets import FACETS, NotDoneError
-from agreement.language import Text, Tree
-from agreement.names import OF_CONTENT, Names, Reference, document_of, placed
+from agreement.language import Document, Text, Tree
+from agreement.names import OF_CONTENT, Generated, Names, Reference, document_of, placed
 from agreement.rendering import Reading
+
+Kept = Mapping[str, Mapping[str, Document]]
+"""What documents have declared last: for each, the documents by path."""
+NOTHING_KEPT: Final[Kept] = {}
+ROUNDS: Final = 12
 
 
 def _uses_plugin(way: Way) -> bool:
     return way.hooks or way.renderer == "python"
 
 
+def evaluate(tree: Tree, kept: Kept = NOTHING_KEPT) -> Evaluation:
+    """Evaluates, adds what is declared, and evaluates again until nothing changes.
+
+    `kept`: what documents have declared last; those that are not done, and that a rule still renders, declare that.
+    """
+    generated: Generated = {}
+    for _ in range(ROUNDS):
+        now = Evaluation(tree, generated)
+        broken = {each for each in now.claims if each not in now.made}
+        declares = {each: documents for each, documents in kept.items() if each in broken} | now.declares
+        after = {path: (each, document) for each, documents in declares.items() for path, document in documents.items()}
+        if after == generated:
+            return now
+        generated = after
+    raise AssertionError(f"what is declared does not settle: {generated}")
+
+
 class Evaluation(Names):
     """The documents that are `done`, the `outputs` by path, and each rendering's `inputs`, in full and not hashed."""
 
-    def __init__(self, tree: Tree) -> None:
-        super().__init__(tree)
+    def __init__(self, tree: Tree, generated: Generated) -> None:
+        super().__init__(tree, generated)
         self.made: dict[str, str] = {}
+        self.declares: dict[str, dict[str, Document]] = {}
+        """The documents that each document declares which is done, if any."""
         self.warnings: set[tuple[str, str, int]] = set()
         """The warnings of plug-ins: document, message and line."""
         self._files: dict[str, dict[str, str]] = {}
@@ -53,6 +78,9 @@ class Evaluation(Names):
         return self._done[path]
 
     def _comes_to_its_end(self, path: str) -> bool:
+        declarer, _ = self.generated.get(document_of(path), ("", None))
+        if declarer and not self.is_done(declarer):
+            return False
         if path not in self.claims:
             needs = [each.target for each in self.static(path, certain=True) if each.aspect not in OF_CONTENT]
             return all(self.is_done(each) for each in needs if document_of(each) in self.present)
@@ -64,13 +92,16 @@ class Evaluation(Names):
         self.made[path] = text
         self.warnings |= {(document_of(path), message, line) for message, line in reading.warnings}
         self._files[path] = reading.files
+        if reading.declares:
+            self.declares[path] = reading.declares
         self._reads[path] = frozenset(reading.reads)
         return True
 
     # The inputs of a rendering
 
     def _inputs(self, path: str) -> object:
-        return self._recipe(path), self.source_of(document_of(path)), self._all_that_bears(self._reads[path])
+        document = document_of(path)
+        return self._recipe(path), self.source_of(document), self._all_that_bears(self._reads[path], document)
 
     def _recipe(self, path: str) -> object:
         rule = self.rule_of(path)
@@ -80,13 +111,13 @@ class Evaluation(Names):
         plugin = self.tree.plugin.word if way and way.filters and not plugin else plugin
         return way, self.claims_of(path), plugin, tool
 
-    def _all_that_bears(self, references: Iterable[Reference]) -> object:
-        return frozenset((each, self._bears(each)) for each in references)
+    def _all_that_bears(self, references: Iterable[Reference], reader: str) -> object:
+        return frozenset((each, self._bears(each, reader)) for each in references)
 
-    def _bears(self, reference: Reference) -> object:  # noqa: C901, PLR0911 - a line an aspect
+    def _bears(self, reference: Reference, reader: str) -> object:  # noqa: C901, PLR0911 - a line an aspect
         aspect, target = reference.aspect, reference.target
         if aspect == "members":
-            return tuple(self.members(target))
+            return tuple(self.members(target, reader))
         if aspect == "link":
             return target in self.present, self.public(target), self._makers_of_place(target)
         if aspect == "place":
@@ -148,6 +179,6 @@ class Evaluation(Names):
             return None
         self._open.append(plain)
         ordering = (each for each in self.static(plain) if each.aspect not in OF_CONTENT)
-        effective = self.source_of(plain), self.is_written_as_page(plain), self._all_that_bears(ordering)
+        effective = self.source_of(plain), self.is_written_as_page(plain), self._all_that_bears(ordering, plain)
         self._open.pop()
         return effective

@@ -72,6 +72,10 @@ def _line(document, number, text):
             return document.page(rest).title
         case "titles":
             return "".join(f"{page.title}," for page in document.pages(rest))
+        case "declare":
+            path, _, content = rest.partition(" ")
+            document.declare(path, bytes.fromhex(content))
+            return f"declare {path}"
         case "warn":
             document.warn(rest, line=number)
         case "fail":

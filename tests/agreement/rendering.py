@@ -54,6 +54,8 @@ class Reading:
     warnings: set[tuple[str, int]] = field(default_factory=set)
     files: dict[str, str] = field(default_factory=dict)
     """All outputs, if there are several."""
+    declares: dict[str, Document] = field(default_factory=dict)
+    """The documents that it declares, by path."""
     _open: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -177,7 +179,7 @@ class Reading:
     # Pages and outputs as others see them
 
     def _read_page(self, target: str) -> str:
-        if target not in self.evaluation.present:
+        if target not in self.evaluation.present or self.evaluation.is_declared_by(target, self.document):
             raise NotDoneError
         self.reads.add(Reference("page", target))
         return target
@@ -198,7 +200,8 @@ class Reading:
     def _list(self, item: OfPages, origin: str) -> str:
         pattern = self._locate(item.pattern, origin)
         self.reads.add(Reference("members", pattern))
-        pages = self._sorted([self._read_page(page) for page in self.evaluation.members(pattern)], item.sort)
+        members = self.evaluation.members(pattern, self.document)
+        pages = self._sorted([self._read_page(page) for page in members], item.sort)
         return "".join(f"{self._facet(page, item.facet)}," for page in pages)
 
     def _sorted(self, pages: list[str], sort: str) -> list[str]:
@@ -297,6 +300,7 @@ class Reading:
             raise NotDoneError
         self.warnings = {(rest, number) for number, (verb, rest) in enumerate(self._lines(), 1) if verb == "warn"}
         said = [self._said(verb, rest) for verb, rest in self._lines()]
+        self._declare()
         text = "".join(f"{plugin.word}{way.mark} {each}\n" for each in said)
         if way.more:
             words = "".join(f"{verb} {rest}\n" for verb, rest in self._lines() if verb == "word")
@@ -306,11 +310,17 @@ class Reading:
             self.files = {f"{folder}{plugin.word}/{number}": f"{each}\n" for number, each in enumerate(said)}
         return text
 
+    def _declare(self) -> None:
+        """Declares documents, which only a document's own rendering does."""
+        document = self._at(self.document)
+        if isinstance(document, Script) and self.rendering == self.document:
+            self.declares = {self._locate(each.path, self.document): each.document for each in document.declares}
+
     def _said(self, verb: str, rest: str) -> str:
         if verb == "titles":
             return self._list(OfPages(rest, "title", "path"), self.document)
         if verb not in {"read", "depends", "source", "output", "title"}:
-            return f"{verb} {rest}"
+            return f"declare {rest.partition(' ')[0]}" if verb == "declare" else f"{verb} {rest}"
         target = self._locate(rest, self.document)
         match verb:
             case "title":
@@ -330,7 +340,7 @@ class Reading:
 
     def _lines(self) -> tuple[tuple[str, str], ...]:
         document = self._at(self.document)
-        return document.lines if isinstance(document, Script) else ()
+        return tuple(document.written()) if isinstance(document, Script) else ()
 
     def _check_sound(self) -> None:
         document = self._at(self.document)

@@ -36,6 +36,15 @@ PAGES: Final = (
     "docs/a.md",
     "docs/one.md",
 )
+GENERATED: Final = (
+    "docs/b/gen/x.txt",
+    "docs/b/gen/y.md",
+    "docs/gen/x.txt",
+    "docs/gen/y.md",
+    "docs/gen/z.plug",
+    "docs/gen/gen/y.md",
+)
+"""Documents that plug-ins declare, each in a folder beside it."""
 PATHS: Final = (*SHEETS, *PARTIALS, *LAYOUTS, *SCRIPTS, *TEXTS, *PAGES)
 FOLDERS: Final = ("docs/a", "docs/b", "docs/c")
 INDEXES: Final = ("/docs/a/", "/docs/", "/old/", "/sub/p1/")
@@ -61,10 +70,14 @@ of_plugs = st.sampled_from(["", "words", "print", "v0/0", "v0/1"])
 rarely = st.sampled_from([False] * 9 + [True])
 
 
-def _targets(path: str, among: tuple[str, ...] = PATHS) -> st.SearchStrategy[str]:
+NAMES: Final = (*PATHS[: PATHS.index(TEXTS[0])], *GENERATED, *PATHS[PATHS.index(TEXTS[0]) :])
+"""All documents that may be referred to, with those that others declare before the texts."""
+
+
+def _targets(path: str, among: tuple[str, ...] = NAMES) -> st.SearchStrategy[str]:
     """Draws references from a document to others."""
-    place = PATHS.index(path) if path in PATHS else 0
-    lower = [each for each in among if PATHS.index(each) < place]
+    place = NAMES.index(path) if path in NAMES else 0
+    lower = [each for each in among if NAMES.index(each) < place]
     return st.builds(_reference, st.just(path), st.sampled_from([*lower * LOWER_TO_ANY, *among]), rarely)
 
 
@@ -73,9 +86,9 @@ def _reference(path: str, target: str, relative: bool) -> str:  # noqa: FBT001 -
 
 
 def _items(path: str) -> st.SearchStrategy[la.Item]:
-    texts = _targets(path, (*PARTIALS, *SCRIPTS, *TEXTS, *PAGES))
-    rendered = _targets(path, (*SCRIPTS, *TEXTS, *PAGES, "docs/a/u.csv"))
-    pages = _targets(path, (*TEXTS, *PAGES))
+    texts = _targets(path, (*PARTIALS, *SCRIPTS, *GENERATED, *TEXTS, *PAGES))
+    rendered = _targets(path, (*SCRIPTS, *GENERATED, *TEXTS, *PAGES, "docs/a/u.csv"))
+    pages = _targets(path, (*GENERATED, *TEXTS, *PAGES))
     plugs = _targets(path, tuple(each for each in SCRIPTS if each.endswith(".plug")))
     return st.one_of(
         st.builds(la.Word, words),
@@ -159,7 +172,17 @@ def _scripts(path: str) -> st.SearchStrategy[la.Document]:
         ],
     }
     lines = st.one_of(st.tuples(st.just("word"), words), *verbs[posixpath.splitext(path)[1]])
-    return st.builds(la.Script, st.lists(lines, min_size=1, max_size=3).map(tuple))
+    declares = _declares(path) if path.endswith(".plug") else st.just(())
+    return st.builds(la.Script, st.lists(lines, min_size=1, max_size=3).map(tuple), declares=declares)
+
+
+def _declares(path: str) -> st.SearchStrategy[tuple[la.Declared, ...]]:
+    """Draws what a plug-in declares: those of the generated documents that lie in the folder beside it."""
+    folder = posixpath.dirname(path)
+    own = (each for each in GENERATED if posixpath.dirname(each) == f"{folder}/gen")
+    declared = ((st.just(posixpath.relpath(each, folder)), _documents(each)) for each in own)
+    drawn = st.tuples(*(st.none() | st.builds(la.Declared, *each) for each in declared))
+    return drawn.map(lambda them: tuple(each for each in them if each))
 
 
 def _sheets(path: str) -> st.SearchStrategy[la.Document]:
@@ -240,6 +263,6 @@ configs = st.builds(
 )
 versions = st.sampled_from(["v0", "v1"])
 plugins = st.builds(plugin.Plugin, versions, versions, st.sampled_from(["", "", "", "", "syntax", "missing"]))
-spoils = st.builds(steps.SpoilOutput, paths, st.sampled_from(["delete", "alter"]))
+spoils = st.builds(steps.SpoilOutput, st.sampled_from(NAMES), st.sampled_from(["delete", "alter"]))
 pauses: st.SearchStrategy[Any] = st.sampled_from([True, True, False])
 """Draws whether everything is rendered after an edit, or the next one follows at once."""

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from agreement import steps
-from agreement.checks import Checker, compare_fresh
+from agreement.checks import Built, Checker, Files, compare_fresh
 from agreement.language import Tree
 from agreement.live_project import LiveProject
 from agreement.names import stands_for
-from agreement.oracle import Evaluation
+from agreement.oracle import evaluate
 
 
 class History(msgspec.Struct, frozen=True):
@@ -84,7 +84,8 @@ class Trial:
             self._mend_config()
             self.perform(steps.Quiet())
             with self._kept():
-                compare_fresh(self.tree, self._report, self._live.outputs(), *self._live.fresh())
+                live = Built(self._report, self._live.outputs())
+                compare_fresh(self.tree, self._checker.kept, live, Built(*self._live.fresh()))
             self.tally.fresh += 1
 
     @contextmanager
@@ -130,7 +131,7 @@ class Trial:
         return self._settled is not None and all(_session_of(each) == _session_of(self._settled) for each in trees)
 
     def _spoil(self, of: str, how: str) -> bool:
-        claim = Evaluation(self.tree).claims.get(of, "")
+        claim = evaluate(self.tree, self._checker.kept).claims.get(of, "")
         output = next((path for path in sorted(self._live.outputs()) if stands_for(path, claim)), None)
         if output is None or (how == "alter" and output in self._unrecorded):
             return False
@@ -146,7 +147,7 @@ class Trial:
     def _note_spoilt(self, output: str | None = None) -> None:
         """Notes whose output this is, or was at the daemon's last look (None: all outputs)."""
         trees = [*self._moments, self.tree, *([self._settled] if self._settled else [])]
-        claims = [each for tree in trees for each in Evaluation(tree).claims.items()]
+        claims = [each for tree in trees for each in evaluate(tree, self._checker.kept).claims.items()]
         self._spoilt |= {document for document, claim in claims if output is None or stands_for(output, claim)}
 
     def _start(self) -> bool:
@@ -180,9 +181,8 @@ class Trial:
             self._mend_config()
         self._report = self._live.quiet()
         rendered = self._live.rendered()
-        now = self._checker.compare(
-            self._moments or [self.tree], self._spoilt, self._report, rendered, self._live.outputs()
-        )
+        moments, files = self._moments or [self.tree], Files(self._live.outputs(), self._live.generated())
+        now = self._checker.compare(moments, self._spoilt, self._report, rendered, files)
         self._live.remove_altered(but=now.claims.values())  # what nobody renders any more is the user's to remove
         self._moments, self._spoilt, self._settled = [], set(), self.tree
         self._unrecorded -= now.outputs.keys()

@@ -212,10 +212,11 @@ class Files:
 
 
 def _documents(
-    declared: Mapping[str, str], sources: Mapping[str, str], outputs: Mapping[str, str]
+    declared: Mapping[str, str], sources: Mapping[str, str], outputs: Mapping[str, str], own: tuple[str, ...]
 ) -> Mapping[str, str]:
     """The texts of all documents by path: those that this run declares, the sources, and those that others declare."""
-    by_others = {each.removeprefix(_GENERATED): text for each, text in outputs.items() if each.startswith(_GENERATED)}
+    generated = {each.removeprefix(_GENERATED): text for each, text in outputs.items() if each.startswith(_GENERATED)}
+    by_others = {each: text for each, text in generated.items() if each not in own}
     return ChainMap(declared, sources, by_others)  # type: ignore[arg-type]  # nothing is written into it
 
 
@@ -225,7 +226,7 @@ class Rendering:
     def __init__(self, layout: Layout, sources: Files, outputs: Files, job: Job) -> None:
         self._layout = layout
         self.declared: dict[str, str] = {}
-        self._texts = _documents(self.declared, sources.texts, outputs.texts)
+        self._texts = _documents(self.declared, sources.texts, outputs.texts, job.own)
         self._outputs = outputs.texts
         self._job = job
         self._reads: dict[Dependency, Read] = {}

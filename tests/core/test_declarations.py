@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.world import World, at_rest
+from core.world import SEVERAL, World, at_rest
 from kahnd.core.model import DocumentId, Status
 
 POSTS: Final = {"docs/posts/1.md": "red\none", "docs/posts/2.md": "blue\ntwo", "docs/posts/3.md": "red\nthree"}
@@ -111,6 +111,40 @@ def test_a_collection_has_the_generated_documents_of_others_and_not_those_of_its
     assert world.settle() == []
 
 
+@pytest.mark.parametrize("word", ["title", "include", "output", "link", "needs"])
+def test_what_a_document_has_declared_before_is_not_there_until_it_is_declared_again(word: str) -> None:
+    world = at_rest({"docs/a.md": "declare docs/x.md X"})
+    world.save("docs/a.md", f"{word} docs/x.md\ndeclare docs/x.md X")
+    world.settle()
+    assert world.status("docs/a.md") is not Status.DONE
+    assert made(world)["site/a.html"] == ""
+    assert fresh(world).status("docs/a.md") is not Status.DONE
+    world.save("docs/a.md", "declare docs/x.md X\ntitle docs/x.md")
+    world.settle()
+    assert world.statuses() == {"docs/a.md": Status.DONE, "docs/x.md": Status.DONE}
+
+
+def test_a_document_that_declares_what_it_needs_of_another_fails_with_that_and_does_not_go_on_for_ever() -> None:
+    for first, second in (("docs/a.md", "docs/b.md"), ("docs/b.md", "docs/a.md")):
+        world = at_rest({first: "declare docs/x.md X"})
+        world.save(second, "title docs/x.md\ndeclare docs/x.md mine")
+        world.settle()
+        assert world.statuses().keys() == fresh(world).statuses().keys() == {first, second}
+        assert Status.DONE not in {*world.statuses().values(), *fresh(world).statuses().values()}
+        world.save(second, "title docs/x.md")
+        world.settle()
+        assert_as_fresh(world)
+        assert world.status(second) is Status.DONE
+
+
+def test_no_rendering_of_a_document_has_what_that_declares_in_its_collections() -> None:
+    world = at_rest({"docs/a.md": "titles docs/*.md\ndeclare docs/c.md declare docs/y.md Y"}, SEVERAL)
+    assert made(world)["site/print/a.md"] == made(world)["site/a.html"]
+    assert world.status("docs/y.md") is Status.DONE
+    assert "[y]" not in made(world)["site/a.html"]
+    assert "[c]" not in made(world)["site/a.html"]
+
+
 def test_two_documents_that_declare_one_fail_and_name_each_other() -> None:
     for first, second in (("docs/a.md", "docs/b.md"), ("docs/b.md", "docs/a.md")):
         world = at_rest({first: "declare docs/x.md by one"})
@@ -124,6 +158,16 @@ def test_two_documents_that_declare_one_fail_and_name_each_other() -> None:
         world.settle()
         assert_as_fresh(world)
         assert world.status("docs/x.md") is Status.DONE
+
+
+def test_a_document_reads_what_could_not_be_declared_because_of_what_it_declared_before() -> None:
+    world = at_rest({"docs/a.md": "declare docs/x.md X", "docs/b.md": "declare docs/c.md declare docs/x.md Y"})
+    assert world.status("docs/a.md") is world.status("docs/c.md") is Status.FAILED
+    world.save("docs/b.md", "title docs/x.md")
+    world.settle()
+    assert world.statuses() == dict.fromkeys(("docs/a.md", "docs/b.md", "docs/x.md"), Status.DONE)
+    assert_as_fresh(world)
+    assert len(world.builds) == 2
 
 
 def test_a_document_moves_from_one_declarer_to_another() -> None:
@@ -227,6 +271,7 @@ NAMES: Final = (
 SORT: Final = "sort docs/p/*.md docs/t"
 READ: Final = "leads docs/t/red.md\ntitle docs/t/red.md"
 MINE: Final = "declare docs/t/red.md mine"
+LATE: Final = "title docs/t/red.md\ndeclare docs/t/red.md mine"
 OWN: Final = "declare docs/t/green.md green\ntitle docs/t/green.md\nleads docs/t/green.md"
 TEXTS: Final = (
     "red\nx",
@@ -277,6 +322,8 @@ def step(world: World) -> None:
         ("docs/p/2.md", MINE, 0, False),
     ]
 )
+@example([("docs/p/1.md", MINE, 2, False), ("docs/p/2.md", SORT, 5, False), ("docs/p/2.md", READ, 0, False)])
+@example([(a, MINE, 9, False), (a, LATE, 0, False)])
 @example([(a, OWN, 2, False), (a, "hidden", 0, False)])
 @example([(a, OWN, 4, False), (a, "hidden", 0, False)])
 def test_whatever_is_edited_and_killed_the_result_is_that_of_a_fresh_build(

@@ -10,6 +10,7 @@ whichever came first, and none of their versions of it exists.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import Final, NamedTuple
@@ -35,6 +36,8 @@ from kahnd.core.renderings import document_of, is_file
 
 LONGEST: Final = 4
 """How many generated documents may declare one another in turn."""
+REFUSALS: Final = 3
+"""Times that what a document declares is refused in one build, before it fails for as long as that build goes on."""
 
 
 class Conflict(NamedTuple):
@@ -63,6 +66,7 @@ class Declarations:
         self._graph = graph
         self._of: dict[DocumentId, frozenset[DocumentId]] = {}
         self._claims = Claims()
+        self._refusals: Counter[DocumentId] = Counter()
         self._follow_up = FollowUp({}, set(), {})
         for node in graph:
             if node.facts.declares:
@@ -91,6 +95,7 @@ class Declarations:
             return None
         self._set(document, paths | _paths(node.facts.declares or ()))
         if conflict := self.conflict(node, declared):
+            self._refusals[document] += 1
             return conflict
         self._set(document, paths)
         return None
@@ -99,6 +104,18 @@ class Declarations:
         """Takes note that a document declares these alone: it is as rendered, or it is rendered no more."""
         if document in self._of:
             self._set(document, _paths(declared))
+
+    def failed(self, document: DocumentId, declared: Iterable[Declared]) -> None:
+        """Takes note that a document has failed for another reason, so that it declares what it has before.
+
+        One that is refused as often as it gets what it needs, since it declares that itself, stays in conflict.
+        """
+        if self._refusals[document] < REFUSALS:
+            self.settle(document, declared)
+
+    def build_ended(self) -> None:
+        """Takes note that everything is decided on."""
+        self._refusals.clear()
 
     def absent(self, paths: Iterable[DocumentId]) -> DocumentId | None:
         """Returns the first of these that is declared and does not exist: not yet, or because others declare it too."""
@@ -150,9 +167,20 @@ class Declarations:
             return (is_there and not is_generated) or self.declarers(observation.document) != (observation.declarer,)
         return is_generated and observation.content_hash is None and observation.problem is None
 
-    def own(self, document: DocumentId, members: Collection[DocumentId]) -> list[DocumentId]:
-        """Returns those of the members that this document has declared, itself or through others."""
+    def own(self, rendering: DocumentId, members: Collection[DocumentId]) -> list[DocumentId]:
+        """Returns those of the members that the document of a rendering has declared, itself or through others."""
+        document = document_of(rendering)
         return [each for each in members if document in self._line(each)] if document in self._of else []
+
+    def all_of(self, document: DocumentId) -> tuple[DocumentId, ...]:
+        """Returns the generated documents that this one has declared, itself or through others."""
+        found = dict.fromkeys(self._of.get(document, ()))
+        pending = list(found)
+        while pending:
+            more = [each for each in self._of.get(pending.pop(), ()) if each not in found]
+            found.update(dict.fromkeys(more))
+            pending += more
+        return tuple(self.own(document, found)) if found else ()
 
     def take_follow_up(self) -> FollowUp | None:
         """Returns what has followed since the last call, if anything."""
@@ -215,10 +243,14 @@ def with_declarer(node: Node, dependencies: Collection[Dependency]) -> Collectio
     return (*own, *others)
 
 
-def reads_of_others(outcome: Outcome) -> Iterable[Read]:
-    """Returns what a run has read, without the documents that it declares: these are not in place yet."""
-    declared = _paths(outcome.declared) if isinstance(outcome, Rendered) else ()
-    return [each for each in outcome.reads if each.dependency.target not in declared] if declared else outcome.reads
+def reads_to_check(job: Job, outcome: Outcome, *, are_published: bool) -> Iterable[Read]:
+    """Returns what a run has read, without what its document has declared before, and declares now.
+
+    `are_published`: the documents that it declares now are in place, and are to be checked too.
+    """
+    declared = _paths(outcome.declared if isinstance(outcome, Rendered) else ())
+    own = frozenset(job.own) - declared if are_published else declared.union(job.own)
+    return [each for each in outcome.reads if each.dependency.target not in own] if own else outcome.reads
 
 
 def staged_declared(node: Node, job: Job, outcome: Rendered, *, all_of_it: bool) -> Iterator[StagedOutput]:

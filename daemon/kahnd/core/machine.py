@@ -139,20 +139,31 @@ class Machine:
 
         Perform nothing, and hand over no other event, before the last part.
         """
+        yield from self._in_parts(itertools.chain(self._respond(event), self._follow_up()))
+        while self._resumed and not self._unanswered:
+            yield self._counted(self._worklist.advance())
+            if not self._has_follow_up:
+                return
+            yield from self._in_parts(self._follow_up())
+
+    def _in_parts(self, steps: Iterable[Command | None]) -> Iterator[list[Command]]:
         part: list[Command] = []
-        for step in itertools.chain(self._respond(event), self._follow_up()):
+        for step in steps:
             if step is None or len(part) == PART:
                 yield self._counted(part)
                 part = []
             if step is not None:
                 part.append(step)
         yield self._counted(part)
-        if self._resumed and not self._unanswered:
-            yield self._counted(self._worklist.advance())
+
+    @property
+    def _has_follow_up(self) -> bool:
+        """Something follows from new declarations, and can't disturb a publication."""
+        return self._intake.declarations.has_follow_up and not self._worklist.runs.publishing
 
     def _follow_up(self) -> Iterable[Command | None]:
         """Yields what follows from new declarations, once no publication can be disturbed by it."""
-        while self._intake.declarations.has_follow_up and not self._worklist.runs.publishing:
+        while self._has_follow_up:
             changes = self._intake.follow_up()
             if not changes.changes:  # what was published and never looked at
                 yield from itertools.starmap(Remove, changes.removed)

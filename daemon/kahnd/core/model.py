@@ -335,7 +335,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     `targets`: the documents that these files are or are rendered from. `discovered`: those of the targets that only an
     earlier run reported. `missing`: those that do not exist. `collections`: the members of every known collection, by
     its id. `links`: what is known of its links. `hashed`: the files of dependencies whose output paths have a hash, by
-    these. `routed`: some document has or had a route in this session.
+    these. `routed`: some document has or had a route in this session. `own`: documents that this one has declared.
     """
 
     run: RunId
@@ -353,6 +353,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     more: tuple[OutputPath, ...] = ()
     hashed: tuple[tuple[OutputPath, OutputPath], ...] = ()
     routed: bool = False
+    own: tuple[DocumentId, ...] = ()
 
 
 class Read(msgspec.Struct, frozen=True, gc=False):

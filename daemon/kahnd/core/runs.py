@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from kahnd.core import decision
 from kahnd.core.builds import Forced
 from kahnd.core.changes import ChangeIntake
-from kahnd.core.declarations import Declarations, declared_in_the_way, reads_of_others, staged_declared, to_look_at
+from kahnd.core.declarations import Declarations, declared_in_the_way, reads_to_check, staged_declared, to_look_at
 from kahnd.core.events import Command, Finished, LookAtDeclared, Looked, Publish, Published, Remove
 from kahnd.core.graph import Graph
 from kahnd.core.hashing import effective_hash, outputs_at
@@ -73,12 +73,12 @@ class Runs:
     def __init__(
         self,
         graph: Graph,
-        members: Callable[[DocumentId, DocumentId], tuple[DocumentId, ...]],
+        intake: ChangeIntake,
         slots: int,
         expected_ms: Callable[[DocumentId], float],
     ) -> None:
         self._graph = graph
-        self._members = members
+        self._intake = intake
         self._slots = slots
         self._expected_ms = expected_ms
         self._jobs: dict[RunId, Job] = {}
@@ -118,11 +118,12 @@ class Runs:
             targets=tuple(files.values()),
             discovered=only_discovered(node),
             missing=missing,
-            collections=tuple((each, self._members(each, document)) for each in collections),
+            collections=tuple((each, self._intake.members(each, document)) for each in collections),
             links=self._links(node),
             more=node.more,
             hashed=self._hashed(node),
             routed=self._graph.has_routes,
+            own=self._intake.declarations.all_of(node.document),
         )
         self._jobs[run], self._run_of[document], self._durations[run] = job, run, self._expected_ms(document)
         self._changed_during[run] = set()
@@ -171,7 +172,7 @@ class Runs:
         """Tells whether the collections of a job have the members that it was given."""
         known = [given for given in job.collections if given[0] in self._graph]
         reader = self.node(job).facts.id
-        return all(self._members(each, reader) == members for each, members in known)
+        return all(self._intake.members(each, reader) == members for each, members in known)
 
     def end(self, job: Job) -> None:
         """Ends a run; its stage is used again."""
@@ -260,7 +261,7 @@ class Outcomes:
         yield from self.edges.connect(node, decision.edges_after(node, event.outcome))
         self.confirm(node.facts.id)
         changed = self.runs.changed_during(event.run)
-        reads = reads_of_others(event.outcome)
+        reads = reads_to_check(job, event.outcome, are_published=False)
         check = decision.check(transitions.graph, node, reads, transitions.schedule, changed)
         match check, event.outcome:
             case decision.Retry(paths), _ if absent := self.declarations.absent(paths):
@@ -316,7 +317,8 @@ class Outcomes:
         self.forced.add_damaged([node])  # until it is complete: its former outputs were replaced
         is_same = node.facts.content_hash == job.content_hash and node.claim == job.output
         changed = self.runs.changed_during(event.run)
-        checked = decision.check(graph, node, outcome.reads, self.transitions.schedule, changed)
+        reads = reads_to_check(job, outcome, are_published=True)
+        checked = decision.check(graph, node, reads, self.transitions.schedule, changed)
         if not is_same:  # its next rendering must not find what this one has declared
             self.declarations.settle(node.facts.id, node.facts.declares or ())
             yield from self._retry(node, job, finished, ())
@@ -363,13 +365,14 @@ class Outcomes:
             return
         graph = self.transitions.graph
         target = graph[needs.target]
+        is_absent = not target.exists or needs.target in job.own
         if is_collection(needs.target) and needs.target not in dict(job.collections):
             yield from self._retry(node, job, event, ())
-        elif not target.exists or (target.status in decision.BROKEN and not needs.kind.is_content):
+        elif is_absent or (target.status in decision.BROKEN and not needs.kind.is_content):
             self.runs.end(job)
             reported = event.outcome.problem if isinstance(event.outcome, Unmet) else None
-            culprit = decision.culprit_of(target) if target.exists else needs.target
-            own = reported if target.exists else None
+            culprit = needs.target if is_absent else decision.culprit_of(target)
+            own = None if is_absent else reported
             problem = own or decision.missing(graph, job.document, needs, reported)
             yield from self.transitions.fail(node, problem, culprit)
         else:

@@ -197,7 +197,7 @@ class Transitions:
         self, node: Node, problem: Problem, because: DocumentId | None = None, finished: Finished | None = None
     ) -> Iterable[Command]:
         """FAILED by its own rendering or (because of itself) on a cycle; BLOCKED because of another document."""
-        self._settle(node)
+        self._declarations.failed(node.facts.id, node.facts.declares or ())
         status = Status.FAILED if because in {None, node.facts.id} else Status.BLOCKED
         yield from self._break(node, status, problem, because, finished)
 

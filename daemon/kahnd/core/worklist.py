@@ -28,11 +28,12 @@ class Worklist:
         self._transitions = transitions
         self._forced = forced
         self._loops = loops
-        self.runs = Runs(graph, intake.members, slots, transitions.expected_ms)
+        self.runs = Runs(graph, intake, slots, transitions.expected_ms)
         self._edges = EdgeWriter(graph, intake, transitions)
         self._provisional = ProvisionalEdges(graph)
         self._held = HeldDocuments()
         self._retries = RetryLimit(graph)
+        self._declarations = intake.declarations
         self.outcomes = Outcomes(
             transitions,
             self._edges,
@@ -42,7 +43,7 @@ class Worklist:
             forced,
             self._held,
             intake,
-            intake.declarations,
+            self._declarations,
         )
 
     def advance(self) -> Iterable[Command]:
@@ -54,6 +55,8 @@ class Worklist:
             for commands in breaks:
                 yield from commands
             yield from self._decide_ready()
+        if self._declarations.has_follow_up:
+            return  # that comes first: it may add documents
         if not schedule:
             yield from self._end_build()
         elif self._is_stuck:
@@ -163,6 +166,7 @@ class Worklist:
     def _end_build(self) -> Iterable[Command]:
         record = self._transitions.end_build()
         self._retries.clear()
+        self._declarations.build_ended()
         return [EndBuild(record)] if record else []
 
 

@@ -319,7 +319,7 @@ def _files_in(folder: str, inner: str = "") -> Iterator[str]:
 
 
 class DocumentFiles:
-    """The bytes of documents as a rendering sees them: of files, of generated documents, and of those it declares."""
+    """The bytes of documents as a rendering sees them: what its document has declared before is not there."""
 
     def __init__(self, root: Path, layout: Layout, job: Job) -> None:
         self._root = root
@@ -330,7 +330,7 @@ class DocumentFiles:
         self._folders: set[str] = set()
 
     def __contains__(self, document: str) -> bool:
-        places = (document, generated_file(document))
+        places = () if document in self._job.own else (document, generated_file(document))
         return document in self._declared or any(os.path.isfile(f"{self._root}/{each}") for each in places)  # noqa: PTH113
 
     @property
@@ -345,6 +345,8 @@ class DocumentFiles:
     def read(self, document: str) -> bytes:
         """The bytes of a document. Raises as `read_inside` does."""
         declared = self._declared.get(DocumentId(document))
+        if declared is None and document in self._job.own:
+            raise FileNotFoundError(document)
         return declared[0] if declared else read_inside(self._root, document)
 
     def shows(self, document: str) -> bool:
@@ -389,8 +391,7 @@ class DocumentFiles:
     def stage(self) -> tuple[Declared, ...]:
         """Write the declared documents to their stages. Raises OSError."""
         made: list[Declared] = []
-        for number, each in enumerate(sorted(self._declared)):
-            content, line = self._declared[each]
+        for number, (each, (content, line)) in enumerate(sorted(self._declared.items())):
             file = self._root / stage_of_declared(self._job, number)
             file.parent.mkdir(parents=True, exist_ok=True)
             remove_any(file)
