@@ -183,7 +183,8 @@ class Graph:
         self._claim(node)
         if self.layout.hashes_paths or facts.declares or (before and before.declares):
             self._claims.place(before, facts)
-        self._former.note(node)
+        if facts.output is not node.claim or facts.outputs or self._former.by_document:
+            self._former.note(node)
         return node
 
     def drop(self, document: DocumentId) -> None:

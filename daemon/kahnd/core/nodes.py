@@ -100,11 +100,11 @@ class Appearances:
 class FormerOutputs:
     """The published files at paths that their documents do not claim any more: they stay until the next good rendering.
 
-    Nearly always, there are none.
+    Nearly always, there are none. `by_document`: those paths of each document that has any.
     """
 
     def __init__(self) -> None:
-        self._by_document: dict[DocumentId, tuple[OutputPath, ...]] = {}
+        self.by_document: dict[DocumentId, tuple[OutputPath, ...]] = {}
         self._by_path: dict[OutputPath, DocumentId] = {}
 
     def note(self, node: Node) -> None:
@@ -115,12 +115,12 @@ class FormerOutputs:
             claims = node.claims
             former = tuple(path for path, _ in files_of(facts) if not any(is_of(each, path) for each in claims))
             if former:
-                self._by_document[facts.id] = former
+                self.by_document[facts.id] = former
                 self._by_path.update(dict.fromkeys(former, facts.id))
 
     def forget(self, document: DocumentId) -> None:
         """Drops what is noted of a document."""
-        for path in self._by_document.pop(document, ()) if self._by_document else ():
+        for path in self.by_document.pop(document, ()) if self.by_document else ():
             if self._by_path.get(path) == document:
                 del self._by_path[path]
 

@@ -14,7 +14,6 @@ from kahnd.app.daemon_view import DaemonView
 HEADERS: Final = {
     "Cache-Control": "no-cache",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "same-origin",
     "Server": "kahnd",
     "X-Content-Type-Options": "nosniff",
 }

@@ -17,6 +17,8 @@ _STOPS: Final = re.compile(
     re.IGNORECASE,
 )
 _START: Final = re.compile(rb"\s*(?:<!doctype[^>]*>)?", re.IGNORECASE)
+MAX_HEAD_BYTES: Final = 1 << 20
+"""How far the end of the head is looked for, so that no page holds up the daemon."""
 _UTF_8_MARK: Final = b"\xef\xbb\xbf"
 _OTHER_MARKS: Final = (b"\xfe\xff", b"\xff\xfe")
 """Byte order marks of UTF-16 and UTF-32, in which the tag would be no text."""
@@ -61,11 +63,11 @@ def _end_of_head(page: bytes) -> int:
     start = len(_UTF_8_MARK) if page.startswith(_UTF_8_MARK) else 0
     doctype = _START.match(page, start)
     first = place = doctype.end() if doctype else start
-    while stop := _STOPS.search(page, place):
+    while stop := _STOPS.search(page, place, MAX_HEAD_BYTES):
         if stop["comment"]:
-            end = page.find(b"-->", stop.start() + len(b"<!"))  # `<!-->` is a whole comment
+            end = page.find(b"-->", stop.start() + len(b"<!"), MAX_HEAD_BYTES)  # `<!-->` is a whole comment
         elif name := stop["text"]:
-            closing = re.compile(rb"</" + name + rb"(?=[\s/>])", re.IGNORECASE).search(page, stop.end())
+            closing = re.compile(rb"</" + name + rb"(?=[\s/>])", re.IGNORECASE).search(page, stop.end(), MAX_HEAD_BYTES)
             end = closing.start() if closing else -1
         else:
             return stop.start()

@@ -17,7 +17,7 @@ from kahnd.web.addresses import INDEX, OutputAddress, RefusedAddress, output_add
 from kahnd.web.conditions import Conditions, Part, wanted_part
 from kahnd.web.context import OWN, STUCK_S, WebContext, plain
 from kahnd.web.injection import PageTag, with_tag
-from kahnd.web.media_types import is_html, media_type
+from kahnd.web.media_types import is_html
 from kahnd.web.not_found import NotFound
 from kahnd.web.published import PublishedFile, PublishedFiles
 
@@ -91,7 +91,7 @@ class Preview:
             tag = f'"{file.digest}-{hash_bytes(page_tag)}"'
         size = file.size if content is None else len(content)
         part = wanted_part(_conditions(request), tag, size)
-        headers = {"ETag": tag, "Accept-Ranges": "bytes", "Content-Type": media_type(path, file.content)}
+        headers = {"ETag": tag, "Accept-Ranges": "bytes", "Content-Type": file.media_type}
         if part.status is HTTPStatus.PARTIAL_CONTENT:
             headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{size}"
         elif part.status is HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:

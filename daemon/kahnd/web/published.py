@@ -22,7 +22,7 @@ from kahnd.core.hashing import hash_bytes
 from kahnd.core.model import Digest
 from kahnd.platform.files import hash_open_file
 from kahnd.platform.owned_files import open_below
-from kahnd.web.media_types import is_html
+from kahnd.web.media_types import is_html, media_type
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -50,6 +50,7 @@ class PublishedFile:
     digest: Digest
     size: int
     state: FileState
+    media_type: str
     content: bytes | None
     stream: BinaryIO
 
@@ -99,10 +100,11 @@ class PublishedFiles:
         state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
         if status.st_size > (MAX_PAGE_BYTES if is_html(found.path) else WHOLE_BYTES):
             digest = self._digests.get(state) or hash_open_file(stream.fileno())
-            return PublishedFile(found, digest, status.st_size, state, None, stream)
+            return PublishedFile(found, digest, status.st_size, state, media_type(found.path, None), None, stream)
         with stream:
             content = stream.read()
-        return PublishedFile(found, hash_bytes(content), len(content), state, content, stream)
+        media = media_type(found.path, content)
+        return PublishedFile(found, hash_bytes(content), len(content), state, media, content, stream)
 
 
 def _remember(memory: OrderedDict[K, V], key: K, value: V) -> None:
