@@ -103,6 +103,14 @@ class Store(Protocol):
         """Returns past renders, newest first."""
         ...
 
+    async def builds(self, limit: int) -> tuple[BuildRecord, ...]:
+        """Returns finished builds, newest first."""
+        ...
+
+    async def renders_of(self, build: BuildRecord) -> tuple[HistoryEntry, ...]:
+        """Returns the renders of a finished build, as far as they are kept, in any order and without their reasons."""
+        ...
+
     async def clear(self) -> None:
         """Deletes all of the workspace: documents, edges, history."""
         ...
@@ -246,8 +254,9 @@ class Outputs(Protocol):
         ...
 
 
-OnEnd = Callable[[Job, Outcome | None, float], None]
-"""Called when a job has ended, with its outcome (None: it was cancelled) and the seconds that its worker took."""
+OnEnd = Callable[[Job, Outcome | None, float, int], None]
+"""Called when a job has ended, with its outcome (None: it was cancelled), the seconds that its worker took, and which
+of the workers that can be busy at once it was, counted from 0."""
 
 
 class Pool(Protocol):

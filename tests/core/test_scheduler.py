@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kahnd.core.model import DocumentId
-from kahnd.core.scheduler import PART, Schedule, cyclic
+from kahnd.core.scheduler import PART, Readiness, Schedule, cyclic
 
 Needs = dict[DocumentId, set[DocumentId]]
 IDS = [DocumentId(letter) for letter in "abcdefgh"]
@@ -232,3 +232,30 @@ def test_many_documents_are_added_with_a_pause_after_each_part() -> None:
     pauses = sum(1 for _ in schedule.add_in_parts({chain[0]: set(), **needs}))
     assert pauses >= 4 * 10
     assert (schedule.take(), schedule.take()) == (chain[0], None)
+
+
+def test_a_document_waited_for_the_last_rendering_to_finish_of_those_below_it() -> None:
+    """What was not rendered passes on what it waited for itself."""
+    schedule = Schedule()
+    schedule.add(as_needs(a="", b="", p="a", t="pb"))
+    schedule.moment = 1.0
+    taken(schedule)
+    schedule.finish(DocumentId("b"), rendered=True)
+    schedule.moment = 2.0
+    schedule.finish(DocumentId("a"), rendered=True)
+    assert schedule.readiness(DocumentId("p")).after == "a"
+    schedule.moment = 3.0
+    schedule.finish(DocumentId("p"), rendered=False)
+    assert taken(schedule) == ["t"]
+    assert schedule.readiness(DocumentId("t")) == Readiness(3.0, 1, DocumentId("a"))
+
+
+def test_nothing_is_waited_for_in_the_next_build_that_was_in_the_last_one() -> None:
+    schedule = Schedule()
+    for moment in (1.0, 2.0):
+        schedule.moment = moment
+        schedule.add(as_needs(a="", b="a") if moment < 2 else as_needs(b=""))
+        while document := schedule.take():
+            last = schedule.readiness(document)
+            schedule.finish(document, rendered=True)
+    assert last == Readiness(2.0, 0, None)

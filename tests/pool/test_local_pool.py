@@ -339,7 +339,7 @@ def _works_in(process: Path, root: Path) -> bool:
 async def test_a_resting_pool_finishes_running_jobs_and_begins_none(tmp_path: Path) -> None:
     ended: dict[int, Outcome | None] = {}
 
-    def on_end(ended_job: Job, outcome: Outcome | None, _seconds: float) -> None:
+    def on_end(ended_job: Job, outcome: Outcome | None, _seconds: float, _lane: int) -> None:
         ended[ended_job.run] = outcome
 
     async with pool_in(tmp_path) as pool:

@@ -30,7 +30,19 @@ from kahnd.config.loader import log_config
 from kahnd.config.tables import LogTable
 from kahnd.core.events import LogEvent
 from kahnd.core.model import HistoryEntry, Problem
-from kahnd.engine import Backoff, Engine, Liveness, OnProgress, PeriodicJob, TimedReport, Waits, past_renders
+from kahnd.core.timeline import BuildTimeline
+from kahnd.engine import (
+    Backoff,
+    Engine,
+    Liveness,
+    OnProgress,
+    PeriodicJob,
+    TimedReport,
+    Timelines,
+    Waits,
+    find_timeline,
+    past_renders,
+)
 from kahnd.errors import StoreCorruptError, StoreLostError, unwrap_groups
 from kahnd.platform.clock import build_ids
 from kahnd.platform.project_lock import ProjectLock, project_lock
@@ -111,7 +123,9 @@ class Daemon:
         )
         self._shutdown = Shutdown(self, self._reporter, output.log)
         self._config = ConfigReload(project, output.log, output.adapt, self._reporter)
-        self._hooks = DaemonHooks(Backoff(output.log), Liveness(), self._config.on_change, self._config.settled)
+        self._hooks = DaemonHooks(
+            Backoff(output.log), Liveness(), Timelines(), self._config.on_change, self._config.settled
+        )
         self._status = StatusSource(
             self._sessions,
             self._hooks.backoff,
@@ -306,6 +320,10 @@ class LiveHost:
     async def past_renders(self, target: str | None, limit: int) -> tuple[HistoryEntry, ...]:
         """Returns past renders, newest first."""
         return await self.ask(lambda engine: past_renders(engine.machine.graph, engine.past_renders, target, limit))
+
+    async def timeline(self, build: str) -> BuildTimeline:
+        """Returns the renderings of a build, from memory or the database."""
+        return await self.ask(lambda engine: find_timeline(build, engine, engine.timelines))
 
     async def build(self, targets: Sequence[str], on_progress: OnProgress, *, force: bool) -> TimedReport:
         """Brings the targets up to date."""

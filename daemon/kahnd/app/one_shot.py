@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import anyio
 
-from kahnd.api import answers, routes, schemas
+from kahnd.api import answers, routes, schemas, timelines
 from kahnd.api.client import Progress
 from kahnd.api.schemas import plain
 from kahnd.app.operations import Operations
@@ -19,11 +19,13 @@ from kahnd.app.status import StatusSnapshot, stopped
 from kahnd.core.events import BuildReport, BuildRequested, LogEvent
 from kahnd.core.graph import Graph
 from kahnd.core.model import DocumentId, HistoryEntry, Problem, Snapshot
-from kahnd.engine import Engine, OnProgress, TimedReport, past_renders
+from kahnd.core.timeline import BuildTimeline
+from kahnd.engine import Engine, OnProgress, TimedReport, Timelines, find_timeline, past_renders
 from kahnd.errors import ConfigError, unwrap_groups
 from kahnd.platform.clock import SystemClock, build_ids
 from kahnd.platform.project_lock import project_lock
 from kahnd.platform.resources import ensure_resources
+from kahnd.store.memory_store import MemoryStore
 from kahnd.telemetry.log import configure, write_event
 
 T = TypeVar("T")
@@ -59,6 +61,11 @@ class OneShot:
         """Returns past renders, newest first, from the database."""
         request = schemas.HistoryRequest(document, limit)
         return plain(self._ask(lambda operations: operations.history(request)), answers.History)
+
+    def timeline(self, build: str) -> answers.Timeline:
+        """Returns the renderings of one build, from the database."""
+        request = timelines.TimelineRequest(build)
+        return plain(self._ask(lambda operations: operations.timeline(request)), answers.Timeline)
 
     def build(self, targets: Sequence[str], *, force: bool, progress: Callable[[Progress], None]) -> answers.Report:
         """Brings the targets (none: everything) up to date; returns the report."""
@@ -155,6 +162,13 @@ class OneShotHost:
         async with stored(self._project.config, self._log) as store:
             graph = Graph(self._project.layout, await store.load())
             return await past_renders(graph, store.history, target, limit)
+
+    async def timeline(self, build: str) -> BuildTimeline:
+        """Asks the database alone."""
+        if not is_stored(self._project.config):
+            return await find_timeline(build, MemoryStore(), Timelines())
+        async with stored(self._project.config, self._log) as store:
+            return await find_timeline(build, store, Timelines())
 
     async def build(self, targets: Sequence[str], on_progress: OnProgress, *, force: bool) -> TimedReport:
         """Runs a session for this build alone."""

@@ -43,7 +43,7 @@ from kahnd.core.model import (
 from kahnd.core.output_paths import published_files
 from kahnd.core.project_files import OUTPUT_JOURNAL, STATE_FOLDER, is_embedded
 from kahnd.core.rules import Layout, Rule
-from kahnd.engine import Backoff, Engine, EngineDependencies, Liveness, MeteredScanner, PhaseTimings, Waits
+from kahnd.engine import Backoff, Engine, EngineDependencies, Liveness, MeteredScanner, PhaseTimings, Timelines, Waits
 from kahnd.engine.requests import PastRenders
 from kahnd.errors import KahndError
 from kahnd.outputs.folder import FileOutputs
@@ -130,6 +130,7 @@ class DaemonHooks:
 
     backoff: Backoff
     liveness: Liveness
+    timelines: Timelines
     on_config: Callable[[bool], None]
     config_settled: Callable[[], Awaitable[None]]
 
@@ -174,7 +175,12 @@ async def open_session(
                 history=history_of(project, log),
             )
             if hooks:
-                dependencies = replace(dependencies, on_config=hooks.on_config, config_settled=hooks.config_settled)
+                dependencies = replace(
+                    dependencies,
+                    on_config=hooks.on_config,
+                    config_settled=hooks.config_settled,
+                    timelines=hooks.timelines,
+                )
             engine = Engine(machine, dependencies, last_build=last_build, backoff=hooks.backoff if hooks else None)
             yield Session(project, engine, _watcher(project, log, timings), pool)
 
@@ -252,7 +258,7 @@ class _NoPool:
 
     def begin(self, job: Job, on_end: OnEnd) -> None:
         """Fails; a machine without slots never asks for it."""
-        on_end(job, Failed(Problem("there are no workers", job.document)), 0.0)
+        on_end(job, Failed(Problem("there are no workers", job.document)), 0.0, 0)
 
     def cancel(self, run: RunId) -> None:
         """Does nothing: nothing runs."""

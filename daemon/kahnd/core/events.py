@@ -25,6 +25,7 @@ from kahnd.core.model import (
     Result,
     RunId,
 )
+from kahnd.core.scheduler import Readiness
 
 
 class LogEvent(StrEnum):
@@ -201,12 +202,14 @@ class Rechecked(msgspec.Struct, frozen=True, gc=False):
 
 
 class Finished(msgspec.Struct, frozen=True, gc=False):
-    """A run has ended."""
+    """A run has ended. `lane`: the worker that made it; `waited_ms`: how long it had been ready before."""
 
     run: RunId
     outcome: Outcome
     started_at: str
     duration_ms: float
+    lane: int = 0
+    waited_ms: float = 0.0
 
 
 class Published(msgspec.Struct, frozen=True, gc=False):
@@ -285,6 +288,7 @@ class Render(msgspec.Struct, frozen=True, gc=False):
     """Start a run."""
 
     job: Job
+    ready: Readiness
 
 
 class Cancel(msgspec.Struct, frozen=True, gc=False):

@@ -8,6 +8,8 @@ from heapq import heappop, heappush
 from itertools import count, islice
 from typing import Final, TypeVar
 
+import msgspec
+
 from kahnd.core.model import DocumentId
 
 T = TypeVar("T")
@@ -20,6 +22,17 @@ def parts(items: Iterable[T]) -> Iterator[list[T]]:
     iterator = iter(items)
     while part := list(islice(iterator, PART)):
         yield part
+
+
+class Readiness(msgspec.Struct, frozen=True, gc=False):
+    """Since when a document has been ready (see `Schedule.moment`), and its generation.
+
+    `after`: the rendering that was finished last of those that the document waited for, if it did.
+    """
+
+    since: float
+    generation: int = 0
+    after: DocumentId | None = None
 
 
 class Schedule:
@@ -40,6 +53,10 @@ class Schedule:
         self._numbers = count()
         self._ranks: dict[DocumentId, float] = {}
         self._generation: dict[DocumentId, int] = {}
+        self._after: dict[DocumentId, DocumentId] = {}
+        self._since: dict[DocumentId, float] = {}
+        self.moment = 0.0
+        """The time of the event that is being handled, by the clock of the caller."""
 
     def __contains__(self, document: object) -> bool:
         return document in self._needs
@@ -88,13 +105,17 @@ class Schedule:
     def finish(self, document: DocumentId, *, rendered: bool) -> None:
         """Finishes a document, whatever its outcome; dependents that wait for nothing else become ready."""
         level = self.generation(document) + rendered
+        latest = document if rendered else self._after.get(document)
         self._leave(document)
         for dependent in self._dependents.pop(document, ()):
             self._generation[dependent] = max(self.generation(dependent), level)
+            if latest is not None:
+                self._after[dependent] = latest
             self._needs[dependent].discard(document)
             self._offer(dependent)
         if not self._needs:
             self._generation.clear()
+            self._after.clear()
 
     def discard(self, document: DocumentId) -> None:
         """Removes a document that no longer exists; those that wait for it go on waiting."""
@@ -104,6 +125,11 @@ class Schedule:
     def generation(self, document: DocumentId) -> int:
         """Returns the number of renderings on the longest chain below a document, since the schedule was last empty."""
         return self._generation.get(document, 0)
+
+    def readiness(self, document: DocumentId) -> Readiness:
+        """Returns since when a document has been ready, and what it waited for."""
+        since = self._since.get(document, self.moment)
+        return Readiness(since, self.generation(document), self._after.get(document))
 
     def needs(self) -> dict[DocumentId, frozenset[DocumentId]]:
         """Returns every unfinished document with those it waits for."""
@@ -126,6 +152,7 @@ class Schedule:
         """Makes a document ready, if it waits for nothing."""
         if not self._needs[document]:
             self._ready[document] = next(self._numbers)
+            self._since[document] = self.moment
             heappush(self._queue, (-self._ranks[document], self._ready[document], document))
 
     def _rank(self, documents: Collection[DocumentId]) -> Iterator[None]:
@@ -151,6 +178,7 @@ class Schedule:
     def _leave(self, document: DocumentId) -> None:
         self._release(document)
         self._ready.pop(document, None)
+        self._since.pop(document, None)
         del self._needs[document], self._ranks[document]
 
     def _release(self, document: DocumentId) -> None:
@@ -189,3 +217,21 @@ def _postorder(
             seen.add(step)
             path.append((step, iter(edges[step])))
     return finished
+
+
+def shortest_cycle(member: DocumentId, needs: Mapping[DocumentId, Collection[DocumentId]]) -> list[DocumentId]:
+    """Returns a shortest path from a document back to itself, without its start, by breadth-first search."""
+    came_from: dict[DocumentId, DocumentId] = {}
+    queue = deque([member])
+    while queue and member not in came_from:
+        document = queue.popleft()
+        for target in needs.get(document, ()):
+            if target not in came_from:
+                came_from[target] = document
+                queue.append(target)
+    path: list[DocumentId] = []
+    at = member
+    while member in came_from and (not path or at != member):
+        path.append(at)
+        at = came_from[at]
+    return path[::-1]

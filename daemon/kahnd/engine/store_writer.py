@@ -138,6 +138,14 @@ class StoreWriter:
         """Return past renders, newest first."""
         return await self._query(lambda: self._store.history(document, limit))
 
+    async def builds(self, limit: int) -> tuple[BuildRecord, ...]:
+        """Return finished builds, newest first."""
+        return await self._query(lambda: self._store.builds(limit))
+
+    async def renders_of(self, build: BuildRecord) -> tuple[HistoryEntry, ...]:
+        """Return the renders of a finished build."""
+        return await self._query(lambda: self._store.renders_of(build))
+
     async def end(self, command: EndBuild, started_at: str, duration_ms: float) -> BuildRecord:
         """Store a finished build's record, in one call with the last of its results."""
         record = replace(command.build, started_at=started_at, duration_ms=duration_ms)

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 
 from kahnd.core.events import BeginBuild, LogEvent
 from kahnd.core.model import BuildId, BuildRecord, DocumentId, Scan
+from kahnd.engine.timelines import Timelines
 from kahnd.ports import Clock, Phase, Scanner
 
 T = TypeVar("T")
@@ -79,11 +80,19 @@ class _CurrentBuild:
 class BuildLog:
     """Times builds and logs their start and end. `last` is the record of the last build that ended."""
 
-    def __init__(self, clock: Clock, log: Callable[..., None], timings: PhaseTimings, last: BuildRecord | None) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        clock: Clock,
+        log: Callable[..., None],
+        timings: PhaseTimings,
+        last: BuildRecord | None,
+        timelines: Timelines | None = None,
+    ) -> None:
+        self.clock = clock
         self._current: _CurrentBuild | None = None
         self.log = log
         self.timings = timings
+        self.timelines = timelines or Timelines()
         self.last = last
 
     @property
@@ -93,18 +102,20 @@ class BuildLog:
 
     def begin(self, command: BeginBuild) -> None:
         """Start the clock for a build."""
-        self._current = _CurrentBuild(command.build, command.cause, self._clock.now(), self._clock.monotonic())
+        current = self._current = _CurrentBuild(command.build, command.cause, self.clock.now(), self.clock.monotonic())
+        self.timelines.begin(current.build, current.cause, current.started_at, current.began)
         self.log(LogEvent.BUILD_STARTED, build=command.build, cause=command.cause)
 
     def elapsed(self) -> tuple[str, float]:
         """Return when the current build started, and the milliseconds since."""
         if self._current is None:
             raise AssertionError("a build that ends has begun")
-        return self._current.started_at, (self._clock.monotonic() - self._current.began) * 1000
+        return self._current.started_at, (self.clock.monotonic() - self._current.began) * 1000
 
     def end(self, record: BuildRecord) -> None:
         """Log the end of the current build."""
         self._current, self.last = None, record
+        self.timelines.end(record)
         self.log(
             LogEvent.BUILD_FINISHED,
             build=record.id,

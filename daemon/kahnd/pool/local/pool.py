@@ -60,8 +60,8 @@ class WorkerPool:
     async def __aenter__(self) -> Self:
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
         self._workers.open(self._tasks)
-        for _ in range(self._bounds.workers):
-            self._tasks.start_soon(self._serve)
+        for lane in range(self._bounds.workers):
+            self._tasks.start_soon(self._serve, lane)
         return self
 
     async def __aexit__(
@@ -104,7 +104,7 @@ class WorkerPool:
             outcome, seconds = await self._attempt(job, self._workers.start)
         return Failed(outcome.problem(job)) if isinstance(outcome, _Died) else outcome, seconds
 
-    async def _serve(self) -> None:
+    async def _serve(self, lane: int) -> None:
         """Render one job after another."""
         while True:
             run = await self._next()
@@ -113,7 +113,7 @@ class WorkerPool:
                 if not (self._resting or run.scope.cancel_called):
                     outcome, seconds = await self.render(run.job)
             del self._runs[run.job.run]
-            run.on_end(run.job, outcome, seconds)
+            run.on_end(run.job, outcome, seconds, lane)
 
     async def _next(self) -> _Run:
         """Return the job that has waited longest, at once if there is one: waiting takes a turn of the event loop."""
