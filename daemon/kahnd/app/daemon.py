@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -342,6 +342,10 @@ class LiveHost:
     async def reload(self) -> bool:
         """Reads the configuration again."""
         return await self._config.reload()
+
+    def prefer(self, documents: Collection[str]) -> None:
+        """Has these documents rendered before all others."""
+        self._sessions.prefer(documents)
 
 
 class LoopErrors:

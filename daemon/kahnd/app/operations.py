@@ -134,6 +134,10 @@ class DaemonHost(Host, Protocol):
         """Reads the configuration again; True if anything has changed. Raises KahndError if it can't be used."""
         ...
 
+    def prefer(self, documents: Collection[str]) -> None:
+        """Has these documents rendered before all others."""
+        ...
+
 
 class DaemonOperations(Operations):
     """Adds what only a daemon can do. Fulfils `api.handlers.Operations`."""
@@ -153,6 +157,13 @@ class DaemonOperations(Operations):
     async def reload(self, _: schemas.ReloadRequest, /) -> schemas.Reloaded:
         """Reads the configuration again."""
         return schemas.Reloaded(await self._daemon.reload())
+
+    def prefer(self, documents: Collection[str]) -> None:
+        """From now on has these documents, which somebody looks at, rendered before all others, with what they need.
+
+        They replace those of earlier calls. Outlives a reload of the configuration.
+        """
+        self._daemon.prefer(documents)
 
 
 def report_answer(answer: TimedReport) -> schemas.Report:

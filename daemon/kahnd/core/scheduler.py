@@ -35,26 +35,53 @@ class Readiness(msgspec.Struct, frozen=True, gc=False):
     after: DocumentId | None = None
 
 
+class Preference:
+    """The documents that go before all others: those asked for, with what they need of what is unfinished."""
+
+    def __init__(self) -> None:
+        self.roots: frozenset[DocumentId] = frozenset()
+        """The documents asked for, also those that have nothing to do."""
+        self._members: set[DocumentId] = set()
+
+    def __contains__(self, document: DocumentId) -> bool:
+        return document in self._members
+
+    def discard(self, document: DocumentId) -> None:
+        """Removes a document that is finished."""
+        self._members.discard(document)
+
+    def spread(self, needs: Mapping[DocumentId, Collection[DocumentId]]) -> set[DocumentId]:
+        """Finds the members anew, given what the unfinished documents wait for; returns those that joined or left."""
+        before, pending = self._members, [root for root in self.roots if root in needs]
+        self._members = set(pending)
+        while pending:
+            fresh = [each for each in needs[pending.pop()] if each not in self._members]
+            self._members.update(fresh)
+            pending += fresh
+        return before ^ self._members
+
+
 class Schedule:
     """Owns the unfinished documents and what each still waits for (Kahn's algorithm, run as documents finish).
 
     A document is *waiting* until all its dependencies are finished, then *ready* until taken, then *running* until
-    finished. Of the ready ones, that with the longest path of work above it goes first; `weigh` gives a document's
-    expected duration. (The upward rank of H. Topcuoglu et al., "Performance-effective and low-complexity task
-    scheduling", 2002.)
+    finished. Of the ready ones, those that are preferred go first; of these, and of the others, that with the longest
+    path of work above it. `weigh` gives a document's expected duration. (The upward rank of H. Topcuoglu et al.,
+    "Performance-effective and low-complexity task scheduling", 2002.)
     """
 
     def __init__(self, weigh: Callable[[DocumentId], float] = lambda _: 1.0) -> None:
         self._weigh = weigh
         self._needs: dict[DocumentId, set[DocumentId]] = {}
         self._dependents: dict[DocumentId, set[DocumentId]] = {}
-        self._queue: list[tuple[float, int, DocumentId]] = []
+        self._queue: list[tuple[bool, float, int, DocumentId]] = []
         self._ready: dict[DocumentId, int] = {}
         self._numbers = count()
         self._ranks: dict[DocumentId, float] = {}
         self._generation: dict[DocumentId, int] = {}
         self._after: dict[DocumentId, DocumentId] = {}
         self._since: dict[DocumentId, float] = {}
+        self._preference = Preference()
         self.moment = 0.0
         """The time of the event that is being handled, by the clock of the caller."""
 
@@ -83,6 +110,7 @@ class Schedule:
                 self._wait_for(document, documents[document])
             yield
         yield from self._rank(documents)
+        self._spread()
         for part in parts(documents):
             for document in part:
                 self._ready.pop(document, None)
@@ -92,11 +120,19 @@ class Schedule:
     def take(self) -> DocumentId | None:
         """Takes the next ready document; of equals the first that became ready. It stays unfinished."""
         while self._queue:
-            _, number, document = heappop(self._queue)
+            _, _, number, document = heappop(self._queue)
             if self._ready.get(document) == number:
                 del self._ready[document]
                 return document
         return None
+
+    def prefer(self, documents: Collection[DocumentId]) -> None:
+        """From now on these go first, with what they need, instead of those preferred before; unknown ones may come.
+
+        Takes time in proportion to what is preferred, now and whenever documents are added.
+        """
+        self._preference.roots = frozenset(documents)
+        self._spread()
 
     def hold(self, document: DocumentId) -> bool:
         """Takes this document, if it is ready; tells whether it was."""
@@ -151,9 +187,18 @@ class Schedule:
     def _offer(self, document: DocumentId) -> None:
         """Makes a document ready, if it waits for nothing."""
         if not self._needs[document]:
-            self._ready[document] = next(self._numbers)
             self._since[document] = self.moment
-            heappush(self._queue, (-self._ranks[document], self._ready[document], document))
+            self._push(document)
+
+    def _push(self, document: DocumentId) -> None:
+        number = self._ready[document] = next(self._numbers)
+        heappush(self._queue, (document not in self._preference, -self._ranks[document], number, document))
+
+    def _spread(self) -> None:
+        """Puts the ready documents whose preference has changed into the queue again."""
+        for document in self._preference.spread(self._needs):
+            if document in self._ready:
+                self._push(document)
 
     def _rank(self, documents: Collection[DocumentId]) -> Iterator[None]:
         """Ranks each document after its dependents; one on a cycle has only its own weight. Yields between parts."""
@@ -179,6 +224,7 @@ class Schedule:
         self._release(document)
         self._ready.pop(document, None)
         self._since.pop(document, None)
+        self._preference.discard(document)
         del self._needs[document], self._ranks[document]
 
     def _release(self, document: DocumentId) -> None:

@@ -84,19 +84,21 @@ class RecordedBuild:
         self.left_out = 0
         self._cause = cause
         self._started_at = started_at
-        self._names: list[tuple[DocumentId, DocumentId | None]] = []
+        self._documents: list[DocumentId] = []
+        self._after: list[DocumentId | None] = []
         self._times = array("d")
         self._numbers = array("i")
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._documents)
 
     def add(self, span: RenderSpan) -> int:
         """Adds a rendering and returns its index."""
-        self._names.append((span.document, span.after))
+        self._documents.append(span.document)
+        self._after.append(span.after)
         self._times.extend((span.ready_ms, span.started_ms, span.ended_ms))
         self._numbers.extend((span.lane, span.generation, _ENDINGS.index(span.ending)))
-        return len(self._names) - 1
+        return len(self) - 1
 
     def correct(self, index: int, ending: Ending) -> None:
         """Replaces the ending of a rendering."""
@@ -117,7 +119,7 @@ class RecordedBuild:
         )
 
     def _span(self, index: int) -> RenderSpan:
-        document, after = self._names[index]
+        document, after = self._documents[index], self._after[index]
         ready_ms, started_ms, ended_ms = self._times[3 * index : 3 * index + 3]
         lane, generation, ending = self._numbers[3 * index : 3 * index + 3]
         return RenderSpan(document, lane, ready_ms, started_ms, ended_ms, generation, _ENDINGS[ending], after)

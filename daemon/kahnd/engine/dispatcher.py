@@ -26,6 +26,8 @@ PURE: Final = frozenset({"page", "template", "copy"})
 _REMEMBERED: Final = 256
 _TICK_NS: Final = 10_000_000
 """How far a file system's clock may be behind, where its coarse clock can't be read."""
+_CLOCK_S: Final = 0.001
+"""The wall clock is told to this precision."""
 _MIN_REST_S, _MAX_REST_S = 0.5, 120.0
 
 
@@ -94,7 +96,9 @@ class _Running:
 
 def _later(moment: str, seconds: float) -> str:
     """Return a time of the wall clock so many seconds later: a job may have waited for its worker."""
-    later = datetime.fromisoformat(moment) + timedelta(seconds=max(0.0, seconds))
+    if seconds < _CLOCK_S:
+        return moment
+    later = datetime.fromisoformat(moment) + timedelta(seconds=seconds)
     return later.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

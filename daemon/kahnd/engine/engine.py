@@ -236,6 +236,11 @@ class Engine:
                 self._loop.inbox.send(RequestWithdrawn(ticket))
             raise
 
+    def prefer(self, documents: Collection[DocumentId]) -> None:
+        """From now on have these documents rendered before all others, with what they need; replaces earlier ones."""
+        renderings = self.machine.graph.layout.renderings_of
+        self.machine.schedule.prefer({each for document in documents for each in (document, *renderings(document))})
+
     # Queries
 
     async def closure(self, targets: Collection[str]) -> frozenset[DocumentId]:
