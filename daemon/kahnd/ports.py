@@ -6,6 +6,7 @@ Paths are relative to the project, with `/`, unless a name says otherwise. Durat
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -126,7 +127,8 @@ class Batch:
 
     `flushed`: the tokens whose cookie was seen; all earlier events are in this batch or an earlier one. `config`: the
     configuration, or another file that a session is built on, may have changed. `outputs`: paths below the output
-    folder; the writer may have been kahnd itself.
+    folder; the writer may have been kahnd itself. `since`: when the first event about these paths was read, by the
+    monotonic clock.
     """
 
     paths: frozenset[str] = frozenset()
@@ -134,6 +136,7 @@ class Batch:
     config: bool = False
     flushed: frozenset[str] = frozenset()
     outputs: frozenset[str] = frozenset()
+    since: float = math.inf
 
 
 class Watcher(Protocol):

@@ -17,7 +17,7 @@ from kahnd.errors import UsageError
 
 
 def _session(engine: Engine, overflows: int = 0) -> Session:
-    return cast("Session", SimpleNamespace(engine=engine, watcher=SimpleNamespace(overflows=overflows)))
+    return cast("Session", SimpleNamespace(engine=engine, watcher=SimpleNamespace(overflows=overflows, events=0)))
 
 
 async def test_a_question_is_put_to_the_next_session_if_the_first_one_ends() -> None:

@@ -43,11 +43,17 @@ class CurrentSession:
         self._preferred: frozenset[DocumentId] = frozenset()
         self._past_overflows = 0
         self._past_rescans = 0
+        self._past_events = 0
 
     @property
     def overflows(self) -> int:
         """How often the watcher lost events since the daemon started."""
         return self._past_overflows + (self.session.watcher.overflows if self.session else 0)
+
+    @property
+    def events(self) -> int:
+        """How many events the watcher has read since the daemon started."""
+        return self._past_events + (self.session.watcher.events if self.session else 0)
 
     @property
     def rescans(self) -> int:
@@ -70,9 +76,9 @@ class CurrentSession:
         try:
             yield
         finally:
-            overflows, rescans = self.overflows, self.rescans
+            overflows, rescans, events = self.overflows, self.rescans, self.events
             self.session, self._opened = None, anyio.Event()
-            self._past_overflows, self._past_rescans = overflows, rescans
+            self._past_overflows, self._past_rescans, self._past_events = overflows, rescans, events
             self.ended.set()
 
     async def opened(self) -> None:

@@ -34,11 +34,9 @@ from kahnd.core.timeline import BuildTimeline
 from kahnd.engine import (
     Backoff,
     Engine,
-    Liveness,
     OnProgress,
     PeriodicJob,
     TimedReport,
-    Timelines,
     Waits,
     find_timeline,
     past_renders,
@@ -51,6 +49,7 @@ from kahnd.platform.systemd import Notifier
 from kahnd.ports import PRESSING
 from kahnd.telemetry.event_buffer import EventBuffer
 from kahnd.telemetry.log import configure
+from kahnd.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 CHECK_S: Final = 0.5
@@ -72,7 +71,7 @@ def run(root: Path, listeners: Sequence[DaemonListener] = (), stream: TextIO | N
     secrets = project.config.store.secrets
     files = ensure_resources()
     with project_lock(root) as lock:
-        events = EventBuffer()
+        events, metrics = EventBuffer(), Metrics()
         logging = configure(
             log_config(root, os.environ),
             root,
@@ -84,12 +83,13 @@ def run(root: Path, listeners: Sequence[DaemonListener] = (), stream: TextIO | N
 
         def log(event: str, **fields: Any) -> None:
             logging.write(LogEvent(event), **fields)
+            metrics.on_event(event, fields)
             for each in listeners:
                 each.on_event(event, fields)
 
         try:
             with unwrap_groups():
-                output = DaemonOutput(log, events, logging.adapt, listeners)
+                output = DaemonOutput(log, events, logging.adapt, metrics, listeners)
                 return anyio.run(Daemon(project, lock, output, files, notifier).run)
         finally:
             for each in listeners:
@@ -99,11 +99,15 @@ def run(root: Path, listeners: Sequence[DaemonListener] = (), stream: TextIO | N
 
 @dataclass(frozen=True, slots=True)
 class DaemonOutput:
-    """The outputs of a daemon: `log` writes a log line, `events` keeps events for clients, `adapt` changes the log."""
+    """The outputs of a daemon: `log` writes a log line, `events` keeps events for clients, `adapt` changes the log.
+
+    `metrics` counts what happens.
+    """
 
     log: WriteLog
     events: EventBuffer
     adapt: Callable[[LogTable], None]
+    metrics: Metrics
     listeners: Sequence[DaemonListener] = ()
 
 
@@ -124,7 +128,11 @@ class Daemon:
         self._shutdown = Shutdown(self, self._reporter, output.log)
         self._config = ConfigReload(project, output.log, output.adapt, self._reporter)
         self._hooks = DaemonHooks(
-            Backoff(output.log), Liveness(), Timelines(), self._config.on_change, self._config.settled
+            Backoff(output.log),
+            patient=True,
+            on_config=self._config.on_change,
+            config_settled=self._config.settled,
+            on_store_call=output.metrics.store_answered,
         )
         self._status = StatusSource(
             self._sessions,

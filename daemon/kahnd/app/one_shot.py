@@ -14,13 +14,13 @@ from kahnd.api import answers, routes, schemas, timelines
 from kahnd.api.client import Progress
 from kahnd.api.schemas import plain
 from kahnd.app.operations import Operations
-from kahnd.app.session import Project, WriteLog, dry_run, is_stored, open_session, read_project, stored
+from kahnd.app.session import DaemonHooks, Project, WriteLog, dry_run, is_stored, open_session, read_project, stored
 from kahnd.app.status import StatusSnapshot, stopped
 from kahnd.core.events import BuildReport, BuildRequested, LogEvent
 from kahnd.core.graph import Graph
 from kahnd.core.model import DocumentId, HistoryEntry, Problem, Snapshot
 from kahnd.core.timeline import BuildTimeline
-from kahnd.engine import Engine, OnProgress, TimedReport, Timelines, find_timeline, past_renders
+from kahnd.engine import Backoff, Engine, OnProgress, TimedReport, Timelines, find_timeline, past_renders
 from kahnd.errors import ConfigError, unwrap_groups
 from kahnd.platform.clock import SystemClock, build_ids
 from kahnd.platform.project_lock import project_lock
@@ -188,9 +188,9 @@ class OneShotHost:
         return await self._perform(request)
 
     async def _perform(self, request: Callable[[Engine], Awaitable[BuildRequested | None]]) -> TimedReport:
-        began = SystemClock().monotonic()
+        began, hooks = SystemClock().monotonic(), DaemonHooks(Backoff(self._log))
         async with (
-            open_session(self._project, self._log, build_ids(), files=self._files) as session,
+            open_session(self._project, self._log, build_ids(), hooks, files=self._files) as session,
             anyio.create_task_group() as tasks,
         ):
             engine = session.engine

@@ -22,7 +22,7 @@ from kahnd.engine.maintenance import Liveness, Waits, schedule
 from kahnd.engine.observer import Observer, OutputCheck
 from kahnd.engine.output_writer import OutputWriter
 from kahnd.engine.requests import OnProgress, PendingRequests, TimedReport, Workload, retriable
-from kahnd.engine.store_writer import Backoff, StoreWriter
+from kahnd.engine.store_writer import Backoff, OnCall, StoreWriter
 from kahnd.engine.timelines import Timelines
 from kahnd.engine.timings import BuildLog, PhaseTimings
 from kahnd.errors import StoreCorruptError
@@ -52,6 +52,7 @@ class EngineDependencies:
     config_settled: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
     liveness: Liveness = field(default_factory=Liveness)
     timelines: Timelines = field(default_factory=Timelines)
+    on_store_call: OnCall = lambda _operation, _seconds: None
     history: History | None = None
 
 
@@ -73,7 +74,7 @@ class Engine:
         outputs = OutputWriter(machine.graph, given.outputs, inbox, builds, liveness)
         self._dependencies = dependencies
         self.machine = machine
-        self.store_writer = StoreWriter(given.store, backoff, given.timings, liveness)
+        self.store_writer = StoreWriter(given.store, backoff, given.timings, liveness, given.on_store_call)
         self.observer = Observer(
             given.tree,
             OutputCheck(machine.graph, given.outputs, publications, liveness),

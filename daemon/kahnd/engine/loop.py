@@ -120,8 +120,7 @@ class Loop:
             event = replace(event, written_during=self.dispatcher.attribution.during_writes(event.observations))
         elif isinstance(event, Published):
             self.inbox.publications.settle(event.run)
-            if event.problem:
-                self.builds.timelines.failed(event.run)
+            self.builds.published(event.run, event.problem)
         commands: list[Command] = []
         self.machine.schedule.moment = self.builds.clock.monotonic()
         for part in self.builds.timings.measure_each(Phase.PLAN, self.machine.handle_in_parts(event)):

@@ -53,6 +53,8 @@ class WorkerPool:
         self._bounds = bounds
         self._meter = meter
         self._resting = False
+        self.busy = 0
+        """How many renderings are going on."""
         self._runs: dict[RunId, _Run] = {}
         self._send, self._receive = anyio.create_memory_object_stream[_Run](inf)
         self._stack = AsyncExitStack()
@@ -111,9 +113,16 @@ class WorkerPool:
             outcome, seconds = None, 0.0
             with run.scope:
                 if not (self._resting or run.scope.cancel_called):
-                    outcome, seconds = await self.render(run.job)
+                    outcome, seconds = await self._render_counted(run.job)
             del self._runs[run.job.run]
             run.on_end(run.job, outcome, seconds, lane)
+
+    async def _render_counted(self, job: Job) -> tuple[Outcome, float]:
+        self.busy += 1
+        try:
+            return await self.render(job)
+        finally:
+            self.busy -= 1
 
     async def _next(self) -> _Run:
         """Return the job that has waited longest, at once if there is one: waiting takes a turn of the event loop."""
