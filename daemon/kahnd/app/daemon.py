@@ -24,6 +24,7 @@ from kahnd.app.daemon_view import DaemonListener, DaemonView
 from kahnd.app.operations import DaemonOperations
 from kahnd.app.output_index import OutputIndex
 from kahnd.app.session import DaemonHooks, Project, Session, WriteLog, dry_run, open_session, read_project
+from kahnd.app.span_export import exporting_spans
 from kahnd.app.status import StatusSnapshot, StatusSource, log_fields, summary
 from kahnd.app.systemd_service import SystemdReporter
 from kahnd.config.loader import log_config
@@ -37,6 +38,7 @@ from kahnd.engine import (
     OnProgress,
     PeriodicJob,
     TimedReport,
+    Timelines,
     Waits,
     find_timeline,
     past_renders,
@@ -88,8 +90,8 @@ def run(root: Path, listeners: Sequence[DaemonListener] = (), stream: TextIO | N
                 each.on_event(event, fields)
 
         try:
-            with unwrap_groups():
-                output = DaemonOutput(log, events, logging.adapt, metrics, listeners)
+            with unwrap_groups(), exporting_spans(os.environ, log) as timelines:
+                output = DaemonOutput(log, events, logging.adapt, metrics, timelines, listeners)
                 return anyio.run(Daemon(project, lock, output, files, notifier).run)
         finally:
             for each in listeners:
@@ -101,13 +103,14 @@ def run(root: Path, listeners: Sequence[DaemonListener] = (), stream: TextIO | N
 class DaemonOutput:
     """The outputs of a daemon: `log` writes a log line, `events` keeps events for clients, `adapt` changes the log.
 
-    `metrics` counts what happens.
+    `metrics` counts what happens, and `timelines` keeps when.
     """
 
     log: WriteLog
     events: EventBuffer
     adapt: Callable[[LogTable], None]
     metrics: Metrics
+    timelines: Timelines
     listeners: Sequence[DaemonListener] = ()
 
 
@@ -130,6 +133,7 @@ class Daemon:
         self._hooks = DaemonHooks(
             Backoff(output.log),
             patient=True,
+            timelines=output.timelines,
             on_config=self._config.on_change,
             config_settled=self._config.settled,
             on_store_call=output.metrics.store_answered,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -15,6 +16,7 @@ from kahnd.api.client import Progress
 from kahnd.api.schemas import plain
 from kahnd.app.operations import Operations
 from kahnd.app.session import DaemonHooks, Project, WriteLog, dry_run, is_stored, open_session, read_project, stored
+from kahnd.app.span_export import exporting_spans
 from kahnd.app.status import StatusSnapshot, stopped
 from kahnd.core.events import BuildReport, BuildRequested, LogEvent
 from kahnd.core.graph import Graph
@@ -118,11 +120,12 @@ class OneShot:
             def on_progress(done: int, total: int, document: str) -> None:
                 progress(Progress(done, total, document))
 
-            async def work() -> A:
-                return await operation(Operations(OneShotHost(project, log, files)), on_progress)
+            async def work(timelines: Timelines) -> A:
+                return await operation(Operations(OneShotHost(project, log, files, timelines)), on_progress)
 
             try:
-                return anyio.run(work)
+                with exporting_spans(os.environ, log) as timelines:
+                    return anyio.run(work, timelines)
             finally:
                 logging.close()
 
@@ -130,10 +133,11 @@ class OneShot:
 class OneShotHost:
     """Opens a session for work, and makes a dry run for a question. Fulfils `operations.Host`."""
 
-    def __init__(self, project: Project, log: WriteLog, files: int) -> None:
+    def __init__(self, project: Project, log: WriteLog, files: int, timelines: Timelines | None = None) -> None:
         self._project = project
         self._log = log
         self._files = files
+        self._timelines = timelines or Timelines()
 
     @property
     def config_problems(self) -> Sequence[Problem]:
@@ -166,9 +170,9 @@ class OneShotHost:
     async def timeline(self, build: str) -> BuildTimeline:
         """Asks the database alone."""
         if not is_stored(self._project.config):
-            return await find_timeline(build, MemoryStore(), Timelines())
+            return await find_timeline(build, MemoryStore(), self._timelines)
         async with stored(self._project.config, self._log) as store:
-            return await find_timeline(build, store, Timelines())
+            return await find_timeline(build, store, self._timelines)
 
     async def build(self, targets: Sequence[str], on_progress: OnProgress, *, force: bool) -> TimedReport:
         """Runs a session for this build alone."""
@@ -188,7 +192,8 @@ class OneShotHost:
         return await self._perform(request)
 
     async def _perform(self, request: Callable[[Engine], Awaitable[BuildRequested | None]]) -> TimedReport:
-        began, hooks = SystemClock().monotonic(), DaemonHooks(Backoff(self._log))
+        began = SystemClock().monotonic()
+        hooks = DaemonHooks(Backoff(self._log), timelines=self._timelines)
         async with (
             open_session(self._project, self._log, build_ids(), hooks, files=self._files) as session,
             anyio.create_task_group() as tasks,

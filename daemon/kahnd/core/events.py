@@ -68,6 +68,7 @@ class LogEvent(StrEnum):
     SERVE_FAILED = "serve.failed"
     SERVE_SHADOWED = "serve.shadowed"
     LOG_LEFT_OUT = "log.left_out"
+    SPANS_FAILED = "spans.failed"
     STATE_REMOVED = "state.removed"
     STATE_DAMAGED = "state.damaged"
     STORE_LOST = "store.lost"
@@ -98,6 +99,7 @@ LOG_LEVELS: Final[Mapping[LogEvent, int]] = MappingProxyType(
         LogEvent.SERVE_FAILED: logging.WARNING,
         LogEvent.SERVE_SHADOWED: logging.WARNING,
         LogEvent.LOG_LEFT_OUT: logging.WARNING,
+        LogEvent.SPANS_FAILED: logging.WARNING,
         LogEvent.STATE_REMOVED: logging.WARNING,
         LogEvent.STATE_DAMAGED: logging.WARNING,
         LogEvent.STORE_REBUILT: logging.WARNING,

@@ -47,8 +47,8 @@ class Timelines:
         self._builds: deque[RecordedBuild] = deque()
         self._kept = 0
         self._indices: dict[RunId, int] = {}
-        self.on_build: Callable[[BuildTimeline], None] | None = None
-        """Takes the timeline of each build that has ended."""
+        self.on_build: Callable[[RecordedBuild], None] | None = None
+        """Takes each build that has ended. Nothing is added to it after that."""
 
     def begin(self, build: BuildId, cause: str, started_at: str, began: float) -> None:
         """Records the beginning of a build, and forgets the oldest if there are too many."""
@@ -95,7 +95,7 @@ class Timelines:
         if self._builds and self._builds[-1].build == record.id:
             self._builds[-1].until_ms = record.duration_ms
             if self.on_build is not None:
-                self.on_build(self._builds[-1].timeline(self.now()))
+                self.on_build(self._builds[-1])
 
     def now(self) -> float:
         """Return the time by the clock that the builds are measured with."""

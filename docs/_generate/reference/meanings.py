@@ -43,6 +43,7 @@ EVENTS: Final = {
     "serve.failed": "The preview can't be served; everything else goes on.",
     "serve.shadowed": "Outputs are below `_kahnd/`, where the preview shows kahnd's own pages instead.",
     "log.left_out": "The reader of standard error did not keep up; printed only there. The file has the lines.",
+    "spans.failed": "Spans could not be sent to the collector of OpenTelemetry. Each message is logged once.",
     "state.removed": "`.kahnd/` was removed while the daemon ran; the daemon creates it again.",
     "state.damaged": "The journal of outputs is damaged, or names files that kahnd did not make; these are kept.",
     "store.lost": "The database does not answer. The daemon keeps trying, and keeps all changes meanwhile.",
