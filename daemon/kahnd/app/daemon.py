@@ -169,6 +169,7 @@ class Daemon:
             self._operations(),
             OutputIndex(self._sessions),
             self._output.events,
+            self._output.metrics,
             self._output.log,
             configured=lambda: self._config.project,
             served=self._status.served,

@@ -112,7 +112,8 @@ class BuildLog:
         )
         self._saved_at = self._published_at = math.inf
         self.timelines.begin(current.build, current.cause, current.started_at, current.began)
-        self.log(LogEvent.BUILD_STARTED, build=command.build, cause=command.cause)
+        age_ms = round((current.began - current.saved_at) * 1000, 2) if current.saved_at <= current.began else None
+        self.log(LogEvent.BUILD_STARTED, build=command.build, cause=command.cause, save_age_ms=age_ms)
 
     def published(self, run: RunId, problem: Problem | None) -> None:
         """Record that the outputs of a run are in place, unless there was a problem."""

@@ -46,7 +46,9 @@ class Histogram:
 class Metrics:
     """What has happened since the daemon started. `browsers` is how many browsers are connected."""
 
-    def __init__(self, wall_clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, wall_clock: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self.builds: Counter[tuple[str, str]] = Counter()
         """Builds by kind and outcome, which is "ok" or "failed"."""
         self.build_seconds: dict[str, Histogram] = {}
@@ -57,14 +59,23 @@ class Metrics:
         self.browsers = 0
         self.last_success = 0.0
         """When the last build without a failure ended, in seconds since 1970; 0 if none has."""
-        self._wall_clock = wall_clock
+        self._saved_at: float | None = None
+        self._wall_clock, self._monotonic = wall_clock, monotonic
         self._lock = threading.Lock()
 
     def on_event(self, event: str, fields: Mapping[str, Any]) -> None:
-        """Counts a finished build; other events are not counted. May be called on any thread."""
+        """Counts builds; other events are not counted. May be called on any thread."""
         if event == LogEvent.BUILD_FINISHED:
             with self._lock:
                 self._count_build(fields)
+        elif event == LogEvent.BUILD_STARTED:
+            age_ms = fields.get("save_age_ms")
+            self._saved_at = None if age_ms is None else self._monotonic() - age_ms / 1000
+
+    def shown_in_browser(self) -> None:
+        """Counts that a browser shows what the last build has changed, if a save began that build."""
+        if self._saved_at is not None:
+            self.save_to_browser.observe(self._monotonic() - self._saved_at)
 
     def store_answered(self, operation: str, seconds: float) -> None:
         """Counts a call of the database."""

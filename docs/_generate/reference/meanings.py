@@ -71,6 +71,7 @@ KEYS: Final = {
     "because": "the dependency that failed, is missing or is on a cycle",
     "cycle": "the documents on the cycle, from one back to itself",
     "duration_ms": "how long it took, in milliseconds",
+    "save_age_ms": "how long ago the first event of the save that began the build was read, in milliseconds",
     "save_to_output_ms": "how long it took from the first event of a save until the last output was in place, in "
     "milliseconds; only of builds that a save began, and that made outputs",
     "stages_ms": "how long each stage took, in milliseconds; stages overlap",
