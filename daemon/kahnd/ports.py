@@ -258,8 +258,8 @@ class Outputs(Protocol):
 
 
 OnEnd = Callable[[Job, Outcome | None, float, int], None]
-"""Called when a job has ended, with its outcome (None: it was cancelled), the seconds that its worker took, and which
-of the workers that can be busy at once it was, counted from 0."""
+"""Called when a job has ended, with its outcome (None: it was cancelled), the seconds that its worker took (0: it was
+cancelled before), and which of the workers that can be busy at once it was, counted from 0."""
 
 
 class Pool(Protocol):

@@ -24,9 +24,12 @@ def record(build: str) -> BuildRecord:
     return BuildRecord(BuildId(build), "save", "2026-01-31T12:00:00.000Z", 5.0, 1, 0, 0, 0, 0, 1)
 
 
-def render(timelines: Timelines, run: int, document: str = "docs/a.md") -> None:
-    job = Job(RunId(run), DocumentId(document), Digest("0"), 0, OutputPath("site/a.html"), ".kahnd/stages/1/a")
-    timelines.ended(job, Readiness(0.0), Rendered(Digest("1")), WorkerTime(1.0, 0.5, 0))
+def job(run: int) -> Job:
+    return Job(RunId(run), DocumentId("docs/a.md"), Digest("0"), 0, OutputPath("site/a.html"), ".kahnd/stages/1/a")
+
+
+def render(timelines: Timelines, run: int) -> None:
+    timelines.ended(job(run), Readiness(0.0), Rendered(Digest("1")), WorkerTime(1.0, 0.5, 0))
 
 
 async def test_each_rendering_of_a_build_has_its_times_and_what_it_waited_for() -> None:
@@ -97,6 +100,23 @@ def test_only_so_many_builds_are_kept_though_they_render_nothing() -> None:
         timelines.begin(BuildId(f"b{number}"), "save", "2026-01-31T12:00:00.000Z", 0.0)
         timelines.end(record(f"b{number}"))
     assert [each.build for each in timelines.newest_first()] == ["b3", "b2"]
+
+
+def test_a_rendering_that_no_worker_took_up_is_not_shown() -> None:
+    timelines = Timelines()
+    timelines.begin(BuildId("b1"), "save", "2026-01-31T12:00:00.000Z", 10.0)
+    for ended, seconds in ((11.0, 0.0), (10.5, 2.0), (12.0, 0.5)):
+        timelines.ended(job(1), Readiness(10.0), None, WorkerTime(ended, seconds, 0))
+    (only,) = timelines.newest_first()[0].timeline(13.0).spans
+    assert (only.ending, only.started_ms, only.ended_ms) == (Ending.CANCELLED, 1500, 2000)
+
+
+def test_a_build_whose_session_ended_is_not_under_way_for_ever() -> None:
+    timelines = Timelines()
+    for number, began in enumerate((1.0, 3.0)):
+        timelines.begin(BuildId(f"b{number}"), "save", "2026-01-31T12:00:00.000Z", began)
+    latest, first = (each.timeline(4.0) for each in timelines.newest_first())
+    assert (latest.running, first.running, first.duration_ms) == (True, False, 2000)
 
 
 @pytest.fixture

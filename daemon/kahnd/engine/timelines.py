@@ -53,6 +53,8 @@ class Timelines:
     def begin(self, build: BuildId, cause: str, started_at: str, began: float) -> None:
         """Records the beginning of a build, and forgets the oldest if there are too many."""
         self._indices.clear()
+        if self._builds and self._builds[-1].until_ms is None:  # its session ended before it did
+            self._builds[-1].until_ms = (began - self._builds[-1].began) * 1000
         self._builds.append(RecordedBuild(build, cause, started_at, began))
         while len(self._builds) > self._max_builds:
             self._forget_oldest()
@@ -61,6 +63,8 @@ class Timelines:
         """Records the end of a run. That of a good rendering counts as dropped until it is `accepted`."""
         if not self._builds or (build := self._builds[-1]).until_ms is not None:
             return  # it was cancelled, and its build is over
+        if outcome is None and not (took.seconds and took.ended - took.seconds >= build.began):
+            return  # it was cancelled before a worker took it up, or belongs to an earlier build
         while self._kept >= self._max_renders and len(self._builds) > 1:
             self._forget_oldest()
         if self._kept >= self._max_renders:

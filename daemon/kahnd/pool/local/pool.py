@@ -111,9 +111,12 @@ class WorkerPool:
         while True:
             run = await self._next()
             outcome, seconds = None, 0.0
-            with run.scope:
-                if not (self._resting or run.scope.cancel_called):
+            if not (self._resting or run.scope.cancel_called):
+                began = time.perf_counter()
+                with run.scope:
                     outcome, seconds = await self._render_counted(run.job)
+                if outcome is None:
+                    seconds = time.perf_counter() - began
             del self._runs[run.job.run]
             run.on_end(run.job, outcome, seconds, lane)
 
