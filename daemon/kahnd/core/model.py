@@ -17,8 +17,7 @@ OutputPath = NewType("OutputPath", str)
 Digest = NewType("Digest", str)
 """An XXH3-128 hash: 32 hex digits."""
 BuildId = NewType("BuildId", str)
-RunId = NewType("RunId", int)
-"""One attempt to render one document; never used twice in a daemon's life."""
+RunId = NewType("RunId", int)  # one attempt to render one document; never used twice in a daemon's life
 RequestId = NewType("RequestId", str)  # a client's, answered when its targets are up to date
 Declared = tuple[DocumentId, Digest, int]
 """A document that another declares, the hash of its bytes, and the line that declares it (0: unknown)."""
