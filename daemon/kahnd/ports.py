@@ -6,6 +6,7 @@ Paths are relative to the project, with `/`, unless a name says otherwise. Durat
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -103,6 +104,14 @@ class Store(Protocol):
         """Returns past renders, newest first."""
         ...
 
+    async def builds(self, limit: int) -> tuple[BuildRecord, ...]:
+        """Returns finished builds, newest first."""
+        ...
+
+    async def renders_of(self, build: BuildRecord) -> tuple[HistoryEntry, ...]:
+        """Returns the renders of a finished build, as far as they are kept, in any order and without their reasons."""
+        ...
+
     async def clear(self) -> None:
         """Deletes all of the workspace: documents, edges, history."""
         ...
@@ -118,7 +127,8 @@ class Batch:
 
     `flushed`: the tokens whose cookie was seen; all earlier events are in this batch or an earlier one. `config`: the
     configuration, or another file that a session is built on, may have changed. `outputs`: paths below the output
-    folder; the writer may have been kahnd itself.
+    folder; the writer may have been kahnd itself. `since`: when the first event about these paths was read, by the
+    monotonic clock.
     """
 
     paths: frozenset[str] = frozenset()
@@ -126,6 +136,7 @@ class Batch:
     config: bool = False
     flushed: frozenset[str] = frozenset()
     outputs: frozenset[str] = frozenset()
+    since: float = math.inf
 
 
 class Watcher(Protocol):
@@ -246,8 +257,9 @@ class Outputs(Protocol):
         ...
 
 
-OnEnd = Callable[[Job, Outcome | None, float], None]
-"""Called when a job has ended, with its outcome (None: it was cancelled) and the seconds that its worker took."""
+OnEnd = Callable[[Job, Outcome | None, float, int], None]
+"""Called when a job has ended, with its outcome (None: it was cancelled), the seconds that its worker took (0: it was
+cancelled before), and which of the workers that can be busy at once it was, counted from 0."""
 
 
 class Pool(Protocol):

@@ -11,7 +11,7 @@ import anyio
 import msgspec
 from aiohttp import ClientSession, UnixConnector
 
-from kahnd.api import routes, schemas
+from kahnd.api import routes, schemas, timelines
 from kahnd.api.control_socket import USUAL, Bounds
 from kahnd.api.handlers import serving
 from kahnd.core.model import Status
@@ -64,6 +64,11 @@ class FakeOperations:
     async def history(self, asked: schemas.HistoryRequest, /) -> schemas.History:
         await self._turn(asked)
         return schemas.History(())
+
+    async def timeline(self, asked: timelines.TimelineRequest, /) -> timelines.Timeline:
+        await self._turn(asked)
+        timeline: timelines.Timeline = example(routes.TIMELINE)
+        return timeline
 
     async def build(self, asked: schemas.BuildRequest, on_progress: OnProgress, /) -> schemas.Report:
         for step in range(self.steps):

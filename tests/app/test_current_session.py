@@ -17,7 +17,7 @@ from kahnd.errors import UsageError
 
 
 def _session(engine: Engine, overflows: int = 0) -> Session:
-    return cast("Session", SimpleNamespace(engine=engine, watcher=SimpleNamespace(overflows=overflows)))
+    return cast("Session", SimpleNamespace(engine=engine, watcher=SimpleNamespace(overflows=overflows, events=0)))
 
 
 async def test_a_question_is_put_to_the_next_session_if_the_first_one_ends() -> None:
@@ -68,3 +68,20 @@ async def test_overflows_are_counted_over_all_sessions() -> None:
         with sessions.holding(_session(engine, overflows=1)):
             assert sessions.overflows == 5
         assert (sessions.overflows, sessions.has_begun, sessions.session) == (5, True, None)
+
+
+async def test_what_is_looked_at_goes_first_in_the_next_session_too() -> None:
+    sessions = CurrentSession()
+    documents = {f"docs/{number:03}.md": "text" for number in range(50)}
+    async with Place({}).at_work() as first:
+        with sessions.holding(_session(first)):
+            sessions.prefer(["docs/040.md"])
+    place = Place(documents)
+    place.pool.gate = anyio.Event()
+    with sessions.holding(_session(place.engine)):
+        async with place.at_work():
+            with anyio.fail_after(60):
+                while not place.pool.begun:
+                    await anyio.lowlevel.checkpoint()
+            place.pool.gate.set()
+    assert place.pool.begun[0] == "docs/040.md"

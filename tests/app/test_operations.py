@@ -10,7 +10,8 @@ from kahnd.api import routes, schemas
 from kahnd.app.operations import Operations
 from kahnd.app.status import StatusSnapshot
 from kahnd.core.model import HistoryEntry, Problem
-from kahnd.engine import Engine, OnProgress, TimedReport, past_renders
+from kahnd.core.timeline import BuildTimeline
+from kahnd.engine import Engine, OnProgress, TimedReport, find_timeline, past_renders
 
 T = TypeVar("T")
 
@@ -33,6 +34,9 @@ class EngineHost:
 
     async def past_renders(self, target: str | None, limit: int) -> tuple[HistoryEntry, ...]:
         return await past_renders(self.engine.machine.graph, self.engine.past_renders, target, limit)
+
+    async def timeline(self, build: str) -> BuildTimeline:
+        return await find_timeline(build, self.engine, self.engine.timelines)
 
     async def build(self, targets: Sequence[str], on_progress: OnProgress, *, force: bool) -> TimedReport:
         return await self.engine.ask("build", targets, on_progress=on_progress, retry=True, force=force)

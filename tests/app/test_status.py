@@ -23,7 +23,7 @@ class Daemon:
 
     def __init__(self, root: Path) -> None:
         (root / "kahnd.toml").write_text('[project]\nname = "book"\nsources = ["docs"]\n')
-        project = read_project(root)
+        project = self.project = read_project(root)
         self.sessions, self.backoff = CurrentSession(), Backoff(lambda _event, **_fields: None)
         self.is_stopping = False
         self.source = StatusSource(
@@ -37,8 +37,9 @@ class Daemon:
     def take(
         self, engine: Engine | None, unwatched: tuple[str, ...] = (), limit: int | None = MAX_PROBLEMS
     ) -> StatusSnapshot:
-        watcher = SimpleNamespace(backend="by hand", overflows=0, unwatched=unwatched)
-        session = SimpleNamespace(engine=engine, watcher=watcher) if engine else None
+        watcher = SimpleNamespace(backend="by hand", overflows=0, unwatched=unwatched, events=3)
+        pool, project = SimpleNamespace(busy=1), self.project
+        session = SimpleNamespace(engine=engine, watcher=watcher, pool=pool, project=project) if engine else None
         self.sessions.session = cast("Session | None", session)
         return self.source.take(limit)
 
@@ -128,3 +129,10 @@ async def test_missing_documents_are_named_with_some_that_need_them(daemon: Daem
             ("docs/lost.txt", ("docs/z.md",), 1),
         ]
         assert daemon.take(engine).missing == ()
+
+
+async def test_a_snapshot_counts_the_events_and_the_busy_workers(daemon: Daemon) -> None:
+    async with Place({"docs/a.md": "one"}).at_work() as engine:
+        now = daemon.take(engine)
+    assert (now.watch.events, now.load.busy_workers) == (3, 1)
+    assert now.load.workers == daemon.project.config.pool.workers >= 1

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kahnd.core.model import DocumentId
-from kahnd.core.scheduler import PART, Schedule, cyclic
+from kahnd.core.scheduler import PART, Preference, Readiness, Schedule, cyclic
 
 Needs = dict[DocumentId, set[DocumentId]]
 IDS = [DocumentId(letter) for letter in "abcdefgh"]
@@ -232,3 +232,113 @@ def test_many_documents_are_added_with_a_pause_after_each_part() -> None:
     pauses = sum(1 for _ in schedule.add_in_parts({chain[0]: set(), **needs}))
     assert pauses >= 4 * 10
     assert (schedule.take(), schedule.take()) == (chain[0], None)
+
+
+def test_a_document_waited_for_the_last_rendering_to_finish_of_those_below_it() -> None:
+    """What was not rendered passes on what it waited for itself."""
+    schedule = Schedule()
+    schedule.add(as_needs(a="", b="", p="a", t="pb"))
+    schedule.moment = 1.0
+    taken(schedule)
+    schedule.finish(DocumentId("b"), rendered=True)
+    schedule.moment = 2.0
+    schedule.finish(DocumentId("a"), rendered=True)
+    assert schedule.readiness(DocumentId("p")).after == "a"
+    schedule.moment = 3.0
+    schedule.finish(DocumentId("p"), rendered=False)
+    assert taken(schedule) == ["t"]
+    assert schedule.readiness(DocumentId("t")) == Readiness(3.0, 1, DocumentId("a"))
+
+
+def test_nothing_is_waited_for_in_the_next_build_that_was_in_the_last_one() -> None:
+    schedule = Schedule()
+    for moment in (1.0, 2.0):
+        schedule.moment = moment
+        schedule.add(as_needs(a="", b="a") if moment < 2 else as_needs(b=""))
+        while document := schedule.take():
+            last = schedule.readiness(document)
+            schedule.finish(document, rendered=True)
+    assert last == Readiness(2.0, 0, None)
+
+
+def order(schedule: Schedule) -> list[DocumentId]:
+    """Takes and finishes one document after another."""
+    found = []
+    while document := schedule.take():
+        found.append(document)
+        schedule.finish(document, rendered=True)
+    return found
+
+
+def test_what_is_preferred_goes_first_with_what_it_needs() -> None:
+    schedule = Schedule()
+    schedule.prefer([DocumentId("z"), DocumentId("unknown")])
+    schedule.add(as_needs(a="", b="", c="", x="", y="x", z="yc"))
+    first = order(schedule)[:4]
+    assert sorted(first) == ["c", "x", "y", "z"]
+    assert first[-1] == "z"
+
+
+def test_what_is_preferred_while_a_build_goes_on_overtakes_the_rest_and_gives_way_again() -> None:
+    schedule = Schedule()
+    schedule.add(as_needs(a="", b="", c="", d="", e=""))
+    assert schedule.take() == "a"
+    schedule.prefer([DocumentId("e")])
+    assert schedule.take() == "e"
+    schedule.prefer([DocumentId("d")])
+    schedule.prefer([])
+    assert sorted(taken(schedule)) == ["b", "c", "d"]
+
+
+def test_the_longest_work_goes_first_among_what_is_preferred_too() -> None:
+    schedule = Schedule(weigh=lambda document: {"a": 9.0, "b": 1.0, "c": 5.0, "d": 7.0}[document])
+    schedule.prefer([DocumentId("b"), DocumentId("c")])
+    schedule.add(as_needs(a="", b="", c="", d=""))
+    assert taken(schedule) == ["c", "b", "a", "d"]
+
+
+def test_only_what_is_preferred_is_walked_through() -> None:
+    """The cost of a preference does not grow with the project."""
+    seen = 0
+
+    class Needs(dict[DocumentId, set[DocumentId]]):
+        def __getitem__(self, document: DocumentId) -> set[DocumentId]:
+            nonlocal seen
+            seen += 1
+            return super().__getitem__(document)
+
+    preference = Preference()
+    preference.roots = frozenset({DocumentId("d5")})
+    chain = {DocumentId(f"d{number}"): {DocumentId(f"d{number - 1}")} for number in range(6, 0, -1)}
+    many = {DocumentId(f"x{number}"): {DocumentId("d0")} for number in range(10_000)}
+    assert len(preference.spread(Needs({**many, **chain, DocumentId("d0"): set()}))) == 6
+    assert seen == 6
+
+
+@given(needs=dags, data=st.data())
+def test_a_preference_never_takes_a_document_before_what_it_needs(needs: Needs, data: st.DataObject) -> None:
+    """However often it changes meanwhile; each document is taken once, and what is preferred before all others."""
+    schedule = Schedule()
+    schedule.prefer(data.draw(st.sets(ids)))
+    schedule.add(needs)
+    finished: list[DocumentId] = []
+    while schedule:
+        preferred = data.draw(st.sets(ids))
+        schedule.prefer(preferred)
+        wanted = closure(needs, preferred & needs.keys()) - set(finished)
+        ready = {each for each in needs.keys() - set(finished) if needs[each] & needs.keys() <= set(finished)}
+        document = schedule.take()
+        assert document in ready
+        assert document in wanted or ready.isdisjoint(wanted)
+        schedule.finish(document, rendered=True)
+        finished.append(document)
+    assert sorted(finished) == sorted(needs)
+
+
+def closure(needs: Needs, documents: set[DocumentId]) -> set[DocumentId]:
+    found, pending = set(documents), list(documents)
+    while pending:
+        fresh = (needs[pending.pop()] & needs.keys()) - found
+        found |= fresh
+        pending += fresh
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from math import inf
 from typing import Any, TypeVar
 
@@ -156,7 +157,7 @@ class MemoryPool:
         with self._runs[job.run]:
             outcome = await self._render(job)
         del self._runs[job.run]
-        on_end(job, outcome, 1.0)
+        on_end(job, outcome, 1.0, 0)
 
     async def _render(self, job: Job) -> Outcome:
         self.begun.append(job.document)
@@ -267,7 +268,7 @@ class HandClock:
         self.slept = 0.0
 
     def now(self) -> str:
-        return f"1970-01-01T00:00:{self.monotonic():06.3f}Z"
+        return datetime.fromtimestamp(self.monotonic(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def monotonic(self) -> float:
         self._seconds += 1

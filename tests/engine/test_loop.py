@@ -352,3 +352,37 @@ async def test_a_rendering_that_ends_after_the_engine_is_ignored() -> None:
             tasks.cancel_scope.cancel()
         place.pool.gate.set()
     assert place.engine.workload().jobs == ()
+
+
+async def test_of_two_hundred_dirty_pages_the_one_that_is_looked_at_is_rendered_first() -> None:
+    """With what it needs, and by at most one round of renderings that had begun before."""
+    pages = {f"docs/{number:03}.md": "include docs/all.txt" for number in range(200)}
+    pages |= {"docs/all.txt": "one", "docs/190.md": "include docs/all.txt\noutput docs/150.md"}
+    place = Place(pages, watcher=HandWatcher())
+    async with place.at_work() as engine:
+        await engine.ask("wait")
+        place.pool.begun.clear()
+        place.pool.gate = anyio.Event()
+        place.save("docs/all.txt", "two")
+        await until(lambda: len(place.pool.begun) == 2)
+        engine.prefer([DocumentId("docs/190.md")])
+        place.pool.gate.set()
+        await engine.ask("wait")
+    begun_before, then = place.pool.begun[:2], place.pool.begun[2:]
+    assert "docs/190.md" not in begun_before
+    assert then[0] == "docs/150.md" or "docs/150.md" in begun_before
+    assert then.index("docs/190.md") <= 4
+    assert len(set(place.pool.begun)) == 200
+
+
+async def test_what_is_looked_at_before_a_save_is_rendered_first_too() -> None:
+    pages = {f"docs/{number:03}.md": "include docs/all.txt" for number in range(200)} | {"docs/all.txt": "one"}
+    place = Place(pages, watcher=HandWatcher())
+    async with place.at_work() as engine:
+        await engine.ask("wait")
+        place.pool.begun.clear()
+        engine.prefer([DocumentId("docs/190.md")])
+        place.save("docs/all.txt", "two")
+        await engine.ask("wait")
+    assert place.pool.begun[0] == "docs/190.md"
+    assert len(place.pool.begun) == 200

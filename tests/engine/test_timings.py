@@ -57,3 +57,32 @@ async def test_a_build_is_not_charged_for_looks_that_found_no_change() -> None:
         place.save("a", "x")
         await until(lambda: len(place.log.all("build.finished")) == 2)
     assert place.log.all("build.finished")[1]["stages_ms"]["settle"] == 0
+
+
+async def test_the_time_from_a_save_to_its_last_output_is_logged() -> None:
+    """The clock by hand stands at some seconds, of which one passes at every look."""
+    watcher = HandWatcher()
+    place = Place({"a.md": "", "docs/a.md": "one"}, watcher=watcher)
+    async with place.at_work() as engine:
+        await engine.ask("wait")
+        place.sources.write("docs/a.md", "two")
+        watcher.send(Batch(frozenset({"docs/a.md"}), since=0.5))
+        await engine.ask("wait")
+        place.sources.write("docs/a.md", "three")
+        watcher.send(Batch(frozenset({"docs/a.md"})))  # nobody knows since when
+        await engine.ask("wait")
+    first, saved, unknown = place.log.all("build.finished")
+    assert first["save_to_output_ms"] is None
+    assert saved["save_to_output_ms"] > 1000
+    assert unknown["save_to_output_ms"] is None
+
+
+async def test_a_save_that_renders_nothing_has_no_time_to_its_output() -> None:
+    watcher = HandWatcher()
+    place = Place({"docs/p.txt": "one", "docs/a.md": "one"}, watcher=watcher)
+    async with place.at_work() as engine:
+        await engine.ask("wait")
+        place.sources.write("docs/p.txt", "two")
+        watcher.send(Batch(frozenset({"docs/p.txt"}), since=0.5))
+        await engine.ask("wait")
+    assert place.log.all("build.finished")[-1]["save_to_output_ms"] is None

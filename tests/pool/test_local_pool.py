@@ -339,7 +339,7 @@ def _works_in(process: Path, root: Path) -> bool:
 async def test_a_resting_pool_finishes_running_jobs_and_begins_none(tmp_path: Path) -> None:
     ended: dict[int, Outcome | None] = {}
 
-    def on_end(ended_job: Job, outcome: Outcome | None, _seconds: float) -> None:
+    def on_end(ended_job: Job, outcome: Outcome | None, _seconds: float, _lane: int) -> None:
         ended[ended_job.run] = outcome
 
     async with pool_in(tmp_path) as pool:
@@ -355,3 +355,28 @@ async def test_a_resting_pool_finishes_running_jobs_and_begins_none(tmp_path: Pa
         await until(lambda: {1, 3, 4} <= ended.keys())
         assert ended == {1: None, 3: None, 4: None}
         assert not (tmp_path / ".kahnd/stage/3").exists()
+
+
+async def test_a_job_tells_which_of_the_workers_had_it_and_for_how_long(tmp_path: Path) -> None:
+    """A job that was cancelled while it was rendered has taken time; one that never began has not."""
+    ended: dict[int, tuple[float, int]] = {}
+
+    def on_end(ended_job: Job, _outcome: Outcome | None, seconds: float, lane: int) -> None:
+        ended[ended_job.run] = seconds, lane
+
+    async with pool_in(tmp_path) as pool:
+        assert pool.busy == 0
+        for number in (1, 2):
+            pool.begin(job("hang", number), on_end)
+            await until((tmp_path / "pids").exists)
+            (tmp_path / "pids").unlink()
+        assert pool.busy == 2
+        pool.begin(job("fine", 3), on_end)
+        for number in (3, 1, 2):
+            pool.cancel(RunId(number))
+        await until(lambda: ended.keys() == {1, 2, 3})
+        assert pool.busy == 0
+    assert {ended[1][1], ended[2][1]} == {0, 1}
+    assert ended[1][0] > 0
+    assert ended[2][0] > 0
+    assert ended[3][0] == 0

@@ -325,6 +325,22 @@ async def test_history_has_the_reasons_and_the_chain(store: Store) -> None:
     assert (entry.reasons, entry.chain) == (reasons, (other, document))
 
 
+async def test_the_renders_of_a_build_are_found_with_their_timing(store: Store) -> None:
+    timing = (1, 2, 3.5, DocumentId("a ünï/b"))
+    other = Attempt(BuildId("8"), "save", "2026-11-23T10:00:02Z", 1.5)
+    timed = Attempt(BuildId("7"), "save", "2026-11-23T10:00:02Z", 1.5, timing=timing)
+    await store.commit([attempt("a", 1), Result(facts("b", Status.DONE), attempt=timed)])
+    await store.commit([Result(facts("c", Status.DONE), attempt=other)])
+    found = {each.document: each.timing for each in await store.renders_of(replace(build(1), id=BuildId("7")))}
+    assert found == {"a": None, "b": timing}
+
+
+async def test_finished_builds_are_returned_newest_first(store: Store) -> None:
+    for number in (1, 3, 2):
+        await store.commit([], build(number))
+    assert await store.builds(2) == (build(3), build(2))
+
+
 async def test_an_edge_keeps_the_hash_it_had_and_its_place(store: Store) -> None:
     first, second = (replace(each, hash="1" * 32) for each in needs("x y"))
     await store.commit([replace(done("a"), edges=Edges((first, second)))])

@@ -204,6 +204,34 @@ class History(Configured):
     history: list[Render]
 
 
+class Span(TypedDict):
+    """See `timelines.Span`."""
+
+    document: str
+    lane: int
+    ready_ms: float
+    started_ms: float
+    ended_ms: float
+    generation: int
+    ending: str
+    after: str | None
+    critical: bool
+
+
+class Timeline(Configured):
+    """See `timelines.Timeline`."""
+
+    build: str
+    cause: str
+    started_at: str
+    duration_ms: float
+    running: bool
+    critical_ms: float
+    left_out: int
+    from_history: bool
+    spans: list[Span]
+
+
 class Report(Configured):
     """See `schemas.Report`."""
 

@@ -101,6 +101,10 @@ class ControlClient:
         query = {"document": [document] if document else [], "limit": [str(limit)]}
         return self._get(answers.History, "/v1/history", query)
 
+    def timeline(self, build: str) -> answers.Timeline:
+        """Returns the renderings of one build, by its id, the beginning of that, or `last`."""
+        return self._get(answers.Timeline, "/v1/timeline", {"build": [build]})
+
     def build(self, targets: Sequence[str], *, force: bool, progress: OnProgress) -> answers.Report:
         """Brings the targets (none: everything) up to date; returns the build's report."""
         return self._stream("/v1/build", {"targets": list(targets), "force": force}, progress, None)

@@ -14,7 +14,7 @@ import anyio
 import msgspec
 from aiohttp import web
 
-from kahnd.api import openapi, responses, routes, schemas
+from kahnd.api import openapi, responses, routes, schemas, timelines
 from kahnd.api.control_socket import USUAL, Bounds, ConnectionGuard, HttpProtocol, bound
 from kahnd.api.responses import RefusedError, StreamedAnswer, Trouble, send, stream_events, stream_lines
 from kahnd.api.routes import A, Q, Route, fields_of
@@ -54,6 +54,10 @@ class Operations(Protocol):
 
     async def history(self, request: schemas.HistoryRequest, /) -> schemas.History:
         """Returns past renders."""
+        ...
+
+    async def timeline(self, request: timelines.TimelineRequest, /) -> timelines.Timeline:
+        """Returns the renderings of one build."""
         ...
 
     async def build(self, request: schemas.BuildRequest, on_progress: OnProgress, /) -> schemas.Report:
@@ -116,6 +120,7 @@ class _Api:
             self._whole(routes.GRAPH, operations.graph),
             self._whole(routes.WHY, operations.why),
             self._whole(routes.HISTORY, operations.history),
+            self._whole(routes.TIMELINE, operations.timeline),
             self._lines(routes.BUILD, operations.build),
             self._lines(routes.RETRY, operations.retry),
             self._lines(routes.WAIT, operations.wait),

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
-from kahnd.api import schemas
+from kahnd.api import schemas, timelines
 
 Q = TypeVar("Q", bound=schemas.Request)
 A = TypeVar("A", bound=schemas.Answer)
@@ -223,6 +223,38 @@ HISTORY: Final = Route(
     },
     command="history",
 )
+TIMELINE: Final = Route(
+    "GET",
+    "/v1/timeline",
+    timelines.TimelineRequest,
+    timelines.Timeline,
+    "The renderings of one build: when, by which worker, and what each waited for",
+    "Of the last builds, the one under way included, from memory; of older ones from the history.",
+    {
+        "build": "20260131T120000000-7",
+        "cause": "data/sales.csv saved",
+        "started_at": "2026-01-31T12:00:00.000Z",
+        "duration_ms": 21.5,
+        "running": False,
+        "critical_ms": 12.5,
+        "left_out": 0,
+        "from_history": False,
+        "spans": [
+            {
+                "document": "docs/a.md",
+                "lane": 0,
+                "ready_ms": 4.0,
+                "started_ms": 4.2,
+                "ended_ms": 16.7,
+                "generation": 0,
+                "ending": "rendered",
+                "after": None,
+                "critical": True,
+            }
+        ],
+    },
+    command="history --trace",
+)
 BUILD: Final = Route(
     "POST",
     "/v1/build",
@@ -298,7 +330,7 @@ OPENAPI: Final = Route(
     {"openapi": "3.1.0", "info": {"title": "kahnd", "version": "1"}, "servers": [], "paths": {}, "components": {}},
 )
 
-ROUTES: Final = (STATUS, PLAN, GRAPH, WHY, HISTORY, BUILD, RETRY, WAIT, RELOAD, EVENTS, OPENAPI)
+ROUTES: Final = (STATUS, PLAN, GRAPH, WHY, HISTORY, TIMELINE, BUILD, RETRY, WAIT, RELOAD, EVENTS, OPENAPI)
 
 STATUSES: Final = MappingProxyType(
     {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import Timer
 from typing import Any, Final, Protocol, TypeVar
@@ -19,6 +19,7 @@ from anyio.abc import TaskGroup, TaskStatus
 from kahnd.app.session import Session
 from kahnd.app.systemd_service import SystemdReporter
 from kahnd.core.events import LogEvent
+from kahnd.core.model import DocumentId
 from kahnd.engine import Engine
 from kahnd.errors import KahndError, StoreCorruptError
 
@@ -39,8 +40,10 @@ class CurrentSession:
         self.has_begun = False
         """True once there has been a session."""
         self._opened = anyio.Event()
+        self._preferred: frozenset[DocumentId] = frozenset()
         self._past_overflows = 0
         self._past_rescans = 0
+        self._past_events = 0
 
     @property
     def overflows(self) -> int:
@@ -48,22 +51,34 @@ class CurrentSession:
         return self._past_overflows + (self.session.watcher.overflows if self.session else 0)
 
     @property
+    def events(self) -> int:
+        """How many events the watcher has read since the daemon started."""
+        return self._past_events + (self.session.watcher.events if self.session else 0)
+
+    @property
     def rescans(self) -> int:
         """How often all sources were looked at again since the daemon started."""
         return self._past_rescans + (self.session.engine.observer.rescans if self.session else 0)
+
+    def prefer(self, documents: Iterable[str]) -> None:
+        """From now on has these documents rendered first, in later sessions too; replaces earlier ones."""
+        self._preferred = frozenset(map(DocumentId, documents))
+        if self.session:
+            self.session.engine.prefer(self._preferred)
 
     @contextmanager
     def holding(self, session: Session) -> Iterator[None]:
         """Makes this the session of the moment, until the block ends."""
         self.session, self.ended = session, anyio.Event()
+        session.engine.prefer(self._preferred)
         self._opened.set()
         self.has_begun = True
         try:
             yield
         finally:
-            overflows, rescans = self.overflows, self.rescans
+            overflows, rescans, events = self.overflows, self.rescans, self.events
             self.session, self._opened = None, anyio.Event()
-            self._past_overflows, self._past_rescans = overflows, rescans
+            self._past_overflows, self._past_rescans, self._past_events = overflows, rescans, events
             self.ended.set()
 
     async def opened(self) -> None:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,13 +24,25 @@ from kahnd.app.daemon_view import DaemonListener, DaemonView
 from kahnd.app.operations import DaemonOperations
 from kahnd.app.output_index import OutputIndex
 from kahnd.app.session import DaemonHooks, Project, Session, WriteLog, dry_run, open_session, read_project
+from kahnd.app.span_export import exporting_spans
 from kahnd.app.status import StatusSnapshot, StatusSource, log_fields, summary
 from kahnd.app.systemd_service import SystemdReporter
 from kahnd.config.loader import log_config
 from kahnd.config.tables import LogTable
 from kahnd.core.events import LogEvent
 from kahnd.core.model import HistoryEntry, Problem
-from kahnd.engine import Backoff, Engine, Liveness, OnProgress, PeriodicJob, TimedReport, Waits, past_renders
+from kahnd.core.timeline import BuildTimeline
+from kahnd.engine import (
+    Backoff,
+    Engine,
+    OnProgress,
+    PeriodicJob,
+    TimedReport,
+    Timelines,
+    Waits,
+    find_timeline,
+    past_renders,
+)
 from kahnd.errors import StoreCorruptError, StoreLostError, unwrap_groups
 from kahnd.platform.clock import build_ids
 from kahnd.platform.project_lock import ProjectLock, project_lock
@@ -39,6 +51,7 @@ from kahnd.platform.systemd import Notifier
 from kahnd.ports import PRESSING
 from kahnd.telemetry.event_buffer import EventBuffer
 from kahnd.telemetry.log import configure
+from kahnd.telemetry.metrics import Metrics
 
 T = TypeVar("T")
 CHECK_S: Final = 0.5
@@ -60,7 +73,7 @@ def run(root: Path, listeners: Sequence[DaemonListener] = (), stream: TextIO | N
     secrets = project.config.store.secrets
     files = ensure_resources()
     with project_lock(root) as lock:
-        events = EventBuffer()
+        events, metrics = EventBuffer(), Metrics()
         logging = configure(
             log_config(root, os.environ),
             root,
@@ -72,12 +85,13 @@ def run(root: Path, listeners: Sequence[DaemonListener] = (), stream: TextIO | N
 
         def log(event: str, **fields: Any) -> None:
             logging.write(LogEvent(event), **fields)
+            metrics.on_event(event, fields)
             for each in listeners:
                 each.on_event(event, fields)
 
         try:
-            with unwrap_groups():
-                output = DaemonOutput(log, events, logging.adapt, listeners)
+            with unwrap_groups(), exporting_spans(os.environ, log) as timelines:
+                output = DaemonOutput(log, events, logging.adapt, metrics, timelines, listeners)
                 return anyio.run(Daemon(project, lock, output, files, notifier).run)
         finally:
             for each in listeners:
@@ -87,11 +101,16 @@ def run(root: Path, listeners: Sequence[DaemonListener] = (), stream: TextIO | N
 
 @dataclass(frozen=True, slots=True)
 class DaemonOutput:
-    """The outputs of a daemon: `log` writes a log line, `events` keeps events for clients, `adapt` changes the log."""
+    """The outputs of a daemon: `log` writes a log line, `events` keeps events for clients, `adapt` changes the log.
+
+    `metrics` counts what happens, and `timelines` keeps when.
+    """
 
     log: WriteLog
     events: EventBuffer
     adapt: Callable[[LogTable], None]
+    metrics: Metrics
+    timelines: Timelines
     listeners: Sequence[DaemonListener] = ()
 
 
@@ -111,7 +130,14 @@ class Daemon:
         )
         self._shutdown = Shutdown(self, self._reporter, output.log)
         self._config = ConfigReload(project, output.log, output.adapt, self._reporter)
-        self._hooks = DaemonHooks(Backoff(output.log), Liveness(), self._config.on_change, self._config.settled)
+        self._hooks = DaemonHooks(
+            Backoff(output.log),
+            patient=True,
+            timelines=output.timelines,
+            on_config=self._config.on_change,
+            config_settled=self._config.settled,
+            on_store_call=output.metrics.store_answered,
+        )
         self._status = StatusSource(
             self._sessions,
             self._hooks.backoff,
@@ -143,6 +169,7 @@ class Daemon:
             self._operations(),
             OutputIndex(self._sessions),
             self._output.events,
+            self._output.metrics,
             self._output.log,
             configured=lambda: self._config.project,
             served=self._status.served,
@@ -307,6 +334,10 @@ class LiveHost:
         """Returns past renders, newest first."""
         return await self.ask(lambda engine: past_renders(engine.machine.graph, engine.past_renders, target, limit))
 
+    async def timeline(self, build: str) -> BuildTimeline:
+        """Returns the renderings of a build, from memory or the database."""
+        return await self.ask(lambda engine: find_timeline(build, engine, engine.timelines))
+
     async def build(self, targets: Sequence[str], on_progress: OnProgress, *, force: bool) -> TimedReport:
         """Brings the targets up to date."""
         return await self.ask(
@@ -324,6 +355,10 @@ class LiveHost:
     async def reload(self) -> bool:
         """Reads the configuration again."""
         return await self._config.reload()
+
+    def prefer(self, documents: Collection[str]) -> None:
+        """Has these documents rendered before all others."""
+        self._sessions.prefer(documents)
 
 
 class LoopErrors:

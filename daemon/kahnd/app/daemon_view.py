@@ -15,6 +15,7 @@ from kahnd.app.output_index import OutputIndex
 from kahnd.app.session import Project, WriteLog
 from kahnd.app.status import ServedAddress, TakeSnapshot
 from kahnd.telemetry.event_buffer import EventBuffer
+from kahnd.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class DaemonView:
     operations: DaemonOperations
     outputs: OutputIndex
     events: EventBuffer
+    metrics: Metrics
     log: WriteLog
     configured: Callable[[], Project]
     served: ServedAddress

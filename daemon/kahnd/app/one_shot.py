@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -10,20 +11,23 @@ from typing import Any, TypeVar
 
 import anyio
 
-from kahnd.api import answers, routes, schemas
+from kahnd.api import answers, routes, schemas, timelines
 from kahnd.api.client import Progress
 from kahnd.api.schemas import plain
 from kahnd.app.operations import Operations
-from kahnd.app.session import Project, WriteLog, dry_run, is_stored, open_session, read_project, stored
+from kahnd.app.session import DaemonHooks, Project, WriteLog, dry_run, is_stored, open_session, read_project, stored
+from kahnd.app.span_export import exporting_spans
 from kahnd.app.status import StatusSnapshot, stopped
 from kahnd.core.events import BuildReport, BuildRequested, LogEvent
 from kahnd.core.graph import Graph
 from kahnd.core.model import DocumentId, HistoryEntry, Problem, Snapshot
-from kahnd.engine import Engine, OnProgress, TimedReport, past_renders
+from kahnd.core.timeline import BuildTimeline
+from kahnd.engine import Backoff, Engine, OnProgress, TimedReport, Timelines, find_timeline, past_renders
 from kahnd.errors import ConfigError, unwrap_groups
 from kahnd.platform.clock import SystemClock, build_ids
 from kahnd.platform.project_lock import project_lock
 from kahnd.platform.resources import ensure_resources
+from kahnd.store.memory_store import MemoryStore
 from kahnd.telemetry.log import configure, write_event
 
 T = TypeVar("T")
@@ -59,6 +63,11 @@ class OneShot:
         """Returns past renders, newest first, from the database."""
         request = schemas.HistoryRequest(document, limit)
         return plain(self._ask(lambda operations: operations.history(request)), answers.History)
+
+    def timeline(self, build: str) -> answers.Timeline:
+        """Returns the renderings of one build, from the database."""
+        request = timelines.TimelineRequest(build)
+        return plain(self._ask(lambda operations: operations.timeline(request)), answers.Timeline)
 
     def build(self, targets: Sequence[str], *, force: bool, progress: Callable[[Progress], None]) -> answers.Report:
         """Brings the targets (none: everything) up to date; returns the report."""
@@ -111,11 +120,12 @@ class OneShot:
             def on_progress(done: int, total: int, document: str) -> None:
                 progress(Progress(done, total, document))
 
-            async def work() -> A:
-                return await operation(Operations(OneShotHost(project, log, files)), on_progress)
+            async def work(timelines: Timelines) -> A:
+                return await operation(Operations(OneShotHost(project, log, files, timelines)), on_progress)
 
             try:
-                return anyio.run(work)
+                with exporting_spans(os.environ, log) as timelines:
+                    return anyio.run(work, timelines)
             finally:
                 logging.close()
 
@@ -123,10 +133,11 @@ class OneShot:
 class OneShotHost:
     """Opens a session for work, and makes a dry run for a question. Fulfils `operations.Host`."""
 
-    def __init__(self, project: Project, log: WriteLog, files: int) -> None:
+    def __init__(self, project: Project, log: WriteLog, files: int, timelines: Timelines | None = None) -> None:
         self._project = project
         self._log = log
         self._files = files
+        self._timelines = timelines or Timelines()
 
     @property
     def config_problems(self) -> Sequence[Problem]:
@@ -156,6 +167,13 @@ class OneShotHost:
             graph = Graph(self._project.layout, await store.load())
             return await past_renders(graph, store.history, target, limit)
 
+    async def timeline(self, build: str) -> BuildTimeline:
+        """Asks the database alone."""
+        if not is_stored(self._project.config):
+            return await find_timeline(build, MemoryStore(), self._timelines)
+        async with stored(self._project.config, self._log) as store:
+            return await find_timeline(build, store, self._timelines)
+
     async def build(self, targets: Sequence[str], on_progress: OnProgress, *, force: bool) -> TimedReport:
         """Runs a session for this build alone."""
 
@@ -175,8 +193,9 @@ class OneShotHost:
 
     async def _perform(self, request: Callable[[Engine], Awaitable[BuildRequested | None]]) -> TimedReport:
         began = SystemClock().monotonic()
+        hooks = DaemonHooks(Backoff(self._log), timelines=self._timelines)
         async with (
-            open_session(self._project, self._log, build_ids(), files=self._files) as session,
+            open_session(self._project, self._log, build_ids(), hooks, files=self._files) as session,
             anyio.create_task_group() as tasks,
         ):
             engine = session.engine

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from msgspec import structs
 
 from kahnd import __version__
-from kahnd.api import routes, schemas
+from kahnd.api import routes, schemas, timelines
 from kahnd.app.status import StatusSnapshot
 from kahnd.core.explanation import BuildPlan, Explanation, plan_build
 from kahnd.core.graph import Graph
@@ -20,6 +20,7 @@ from kahnd.core.model import BuildRecord, DocumentId, HistoryEntry, OutputPath, 
 from kahnd.core.nodes import Node, place_of
 from kahnd.core.renderings import WORST_FIRST, document_of, documents_of, worst
 from kahnd.core.rules import is_collection
+from kahnd.core.timeline import BuildTimeline, RenderSpan
 from kahnd.engine import Engine, OnProgress, TimedReport, resolve, why
 
 T = TypeVar("T")
@@ -48,6 +49,10 @@ class Host(Protocol):
 
     async def past_renders(self, target: str | None, limit: int) -> tuple[HistoryEntry, ...]:
         """Returns past renders, newest first, of a target or of everything."""
+        ...
+
+    async def timeline(self, build: str) -> BuildTimeline:
+        """Returns the renderings of a build, by its id, the beginning of that, or `last`."""
         ...
 
     async def build(self, targets: Sequence[str], on_progress: OnProgress, *, force: bool) -> TimedReport:
@@ -97,6 +102,10 @@ class Operations:
         entries = await self._host.past_renders(request.document, request.limit)
         return self._configured(history_answer(entries))
 
+    async def timeline(self, request: timelines.TimelineRequest, /) -> timelines.Timeline:
+        """Returns the renderings of a build: when, by which worker, and what each waited for."""
+        return self._configured(timeline_answer(await self._host.timeline(request.build)))
+
     async def build(self, request: schemas.BuildRequest, on_progress: OnProgress, /) -> schemas.Report:
         """Brings the targets up to date, tries failed ones again, and restores outputs that are gone or altered."""
         answer = await self._host.build(request.targets, on_progress, force=request.force)
@@ -125,6 +134,10 @@ class DaemonHost(Host, Protocol):
         """Reads the configuration again; True if anything has changed. Raises KahndError if it can't be used."""
         ...
 
+    def prefer(self, documents: Collection[str]) -> None:
+        """Has these documents rendered before all others."""
+        ...
+
 
 class DaemonOperations(Operations):
     """Adds what only a daemon can do. Fulfils `api.handlers.Operations`."""
@@ -144,6 +157,13 @@ class DaemonOperations(Operations):
     async def reload(self, _: schemas.ReloadRequest, /) -> schemas.Reloaded:
         """Reads the configuration again."""
         return schemas.Reloaded(await self._daemon.reload())
+
+    def prefer(self, documents: Collection[str]) -> None:
+        """From now on has these documents, which somebody looks at, rendered before all others, with what they need.
+
+        They replace those of earlier calls. Outlives a reload of the configuration.
+        """
+        self._daemon.prefer(documents)
 
 
 def report_answer(answer: TimedReport) -> schemas.Report:
@@ -226,6 +246,35 @@ def _weight(explanation: Explanation) -> tuple[int, str]:
 def history_answer(entries: Sequence[HistoryEntry]) -> schemas.History:
     """Returns the answer to `history`: its list, as an object's one value."""
     return schemas.History(tuple(map(_past, entries)))
+
+
+def timeline_answer(found: BuildTimeline) -> timelines.Timeline:
+    """Returns the answer to `history --trace`."""
+    return timelines.Timeline(
+        build=found.build,
+        cause=found.cause,
+        started_at=found.started_at,
+        duration_ms=round(found.duration_ms, 2),
+        running=found.running,
+        critical_ms=round(found.critical_ms, 2),
+        left_out=found.left_out,
+        from_history=found.from_history,
+        spans=tuple(map(_span, found.spans)),
+    )
+
+
+def _span(span: RenderSpan) -> timelines.Span:
+    return timelines.Span(
+        document=span.document,
+        lane=span.lane,
+        ready_ms=round(span.ready_ms, 3),
+        started_ms=round(span.started_ms, 3),
+        ended_ms=round(span.ended_ms, 3),
+        generation=span.generation,
+        ending=span.ending,
+        after=span.after,
+        critical=span.critical,
+    )
 
 
 def graph_answer(graph: Graph, within: Collection[DocumentId] | None) -> schemas.Graph:

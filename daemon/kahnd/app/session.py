@@ -12,12 +12,13 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import anyio
+import anyio.lowlevel
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from kahnd.app.worker import Allowance, WorkerSetup
@@ -43,7 +44,7 @@ from kahnd.core.model import (
 from kahnd.core.output_paths import published_files
 from kahnd.core.project_files import OUTPUT_JOURNAL, STATE_FOLDER, is_embedded
 from kahnd.core.rules import Layout, Rule
-from kahnd.engine import Backoff, Engine, EngineDependencies, Liveness, MeteredScanner, PhaseTimings, Waits
+from kahnd.engine import Backoff, Engine, EngineDependencies, Liveness, MeteredScanner, PhaseTimings, Timelines, Waits
 from kahnd.engine.requests import PastRenders
 from kahnd.errors import KahndError
 from kahnd.outputs.folder import FileOutputs
@@ -122,25 +123,28 @@ def _schema(name: str) -> RendererSchema:
 
 @dataclass(frozen=True)
 class DaemonHooks:
-    """The parts of a daemon that outlive its sessions, and that a session reports to.
+    """The parts that outlive a session, and that it reports to; by default those of a process without a daemon.
 
-    `on_config` hears that the configuration, a plug-in or (True) the ignore rules may have changed; `config_settled`
-    returns once all such changes so far are dealt with.
+    `patient`: a lost database is waited for, as `backoff` says. `on_config` hears that the configuration, a plug-in or
+    (True) the ignore rules may have changed; `config_settled` returns once all such changes so far are dealt with.
     """
 
     backoff: Backoff
-    liveness: Liveness
-    on_config: Callable[[bool], None]
-    config_settled: Callable[[], Awaitable[None]]
+    patient: bool = False
+    liveness: Liveness = field(default_factory=Liveness)
+    timelines: Timelines = field(default_factory=Timelines)
+    on_config: Callable[[bool], None] = lambda _: None
+    config_settled: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
+    on_store_call: Callable[[str, float], None] = lambda _operation, _seconds: None
 
 
 @asynccontextmanager
 async def open_session(
-    project: Project, log: WriteLog, ids: Iterator[BuildId], hooks: DaemonHooks | None = None, *, files: int
+    project: Project, log: WriteLog, ids: Iterator[BuildId], hooks: DaemonHooks, *, files: int
 ) -> AsyncIterator[Session]:
     """Opens the database, starts the pool, and yields an engine over them; both are gone when the session is left.
 
-    With `hooks`, sources are watched and a lost database is waited for. `files` is how many files each worker may open.
+    `files` is how many files each worker may open.
     """
     config, layout, timings = project.config, project.layout, PhaseTimings()
     setup = WorkerSetup(config.root, layout, Allowance(config.pool.memory_mb, config.pool.output_mb, files))
@@ -160,8 +164,7 @@ async def open_session(
             outputs.discard_caches(kept)
             for problem in outputs.problems():
                 log(LogEvent.STATE_DAMAGED, error=str(replace(problem, remedy="")), remedy=problem.remedy)
-            liveness = hooks.liveness if hooks else Liveness()
-            tree = tree_of(project, log, timings, liveness)
+            tree = tree_of(project, log, timings, hooks.liveness)
             dependencies = EngineDependencies(
                 store,
                 tree,
@@ -170,12 +173,15 @@ async def open_session(
                 SystemClock(),
                 log,
                 timings,
-                liveness=liveness,
+                on_config=hooks.on_config,
+                config_settled=hooks.config_settled,
+                liveness=hooks.liveness,
+                timelines=hooks.timelines,
+                on_store_call=hooks.on_store_call,
                 history=history_of(project, log),
             )
-            if hooks:
-                dependencies = replace(dependencies, on_config=hooks.on_config, config_settled=hooks.config_settled)
-            engine = Engine(machine, dependencies, last_build=last_build, backoff=hooks.backoff if hooks else None)
+            backoff = hooks.backoff if hooks.patient else None
+            engine = Engine(machine, dependencies, last_build=last_build, backoff=backoff)
             yield Session(project, engine, _watcher(project, log, timings), pool)
 
 
@@ -252,7 +258,7 @@ class _NoPool:
 
     def begin(self, job: Job, on_end: OnEnd) -> None:
         """Fails; a machine without slots never asks for it."""
-        on_end(job, Failed(Problem("there are no workers", job.document)), 0.0)
+        on_end(job, Failed(Problem("there are no workers", job.document)), 0.0, 0)
 
     def cancel(self, run: RunId) -> None:
         """Does nothing: nothing runs."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from kahnd.api.schemas import State
 from kahnd.app.current_session import CurrentSession
-from kahnd.app.session import Project
+from kahnd.app.session import Project, Session
 from kahnd.core.builds import problems as by_document
 from kahnd.core.graph import Graph
 from kahnd.core.model import BuildRecord, DocumentId, Kind, Problem, Status
@@ -78,12 +78,13 @@ class BuildProgress:
 
 @dataclass(frozen=True, slots=True)
 class WatchStatus:
-    """The watcher's backend, its overflows and rescans since the daemon started, and the folders it can't watch."""
+    """The watcher's backend, its events, overflows and rescans since the start, and the folders it can't watch."""
 
     backend: str | None = None
     overflows: int = 0
     rescans: int = 0
     unwatched: tuple[str, ...] = ()
+    events: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,14 @@ class ServeStatus:
 
 @dataclass(frozen=True, slots=True)
 class EngineLoad:
-    """The lengths of the engine's queues, and for how many seconds it has waited for what."""
+    """The lengths of the engine's queues, for how many seconds it has waited for what, and its workers."""
 
     scheduled: int = 0
     events: int = 0
     uncommitted: int = 0
     waits: Mapping[str, float] = field(default_factory=dict)
+    busy_workers: int = 0
+    workers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,10 +211,11 @@ class StatusSource:
                 self._sessions.overflows,
                 self._sessions.rescans,
                 tuple(watcher.unwatched) if watcher else (),
+                self._sessions.events,
             ),
             store=StoreStatus(project.config.store.url, str(lost) if lost else ""),
             serve=ServeStatus(self.served.url),
-            load=_load(engine, self._liveness.waits()),
+            load=_load(session, self._liveness.waits()),
             daemon=DaemonIdentity(project.config.name, str(project.root), os.getpid()),
             stopping=self._stopping(),
         )
@@ -302,11 +306,12 @@ def _generation(engine: Engine, document: DocumentId) -> int:
     return max((machine.schedule.generation(each.facts.id) for each in renderings), default=0)
 
 
-def _load(engine: Engine | None, waits: Mapping[str, float]) -> EngineLoad:
-    if engine is None:
+def _load(session: Session | None, waits: Mapping[str, float]) -> EngineLoad:
+    if session is None:
         return EngineLoad(waits=waits)
-    work = engine.workload()
-    return EngineLoad(work.scheduled, work.events, work.uncommitted, waits)
+    work = session.engine.workload()
+    workers = session.project.config.pool.workers
+    return EngineLoad(work.scheduled, work.events, work.uncommitted, waits, session.pool.busy, workers)
 
 
 def problems(graph: Graph, limit: int | None = None) -> tuple[tuple[DocumentProblem, ...], tuple[DocumentId, ...]]:

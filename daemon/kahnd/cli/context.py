@@ -117,6 +117,10 @@ class Answerer(Protocol):
         """Returns past renders."""
         ...
 
+    def timeline(self, build: str) -> answers.Timeline:
+        """Returns the renderings of one build."""
+        ...
+
     def build(self, targets: Sequence[str], *, force: bool, progress: OnProgress) -> answers.Report:
         """Brings the targets up to date."""
         ...

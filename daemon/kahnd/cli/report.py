@@ -225,6 +225,21 @@ def _outcome(entry: answers.Render) -> str:
     return paint("rendered", "green") if entry["status"] == "DONE" else paint(entry["status"].lower(), "red")
 
 
+def trace(answer: answers.Timeline, file: str) -> list[str]:
+    """Returns a summary of a build whose trace was written to a file, and how to look at that."""
+    spans = answer["spans"]
+    workers = counted(len({each["lane"] for each in spans}), "worker")
+    took = f"{duration(answer['critical_ms'])} of {duration(answer['duration_ms'])}"
+    lines = [
+        f"{escape_controls(answer['build'])}: {escape_controls(answer['cause'])}",
+        f"{counted(len(spans), 'rendering')} by {workers}; the critical path took {took}",
+        f"{escape_controls(file)} is written: open it in https://ui.perfetto.dev",
+    ]
+    if answer["left_out"]:
+        lines.insert(2, f"{counted(answer['left_out'], 'more rendering')} of this build are not known any more")
+    return lines
+
+
 def plan(answer: answers.Plan) -> list[str]:
     """Returns the generations, each document with its reason."""
     lines = []

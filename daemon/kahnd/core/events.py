@@ -25,6 +25,7 @@ from kahnd.core.model import (
     Result,
     RunId,
 )
+from kahnd.core.scheduler import Readiness
 
 
 class LogEvent(StrEnum):
@@ -67,6 +68,7 @@ class LogEvent(StrEnum):
     SERVE_FAILED = "serve.failed"
     SERVE_SHADOWED = "serve.shadowed"
     LOG_LEFT_OUT = "log.left_out"
+    SPANS_FAILED = "spans.failed"
     STATE_REMOVED = "state.removed"
     STATE_DAMAGED = "state.damaged"
     STORE_LOST = "store.lost"
@@ -97,6 +99,7 @@ LOG_LEVELS: Final[Mapping[LogEvent, int]] = MappingProxyType(
         LogEvent.SERVE_FAILED: logging.WARNING,
         LogEvent.SERVE_SHADOWED: logging.WARNING,
         LogEvent.LOG_LEFT_OUT: logging.WARNING,
+        LogEvent.SPANS_FAILED: logging.WARNING,
         LogEvent.STATE_REMOVED: logging.WARNING,
         LogEvent.STATE_DAMAGED: logging.WARNING,
         LogEvent.STORE_REBUILT: logging.WARNING,
@@ -201,12 +204,14 @@ class Rechecked(msgspec.Struct, frozen=True, gc=False):
 
 
 class Finished(msgspec.Struct, frozen=True, gc=False):
-    """A run has ended."""
+    """A run has ended. `lane`: the worker that made it; `waited_ms`: how long it had been ready before."""
 
     run: RunId
     outcome: Outcome
     started_at: str
     duration_ms: float
+    lane: int = 0
+    waited_ms: float = 0.0
 
 
 class Published(msgspec.Struct, frozen=True, gc=False):
@@ -285,6 +290,7 @@ class Render(msgspec.Struct, frozen=True, gc=False):
     """Start a run."""
 
     job: Job
+    ready: Readiness
 
 
 class Cancel(msgspec.Struct, frozen=True, gc=False):

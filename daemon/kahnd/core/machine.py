@@ -49,7 +49,7 @@ from kahnd.core.reasons import OUTPUT_ALTERED, OUTPUT_GONE
 from kahnd.core.render_loops import NO_WRITES, RenderLoops, WrittenDuring
 from kahnd.core.renderings import document_of, is_rendering
 from kahnd.core.rules import Layout, is_collection
-from kahnd.core.scheduler import PART, Schedule
+from kahnd.core.scheduler import PART, Readiness, Schedule
 from kahnd.core.transitions import Transitions
 from kahnd.core.worklist import Speculation, Worklist
 
@@ -295,7 +295,7 @@ class Machine:
         is_unlimited = self._resumed is not None and self._resumed.scope is None
         may_begin = is_unlimited and not self._loops.is_suspect(changes.changes)
         job = self._speculation.begin(changes.changes, self._forced) if may_begin else None
-        return [Render(job)] if job else []
+        return [Render(job, Readiness(self.schedule.moment))] if job else []
 
     def _mark_dirty(self, affected: Iterable[DocumentId]) -> Iterable[Command | None]:
         nodes = [node for each in affected if (node := self.graph.get(each)) and node.exists]

@@ -17,12 +17,12 @@ OutputPath = NewType("OutputPath", str)
 Digest = NewType("Digest", str)
 """An XXH3-128 hash: 32 hex digits."""
 BuildId = NewType("BuildId", str)
-RunId = NewType("RunId", int)
-"""One attempt to render one document; never used twice in a daemon's life."""
-RequestId = NewType("RequestId", str)
-"""A client's request, to be answered when its targets are up to date."""
+RunId = NewType("RunId", int)  # one attempt to render one document; never used twice in a daemon's life
+RequestId = NewType("RequestId", str)  # a client's, answered when its targets are up to date
 Declared = tuple[DocumentId, Digest, int]
 """A document that another declares, the hash of its bytes, and the line that declares it (0: unknown)."""
+Timing = tuple[int, int, float, DocumentId | None]
+"""A render's worker (from 0) and generation, the milliseconds for which it was ready, and what it waited for last."""
 
 
 class Status(StrEnum):
@@ -114,8 +114,7 @@ class Dependency(msgspec.Struct, frozen=True, eq=False, gc=False):
         return not self == other  # msgspec's own does not call __eq__
 
     def __hash__(self) -> int:
-        """Hashes the target alone: hardly any is there with several kinds."""
-        return hash(self.target)
+        return hash(self.target)  # alone: hardly any is there with several kinds
 
 
 class Scan(msgspec.Struct, frozen=True, gc=False):
@@ -273,6 +272,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     duration_ms: float
     reasons: tuple[Reason, ...] = ()
     chain: tuple[DocumentId, ...] = ()
+    timing: Timing | None = None
 
 
 class Result(msgspec.Struct, frozen=True, gc=False):
@@ -310,6 +310,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, gc=False):
     error: str | None
     reasons: tuple[Reason, ...] = ()
     chain: tuple[DocumentId, ...] = ()
+    timing: Timing | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True):

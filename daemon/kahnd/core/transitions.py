@@ -329,7 +329,9 @@ class Transitions:
         declarer = node.facts.declarer
         via = origins(found) or ((declarer,) if declarer and declarer in self._chains else ())
         chain = self._chains.add(node.facts.id, via)
-        return Attempt(build, cause, event.started_at, event.duration_ms, found, chain)
+        ready = self.schedule.readiness(node.facts.id)
+        timing = event.lane, ready.generation, event.waited_ms, ready.after
+        return Attempt(build, cause, event.started_at, event.duration_ms, found, chain, timing)
 
 
 class EdgeWriter:

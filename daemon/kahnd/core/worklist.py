@@ -139,7 +139,8 @@ class Worklist:
         elif self._loops.needs_delay(document):
             yield self._held.delay(document)
         else:
-            yield Render(self.runs.start(node, run.content_hash, run.rule.index, run.output))
+            job = self.runs.start(node, run.content_hash, run.rule.index, run.output)
+            yield Render(job, self._transitions.schedule.readiness(document))
 
     @property
     def _is_stuck(self) -> bool:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 import anyio
@@ -15,13 +16,18 @@ from kahnd.core.events import Finished
 from kahnd.core.model import DocumentId, Job, Observation, Outcome, RunId
 from kahnd.core.output_paths import stage_folder
 from kahnd.core.rules import Layout
-from kahnd.ports import Clock, Pool
+from kahnd.core.scheduler import Readiness
+from kahnd.engine.timelines import WorkerTime
+from kahnd.engine.timings import BuildLog
+from kahnd.ports import Pool
 
 PURE: Final = frozenset({"page", "template", "copy"})
 """Renderers that write nothing but their output."""
 _REMEMBERED: Final = 256
 _TICK_NS: Final = 10_000_000
 """How far a file system's clock may be behind, where its coarse clock can't be read."""
+_CLOCK_S: Final = 0.001
+"""The wall clock is told to this precision."""
 _MIN_REST_S, _MAX_REST_S = 0.5, 120.0
 
 
@@ -83,8 +89,17 @@ def _during(runs: list[tuple[DocumentId, int, int]], moment_ns: int) -> tuple[Do
 @dataclass(frozen=True, slots=True)
 class _Running:
     job: Job
+    ready: Readiness
     started_at: str
     began: float
+
+
+def _later(moment: str, seconds: float) -> str:
+    """Return a time of the wall clock so many seconds later: a job may have waited for its worker."""
+    if seconds < _CLOCK_S:
+        return moment
+    later = datetime.fromisoformat(moment) + timedelta(seconds=seconds)
+    return later.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Dispatcher:
@@ -93,24 +108,25 @@ class Dispatcher:
     def __init__(
         self,
         pool: Pool,
-        clock: Clock,
+        builds: BuildLog,
         attribution: WriteAttribution,
         send: Callable[[Finished], None],
         discard: Callable[[str], None],
     ) -> None:
         self.attribution = attribution
         self._pool = pool
-        self._clock = clock
+        self._clock = builds.clock
         self._send = send
         self._discard = discard
+        self._timelines = builds.timelines
         self._running: dict[RunId, _Running] = {}
         self._is_draining = False
         self._empty = anyio.Event()
 
-    def begin(self, job: Job) -> None:
+    def begin(self, job: Job, ready: Readiness) -> None:
         """Have a job rendered. While draining, it is left to the next session."""
         if not self._is_draining:
-            self._running[job.run] = _Running(job, self._clock.now(), self._clock.monotonic())
+            self._running[job.run] = _Running(job, ready, self._clock.now(), self._clock.monotonic())
             self.attribution.begin(job)
             self._pool.begin(job, self._ended)
 
@@ -130,13 +146,18 @@ class Dispatcher:
         now = self._clock.monotonic()
         return tuple((each.job.document, now - each.began) for each in self._running.values())
 
-    def _ended(self, job: Job, outcome: Outcome | None, seconds: float) -> None:
+    def _ended(self, job: Job, outcome: Outcome | None, seconds: float, lane: int) -> None:
         running = self._running.pop(job.run)
         self.attribution.end(job)
+        took = WorkerTime(self._clock.monotonic(), seconds, lane)
+        self._timelines.ended(job, running.ready, outcome, took)
         if outcome is None:
             self._discard(stage_folder(job))
         else:
             with suppress(anyio.ClosedResourceError):  # the session is over: the document is rendered again
-                self._send(Finished(job.run, outcome, running.started_at, seconds * 1000))
+                started = took.ended - seconds
+                started_at = _later(running.started_at, started - running.began)
+                waited_ms = round(max(0.0, started - running.ready.since) * 1000, 2)
+                self._send(Finished(job.run, outcome, started_at, seconds * 1000, lane, waited_ms))
         if self._is_draining and not self._running:
             self._empty.set()

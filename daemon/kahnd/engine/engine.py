@@ -22,7 +22,8 @@ from kahnd.engine.maintenance import Liveness, Waits, schedule
 from kahnd.engine.observer import Observer, OutputCheck
 from kahnd.engine.output_writer import OutputWriter
 from kahnd.engine.requests import OnProgress, PendingRequests, TimedReport, Workload, retriable
-from kahnd.engine.store_writer import Backoff, StoreWriter
+from kahnd.engine.store_writer import Backoff, OnCall, StoreWriter
+from kahnd.engine.timelines import Timelines
 from kahnd.engine.timings import BuildLog, PhaseTimings
 from kahnd.errors import StoreCorruptError
 from kahnd.ports import Clock, History, Outputs, Pool, Store, Tree, Watcher
@@ -50,6 +51,8 @@ class EngineDependencies:
     on_config: Callable[[bool], None] = lambda _: None
     config_settled: Callable[[], Awaitable[None]] = anyio.lowlevel.checkpoint
     liveness: Liveness = field(default_factory=Liveness)
+    timelines: Timelines = field(default_factory=Timelines)
+    on_store_call: OnCall = lambda _operation, _seconds: None
     history: History | None = None
 
 
@@ -67,11 +70,11 @@ class Engine:
         given, liveness = dependencies, dependencies.liveness
         publications = Publications()
         inbox = Inbox(publications, liveness)
-        builds = BuildLog(given.clock, given.log, given.timings, last_build)
+        builds = BuildLog(given.clock, given.log, given.timings, last_build, given.timelines)
         outputs = OutputWriter(machine.graph, given.outputs, inbox, builds, liveness)
         self._dependencies = dependencies
         self.machine = machine
-        self.store_writer = StoreWriter(given.store, backoff, given.timings, liveness)
+        self.store_writer = StoreWriter(given.store, backoff, given.timings, liveness, given.on_store_call)
         self.observer = Observer(
             given.tree,
             OutputCheck(machine.graph, given.outputs, publications, liveness),
@@ -88,7 +91,7 @@ class Engine:
             self.store_writer,
             outputs,
             self.observer,
-            Dispatcher(given.pool, given.clock, attribution, inbox.send, outputs.discard),
+            Dispatcher(given.pool, builds, attribution, inbox.send, outputs.discard),
             builds,
             PendingRequests(),
             liveness,
@@ -106,6 +109,11 @@ class Engine:
     @last_build.setter
     def last_build(self, record: BuildRecord | None) -> None:
         self._loop.builds.last = record
+
+    @property
+    def timelines(self) -> Timelines:
+        """When the renderings of the last builds began and ended."""
+        return self._dependencies.timelines
 
     @property
     def quiet(self) -> bool:
@@ -229,6 +237,11 @@ class Engine:
                 self._loop.inbox.send(RequestWithdrawn(ticket))
             raise
 
+    def prefer(self, documents: Collection[DocumentId]) -> None:
+        """From now on have these documents rendered before all others, with what they need; replaces earlier ones."""
+        renderings = self.machine.graph.layout.renderings_of
+        self.machine.schedule.prefer({each for document in documents for each in (document, *renderings(document))})
+
     # Queries
 
     async def closure(self, targets: Collection[str]) -> frozenset[DocumentId]:
@@ -246,6 +259,14 @@ class Engine:
     async def past_renders(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         """Return a document's past renders, or all, newest first."""
         return await self._query(lambda: self.store_writer.history(document, limit))
+
+    async def builds(self, limit: int) -> tuple[BuildRecord, ...]:
+        """Return finished builds, newest first."""
+        return await self._query(lambda: self.store_writer.builds(limit))
+
+    async def renders_of(self, build: BuildRecord) -> tuple[HistoryEntry, ...]:
+        """Return the renders of a finished build."""
+        return await self._query(lambda: self.store_writer.renders_of(build))
 
     def workload(self) -> Workload:
         """Return what the engine is busy with now."""

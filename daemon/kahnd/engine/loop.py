@@ -120,7 +120,9 @@ class Loop:
             event = replace(event, written_during=self.dispatcher.attribution.during_writes(event.observations))
         elif isinstance(event, Published):
             self.inbox.publications.settle(event.run)
+            self.builds.published(event.run, event.problem)
         commands: list[Command] = []
+        self.machine.schedule.moment = self.builds.clock.monotonic()
         for part in self.builds.timings.measure_each(Phase.PLAN, self.machine.handle_in_parts(event)):
             commands += part
             await self.inbox.let_others_run()
@@ -136,12 +138,13 @@ class Loop:
                 return await self._resume()
             case FindCycle(members):
                 return CycleFound(members, await self.store_writer.cycle(members))
-            case Publish():
+            case Publish(run):
+                self.builds.timelines.accepted(run)
                 self.output_writer.publish(command)
             case Commit():
                 self.store_writer.add(command)
-            case Render(job):
-                self.dispatcher.begin(job)
+            case Render(job, ready):
+                self.dispatcher.begin(job, ready)
             case Cancel(run):
                 self.dispatcher.cancel(run)
             case Recheck(paths, document, rest):

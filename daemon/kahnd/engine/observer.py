@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import posixpath
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
@@ -30,7 +31,7 @@ class Observer:
     """Looks at the sources, one look at a time; its observations are sent before the next look begins.
 
     `on_config` is called when something changed that the session is built on; with True if the ignore rules did.
-    `on_look` is called after each look, with its seconds and the number of changes.
+    `on_look` is called after each look, with its seconds, the number of changes, and `Batch.since` of its cause.
     """
 
     def __init__(  # noqa: PLR0913 - its sources, and everybody it reports to
@@ -40,7 +41,7 @@ class Observer:
         send: Send,
         on_config: Callable[[bool], None],
         *,
-        on_look: Callable[[float, int], None] = lambda _seconds, _changed: None,
+        on_look: Callable[[float, int, float], None] = lambda _seconds, _changed, _since: None,
         liveness: Liveness | None = None,
     ) -> None:
         self._liveness = liveness or Liveness()
@@ -171,14 +172,17 @@ class Observer:
     async def _look_at(self, batch: Batch) -> None:
         await self._first_look_taken.wait()
         async with self._lock:
-            look = self._crawl() if batch.everything else self._timed(self._tree.look(sorted(batch.paths)))
+            paths = sorted(batch.paths)
+            look = self._crawl() if batch.everything else self._timed(self._tree.look(paths), batch.since)
             self._report(await look, batch)
 
-    async def _timed(self, look: Awaitable[tuple[Observation, ...]]) -> tuple[Observation, ...]:
+    async def _timed(
+        self, look: Awaitable[tuple[Observation, ...]], since: float = math.inf
+    ) -> tuple[Observation, ...]:
         began = time.perf_counter()
         with self._liveness.waiting(Waits.LOOK):
             observations = await look
-        self._on_look(time.perf_counter() - began, len(observations))
+        self._on_look(time.perf_counter() - began, len(observations), since)
         return observations
 
     def _report(self, observations: tuple[Observation, ...], batch: Batch | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from math import inf
 from typing import Final, TypeVar
@@ -17,6 +18,8 @@ from kahnd.errors import StoreLostError
 from kahnd.ports import Phase, Store
 
 T = TypeVar("T")
+OnCall = Callable[[str, float], None]
+"""Takes the name of a call that the database has answered, and its seconds."""
 RETRY_S: Final = (0.1, 0.3, 1.0, 3.0, 5.0)
 """Pauses between attempts to reach a lost database; the last one repeats."""
 STEADY_S: Final = 30.0
@@ -72,8 +75,10 @@ class StoreWriter:
         backoff: Backoff | None,
         timings: PhaseTimings | None = None,
         liveness: Liveness | None = None,
+        on_call: OnCall = lambda _operation, _seconds: None,
     ) -> None:
         self._store = store
+        self._on_call = on_call
         self._backoff = backoff
         self._timings = timings or PhaseTimings()
         self._liveness = liveness or Liveness()
@@ -106,7 +111,7 @@ class StoreWriter:
     async def relax(self) -> None:
         """Have the database release the memory that loading took."""
         async with self._lock:
-            await self._call(self._store.release_memory)
+            await self._call("release_memory", self._store.release_memory)
 
     async def write_behind(self) -> None:
         """Commit batches as results arrive; runs until cancelled."""
@@ -120,23 +125,31 @@ class StoreWriter:
 
     async def propagate(self, command: Propagate) -> tuple[DocumentId, ...]:
         """Write the changes and return the affected set."""
-        return await self._query(lambda: self._store.propagate(command.changes))
+        return await self._query("propagate", lambda: self._store.propagate(command.changes))
 
     async def frontier(self) -> frozenset[DocumentId]:
         """Return the dirty documents that need no other dirty document finished first."""
-        return frozenset(await self._query(self._store.frontier))
+        return frozenset(await self._query("frontier", self._store.frontier))
 
     async def subgraph(self, targets: frozenset[DocumentId]) -> frozenset[DocumentId]:
         """Return the targets and everything they depend on."""
-        return await self._query(lambda: self._store.subgraph(targets))
+        return await self._query("subgraph", lambda: self._store.subgraph(targets))
 
     async def cycle(self, members: frozenset[DocumentId]) -> tuple[DocumentId, ...]:
         """Return a shortest path from one of the members back to itself."""
-        return await self._query(lambda: self._store.cycle(min(members)))
+        return await self._query("cycle", lambda: self._store.cycle(min(members)))
 
     async def history(self, document: DocumentId | None, limit: int) -> tuple[HistoryEntry, ...]:
         """Return past renders, newest first."""
-        return await self._query(lambda: self._store.history(document, limit))
+        return await self._query("history", lambda: self._store.history(document, limit))
+
+    async def builds(self, limit: int) -> tuple[BuildRecord, ...]:
+        """Return finished builds, newest first."""
+        return await self._query("builds", lambda: self._store.builds(limit))
+
+    async def renders_of(self, build: BuildRecord) -> tuple[HistoryEntry, ...]:
+        """Return the renders of a finished build."""
+        return await self._query("renders_of", lambda: self._store.renders_of(build))
 
     async def end(self, command: EndBuild, started_at: str, duration_ms: float) -> BuildRecord:
         """Store a finished build's record, in one call with the last of its results."""
@@ -145,11 +158,11 @@ class StoreWriter:
             await self._commit(record)
         return record
 
-    async def _query(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _query(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         async with self._lock:
             await self._flush()
             with self._timings.measure(Phase.PROPAGATE):
-                return await self._call(call)
+                return await self._call(operation, call)
 
     async def _flush(self) -> None:
         if self._pending:
@@ -159,12 +172,13 @@ class StoreWriter:
         """Commit one batch. Results that arrive meanwhile wait for the next one: many small batches cost far more."""
         batch, self._pending = self._pending, []
         with self._timings.measure(Phase.COMMIT):
-            refused = await self._call(lambda: self._store.commit(batch, build))
+            refused = await self._call("commit", lambda: self._store.commit(batch, build))
         self._refused.update((DocumentId(each.file), each) for each in refused)
 
-    async def _call(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def _call(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         with self._liveness.waiting(Waits.DATABASE):
             while True:
+                began = time.perf_counter()
                 try:
                     result = await call()
                 except StoreLostError as error:
@@ -173,6 +187,7 @@ class StoreWriter:
                     self._liveness.progress(Waits.DATABASE)
                     await self._backoff.wait(error)
                 else:
+                    self._on_call(operation, time.perf_counter() - began)
                     if self._backoff:
                         self._backoff.reset()
                     return result

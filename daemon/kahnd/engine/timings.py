@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from kahnd.core.events import BeginBuild, LogEvent
-from kahnd.core.model import BuildId, BuildRecord, DocumentId, Scan
+from kahnd.core.model import BuildId, BuildRecord, DocumentId, Problem, RunId, Scan
+from kahnd.engine.timelines import Timelines
 from kahnd.ports import Clock, Phase, Scanner
 
 T = TypeVar("T")
@@ -74,16 +76,28 @@ class _CurrentBuild:
     cause: str
     started_at: str
     began: float
+    saved_at: float
+    """When the save that began it was noticed; infinite if none did."""
 
 
 class BuildLog:
     """Times builds and logs their start and end. `last` is the record of the last build that ended."""
 
-    def __init__(self, clock: Clock, log: Callable[..., None], timings: PhaseTimings, last: BuildRecord | None) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        clock: Clock,
+        log: Callable[..., None],
+        timings: PhaseTimings,
+        last: BuildRecord | None,
+        timelines: Timelines | None = None,
+    ) -> None:
+        self.clock = clock
         self._current: _CurrentBuild | None = None
+        self._saved_at = math.inf
+        self._published_at = math.inf
         self.log = log
         self.timings = timings
+        self.timelines = timelines or Timelines()
         self.last = last
 
     @property
@@ -93,23 +107,39 @@ class BuildLog:
 
     def begin(self, command: BeginBuild) -> None:
         """Start the clock for a build."""
-        self._current = _CurrentBuild(command.build, command.cause, self._clock.now(), self._clock.monotonic())
-        self.log(LogEvent.BUILD_STARTED, build=command.build, cause=command.cause)
+        current = self._current = _CurrentBuild(
+            command.build, command.cause, self.clock.now(), self.clock.monotonic(), self._saved_at
+        )
+        self._saved_at = self._published_at = math.inf
+        self.timelines.begin(current.build, current.cause, current.started_at, current.began)
+        age_ms = round((current.began - current.saved_at) * 1000, 2) if current.saved_at <= current.began else None
+        self.log(LogEvent.BUILD_STARTED, build=command.build, cause=command.cause, save_age_ms=age_ms)
+
+    def published(self, run: RunId, problem: Problem | None) -> None:
+        """Record that the outputs of a run are in place, unless there was a problem."""
+        if problem is None:
+            self._published_at = self.clock.monotonic()
+        else:
+            self.timelines.failed(run)
 
     def elapsed(self) -> tuple[str, float]:
         """Return when the current build started, and the milliseconds since."""
         if self._current is None:
             raise AssertionError("a build that ends has begun")
-        return self._current.started_at, (self._clock.monotonic() - self._current.began) * 1000
+        return self._current.started_at, (self.clock.monotonic() - self._current.began) * 1000
 
     def end(self, record: BuildRecord) -> None:
         """Log the end of the current build."""
+        saved_at = self._current.saved_at if self._current else math.inf
+        took_s = self._published_at - saved_at if saved_at < self._published_at < math.inf else None
         self._current, self.last = None, record
+        self.timelines.end(record)
         self.log(
             LogEvent.BUILD_FINISHED,
             build=record.id,
             cause=record.cause,
             duration_ms=round(record.duration_ms, 2),
+            save_to_output_ms=None if took_s is None else round(took_s * 1000, 2),
             stages_ms=self.timings.take(),
             **{name: getattr(record, name) for name in COUNTED},
         )
@@ -119,8 +149,14 @@ class BuildLog:
         current = {"build": self._current.build, "cause": self._current.cause} if self._current else {}
         self.log(event, **current, **fields)
 
-    def looked(self, seconds: float, changed: int) -> None:
-        """Count the time of a look at the sources; one that found no change belongs to no build."""
+    def looked(self, seconds: float, changed: int, since: float = math.inf) -> None:
+        """Count the time of a look at the sources; one that found no change belongs to no build.
+
+        `since`: when the save was noticed that it is about. A save that joins the build under way is not timed.
+        """
         self.timings.spent(Phase.HASH, seconds)
-        if not changed and self._current is None:
-            self.timings.take()
+        if self._current is None:
+            if changed:
+                self._saved_at = min(self._saved_at, since)
+            else:
+                self.timings.take()

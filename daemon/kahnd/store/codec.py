@@ -6,6 +6,7 @@ The engine and msgspec both process JSON fast. A missing value is left out when 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from itertools import count, groupby
 from operator import attrgetter
 from typing import Any, Final
@@ -33,6 +34,7 @@ from kahnd.core.model import (
     Result,
     Stat,
     Status,
+    Timing,
 )
 from kahnd.core.routes import Route
 from kahnd.core.text import clamped
@@ -44,6 +46,8 @@ DETAIL_LIMIT: Final = 3000
 ROW_LIMIT: Final = 3000
 """Bytes in a record of the job history for its error, its reasons and its chain."""
 MAX_REASONS: Final = 20
+CLOCK_SET: Final = timedelta(seconds=2)
+"""The wall clock may be corrected by so much while a build goes on."""
 
 Row = dict[str, object]
 _SCALARS: Final = tuple(name for name in FACTS if name not in {"problem", "stat", "facets", "warnings", "route"})
@@ -134,8 +138,9 @@ class RenderRow(msgspec.Struct, frozen=True, gc=False):
     started_at: str
     duration_ms: float
     error: str | None
-    reasons: list[tuple[ReasonKind, DocumentId, str, str, list[Facet]]]
-    chain: list[DocumentId]
+    timing: Timing | None = None
+    reasons: list[tuple[ReasonKind, DocumentId, str, str, list[Facet]]] = []
+    chain: list[DocumentId] = []
 
     def entry(self) -> HistoryEntry:
         """Return the model's value."""
@@ -153,6 +158,7 @@ class RenderRow(msgspec.Struct, frozen=True, gc=False):
             self.error,
             tuple(reasons),
             tuple(self.chain),
+            self.timing,
         )
 
 
@@ -213,6 +219,7 @@ def render_row(workspace: str, result: Result) -> Row | None:
         "started_at": attempt.started_at,
         "duration_ms": attempt.duration_ms,
         "error": str(facts.problem)[:DETAIL_LIMIT] if facts.problem else None,
+        "timing": attempt.timing,
         "inputs_hash": facts.inputs_hash,
         "output_hash": facts.output_hash,
     }
@@ -236,6 +243,13 @@ def _reasons_row(attempt: Attempt, room: int) -> Row:
 
 def _size(texts: Iterable[str]) -> int:
     return sum(len(text.encode(errors="replace")) + 4 for text in texts)
+
+
+def time_range(build: BuildRecord) -> tuple[str, str]:
+    """Return the times between which a build's renders began, in the form of `started_at`; clocks may have been set."""
+    began = datetime.fromisoformat(build.started_at)
+    ended = began + timedelta(milliseconds=build.duration_ms)
+    return f"{began - CLOCK_SET:%Y-%m-%dT%H:%M:%S}", f"{ended + CLOCK_SET:%Y-%m-%dT%H:%M:%S}"
 
 
 def build_row(workspace: str, build: BuildRecord) -> dict[str, Any]:

@@ -183,7 +183,7 @@ class WorkspaceCalls:
 
     async def load(self) -> Snapshot:
         """Read all documents and edges, and the last build; the next page is read along with a page's edges."""
-        builds = await self.ask(queries.LAST_BUILD, list[BuildRecord])
+        builds = await self.ask(queries.BUILDS, list[BuildRecord], limit=1)
         collected = codec.SnapshotCollector()
         send, receive = anyio.create_memory_object_stream[Page]()
         try:

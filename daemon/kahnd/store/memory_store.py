@@ -108,6 +108,14 @@ class MemoryStore:
         newest_first = (self._history[key] for key in sorted(self._history, reverse=True))
         return tuple(entry for entry in newest_first if document in {None, entry.document})[:limit]
 
+    async def builds(self, limit: int) -> tuple[BuildRecord, ...]:
+        """Return finished builds, newest first."""
+        return tuple(self._builds[key] for key in sorted(self._builds, reverse=True))[:limit]
+
+    async def renders_of(self, build: BuildRecord) -> tuple[HistoryEntry, ...]:
+        """Return the renders of a build."""
+        return tuple(each for each in self._history.values() if each.build == build.id)
+
     async def clear(self) -> None:
         """Forget everything."""
         for each in (self._facts, self._needs, self._needed_by, self._history, self._builds):
@@ -178,6 +186,7 @@ class MemoryStore:
             error,
             attempt.reasons,
             attempt.chain,
+            attempt.timing,
         )
         self._history.setdefault(key, entry)
 

@@ -260,10 +260,11 @@ def _newest(table: str, limit: str) -> str:
     return f"(SELECT * FROM {table} WHERE {own} ORDER BY id DESC LIMIT {limit})"
 
 
-LAST_BUILD: Final = f"""{{
+BUILDS: Final = f"""{{
     {_IN}
-    RETURN encoding::json::encode((SELECT *, id.id()[2] AS id FROM {_newest("build", "1")}));
+    RETURN encoding::json::encode((SELECT *, id.id()[2] AS id FROM {_newest("build", "$in.limit")}));
 }}"""
+"""Finished builds, newest first."""
 
 _PAST: Final = """SELECT document, build, cause, status, started_at, duration_ms, error, reasons ?? [] AS reasons,
         chain ?? [] AS chain"""
@@ -273,6 +274,14 @@ HISTORY: Final = f"""{{
     RETURN encoding::json::encode(({_PAST} FROM {_newest("render", "$in.limit")}));
 }}"""
 """Past renders, newest first. 5 ms for 50 of 20,000."""
+
+RENDERS_OF: Final = f"""{{
+    {_IN}
+    LET $build = $in.build;
+    RETURN encoding::json::encode((SELECT document, build, cause, status, started_at, duration_ms, error, timing
+        FROM render:[$w, $in.first]..[$w, $in.last] WHERE build = $build));
+}}"""
+"""The renders of one build, of those that began from `$in.first` until `$in.last`, without their reasons."""
 
 HISTORY_OF: Final = f"""{{
     {_IN}
@@ -304,7 +313,7 @@ CLEAR: Final = f"""{{
 }}"""
 """Deleting a document deletes its edges."""
 
-SCHEMA_VERSION: Final = 12
+SCHEMA_VERSION: Final = 13
 """The version of schema.surql."""
 
 READ_SCHEMA_VERSION: Final = "RETURN $kahnd_schema"
@@ -349,6 +358,7 @@ MIGRATIONS: Final = (
     Migration(9, ""),  # adds when pages appear: their recipe is new, so they are scanned again
     Migration(10, ""),  # adds routes: the recipe of pages is new, so they are scanned again
     Migration(11, _KINDS),  # adds generated documents, which no earlier version made
+    Migration(12, ""),  # adds the timing of renders, which is known of those that follow
 )
 """In order; a database of an older version is started over.
 

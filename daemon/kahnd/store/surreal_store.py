@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +28,7 @@ from kahnd.core.model import (
 )
 from kahnd.core.project_files import EMBEDDED, REMOTE, is_embedded, names_server
 from kahnd.core.renderings import document_of
+from kahnd.core.scheduler import shortest_cycle
 from kahnd.core.text import shortened
 from kahnd.errors import StoreCorruptError, StoreError, StoreRefusedError
 from kahnd.store import codec, queries
@@ -160,7 +160,7 @@ class SurrealStore:
     async def cycle(self, member: DocumentId) -> tuple[DocumentId, ...]:
         """Return a shortest cycle through this document; searched here if the engine can't recurse as deep."""
         answer = await self._ask_recursively(queries.cycle, _CycleAnswer, member=member)
-        path = answer.path if answer.edges is None else _shortest_cycle(member, dict(answer.edges))
+        path = answer.path if answer.edges is None else shortest_cycle(member, dict(answer.edges))
         return (member, *path) if path else ()
 
     async def commit(self, results: Sequence[Result], build: BuildRecord | None = None) -> tuple[Problem, ...]:
@@ -183,6 +183,16 @@ class SurrealStore:
         """Return past renders, newest first."""
         query = queries.HISTORY if document is None else queries.HISTORY_OF
         rows = await self._calls.ask(query, list[codec.RenderRow], document=document, limit=limit)
+        return tuple(row.entry() for row in rows)
+
+    async def builds(self, limit: int) -> tuple[BuildRecord, ...]:
+        """Return finished builds, newest first."""
+        return tuple(await self._calls.ask(queries.BUILDS, list[BuildRecord], limit=limit))
+
+    async def renders_of(self, build: BuildRecord) -> tuple[HistoryEntry, ...]:
+        """Return the renders of a build; reads no others than those that began meanwhile."""
+        first, last = codec.time_range(build)
+        rows = await self._calls.ask(queries.RENDERS_OF, list[codec.RenderRow], build=build.id, first=first, last=last)
         return tuple(row.entry() for row in rows)
 
     async def clear(self) -> None:
@@ -376,25 +386,3 @@ def _chunks(items: Sequence[C]) -> Iterator[Sequence[C]]:
         weight += cost
     if weight:
         yield items[start:]
-
-
-def _shortest_cycle(member: DocumentId, needs: dict[DocumentId, list[DocumentId]]) -> list[DocumentId]:
-    """Return a shortest path from a document back to itself, without its start, by breadth-first search."""
-    came_from: dict[DocumentId, DocumentId] = {}
-    queue = deque([member])
-    while queue and member not in came_from:
-        document = queue.popleft()
-        for target in needs.get(document, ()):
-            if target not in came_from:
-                came_from[target] = document
-                queue.append(target)
-    return _path_to(member, came_from)
-
-
-def _path_to(member: DocumentId, came_from: dict[DocumentId, DocumentId]) -> list[DocumentId]:
-    path: list[DocumentId] = []
-    at = member
-    while member in came_from and (not path or at != member):
-        path.append(at)
-        at = came_from[at]
-    return path[::-1]

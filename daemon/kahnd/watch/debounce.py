@@ -104,6 +104,8 @@ class Debouncer:
         self._renames: dict[int, str] = {}
         self.is_everything = False
         self._first_at = math.inf
+        self.events = 0
+        """How many events were taken in."""
         self._last_at = self._bulk_ended_at = -math.inf
         self._is_bulk = False
         self._held_until = math.inf
@@ -120,6 +122,7 @@ class Debouncer:
 
     def add(self, event: WatchEvent, now: float) -> None:
         """Takes in one more event."""
+        self.events += 1
         state = self._paths.get(event.path)
         if state is None:
             is_created = bool(event.mask & CREATE)

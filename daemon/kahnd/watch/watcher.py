@@ -15,6 +15,7 @@ import stat
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -78,6 +79,11 @@ class FileWatcher:
         """The way it watches: "inotify" or "watchfiles", or "polling" if no source is watched by events."""
         by_events = any(map(self._watch_set.is_watched, self._scope.sources))
         return self._watch_set.backend_name if by_events else "polling"
+
+    @property
+    def events(self) -> int:
+        """How many events about sources there were."""
+        return self._debouncer.events
 
     @property
     def overflows(self) -> int:
@@ -212,10 +218,12 @@ class FileWatcher:
         pending = self._debouncer.pending
         if self._meter and self._debouncer.settling_since < now:
             self._meter.spent(Phase.SETTLE, now - self._debouncer.settling_since)
+        since = self._debouncer.settling_since
         ready = self._debouncer.take_ready(now, MAX_PATHS)
         if ready is None or self._scope.has_ignore_file(ready):
             return await self._everything(pending)
-        return self._batch(ready, polled, now)
+        batch = self._batch(ready, polled, now)
+        return replace(batch, since=since) if batch.paths else batch
 
     async def _poll(self, now: float) -> frozenset[str]:
         """Returns the folders to look at now without an event."""

@@ -43,6 +43,7 @@ EVENTS: Final = {
     "serve.failed": "The preview can't be served; everything else goes on.",
     "serve.shadowed": "Outputs are below `_kahnd/`, where the preview shows kahnd's own pages instead.",
     "log.left_out": "The reader of standard error did not keep up; printed only there. The file has the lines.",
+    "spans.failed": "Spans could not be sent to the collector of OpenTelemetry. Each message is logged once.",
     "state.removed": "`.kahnd/` was removed while the daemon ran; the daemon creates it again.",
     "state.damaged": "The journal of outputs is damaged, or names files that kahnd did not make; these are kept.",
     "store.lost": "The database does not answer. The daemon keeps trying, and keeps all changes meanwhile.",
@@ -70,6 +71,9 @@ KEYS: Final = {
     "because": "the dependency that failed, is missing or is on a cycle",
     "cycle": "the documents on the cycle, from one back to itself",
     "duration_ms": "how long it took, in milliseconds",
+    "save_age_ms": "how long ago the first event of the save that began the build was read, in milliseconds",
+    "save_to_output_ms": "how long it took from the first event of a save until the last output was in place, in "
+    "milliseconds; only of builds that a save began, and that made outputs",
     "stages_ms": "how long each stage took, in milliseconds; stages overlap",
     "rendered": "how many documents were rendered",
     "skipped": "how many documents were up to date",

@@ -6,7 +6,9 @@ or await outputs.
 
 from __future__ import annotations
 
+import json
 from functools import partial
+from typing import TypedDict, Unpack
 
 import click
 
@@ -15,7 +17,8 @@ from kahnd.cli import report
 from kahnd.cli.context import CommandContext, ask, documents, examples, form_options, json_option, targets_argument
 from kahnd.cli.output import echo_problems, show, warn_of_config
 from kahnd.cli.terminal import print_json, progress_bar
-from kahnd.errors import NoDaemonError
+from kahnd.core.problem import Problem
+from kahnd.errors import NoDaemonError, UsageError
 
 
 @click.command(
@@ -78,27 +81,73 @@ def why(context: CommandContext, document: str, *, in_json: bool) -> None:
         click.echo("\n".join(report.why(answer)))
 
 
+class HistoryOptions(TypedDict):
+    """The options of `kahnd history`, by the names of their parameters."""
+
+    limit: int
+    trace: str | None
+    output: str | None
+    in_json: bool
+
+
 @click.command(
-    short_help="List past renders",
+    short_help="List past renders, or trace a build",
     epilog=examples(
         ("kahnd history -n 5", "the last five renders"),
         ("kahnd history docs/index.md", "the renders of one document"),
+        ("kahnd history --trace last -o build.json", "the last build, for https://ui.perfetto.dev"),
     ),
 )
 @click.argument("document", required=False, metavar="[DOC]", shell_complete=documents)
 @click.option("-n", "limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most N renders.")
+@click.option("--trace", metavar="BUILD", help="Write a Chrome trace of this build instead: its id, or `last`.")
+@click.option("-o", "output", metavar="FILE", help="The file for the trace; `-` for standard output.")
 @json_option
 @click.pass_obj
-def history(context: CommandContext, document: str | None, limit: int, *, in_json: bool) -> None:
-    """List past renders, newest first, of all documents or of one; deleted documents included."""
+def history(context: CommandContext, document: str | None, **options: Unpack[HistoryOptions]) -> None:
+    """List past renders, newest first, of all documents or of one; deleted documents included.
+
+    With --trace, write when each rendering of a build was ready, began and ended, by which worker, what it waited for,
+    and the critical path. BUILD is an id, as in `kahnd logs`, or its beginning, or `last`: the last build that rendered
+    anything.
+    """
+    if options["trace"] is not None:
+        _trace(context, document, options["trace"], options["output"], in_json=options["in_json"])
+        return
+    if options["output"] is not None:
+        raise click.UsageError("-o goes with --trace", click.get_current_context())
     target = None if document is None else context.target(document)
-    answer = ask(context, lambda host: host.history(target, limit))
+    answer = ask(context, lambda host: host.history(target, options["limit"]))
     entries = answer["history"]
     warn_of_config(answer)
-    if in_json:
+    if options["in_json"]:
         print_json(entries)
     else:
         click.echo("\n".join(report.history(entries)))
+
+
+def _trace(context: CommandContext, document: str | None, build: str, output: str | None, *, in_json: bool) -> None:
+    """Writes the trace of a build to a file; with `in_json`, prints its timeline."""
+    if document is not None:
+        raise click.UsageError("--trace takes no document: it shows a whole build", click.get_current_context())
+    if (output is None) is not in_json:
+        raise click.UsageError("--trace needs either -o FILE or --json", click.get_current_context())
+    answer = ask(context, lambda host: host.timeline(build))
+    warn_of_config(answer)
+    if output is None:
+        print_json(answer)
+        return
+    from kahnd.api.timelines import chrome_trace  # noqa: PLC0415 - with all schemas, which other commands do not need
+
+    text = json.dumps(chrome_trace(answer), separators=(",", ":"))
+    if output == "-":
+        click.echo(text)
+        return
+    try:
+        (context.start / output).write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(Problem(f"can't write the trace: {error.strerror}", output)) from None
+    click.echo("\n".join(report.trace(answer, output)))
 
 
 @click.command(

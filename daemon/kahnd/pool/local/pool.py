@@ -53,6 +53,8 @@ class WorkerPool:
         self._bounds = bounds
         self._meter = meter
         self._resting = False
+        self.busy = 0
+        """How many renderings are going on."""
         self._runs: dict[RunId, _Run] = {}
         self._send, self._receive = anyio.create_memory_object_stream[_Run](inf)
         self._stack = AsyncExitStack()
@@ -60,8 +62,8 @@ class WorkerPool:
     async def __aenter__(self) -> Self:
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
         self._workers.open(self._tasks)
-        for _ in range(self._bounds.workers):
-            self._tasks.start_soon(self._serve)
+        for lane in range(self._bounds.workers):
+            self._tasks.start_soon(self._serve, lane)
         return self
 
     async def __aexit__(
@@ -104,16 +106,26 @@ class WorkerPool:
             outcome, seconds = await self._attempt(job, self._workers.start)
         return Failed(outcome.problem(job)) if isinstance(outcome, _Died) else outcome, seconds
 
-    async def _serve(self) -> None:
+    async def _serve(self, lane: int) -> None:
         """Render one job after another."""
         while True:
             run = await self._next()
             outcome, seconds = None, 0.0
-            with run.scope:
-                if not (self._resting or run.scope.cancel_called):
-                    outcome, seconds = await self.render(run.job)
+            if not (self._resting or run.scope.cancel_called):
+                began = time.perf_counter()
+                with run.scope:
+                    outcome, seconds = await self._render_counted(run.job)
+                if outcome is None:
+                    seconds = time.perf_counter() - began
             del self._runs[run.job.run]
-            run.on_end(run.job, outcome, seconds)
+            run.on_end(run.job, outcome, seconds, lane)
+
+    async def _render_counted(self, job: Job) -> tuple[Outcome, float]:
+        self.busy += 1
+        try:
+            return await self.render(job)
+        finally:
+            self.busy -= 1
 
     async def _next(self) -> _Run:
         """Return the job that has waited longest, at once if there is one: waiting takes a turn of the event loop."""
