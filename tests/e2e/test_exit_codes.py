@@ -37,6 +37,7 @@ COMMANDS = (
     ("graph",),
     ("history",),
     ("logs",),
+    ("open",),
     ("service", "status"),
     ("clean",),
     ("doctor",),
@@ -85,7 +86,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-@pytest.mark.parametrize("words", [each for each in COMMANDS if each[0] not in {*ANYWHERE, "run", "wait", "service"}])
+@pytest.mark.parametrize(
+    "words", [each for each in COMMANDS if each[0] not in {*ANYWHERE, "run", "wait", "open", "service"}]
+)
 def test_0_commands_in_a_built_project(built: Project, words: tuple[str, ...]) -> None:
     built.kahnd(*words, code=4 if words[0] == "status" else 0)
 
@@ -115,7 +118,7 @@ def test_2_there_is_no_project_here(tmp_path: Path, words: tuple[str, ...]) -> N
 
 
 @pytest.mark.parametrize(
-    "words", [words for words in COMMANDS if words[0] not in {*ANYWHERE, "wait", "logs", "doctor", "service"}]
+    "words", [words for words in COMMANDS if words[0] not in {*ANYWHERE, "wait", "open", "logs", "doctor", "service"}]
 )
 def test_2_the_configuration_is_broken(project: Project, words: tuple[str, ...]) -> None:
     project.write("kahnd.toml", "[project]\nsauces = 1\n")
@@ -140,7 +143,8 @@ def test_3_a_cycle_whatever_else_failed(project: Project) -> None:
 def test_4_there_is_no_daemon(project: Project) -> None:
     status = project.status(code=4)
     assert (status["pid"], status["state"]) == (None, "stopped")
-    assert "kahnd run" in project.kahnd("wait", code=4).told
+    for command in ("wait", "open"):
+        assert "kahnd run" in project.kahnd(command, code=4).told
 
 
 def test_4_the_project_is_held_by_another(project: Project) -> None:

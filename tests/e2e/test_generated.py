@@ -215,3 +215,12 @@ def test_what_a_failed_declarer_blocks_names_it_alone(tagged: Project) -> None:
     tagged.write("docs/tags.md", TAGS + "{{ fail('no') }}")
     blocked = {each["document"]: each["error"] for each in tagged.build(code=1)["blocked"]}
     assert blocked["docs/tags/red.md"] == "docs/tags/red.md: needs docs/tags.md, which failed"
+
+
+def test_a_page_uses_an_output_beside_a_declared_documents_own(tagged: Project) -> None:
+    beside = rule("docs/tags/*.md", "template", "{dir}/{stem}.txt", "also = true\n")
+    tagged.configure(PAGES, beside)
+    tagged.write("docs/uses.md", '{{ output("tags/red.md", format="txt").text }}')
+    tagged.build()
+    assert "<li>B</li>" in tagged.output("uses.html")
+    assert tagged.outputs() == tagged.fresh_outputs()

@@ -153,7 +153,7 @@ class References(Generic[P]):
         target = self._rendering.locate(reference, location)
         made_by = self._rendering.rendering_named(target, format) if format else target
         dependency = Dependency(made_by, Kind.OUTPUT, location.line, facets=frozenset())
-        if made_by != target and not os.path.isfile(f"{self._rendering.root}/{target}"):  # noqa: PTH113
+        if made_by != target and target not in self._rendering.documents:
             dependency = structs.replace(dependency, target=target)
         self._rendering.record(dependency)  # even if no rule renders it now: a later config may
         path = self._output_path(target, location, format)
