@@ -92,6 +92,17 @@ def test_an_output_stays_where_it_is_until_its_document_has_another() -> None:
     assert [each.path for each in index.of_document("docs/a.md")] == ["old/a.html", "a.html"]
 
 
+def test_a_former_path_is_free_once_its_document_is_elsewhere_or_gone() -> None:
+    for after in (rendered("docs/a.md", "a.html"), None):
+        graph = Graph(Layout(("docs",), "site", RULES), Snapshot((rendered("docs/a.md", "old/a.html"),)))
+        assert [node.document for node in graph.published_at(OutputPath("site/old/a.html"))] == ["docs/a.md"]
+        if after:
+            graph.put(after)
+        else:
+            graph.drop(DocumentId("docs/a.md"))
+        assert graph.published_at(OutputPath("site/old/a.html")) == []
+
+
 def test_between_sessions_nothing_is_known() -> None:
     index = OutputIndex(CurrentSession())
     assert not index.is_open

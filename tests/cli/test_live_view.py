@@ -11,6 +11,7 @@ from kahnd.app.status import (
     ActiveRender,
     BuildProgress,
     DocumentProblem,
+    ServeStatus,
     StatusSnapshot,
     StoreStatus,
     WatchStatus,
@@ -41,6 +42,14 @@ def test_the_start_is_a_greeting_that_says_where_outputs_are_and_how_to_stop() -
 
 def test_at_rest_the_view_shows_counts() -> None:
     assert drawn(StatusSnapshot("idle", counts={**COUNTS, "failed": 0, "blocked": 0})) == ["idle  3 documents: 3 done"]
+
+
+def test_the_address_of_the_preview_is_below_the_head() -> None:
+    url = "http://127.0.0.1:8300/?token=x"
+    assert drawn(StatusSnapshot("idle", counts={"done": 1}, serve=ServeStatus(url)), height=2) == [
+        "idle  1 document: 1 done",
+        f"  preview  {url}",
+    ]
 
 
 def test_a_build_has_its_progress_and_its_cause() -> None:

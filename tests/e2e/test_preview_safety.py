@@ -204,11 +204,15 @@ GARBAGE = [
 ]
 
 
+SILENT = {b"\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n"}
+"""These are waited for to go on, until the connection is ended."""
+
+
 @pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
 def test_garbage_is_a_bad_request(preview: Preview, garbage: bytes) -> None:
     """CVE-2026-14631: a Host that is none ended the server."""
     told = preview.raw(garbage.replace(b"{host}", preview.host.encode()))
-    assert re.match(rb"HTTP/1\.[01] (400|405|414|431) ", told) or not told, told[:200]
+    assert re.match(rb"HTTP/1\.[01] (400|405|414|431) ", told) or garbage in SILENT, told[:200]
     assert b"access-control" not in told.lower()
     assert b"Traceback" not in told
 

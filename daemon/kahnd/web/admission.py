@@ -69,7 +69,7 @@ class Refusal:
 
 def refusal(head: Head, entrance: Entrance) -> Refusal | None:
     """Returns why a request is refused; None if it is admitted."""
-    checks: tuple[Callable[[Head, Entrance], Refusal | None], ...] = (_host, _origin, _site, _method, _token)
+    checks: tuple[Callable[[Head, Entrance], Refusal | None], ...] = (_host, _method, _origin, _site, _token)
     return next((found for check in checks if (found := check(head, entrance))), None)
 
 
