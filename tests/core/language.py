@@ -117,7 +117,8 @@ def scan(text: str, document: str = "", layout: Layout = NO_RULES) -> tuple[Depe
             if word in _COLLECTING:
                 target = collection_id(rest.partition(" ")[0])
             else:
-                target = _target(*rest.partition(":")[::2], layout)
+                path, _, output = rest.partition(":")
+                target = _target(path, "" if is_command(document, layout) else output, layout)
             is_link = STATIC[word] is Kind.LINK
             facets = frozenset(USED[word]) if is_link else None
             new = Dependency(
@@ -318,6 +319,9 @@ class Rendering:
     def _piece(self, dependency: Dependency, path: str) -> str:
         """Returns one of the outputs of a document that has several."""
         rendering = _target(dependency.target, path, self._layout)
+        if dependency.target in self._texts and dependency.target != self._job.document:
+            named = Dependency(dependency.target, Kind.PAGE, facets=frozenset({Facet.RENDERINGS}))
+            self._note(named, PRESENT)
         if rendering != dependency.target:
             text = self._texts.get(dependency.target)
             used = replace(dependency, target=dependency.target if text is None else rendering)

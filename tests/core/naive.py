@@ -210,6 +210,9 @@ class _Try:
     def _facet(self, target: str, facet: Facet) -> str | None:
         title, _, rest = (self._text(target) or "").partition("\n")
         output = self._output_of(target)
+        if facet is Facet.RENDERINGS:
+            named = (DocumentId(target), *self._layout.renderings_of(DocumentId(target)))
+            return str([claim for each in named for claim in self._claims_of(each)])
         if facet is Facet.OUTPUT:
             return self._done.outputs.get(str(output))
         return {Facet.TITLE: title, Facet.ANCHORS: title, Facet.TEXT: rest, Facet.URL: output}[facet]

@@ -109,6 +109,17 @@ def test_rules_come_and_go_under_a_daemon(printed: Project) -> None:
     assert printed.outputs() == printed.fresh_outputs()
 
 
+def test_a_name_that_another_rule_makes_ambiguous_fails_until_that_rule_goes(printed: Project) -> None:
+    other = rule("docs/a.md", "template", "capitals/{stem}.upper", ALSO)
+    with printed.daemon():
+        printed.configure(PAGES, UPPERS, COPIES, other)
+        (failed,) = printed.wait(code=1)["failed"]
+        assert (failed["document"], "several outputs named 'upper'" in failed["error"]) == ("docs/up.md", True)
+        printed.configure(PAGES, UPPERS, COPIES)
+        printed.wait()
+        assert printed.outputs() == printed.fresh_outputs()
+
+
 def test_after_a_kill_each_rendering_is_as_its_document_is(printed: Project) -> None:
     with printed.daemon() as daemon:
         printed.write("docs/a.md", "delta\n\ntext\n")

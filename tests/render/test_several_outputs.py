@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from msgspec.structs import replace
 
-from kahnd.core.model import Dependency, DocumentId, Failed, Kind, OutputPath, Rendered
+from kahnd.core.model import Dependency, DocumentId, Facet, Failed, Kind, OutputPath, Rendered
 from kahnd.render import files
 from kahnd.render.renderers.parameters import CommandParameters, PageParameters, PythonParameters
 from render.workshop import Workshop
@@ -248,7 +248,8 @@ def test_a_file_that_is_missing_in_a_folder_is_followed(shop: Workshop) -> None:
     shop.write("docs/p.md", "{{ output('a.in', '2') }}")
     outcome = shop.outcome("docs/p.md")
     assert isinstance(outcome, Failed)
-    assert [each.dependency.facets for each in outcome.reads] == [frozenset({"url:site/a/2"})]
+    used = [each.dependency.facets for each in outcome.reads]
+    assert used == [frozenset({"url:site/a/2"}), frozenset({Facet.RENDERINGS})]
 
 
 def test_a_page_that_uses_very_many_outputs_of_one_document_follows_all_of_them(shop: Workshop) -> None:

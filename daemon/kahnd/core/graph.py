@@ -20,6 +20,7 @@ from kahnd.core.model import (
     Digest,
     DocumentId,
     Edges,
+    Facet,
     Facts,
     Kind,
     OutputPath,
@@ -240,7 +241,8 @@ class Graph:
         if dependency.facets is not None:
             if kind is Kind.OUTPUT and node.claim is None:
                 return UNRENDERED  # so that it differs from an output with the same bytes
-            return edge_hash(facts, public_path(place_of(node), node.rule, facts.route), dependency.facets)
+            place = public_path(place_of(node), node.rule, facts.route)
+            return edge_hash(facts, place, dependency.facets, self._claims_of(node.document, dependency.facets))
         if kind in CONTENT_KINDS:
             return f"{facts.content_hash} {public_place(node)}"
         read = AS_PAGE if node.paged and kind in {Kind.INCLUDE, Kind.TEMPLATE} else ""
@@ -249,6 +251,11 @@ class Graph:
         # A program that reports a source has read the source; otherwise it reports the output.
         named = f" {facts.content_hash}" if node.claim and kind is Kind.DISCOVERED else ""
         return f"{facts.effective_hash}{read} {node.claim or ''}{named}"
+
+    def _claims_of(self, document: DocumentId, facets: frozenset[str]) -> list[OutputPath]:
+        """Returns the outputs that the rules give a document, if they are in use."""
+        nodes = self.renderings(document) if Facet.RENDERINGS in facets else ()
+        return [claim for node in nodes for claim in node.claims]
 
     def update_trace(self, node: Node) -> Edges:
         """Takes the present edge hashes as the trace of a good render; returns the edges that this changes.

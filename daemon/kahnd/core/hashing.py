@@ -108,12 +108,17 @@ def compare_inputs(
         yield (*key, then.get(key), now.get(key))
 
 
-def edge_hash(facts: Facts, place: str, used: Iterable[str]) -> str:
-    """Returns the edge hash of the used facets of an existing document; one that can't be read has no facets."""
+def edge_hash(facts: Facts, place: str, used: Iterable[str], renderings: Iterable[OutputPath] = ()) -> str:
+    """Returns the edge hash of the used facets of an existing document; one that can't be read has no facets.
+
+    `renderings`: the outputs that the rules give it, if that facet is used.
+    """
     if facts.content_hash is None:
         return UNREADABLE
     facets = sorted(used)
-    hashes = ",".join(f"{_quoted(each)}={_facet_hash(facts, each)}" for each in facets if each != Facet.URL)
+    found = ((each, _facet_hash(facts, each)) for each in facets if each not in {Facet.URL, Facet.RENDERINGS})
+    named = [(Facet.RENDERINGS, hash_fields(renderings))] if Facet.RENDERINGS in facets else []
+    hashes = ",".join(f"{_quoted(each)}={digest}" for each, digest in (*found, *named))
     return f"{hashes} {place}" if Facet.URL in facets else f"{hashes} "
 
 

@@ -14,8 +14,7 @@ DocumentId = NewType("DocumentId", str)
 """A document's path, relative to the project, with `/`. A collection's id is its pattern with a leading `/`."""
 OutputPath = NewType("OutputPath", str)
 """A rendered file's path, relative to the project, with `/`; or, with `/` at its end, a folder's that is filled."""
-Digest = NewType("Digest", str)
-"""An XXH3-128 hash: 32 hex digits."""
+Digest = NewType("Digest", str)  # an XXH3-128 hash: 32 hex digits
 BuildId = NewType("BuildId", str)
 RunId = NewType("RunId", int)  # one attempt to render one document; never used twice in a daemon's life
 RequestId = NewType("RequestId", str)  # a client's, answered when its targets are up to date
@@ -62,12 +61,13 @@ SOURCE_KINDS: Final = frozenset({Kind.INCLUDE, Kind.TEMPLATE, Kind.DATA})  # of 
 
 
 class Facet(StrEnum):
-    """A part of a document that can be used without the rest of it. `anchors`: the ids that a link can lead to."""
+    """A part of a document that is used alone. `anchors`: its ids. `renderings`: the outputs that rules give it."""
 
     __hash__ = str.__hash__  # so that a set of them is equal to one of texts
     ANCHORS = "anchors"
     FRONT_MATTER = "front_matter"
     OUTPUT = "output"
+    RENDERINGS = "renderings"
     TEXT = "text"
     TITLE = "title"
     URL = "url"

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 from jinja2 import Undefined
-from msgspec import structs
 
 from kahnd.core.globs import glob_matcher
-from kahnd.core.hashing import hash_ids, hash_members, hash_text
+from kahnd.core.hashing import PRESENT, hash_ids, hash_members, hash_text
 from kahnd.core.model import Dependency, Digest, DocumentId, Facet, Facets, Kind, OutputPath, Problem
 from kahnd.core.renderings import document_of
 from kahnd.core.rules import PAGE, Rule, collection_id, last_change_id
@@ -151,11 +150,12 @@ class References(Generic[P]):
         """The output of another document, which must exist; `format` names one of several, or a file of its folder."""
         location = self._location(_location)
         target = self._rendering.locate(reference, location)
-        made_by = self._rendering.rendering_named(target, format) if format else target
+        is_named = bool(format) and target in self._rendering.documents
+        made_by = self._rendering.rendering_named(target, format) if is_named else target
         dependency = Dependency(made_by, Kind.OUTPUT, location.line, facets=frozenset())
-        if made_by != target and target not in self._rendering.documents:
-            dependency = structs.replace(dependency, target=target)
         self._rendering.record(dependency)  # even if no rule renders it now: a later config may
+        if is_named and target != self._rendering.job.document:
+            self._rendering.record_facet(Dependency(target, Kind.PAGE, location.line), Facet.RENDERINGS, PRESENT)
         path = self._output_path(target, location, format)
         file = self._rendering.file_of(dependency, path, location)
         if not self._is_made(dependency, file, location):
