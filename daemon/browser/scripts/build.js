@@ -20,6 +20,7 @@ async function assets() {
     entryPoints: entries.sort().map((name) => join("src", name)),
     bundle: true,
     charset: "utf8",
+    loader: { ".text.css": "text" }, // what goes into a shadow tree
     format: "iife",
     legalComments: "none",
     logLevel: "warning",

@@ -1,8 +1,6 @@
 // What kahnd adds to a page that it serves.
 
-import { baseOf } from "./page/base";
+import { ShownPage } from "./page/shown_page";
 
 const script = document.currentScript;
-if (script instanceof HTMLScriptElement) {
-  document.dispatchEvent(new CustomEvent("kahnd:loaded", { detail: { base: baseOf(script.src) } }));
-}
+if (script instanceof HTMLScriptElement) new ShownPage(script);
