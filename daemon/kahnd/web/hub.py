@@ -1,0 +1,253 @@
+"""Tells browsers what has changed: one WebSocket a browser, at `/_kahnd/live`.
+
+The engine's events come in on any thread and are dealt with in the next turn of the event loop, so a build waits for no
+browser. Each browser has a task that sends what waits for it, and is disconnected if it does not read for long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from time import monotonic
+from typing import Any, Final
+
+import anyio
+import msgspec
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from kahnd.core.events import LogEvent
+from kahnd.core.model import Status
+from kahnd.web.context import OWN, STUCK_S, WebContext
+from kahnd.web.failures import PageProblems
+from kahnd.web.messages import (
+    MAX_MESSAGE,
+    FromBrowser,
+    Gone,
+    Hello,
+    PageProblem,
+    Problems,
+    Show,
+    ToBrowser,
+    Welcome,
+    decode,
+    encode,
+)
+from kahnd.web.subscription import Subscription
+
+HEARTBEAT_S: Final = 20.0
+"""How often a browser that is silent is asked whether it is there; proxies end what is silent for a minute."""
+MAX_RECENT: Final = 5_000
+"""The latest changes that are remembered, for pages that were loading meanwhile."""
+MAX_BROWSERS: Final = 500
+"""The browsers that may listen at once, and tabs without a SharedWorker."""
+LOADING_S: Final = 1.0
+"""So much longer ago than it says, a page may have been asked for."""
+CLOSING_S: Final = 0.1
+"""How long the end of a connection may take when the daemon ends."""
+_OF_A_DOCUMENT: Final = frozenset(
+    {
+        LogEvent.DOCUMENT_RENDERED,
+        LogEvent.DOCUMENT_SKIPPED,
+        LogEvent.DOCUMENT_FAILED,
+        LogEvent.DOCUMENT_BLOCKED,
+    }
+)
+_OF_ALL: Final = frozenset({LogEvent.BUILD_FINISHED, LogEvent.SCAN_FINISHED, LogEvent.DOCUMENT_REMOVED})
+"""After these, all that browsers show is compared: their cost is bounded by what is shown, not by the project."""
+
+
+class Browser:
+    """A browser that listens: what it is to be told, and what it was told last of pages that can't be rendered."""
+
+    def __init__(self) -> None:
+        self.subscription = Subscription()
+        self._waiting = asyncio.Event()
+        self._broken: dict[str, PageProblem] = {}
+        self._count = 0
+
+    def wake(self) -> None:
+        """Has what waits be sent."""
+        if self.subscription.is_due:
+            self._waiting.set()
+
+    async def waiting(self) -> None:
+        """Returns when something may have to be sent."""
+        await self._waiting.wait()
+        self._waiting.clear()
+
+    def news(self, count: int, pages: Mapping[str, PageProblem | None]) -> Problems | None:
+        """Returns what it is to be told about problems; None if it has been told."""
+        fresh = {path: problem for path, problem in pages.items() if self._broken.get(path) != problem}
+        if count == self._count and not fresh:
+            return None
+        self._count = count
+        self._broken = {path: problem for path, problem in {**self._broken, **fresh}.items() if problem}
+        return Problems(count, fresh)
+
+
+class Hub:
+    """All browsers that listen."""
+
+    def __init__(self, context: WebContext) -> None:
+        self._context = context
+        self._index = context.view.outputs
+        self._problems = PageProblems(context)
+        self._loop = asyncio.get_running_loop()
+        self._browsers: set[Browser] = set()
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._changed: set[str] = set()
+        self._is_all = False
+        self._is_due = False
+        self._recent: OrderedDict[str, float] = OrderedDict()
+        context.hear(self.on_event)
+
+    @property
+    def browsers(self) -> int:
+        """How many browsers listen."""
+        return len(self._browsers)
+
+    @property
+    def looked_at(self) -> frozenset[str]:
+        """The pages that somebody looks at."""
+        return frozenset().union(*(each.subscription.looked_at for each in self._browsers))
+
+    # What happens in the daemon
+
+    def on_event(self, event: str, fields: Mapping[str, Any]) -> None:
+        """Hears of an event, on any thread; what follows from it is told in the event loop's next turn."""
+        if event in _OF_A_DOCUMENT or event in _OF_ALL:
+            with suppress(RuntimeError):  # the loop has ended, and all browsers with it
+                self._loop.call_soon_threadsafe(self._note, event, fields.get("document"))
+
+    def _note(self, event: str, document: str | None) -> None:
+        if document is None or event in _OF_ALL:
+            self._is_all = True
+        else:
+            self._changed.add(document)
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._tell)
+
+    def _tell(self) -> None:
+        """Compares what has changed with what is shown."""
+        documents, is_all = self._changed, self._is_all
+        self._changed, self._is_all, self._is_due = set(), False, False
+        if not self._index.is_open:  # all is compared once the next session has looked at the files
+            return
+        paths = {output.path for each in documents for output in self._index.of_document(each)}
+        for path in paths:
+            self._recent[path] = monotonic()
+            self._recent.move_to_end(path)
+        while len(self._recent) > MAX_RECENT:
+            self._recent.popitem(last=False)
+        for browser in self._browsers:
+            subscription = browser.subscription
+            for path in subscription.paths if is_all else subscription.paths & paths:
+                subscription.compare(path, self._digest(path))
+                subscription.judge(path)
+            if is_all:
+                subscription.count()
+            browser.wake()
+
+    def _digest(self, path: str) -> str | None:
+        found = self._index.find(path)
+        return found.digest if found else None
+
+    # What browsers say
+
+    async def listen(self, request: web.Request) -> web.StreamResponse:
+        """Answers an upgrade, until the browser leaves. The middleware has checked who asks."""
+        if len(self._browsers) >= MAX_BROWSERS:
+            raise web.HTTPServiceUnavailable(text="too many browsers listen\n")
+        socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, compress=False)
+        await socket.prepare(request)
+        browser = Browser()
+        self._browsers.add(browser)
+        self._sockets.add(socket)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._send_to, browser, socket, request)
+                await self._hear(browser, socket)
+                tasks.cancel_scope.cancel()
+        finally:
+            self._browsers.discard(browser)
+            self._sockets.discard(socket)
+        return socket
+
+    async def close(self, _: web.Application) -> None:
+        """Tells all browsers that the daemon ends."""
+        async with anyio.create_task_group() as tasks:
+            for each in self._sockets:
+                tasks.start_soon(_close, each)
+
+    async def _hear(self, browser: Browser, socket: web.WebSocketResponse) -> None:
+        async for message in socket:
+            try:
+                if message.type is not WSMsgType.TEXT:
+                    raise msgspec.DecodeError("a message is text")
+                self._take(browser, decode(message.data))
+            except msgspec.DecodeError as error:
+                await socket.close(code=WSCloseCode.UNSUPPORTED_DATA, message=str(error)[:100].encode())
+
+    def _take(self, browser: Browser, message: FromBrowser) -> None:
+        match message:
+            case Show():
+                begun = monotonic() - message.age_ms / 1000 - LOADING_S
+                lookup = self._digest if self._index.is_open else None
+                browser.subscription.show(message, lookup, lambda path: self._recent.get(path, begun) > begun)
+            case Gone():
+                browser.subscription.gone(message.tab)
+            case Hello():
+                browser.subscription.count()
+        browser.wake()
+
+    # What browsers are told
+
+    async def _send_to(self, browser: Browser, socket: web.WebSocketResponse, request: web.Request) -> None:
+        """Sends what waits, as long as the browser reads it."""
+        try:
+            await self._send(socket, Welcome(self._context.daemon))
+            while True:
+                await browser.waiting()
+                told = browser.subscription.take()
+                for each in told.messages:
+                    await self._send(socket, each)
+                if news := browser.news(self._broken(), await self._judged(told.judged)):
+                    await self._send(socket, news)
+        except TimeoutError:
+            if request.transport:
+                request.transport.abort()  # a polite end would wait for it, too
+        except ConnectionError:
+            return  # it has left
+
+    async def _send(self, socket: web.WebSocketResponse, message: ToBrowser) -> None:
+        async with asyncio.timeout(STUCK_S):
+            await socket.send_str(encode(message))
+
+    def _broken(self) -> int:
+        counts = self._context.view.take(0).counts
+        return sum(counts.get(each.lower(), 0) for each in (Status.FAILED, Status.BLOCKED))
+
+    async def _judged(self, paths: tuple[str, ...]) -> dict[str, PageProblem | None]:
+        """Describes what is wrong with pages; those that are being rendered are left as they were."""
+        found = {path: output for path in paths if (output := self._index.find(path))}
+        judged: dict[str, PageProblem | None] = {}
+        for path, output in found.items():
+            if output.status is not Status.DIRTY:
+                failure = self._index.failure_at(path)
+                judged[path] = await self._problems.describe(failure) if failure else None
+        return judged
+
+
+async def _close(socket: web.WebSocketResponse) -> None:
+    with anyio.move_on_after(CLOSING_S):
+        await socket.close(code=WSCloseCode.GOING_AWAY, message=b"the daemon ends")
+
+
+def add_routes(application: web.Application, context: WebContext) -> None:
+    """Adds the WebSocket."""
+    hub = Hub(context)
+    application.router.add_get(f"{OWN}/live", hub.listen)
+    application.on_shutdown.append(hub.close)
