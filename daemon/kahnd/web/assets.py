@@ -23,7 +23,7 @@ def assets() -> dict[str, bytes]:
 
 
 async def asset(request: web.Request) -> web.StreamResponse:
-    """Answers with an asset; browsers ask whether theirs is still the same, so a new kahnd's are never mixed with old ones."""
+    """Answers with an asset. Browsers ask each time whether theirs is still the same: a new kahnd may be running."""
     name = request.match_info["name"]
     content = assets().get(name)
     if content is None:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import anyio
 import anyio.to_thread
 
-from kahnd.app.output_index import Failure
+from kahnd.core.blame import Failure
 from kahnd.platform.owned_files import open_below
 from kahnd.web.context import WebContext
 from kahnd.web.messages import PageProblem, SourceLine

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
 
 import anyio
 import msgspec
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, web
 
 from kahnd.core.events import LogEvent
 from kahnd.core.model import Status
@@ -54,7 +54,7 @@ _OF_A_DOCUMENT: Final = frozenset(
         LogEvent.DOCUMENT_BLOCKED,
     }
 )
-_OF_ALL: Final = frozenset({LogEvent.BUILD_FINISHED, LogEvent.SCAN_FINISHED, LogEvent.DOCUMENT_REMOVED})
+_OF_ALL: Final = frozenset({LogEvent.BUILD_FINISHED, LogEvent.SCAN_FINISHED})
 """After these, all that browsers show is compared: their cost is bounded by what is shown, not by the project."""
 
 
@@ -97,9 +97,11 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._browsers: set[Browser] = set()
         self._sockets: set[web.WebSocketResponse] = set()
-        self._changed: set[str] = set()
+        self._documents: set[str] = set()
+        self._paths: set[str] = set()
         self._is_all = False
         self._is_due = False
+        self._count = self._broken()
         self._recent: OrderedDict[str, float] = OrderedDict()
         context.hear(self.on_event)
 
@@ -117,39 +119,55 @@ class Hub:
 
     def on_event(self, event: str, fields: Mapping[str, Any]) -> None:
         """Hears of an event, on any thread; what follows from it is told in the event loop's next turn."""
-        if event in _OF_A_DOCUMENT or event in _OF_ALL:
-            with suppress(RuntimeError):  # the loop has ended, and all browsers with it
-                self._loop.call_soon_threadsafe(self._note, event, fields.get("document"))
+        if event in _OF_A_DOCUMENT:
+            self._later(lambda: self._documents.add(fields["document"]))
+        elif event == LogEvent.DOCUMENT_REMOVED:
+            self._later(lambda: self._paths.update(_endings(fields["output"])))
+        elif event in _OF_ALL:
+            self._later(self._note_all)
 
-    def _note(self, event: str, document: str | None) -> None:
-        if document is None or event in _OF_ALL:
-            self._is_all = True
-        else:
-            self._changed.add(document)
+    def _later(self, note: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop has ended, and all browsers with it
+            self._loop.call_soon_threadsafe(self._note, note)
+
+    def _note(self, note: Callable[[], None]) -> None:
+        note()
         if not self._is_due:
             self._is_due = True
             self._loop.call_soon(self._tell)
 
+    def _note_all(self) -> None:
+        self._is_all = True
+
     def _tell(self) -> None:
         """Compares what has changed with what is shown."""
-        documents, is_all = self._changed, self._is_all
-        self._changed, self._is_all, self._is_due = set(), False, False
+        documents, paths, is_all = self._documents, self._paths, self._is_all
+        self._documents, self._paths, self._is_all, self._is_due = set(), set(), False, False
         if not self._index.is_open:  # all is compared once the next session has looked at the files
             return
-        paths = {output.path for each in documents for output in self._index.of_document(each)}
-        for path in paths:
-            self._recent[path] = monotonic()
-            self._recent.move_to_end(path)
-        while len(self._recent) > MAX_RECENT:
-            self._recent.popitem(last=False)
+        made = {output.path for each in documents for output in self._index.of_document(each)}
+        self._remember(made)
+        if is_all:
+            self._count = self._broken()
         for browser in self._browsers:
             subscription = browser.subscription
-            for path in subscription.paths if is_all else subscription.paths & paths:
+            for path in subscription.paths if is_all else subscription.paths & (made | paths):
                 subscription.compare(path, self._digest(path))
                 subscription.judge(path)
             if is_all:
                 subscription.count()
             browser.wake()
+
+    def _remember(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self._recent[path] = monotonic()
+            self._recent.move_to_end(path)
+        while len(self._recent) > MAX_RECENT:
+            self._recent.popitem(last=False)
+
+    def _broken(self) -> int:
+        counts = self._context.view.take().counts
+        return sum(counts.get(each.lower(), 0) for each in (Status.FAILED, Status.BLOCKED))
 
     def _digest(self, path: str) -> str | None:
         found = self._index.find(path)
@@ -185,11 +203,9 @@ class Hub:
     async def _hear(self, browser: Browser, socket: web.WebSocketResponse) -> None:
         async for message in socket:
             try:
-                if message.type is not WSMsgType.TEXT:
-                    raise msgspec.DecodeError("a message is text")
                 self._take(browser, decode(message.data))
-            except msgspec.DecodeError as error:
-                await socket.close(code=WSCloseCode.UNSUPPORTED_DATA, message=str(error)[:100].encode())
+            except msgspec.MsgspecError:  # no browser of ours says it
+                await socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
 
     def _take(self, browser: Browser, message: FromBrowser) -> None:
         match message:
@@ -214,7 +230,7 @@ class Hub:
                 told = browser.subscription.take()
                 for each in told.messages:
                     await self._send(socket, each)
-                if news := browser.news(self._broken(), await self._judged(told.judged)):
+                if news := browser.news(self._count, await self._judged(told.judged)):
                     await self._send(socket, news)
         except TimeoutError:
             if request.transport:
@@ -226,10 +242,6 @@ class Hub:
         async with asyncio.timeout(STUCK_S):
             await socket.send_str(encode(message))
 
-    def _broken(self) -> int:
-        counts = self._context.view.take(0).counts
-        return sum(counts.get(each.lower(), 0) for each in (Status.FAILED, Status.BLOCKED))
-
     async def _judged(self, paths: tuple[str, ...]) -> dict[str, PageProblem | None]:
         """Describes what is wrong with pages; those that are being rendered are left as they were."""
         found = {path: output for path in paths if (output := self._index.find(path))}
@@ -239,6 +251,13 @@ class Hub:
                 failure = self._index.failure_at(path)
                 judged[path] = await self._problems.describe(failure) if failure else None
         return judged
+
+
+def _endings(output: str) -> Iterable[str]:
+    """Yields an output's path without its first folder, the first two, and so on: one of them browsers know it by."""
+    while output:
+        output = output.partition("/")[2]
+        yield output
 
 
 async def _close(socket: web.WebSocketResponse) -> None:

@@ -5,6 +5,7 @@ Every message states what is so now, so a later one about the same path replaces
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -105,14 +106,15 @@ class Problems(msgspec.Struct, frozen=True, tag="problems"):
 
 ToBrowser = Welcome | Changed | Known | Problems
 
-_DECODER: Final = msgspec.json.Decoder(FromBrowser)
+_DECODER: Final[msgspec.json.Decoder[FromBrowser]] = msgspec.json.Decoder(FromBrowser)
 _ENCODER: Final = msgspec.json.Encoder()
-_KINDS: Final[dict[str, Kind]] = (
-    dict.fromkeys(("css",), "style")
-    | dict.fromkeys(("html", "htm", "xhtml"), "page")
-    | dict.fromkeys(("js", "mjs"), "script")
-    | dict.fromkeys(("apng", "avif", "bmp", "gif", "ico", "jpeg", "jpg", "png", "svg", "webp"), "image")
-)
+_SUFFIXES: Final[Mapping[Kind, tuple[str, ...]]] = {
+    "style": ("css",),
+    "page": ("html", "htm", "xhtml"),
+    "script": ("js", "mjs"),
+    "image": ("apng", "avif", "bmp", "gif", "ico", "jpeg", "jpg", "png", "svg", "webp"),
+}
+_KINDS: Final = {suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes}
 
 
 def decode(message: str) -> FromBrowser:

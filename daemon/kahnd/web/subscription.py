@@ -1,7 +1,7 @@
 """What one browser shows, and what it is to be told. Pure: no socket, no clock, no graph.
 
-There is at most one thing to tell about each path, and only about paths that the browser's tabs have named. So what waits
-for a slow browser is bounded, and still true when it is sent.
+There is at most one thing to tell about each path, and only about paths that the browser's tabs have named. So what
+waits for a slow browser is bounded, and still true when it is sent.
 """
 
 from __future__ import annotations
