@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Final
 
 import anyio
 import msgspec
-from aiohttp import WSCloseCode, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from kahnd.core.events import LogEvent
 from kahnd.core.model import Status
@@ -64,7 +64,7 @@ class Browser:
     def __init__(self) -> None:
         self.subscription = Subscription()
         self._waiting = asyncio.Event()
-        self._broken: dict[str, PageProblem] = {}
+        self._problems: dict[str, PageProblem] = {}
         self._count = 0
 
     def wake(self) -> None:
@@ -77,13 +77,13 @@ class Browser:
         await self._waiting.wait()
         self._waiting.clear()
 
-    def news(self, count: int, pages: Mapping[str, PageProblem | None]) -> Problems | None:
-        """Returns what it is to be told about problems; None if it has been told."""
-        fresh = {path: problem for path, problem in pages.items() if self._broken.get(path) != problem}
-        if count == self._count and not fresh:
+    def news(self, count: int, pages: Mapping[str, PageProblem | None], asked: Collection[str]) -> Problems | None:
+        """Returns what it is to be told about problems; None if it has been told. A new tab of it has `asked`."""
+        fresh = {path: each for path, each in pages.items() if path in asked or self._problems.get(path) != each}
+        if count == self._count and not fresh and not asked:
             return None
         self._count = count
-        self._broken = {path: problem for path, problem in {**self._broken, **fresh}.items() if problem}
+        self._problems = {path: each for path, each in {**self._problems, **fresh}.items() if each}
         return Problems(count, fresh)
 
 
@@ -203,7 +203,7 @@ class Hub:
     async def _hear(self, browser: Browser, socket: web.WebSocketResponse) -> None:
         async for message in socket:
             try:
-                self._take(browser, decode(message.data))
+                self._take(browser, decode(message.data if message.type is WSMsgType.TEXT else ""))
             except msgspec.MsgspecError:  # no browser of ours says it
                 await socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
 
@@ -230,7 +230,10 @@ class Hub:
                 told = browser.subscription.take()
                 for each in told.messages:
                     await self._send(socket, each)
-                if news := browser.news(self._count, await self._judged(told.judged)):
+                judged = await self._judged(told.judged)
+                for path in told.asked - judged.keys():  # it is told with the page's next event
+                    browser.subscription.ask(path)
+                if news := browser.news(self._count, judged, told.asked):
                     await self._send(socket, news)
         except TimeoutError:
             if request.transport:

@@ -34,10 +34,11 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a browser is told: changes and hashes, and the pages whose problems are to be told if they have changed."""
+    """What a browser is told: changes and hashes, and the problems of the `judged` pages, of the `asked` ones again."""
 
     messages: tuple[Changed | Known, ...]
     judged: tuple[str, ...]
+    asked: frozenset[str]
 
 
 class Subscription:
@@ -49,7 +50,7 @@ class Subscription:
         self._believed: dict[str, set[str | None]] = {}
         self._changed: dict[str, str | None] = {}
         self._known: dict[str, str] = {}
-        self._judged: dict[str, None] = {}
+        self._judged: dict[str, bool] = {}
         self._is_due = False
 
     @property
@@ -83,7 +84,7 @@ class Subscription:
         self._tabs[show.tab] = tab
         self._uses.update(tab.paths)
         if before is None or before.page != tab.page:
-            self._judged[tab.page] = None
+            self._judged[tab.page] = True
         for path, digest in (*assets.items(), (show.path, show.hash)):
             believed = self._believed.setdefault(path, set())
             if path == show.path or digest or lookup is None:
@@ -116,7 +117,12 @@ class Subscription:
     def judge(self, path: str) -> None:
         """Notes that something else may be wrong now with a page, or nothing any more."""
         if path in self._believed:
-            self._judged[path] = None
+            self._judged.setdefault(path, False)
+
+    def ask(self, path: str) -> None:
+        """Notes that a tab does not know what is wrong with a page, even if the browser was told."""
+        if path in self._believed:
+            self._judged[path] = True
 
     def count(self) -> None:
         """Notes that the number of broken documents may be another one."""
@@ -127,7 +133,8 @@ class Subscription:
         changed = [Changed(path, digest, kind_of(path)) for path, digest in self._changed.items()]
         known = [Known(dict(self._known))] if self._known else []
         pages = {tab.page for tab in self._tabs.values()}
-        told = Told((*changed, *known), tuple(each for each in self._judged if each in pages))
+        judged = {path: asked for path, asked in self._judged.items() if path in pages}
+        told = Told((*changed, *known), tuple(judged), frozenset(path for path, asked in judged.items() if asked))
         self._changed.clear()
         self._known.clear()
         self._judged.clear()

@@ -36,7 +36,12 @@ export class Assets {
     return Object.fromEntries(this.#paths);
   }
 
-  /** Notes hashes; tells whether that of a path is new. */
+  /** Notes a hash where none was known. */
+  learn(path: string, hash: string): void {
+    if (this.#paths.get(path) === null) this.#paths.set(path, hash);
+  }
+
+  /** Notes a hash; tells whether that of a path is new. */
   note(path: string, hash: string | null): boolean {
     const isNew = this.#paths.get(path) !== hash;
     if (this.#paths.has(path)) this.#paths.set(path, hash);

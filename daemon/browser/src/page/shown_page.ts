@@ -91,7 +91,7 @@ export class ShownPage {
         else void this.#assetChanged(message);
         break;
       case "known":
-        for (const [path, hash] of Object.entries(message.hashes)) this.#assets.note(path, hash);
+        for (const [path, hash] of Object.entries(message.hashes)) this.#assets.learn(path, hash);
         break;
       case "problems": {
         const problem = message.pages[this.#version.path];
