@@ -33,6 +33,7 @@ export class ShownPage {
   #served: Promise<{ tree: Part; scripts: string[] }> | undefined;
   #wanted: { hash: string | null } | undefined;
   #isBusy = false;
+  #isLeft = false;
 
   constructor(script: HTMLScriptElement) {
     this.#version = versionOf(script);
@@ -55,9 +56,11 @@ export class ShownPage {
       void this.#catchUp();
     });
     addEventListener("pagehide", () => {
+      this.#isLeft = true; // a message would have browsers give up what they keep for the way back
       this.#link.send({ type: "gone", tab: this.#tab });
     });
     addEventListener("pageshow", (event) => {
+      this.#isLeft = false;
       if (event.persisted) this.#open(); // the hash tells the daemon how old it is
     });
     afterLoad(() => {
@@ -73,6 +76,7 @@ export class ShownPage {
   }
 
   #show(): void {
+    if (this.#isLeft) return;
     this.#link.send({
       type: "show",
       tab: this.#tab,
