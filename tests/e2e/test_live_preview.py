@@ -377,7 +377,7 @@ def test_a_page_with_a_strict_policy_of_its_own_is_updated(site: Site, context: 
 
 
 def test_a_page_that_may_have_no_worker_has_a_connection_of_its_own(site: Site, context: BrowserContext) -> None:
-    policy = "<meta http-equiv=\"Content-Security-Policy\" content=\"worker-src 'none'\">"
+    policy = '<meta http-equiv="Content-Security-Policy" content="worker-src \'none\'">'
     write(site, "alone.md", page_source("# Alone", "before", head=policy))
     page = site.open(context, "alone.html")
     write(site, "alone.md", page_source("# Alone", "after", head=policy))
