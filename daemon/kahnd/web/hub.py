@@ -10,6 +10,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
+from functools import cache
 from time import monotonic
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ import anyio
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from kahnd.app.output_index import FoundOutput
+from kahnd.core.decision import BROKEN
 from kahnd.core.events import LogEvent
 from kahnd.core.model import Status
 from kahnd.web.context import OWN, STUCK_S, WebContext
@@ -76,6 +79,12 @@ class Browser:
         """Returns when something may have to be sent."""
         await self._waiting.wait()
         self._waiting.clear()
+
+    def compare(self, path: str, found: FoundOutput | None) -> None:
+        """Notes what is at a path now."""
+        self.subscription.compare(path, found.digest if found else None)
+        if path in self._problems or (found and found.status in BROKEN):
+            self.subscription.judge(path)
 
     def news(self, count: int, pages: Mapping[str, PageProblem | None], asked: Collection[str]) -> Problems | None:
         """Returns what it is to be told about problems; None if it has been told. A new tab of it has `asked`."""
@@ -147,15 +156,16 @@ class Hub:
             return
         made = {output.path for each in documents for output in self._index.of_document(each)}
         self._remember(made)
+        before = self._count
         if is_all:
             self._count = self._broken()
+        found = cache(self._index.find)
         for browser in self._browsers:
-            subscription = browser.subscription
-            for path in subscription.paths if is_all else subscription.paths & (made | paths):
-                subscription.compare(path, self._digest(path))
-                subscription.judge(path)
-            if is_all:
-                subscription.count()
+            named = browser.subscription.paths
+            for path in named if is_all else named & (made | paths):
+                browser.compare(path, found(path))
+            if self._count != before:
+                browser.subscription.count()
             browser.wake()
 
     def _remember(self, paths: Iterable[str]) -> None:
