@@ -9,7 +9,7 @@ STAMP := .venv/installed
 BROWSER := daemon/browser
 MODULES := $(BROWSER)/node_modules/.package-lock.json
 
-.PHONY: run test test-slow test-all check check-rest lint types layers browser browser-check format docs reference openapi screenshots bench bench-sites reliability soak agreement recipes lock clean
+.PHONY: run test test-slow test-all check check-rest lint types layers browser browser-check format docs reference openapi screenshots bench bench-sites bench-preview reliability soak agreement recipes lock clean
 
 run: $(STAMP)  ## the daemon on examples/handbook
 	@echo "Rendering examples/handbook into examples/handbook/site: open site/index.html in a browser,"
@@ -70,6 +70,10 @@ bench-sites: $(STAMP)  ## the Rust book and FastAPI's documentation, of checkout
 	test -x $(PEERS)/bin/mkdocs || $(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --requirement benchmarks/peers.txt
 	$(BIN)/python benchmarks/sites.py --peers $(PEERS)/bin $(if $(BOOK),--book $(BOOK)) $(if $(FASTAPI),--fastapi $(FASTAPI))
+
+bench-preview: $(STAMP)  ## from a save to changed pixels, beside Hugo's server and Vite, into docs/performance.md
+	npm install --silent --no-fund --no-audit --prefix $(PEERS)/vite vite@8.4.0
+	$(BIN)/python benchmarks/preview.py --vite $(PEERS)/vite --write
 
 reliability: $(STAMP)  ## every fault in its full form, into docs/reliability.md: takes about half an hour
 	$(BIN)/python tests/faults/reliability.py

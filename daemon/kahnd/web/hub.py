@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from functools import cache
 from time import monotonic
@@ -66,6 +67,7 @@ class Browser:
 
     def __init__(self) -> None:
         self.subscription = Subscription()
+        self.followed: frozenset[str] = frozenset()
         self._waiting = asyncio.Event()
         self._problems: dict[str, PageProblem] = {}
         self._count = 0
@@ -104,8 +106,8 @@ class Hub:
         self._index = context.view.outputs
         self._problems = PageProblems(context)
         self._loop = asyncio.get_running_loop()
-        self._browsers: set[Browser] = set()
-        self._sockets: set[web.WebSocketResponse] = set()
+        self._browsers: dict[Browser, web.WebSocketResponse] = {}
+        self._showing: dict[str, set[Browser]] = {}
         self._documents: set[str] = set()
         self._paths: set[str] = set()
         self._is_all = False
@@ -156,13 +158,19 @@ class Hub:
             return
         made = {output.path for each in documents for output in self._index.of_document(each)}
         self._remember(made)
-        before = self._count
-        if is_all:
-            self._count = self._broken()
         found = cache(self._index.find)
+        if is_all:
+            self._compare_all(found)
+            return
+        for path in made | paths:
+            for browser in self._showing.get(path, ()):
+                browser.compare(path, found(path))
+                browser.wake()
+
+    def _compare_all(self, found: Callable[[str], FoundOutput | None]) -> None:
+        before, self._count = self._count, self._broken()
         for browser in self._browsers:
-            named = browser.subscription.paths
-            for path in named if is_all else named & (made | paths):
+            for path in browser.subscription.paths:
                 browser.compare(path, found(path))
             if self._count != before:
                 browser.subscription.count()
@@ -192,22 +200,21 @@ class Hub:
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, compress=False)
         await socket.prepare(request)
         browser = Browser()
-        self._browsers.add(browser)
-        self._sockets.add(socket)
+        self._browsers[browser] = socket
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_to, browser, socket, request)
                 await self._hear(browser, socket)
                 tasks.cancel_scope.cancel()
         finally:
-            self._browsers.discard(browser)
-            self._sockets.discard(socket)
+            del self._browsers[browser]
+            self._follow(browser, frozenset())
         return socket
 
     async def close(self, _: web.Application) -> None:
         """Tells all browsers that the daemon ends."""
         async with anyio.create_task_group() as tasks:
-            for each in self._sockets:
+            for each in self._browsers.values():
                 tasks.start_soon(_close, each)
 
     async def _hear(self, browser: Browser, socket: web.WebSocketResponse) -> None:
@@ -227,7 +234,18 @@ class Hub:
                 browser.subscription.gone(message.tab)
             case Hello():
                 browser.subscription.count()
+        self._follow(browser, browser.subscription.paths)
         browser.wake()
+
+    def _follow(self, browser: Browser, paths: AbstractSet[str]) -> None:
+        """Notes what a browser shows, and no more what it showed."""
+        for path in browser.followed - paths:
+            self._showing[path].discard(browser)
+            if not self._showing[path]:
+                del self._showing[path]
+        for path in paths - browser.followed:
+            self._showing.setdefault(path, set()).add(browser)
+        browser.followed = frozenset(paths)
 
     # What browsers are told
 
