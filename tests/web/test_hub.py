@@ -16,9 +16,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from engine.fakes import until
 from kahnd.app.output_index import FoundOutput
 from kahnd.core.blame import Failure
 from kahnd.core.model import Digest, DocumentId, Problem, Status
+from kahnd.telemetry.metrics import Metrics
 from kahnd.web import hub as hubs
 from kahnd.web.context import WebContext
 from kahnd.web.hub import Hub
@@ -60,6 +62,8 @@ class Daemon:
     outputs: Outputs
     counts: dict[str, int]
     hub: Hub
+    metrics: Metrics
+    preferred: list[frozenset[str]]
     url: str = ""
 
     def event(self, event: str, **fields: Any) -> None:
@@ -99,8 +103,12 @@ class Client:
 @asynccontextmanager
 async def daemon(root: Path) -> AsyncIterator[Daemon]:
     outputs, counts = Outputs(), {"failed": 0, "blocked": 0}
+    metrics = Metrics()
+    preferred: list[frozenset[str]] = []
     view = SimpleNamespace(
         outputs=outputs,
+        metrics=metrics,
+        operations=SimpleNamespace(prefer=preferred.append),
         take=lambda: SimpleNamespace(counts=counts),
         configured=lambda: SimpleNamespace(root=root, config=SimpleNamespace(serve=SimpleNamespace(editor=""))),
     )
@@ -111,7 +119,7 @@ async def daemon(root: Path) -> AsyncIterator[Daemon]:
     server = TestServer(application, skip_url_asserts=True)
     await server.start_server()
     try:
-        yield Daemon(outputs, counts, hub, str(server.make_url("/live")))
+        yield Daemon(outputs, counts, hub, metrics, preferred, str(server.make_url("/live")))
     finally:
         await server.close()
 
@@ -268,3 +276,36 @@ async def one_that_reads_nothing(daemon: Daemon, assets: list[str]) -> AsyncIter
         transport.pause_reading()
         yield
         transport.abort()
+
+
+async def test_what_is_in_view_is_rendered_first_until_nobody_looks(tmp_path: Path) -> None:
+    async with daemon(tmp_path) as kahnd:
+        for path in ("a.html", "b.html"):
+            kahnd.outputs.publish(path, "1")
+        async with browser(kahnd) as client:
+            await client.show("a.html", "1", tab="one", visible=True)
+            await client.show("b.html", "1", tab="two", visible=False)
+            await client.show("b.html", "1", tab="two", visible=True)
+            await client.show("a.html", "1", tab="one", visible=True)
+            await until(lambda: len(kahnd.preferred) == 2)
+        await until(lambda: len(kahnd.preferred) == 3)
+        assert kahnd.preferred == [{"a.md"}, {"a.md", "b.md"}, frozenset()]
+
+
+async def test_browsers_are_counted_and_how_long_they_took_to_show_a_save(tmp_path: Path) -> None:
+    async with daemon(tmp_path) as kahnd:
+        kahnd.outputs.publish("a.html", "1")
+        async with browser(kahnd) as client:
+            assert kahnd.metrics.browsers == 1
+            await client.show("a.html", "1", visible=True)
+            await client.hear("problems")
+            kahnd.metrics.on_event("build.started", {"save_age_ms": 5.0})
+            kahnd.rendered("a.html", "2")
+            await client.hear("changed")
+            await client.show("a.html", "2", visible=True)
+            await until(lambda: kahnd.metrics.save_to_browser.sum > 0.005)
+            await client.show("a.html", "2", visible=True)
+            await client.say(type="gone", tab="tab")
+            await until(lambda: kahnd.preferred[-1] == frozenset())
+            assert kahnd.metrics.save_to_browser.cumulative()[-1][1] == 1
+        await until(lambda: kahnd.metrics.browsers == 0)

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache
 from time import monotonic
 from typing import Any, Final
@@ -62,12 +63,23 @@ _OF_ALL: Final = frozenset({LogEvent.BUILD_FINISHED, LogEvent.SCAN_FINISHED})
 """After these, all that browsers show is compared: their cost is bounded by what is shown, not by the project."""
 
 
+@dataclass(slots=True)
+class Noted:
+    """What is to be compared with what browsers show: outputs of documents, paths, or all."""
+
+    documents: set[str] = field(default_factory=set)
+    paths: set[str] = field(default_factory=set)
+    is_all: bool = False
+
+
 class Browser:
     """A browser that listens: what it is to be told, and what it was told last of pages that can't be rendered."""
 
     def __init__(self) -> None:
         self.subscription = Subscription()
         self.followed: frozenset[str] = frozenset()
+        self.told: dict[str, str | None] = {}
+        """The hashes of the pages that it was told of, and has not shown yet."""
         self._waiting = asyncio.Event()
         self._problems: dict[str, PageProblem] = {}
         self._count = 0
@@ -98,6 +110,33 @@ class Browser:
         return Problems(count, fresh)
 
 
+class Audience:
+    """Tells the daemon of those who look: what they look at is rendered first, and what they see is counted."""
+
+    def __init__(self, context: WebContext) -> None:
+        self._index = context.view.outputs
+        self._operations = context.view.operations
+        self._metrics = context.view.metrics
+        self._preferred: frozenset[str] = frozenset()
+
+    def count(self, browsers: int) -> None:
+        """Notes how many browsers listen."""
+        self._metrics.browsers = browsers
+
+    def shown(self) -> None:
+        """Notes that a browser shows a page of which it was told that it has changed."""
+        self._metrics.shown_in_browser()
+
+    def looks_at(self, paths: Iterable[str]) -> None:
+        """Notes the pages that somebody looks at; between two sessions it is not known what they are made from."""
+        if self._index.is_open:
+            found = map(self._index.find, paths)
+            preferred = frozenset(each.document for each in found if each)
+            if preferred != self._preferred:
+                self._preferred = preferred
+                self._operations.prefer(preferred)
+
+
 class Hub:
     """All browsers that listen."""
 
@@ -108,9 +147,8 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._browsers: dict[Browser, web.WebSocketResponse] = {}
         self._showing: dict[str, set[Browser]] = {}
-        self._documents: set[str] = set()
-        self._paths: set[str] = set()
-        self._is_all = False
+        self._audience = Audience(context)
+        self._noted = Noted()
         self._is_due = False
         self._count = self._broken()
         self._recent: OrderedDict[str, float] = OrderedDict()
@@ -131,9 +169,9 @@ class Hub:
     def on_event(self, event: str, fields: Mapping[str, Any]) -> None:
         """Hears of an event, on any thread; what follows from it is told in the event loop's next turn."""
         if event in _OF_A_DOCUMENT:
-            self._later(lambda: self._documents.add(fields["document"]))
+            self._later(lambda: self._noted.documents.add(fields["document"]))
         elif event == LogEvent.DOCUMENT_REMOVED:
-            self._later(lambda: self._paths.update(_endings(fields["output"])))
+            self._later(lambda: self._noted.paths.update(_endings(fields["output"])))
         elif event in _OF_ALL:
             self._later(self._note_all)
 
@@ -148,27 +186,27 @@ class Hub:
             self._loop.call_soon(self._tell)
 
     def _note_all(self) -> None:
-        self._is_all = True
+        self._noted.is_all = True
 
     def _tell(self) -> None:
         """Compares what has changed with what is shown."""
-        documents, paths, is_all = self._documents, self._paths, self._is_all
-        self._documents, self._paths, self._is_all, self._is_due = set(), set(), False, False
+        noted, self._noted, self._is_due = self._noted, Noted(), False
         if not self._index.is_open:  # all is compared once the next session has looked at the files
             return
-        made = {output.path for each in documents for output in self._index.of_document(each)}
+        made = {output.path for each in noted.documents for output in self._index.of_document(each)}
         self._remember(made)
         found = cache(self._index.find)
-        if is_all:
+        if noted.is_all:
             self._compare_all(found)
             return
-        for path in made | paths:
+        for path in made | noted.paths:
             for browser in self._showing.get(path, ()):
                 browser.compare(path, found(path))
                 browser.wake()
 
     def _compare_all(self, found: Callable[[str], FoundOutput | None]) -> None:
         before, self._count = self._count, self._broken()
+        self._audience.looks_at(self.looked_at)
         for browser in self._browsers:
             for path in browser.subscription.paths:
                 browser.compare(path, found(path))
@@ -201,6 +239,7 @@ class Hub:
         await socket.prepare(request)
         browser = Browser()
         self._browsers[browser] = socket
+        self._audience.count(len(self._browsers))
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._send_to, browser, socket, request)
@@ -209,6 +248,8 @@ class Hub:
         finally:
             del self._browsers[browser]
             self._follow(browser, frozenset())
+            self._audience.count(len(self._browsers))
+            self._audience.looks_at(self.looked_at)
         return socket
 
     async def close(self, _: web.Application) -> None:
@@ -230,8 +271,13 @@ class Hub:
                 begun = monotonic() - message.age_ms / 1000 - LOADING_S
                 lookup = self._digest if self._index.is_open else None
                 browser.subscription.show(message, lookup, lambda path: self._recent.get(path, begun) > begun)
+                if message.hash and browser.told.get(message.path) == message.hash:
+                    del browser.told[message.path]
+                    self._audience.shown()
+                self._audience.looks_at(self.looked_at)
             case Gone():
                 browser.subscription.gone(message.tab)
+                self._audience.looks_at(self.looked_at)
             case Hello():
                 browser.subscription.count()
         self._follow(browser, browser.subscription.paths)
@@ -256,6 +302,11 @@ class Hub:
             while True:
                 await browser.waiting()
                 told = browser.subscription.take()
+                browser.told = {
+                    path: digest
+                    for path, digest in {**browser.told, **told.changes}.items()
+                    if path in browser.subscription.looked_at
+                }
                 for each in told.messages:
                     await self._send(socket, each)
                 judged = await self._judged(told.judged)

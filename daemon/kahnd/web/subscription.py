@@ -40,6 +40,11 @@ class Told:
     judged: tuple[str, ...]
     asked: frozenset[str]
 
+    @property
+    def changes(self) -> dict[str, str | None]:
+        """The new hashes by path."""
+        return {each.path: each.hash for each in self.messages if isinstance(each, Changed)}
+
 
 class Subscription:
     """One browser: its tabs, and what they have still to be told."""
