@@ -51,6 +51,17 @@ def test_a_link_opens_the_file_at_its_place() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("template", "link"),
+    [
+        ("zed://file{path}:{line}:{column}", "zed://file/p/a.md:3:1"),
+        ("subl://open?url=file://{path}&line={line}", "subl://open?url=file:///p/a.md&line=3"),
+    ],
+)
+def test_a_path_has_its_first_slash_once(template: str, link: str) -> None:
+    assert editor_link(template, Path("/p"), "a.md", (3, 0)) == link
+
+
 def test_a_name_can_not_break_out_of_a_link() -> None:
     link = editor_link(EDITOR, Path("/p q"), 'a&b" onclick="x{line}?#.md', (1, 1))
     assert link == "vscode://file/p%20q/a%26b%22%20onclick%3D%22x%7Bline%7D%3F%23.md:1:1"

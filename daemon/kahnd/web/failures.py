@@ -29,6 +29,8 @@ MAX_TEXT: Final = 20_000
 MAX_CHAIN: Final = 30
 _THREADS: Final = 2
 _FIELD: Final = re.compile(r"\{(path|line|column)\}")
+_AFTER_SLASH: Final = re.compile(r"(?<!/)/\{path\}")
+"""A place for a path that has the path's first slash already, unlike that in `file://{path}`."""
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _NOT_EDITORS: Final = frozenset(
     {"about", "blob", "data", "file", "filesystem", "ftp", "http", "https", "javascript", "vbscript", "view-source"}
@@ -92,7 +94,7 @@ def editor_link(template: str, root: Path, file: str, place: tuple[int, int]) ->
         return ""
     path = str(root / file)
     values: Mapping[str, str] = {
-        "path": quote(path.removeprefix("/") if "/{path}" in template else path),
+        "path": quote(path.removeprefix("/") if _AFTER_SLASH.search(template) else path),
         "line": str(place[0] or 1),
         "column": str(place[1] or 1),
     }
