@@ -6,7 +6,10 @@ BIN := .venv/bin
 PYTEST := $(BIN)/pytest --dist worksteal --numprocesses $$(( $$(nproc) + 1 ))
 STAMP := .venv/installed
 
-.PHONY: run test test-slow test-all check check-rest lint types layers format docs reference openapi screenshots bench bench-sites reliability soak agreement recipes lock clean
+BROWSER := daemon/browser
+MODULES := $(BROWSER)/node_modules/.package-lock.json
+
+.PHONY: run test test-slow test-all check check-rest lint types layers browser browser-check format docs reference openapi screenshots bench bench-sites bench-preview reliability soak agreement recipes lock clean
 
 run: $(STAMP)  ## the daemon on examples/handbook
 	@echo "Rendering examples/handbook into examples/handbook/site: open site/index.html in a browser,"
@@ -23,7 +26,7 @@ test-all: test test-slow  ## all tests
 
 check: test check-rest  ## all that CI runs
 
-check-rest: lint types layers test-slow docs  ## what is left of `make check` after `make test`
+check-rest: lint types layers browser-check test-slow docs  ## what is left of `make check` after `make test`
 
 lint: $(STAMP)
 	$(BIN)/ruff check
@@ -34,6 +37,12 @@ types: $(STAMP)
 
 layers: $(STAMP)
 	$(BIN)/lint-imports
+
+browser: $(MODULES)  ## what runs in browsers, from daemon/browser into daemon/kahnd/web/assets; needs node and npm
+	cd $(BROWSER) && npm run --silent build
+
+browser-check: $(MODULES)  ## are the assets what the sources give? And the sources' lint, types and tests
+	cd $(BROWSER) && npm run --silent check
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix
@@ -62,6 +71,10 @@ bench-sites: $(STAMP)  ## the Rust book and FastAPI's documentation, of checkout
 	$(PEERS)/bin/pip install --quiet --disable-pip-version-check --requirement benchmarks/peers.txt
 	$(BIN)/python benchmarks/sites.py --peers $(PEERS)/bin $(if $(BOOK),--book $(BOOK)) $(if $(FASTAPI),--fastapi $(FASTAPI))
 
+bench-preview: $(STAMP)  ## from a save to changed pixels, beside Hugo's server and Vite, into docs/performance.md
+	npm install --silent --no-fund --no-audit --prefix $(PEERS)/vite vite@8.4.0
+	$(BIN)/python benchmarks/preview.py --vite $(PEERS)/vite --write
+
 reliability: $(STAMP)  ## every fault in its full form, into docs/reliability.md: takes about half an hour
 	$(BIN)/python tests/faults/reliability.py
 
@@ -79,7 +92,11 @@ lock: $(STAMP)  ## the newest versions that pyproject.toml allows
 		--upgrade pyproject.toml --group dev --output-file requirements.lock
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(BROWSER)/node_modules .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(MODULES): $(BROWSER)/package.json $(BROWSER)/package-lock.json
+	cd $(BROWSER) && npm ci --no-progress --silent
+	touch $(MODULES)
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kahnd needs Python 3.11 or newer: make PYTHON=python3.11")'

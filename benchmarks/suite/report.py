@@ -24,13 +24,13 @@ CORPORA: Final = {
 }
 
 
-def inserted(page: str, text: str) -> str:
+def inserted(page: str, text: str, begin: str = BEGIN) -> str:
     """Returns the page with the text between its marks. Raises ValueError if it has none."""
-    before, begin, rest = page.partition(BEGIN)
+    before, found, rest = page.partition(begin)
     _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"the page has no “{BEGIN}” and “{END}”")
-    return f"{before}{BEGIN}\n\n{text}\n{END}{after}"
+    if not (found and end):
+        raise ValueError(f"the page has no “{begin}” and “{END}”")
+    return f"{before}{begin}\n\n{text}\n{END}{after}"
 
 
 def text(machine: str, goals: Iterable[Goal], figures: Figures, plots: Iterable[Plot]) -> str:

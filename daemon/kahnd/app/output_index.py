@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from kahnd.app.current_session import CurrentSession
+from kahnd.core.blame import Failure, failure_of
 from kahnd.core.graph import Graph
 from kahnd.core.model import Digest, DocumentId, OutputPath, Problem, Status
 from kahnd.core.nodes import Node
@@ -72,6 +73,16 @@ class OutputIndex:
         output = OutputPath(f"{graph.layout.output}/{path}")
         known = [found for node in graph.published_at(output) if (found := _found(graph, node, output))]
         return next((each for each in known if each.digest), known[0] if known else None)
+
+    def failure_at(self, path: str) -> Failure | None:
+        """Returns why what belongs at a path could not be rendered; None if it could, or nothing is known."""
+        session, found = self._sessions.session, self.find(path)
+        if session is None or found is None:
+            return None
+        graph = session.engine.machine.graph
+        nodes = graph.published_at(OutputPath(f"{graph.layout.output}/{path}"))
+        failures = (failure_of(graph, node) for node in nodes if node.document == found.document)
+        return next((each for each in failures if each), None)
 
     def document_of(self, path: str) -> DocumentId | None:
         """Returns the document that makes an output."""

@@ -118,7 +118,7 @@ def _hoped_for(address: OutputAddress) -> str:
 
 def _is_shown(request: web.Request) -> bool:
     destination = request.headers.get("Sec-Fetch-Dest")
-    if destination is not None:
-        return destination in _SHOWN_AS_PAGES
     accepted = request.headers.get("Accept", "*/*")
+    if destination is not None:  # the client on a page asks for pages, and shows them
+        return destination in _SHOWN_AS_PAGES or (destination == "empty" and accepted == "text/html")
     return "text/html" in accepted or "*/*" in accepted

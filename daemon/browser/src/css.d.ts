@@ -1,0 +1,4 @@
+declare module "*.text.css" {
+  const text: string;
+  export default text;
+}

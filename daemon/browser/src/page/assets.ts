@@ -1,0 +1,135 @@
+// What a page uses besides its HTML, and how it is replaced without a flash.
+
+import type { Kind } from "../live/messages";
+import { outputPath } from "./base";
+import { isStylesheet } from "./tree";
+import { loaded } from "./update";
+
+const MOST = 500;
+const PARAMETER = "kahnd";
+const ADDRESSES = ["src", "href", "poster", "data", "srcset"];
+const USERS = "img, source, video, audio, track, object, embed, input[src], image, use, feImage, link[rel~=icon]";
+
+type Replaced = (old: Element, fresh: Element) => void;
+
+export class Assets {
+  readonly #base: string;
+  readonly #own: string;
+  readonly #paths = new Map<string, string | null>();
+  readonly #replaced: Replaced;
+
+  /** `found` is called when the page uses something more; `replaced` when an element stands for another. */
+  constructor(base: string, own: string, found: () => void, replaced: Replaced) {
+    this.#base = base;
+    this.#own = own;
+    this.#replaced = replaced;
+    new PerformanceObserver((entries) => {
+      if (entries.getEntries().filter((each) => this.#use(each.name)).length) found();
+    }).observe({ type: "resource", buffered: true });
+  }
+
+  /** The output paths that are used, each with its hash if it is known. */
+  used(): Record<string, string | null> {
+    for (const element of document.querySelectorAll(`${USERS}, script[src], link[rel~=stylesheet]`)) {
+      for (const url of addresses(element)) this.#use(url);
+    }
+    return Object.fromEntries(this.#paths);
+  }
+
+  /** Notes a hash where none was known. */
+  learn(path: string, hash: string): void {
+    if (this.#paths.get(path) === null) this.#paths.set(path, hash);
+  }
+
+  /** Notes a hash; tells whether that of a path is new. */
+  note(path: string, hash: string | null): boolean {
+    const isNew = this.#paths.get(path) !== hash;
+    if (this.#paths.has(path)) this.#paths.set(path, hash);
+    return isNew;
+  }
+
+  /** Shows the new content of what has changed. Scripts and data are not for this. */
+  async replace(path: string, hash: string, kind: Kind): Promise<void> {
+    const version = hash.slice(0, 8);
+    const links = [...document.querySelectorAll("link")].filter((link) => isStylesheet(link));
+    const own = links.filter((link) => this.#pathOf(link.href) === path);
+    const users = [...document.querySelectorAll(USERS)].filter((each) => this.#uses(each, path));
+    if (own.length) await Promise.all(own.map((link) => this.#swap(link, version)));
+    else if (users.length) await Promise.all(users.map((each) => this.#renew(each, path, version)));
+    else if (kind !== "page") {
+      await fetch(new URL(encodeURI(path), this.#base), { cache: "reload" }); // a stylesheet imports or shows it
+      await Promise.all(links.filter((link) => this.#pathOf(link.href)).map((link) => this.#swap(link, version)));
+    }
+  }
+
+  #use(url: string): boolean {
+    const path = this.#pathOf(url);
+    if (path === undefined || path === this.#own || this.#paths.has(path) || this.#paths.size >= MOST) return false;
+    this.#paths.set(path, null);
+    return true;
+  }
+
+  #pathOf(url: string): string | undefined {
+    return outputPath(this.#base, url);
+  }
+
+  #uses(element: Element, path: string): boolean {
+    return addresses(element).some((url) => this.#pathOf(url) === path);
+  }
+
+  /** The old stylesheet goes when the new one is there. */
+  async #swap(link: HTMLLinkElement, version: string): Promise<void> {
+    const fresh = link.cloneNode() as HTMLLinkElement;
+    fresh.href = versioned(link.href, version);
+    const done = loaded(fresh);
+    link.after(fresh);
+    this.#replaced(link, fresh);
+    await done;
+    link.remove();
+  }
+
+  /** An image is fetched before it is shown. */
+  async #renew(element: Element, path: string, version: string): Promise<void> {
+    if (element instanceof HTMLImageElement && this.#pathOf(element.currentSrc) === path) {
+      const image = new Image();
+      image.src = versioned(element.currentSrc, version);
+      await image.decode().catch(() => undefined); // what is no image is shown as such
+    }
+    for (const name of ADDRESSES) {
+      const value = element.getAttribute(name);
+      if (value === null) continue;
+      const fresh = candidates(name, value).reduce(
+        (text, url) => (this.#pathOf(absolute(url)) === path ? text.replace(url, versioned(url, version)) : text),
+        value,
+      );
+      if (fresh !== value) element.setAttribute(name, fresh);
+    }
+  }
+}
+
+/** The absolute URLs that an element names. */
+function addresses(element: Element): string[] {
+  return ADDRESSES.flatMap((name) => candidates(name, element.getAttribute(name) ?? "")).map(absolute);
+}
+
+/** The URLs in an attribute: several in a `srcset`. */
+function candidates(name: string, value: string): string[] {
+  if (!value) return [];
+  if (name !== "srcset") return [value];
+  return value.split(/,\s+/).map((each) => each.trim().split(/\s+/)[0] ?? "");
+}
+
+function absolute(url: string): string {
+  try {
+    return new URL(url, document.baseURI).href;
+  } catch {
+    return "";
+  }
+}
+
+/** A URL with a parameter that makes it another one; written as it was. */
+function versioned(url: string, version: string): string {
+  const [plain, fragment] = [url.replace(/#.*$/s, ""), /#.*$/s.exec(url)?.[0] ?? ""];
+  const bare = plain.replace(new RegExp(`([?&])${PARAMETER}=[^&]*&?`), "$1").replace(/[?&]$/, "");
+  return `${bare}${bare.includes("?") ? "&" : "?"}${PARAMETER}=${version}${fragment}`;
+}
