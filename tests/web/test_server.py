@@ -14,8 +14,10 @@ import pytest
 from kahnd.app.current_session import CurrentSession
 from kahnd.app.daemon_view import DaemonView
 from kahnd.app.output_index import OutputIndex
-from kahnd.app.status import ServedAddress
+from kahnd.app.status import ServedAddress, StatusSnapshot
 from kahnd.config.tables import ServeTable
+from kahnd.telemetry.event_buffer import EventBuffer
+from kahnd.telemetry.metrics import Metrics
 from kahnd.web import preview
 from kahnd.web import server as module
 from kahnd.web.context import WebContext
@@ -36,6 +38,10 @@ class Daemon:
         return cast(
             "DaemonView",
             SimpleNamespace(
+                take=lambda: StatusSnapshot("idle"),
+                operations=SimpleNamespace(prefer=lambda _documents: None),
+                metrics=Metrics(),
+                events=EventBuffer(),
                 outputs=OutputIndex(CurrentSession()),
                 log=lambda event, **fields: self.logged.append((event, fields)),
                 configured=lambda: SimpleNamespace(
