@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.world import LAYOUT
-from kahnd.app.document_graph import CODES, DocumentGraph, Entry, document_graph, entries_of
+from kahnd.app.document_graph import CODES, PART, DocumentGraph, Entry, document_graph, entries_of
 from kahnd.app.graph_model import GraphModel
 from kahnd.core.graph import Graph
 from kahnd.core.model import CONTENT_KINDS, Dependency, DocumentId, Facts, Kind, Snapshot, Status
@@ -189,3 +189,14 @@ def test_the_picture_is_kept_for_longer_than_it_took_to_build_and_stays_after_th
         assert (await model.current()) is later
 
     anyio.run(run)
+
+
+def test_a_thread_that_builds_it_pauses_again_and_again() -> None:
+    """It would hold the event loop up otherwise: here, no more than a few thousand documents go by without a pause."""
+    pauses = []
+    chain = [DocumentId(f"docs/{number:05}.md") for number in range(20_000)]
+    needs = {
+        each: Entry(0, rendered=True, dependencies=(Dependency(to, Kind.INCLUDE),)) for each, to in pairwise(chain)
+    }
+    document_graph(needs, 1, lambda: pauses.append(1))
+    assert len(pauses) >= 2 * len(needs) // PART
