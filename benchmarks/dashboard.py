@@ -1,6 +1,6 @@
 """Measures the dashboard on a large project: first view, nodes drawn, memory in the browser, and what it costs a save.
 
-    python benchmarks/dashboard.py [--documents 100000] [--saves 40]
+    python benchmarks/dashboard.py [--documents 100000] [--rendered 20] [--saves 40]
 
 Needs Chromium and Playwright. Prints a Markdown table, which docs/performance.md has under "The dashboard". Saves are
 timed in turns with the dashboard closed and open on the graph, so that both meet the same machine.
@@ -38,7 +38,7 @@ name = "large"
 sources = ["docs"]
 
 [[rules]]
-match = "docs/**/*.txt"
+match = "docs/area{AREAS}/**/*.txt"
 renderer = "template"
 output = "{dir}/{name}"
 """
@@ -47,11 +47,12 @@ output = "{dir}/{name}"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--documents", type=int, default=100_000)
+    parser.add_argument("--rendered", type=int, default=20, help="so many twentieths of them have a rule")
     parser.add_argument("--saves", type=int, default=40)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kahnd-dashboard-") as folder:
         root = Path(folder)
-        write(root, asked.documents)
+        write(root, asked.documents, asked.rendered)
         with running(root) as url, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
             rows = [*views(browser, url), *saves(browser, url, root, asked.saves)]
@@ -61,9 +62,10 @@ def main() -> None:
         print(f"| {name} | {measured} | {goal} |")
 
 
-def write(root: Path, documents: int) -> None:
+def write(root: Path, documents: int, rendered: int) -> None:
     """Writes a project: each document includes the first of its folder, and that includes one of ten parts."""
-    (root / "kahnd.toml").write_text(CONFIG)
+    areas = "{" + ",".join(f"{number:02}" for number in range(20)[:rendered]) + ",none}"
+    (root / "kahnd.toml").write_text(CONFIG.replace("{AREAS}", areas))
     parts = root / "docs/_parts"
     parts.mkdir(parents=True)
     for number in range(10):
@@ -163,7 +165,7 @@ def saves(browser: Browser, url: str, root: Path, count: int) -> Iterator[tuple[
 
 def saved(root: Path, number: int) -> float:
     """Saves a document and returns the milliseconds until its output is new."""
-    path, output = root / "docs/area01/group00001/007.txt", root / "site/area01/group00001/007.txt"
+    path, output = root / "docs/area00/group00000/007.txt", root / "site/area00/group00000/007.txt"
     before, fresh = identity(output), path.with_name(".saving")
     fresh.write_text(f"saved {number} {time.monotonic_ns()}\n")
     began = time.monotonic()
