@@ -84,7 +84,7 @@ def running(root: Path) -> Iterator[str]:
     env = os.environ | {"KAHND_SERVE__PORT": "0", "KAHND_LOG__LEVEL": "warning"}
     daemon = subprocess.Popen([KAHND, "run", "--plain"], cwd=root, env=env, stderr=subprocess.DEVNULL)
     try:
-        until(lambda: status(root)["state"] == "idle", "the first build ends", limit_s=BUILD_S, pause_s=1)
+        until(lambda: status(root).get("state") == "idle", "the first build ends", limit_s=BUILD_S, pause_s=1)
         yield status(root)["serve"]["url"]
     finally:
         daemon.terminate()
@@ -93,7 +93,7 @@ def running(root: Path) -> Iterator[str]:
 
 def status(root: Path) -> Any:
     answer = subprocess.run([KAHND, "status", "--json"], cwd=root, capture_output=True, check=False)
-    return json.loads(answer.stdout or '{"state": ""}')
+    return json.loads(answer.stdout or "{}")
 
 
 def views(browser: Browser, url: str) -> Iterator[tuple[str, str, str]]:
