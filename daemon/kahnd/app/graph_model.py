@@ -1,4 +1,4 @@
-"""Keeps a picture of the session's graph for those who draw it, at a bounded cost and only while somebody asks.
+"""Keeps a picture of the session's graph for those who draw it, at a bounded cost and only when somebody asks.
 
 The picture is built in a thread. From then on the documents that change are followed, and only their statuses are read
 again; it is built anew once its shape has changed, for a bounded share of the time.

@@ -5,8 +5,10 @@ Answers are bounded, whatever the project's size. What looks at all documents do
 
 from __future__ import annotations
 
+import asyncio
 import html
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
@@ -19,6 +21,7 @@ from kahnd.api import schemas
 from kahnd.api.responses import LEVELS, RefusedError, complete, failure, refusal
 from kahnd.api.timelines import Timeline, TimelineRequest
 from kahnd.app.operations import status_answer
+from kahnd.core.events import LogEvent
 from kahnd.errors import KahndError
 from kahnd.web import graph_view, timeline
 from kahnd.web.context import OWN, OWN_PAGES, POLICY, WebContext
@@ -135,10 +138,31 @@ class Dashboard:
         self._thread = anyio.CapacityLimiter(1)
         self._finished = FinishedDocuments()
         self._critical_ms: dict[str, float] = {}
+        self._loop = asyncio.get_running_loop()
+        self._built = asyncio.Event()
         context.hear(self._finished.on_event)
+        context.hear(self._on_event)
+
+    def _on_event(self, event: str, _: Mapping[str, Any]) -> None:
+        """Notes the end of the first build; on any thread."""
+        if event == LogEvent.BUILD_FINISHED and not self._built.is_set():
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(self._built.set)
+
+    async def prepare(self, _: web.Application) -> AsyncIterator[None]:
+        """Has the picture of the graph made once the first build has ended: who looks first need not wait."""
+        task = asyncio.create_task(self._look_when_built())
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    async def _look_when_built(self) -> None:
+        await self._built.wait()
+        await self._view.graph.current()
 
     async def page(self, _: web.Request) -> web.StreamResponse:
-        """Answers with the page, which asks for all else; by the time that it does, the graph is at hand."""
+        """Answers with the page, which asks for all else."""
         context = self._context
         text = _PAGE.format(
             project=html.escape(self._view.configured().config.name),
@@ -296,6 +320,7 @@ _PAGE: Final = """<!doctype html>
 def add_routes(application: web.Application, context: WebContext) -> None:
     """Adds the page and what it asks for."""
     dashboard = Dashboard(context)
+    application.cleanup_ctx.append(dashboard.prepare)
     router = application.router
     router.add_get(OWN, _with_slash)
     router.add_get(f"{OWN}/", dashboard.page)
