@@ -15,7 +15,7 @@ import anyio
 from anyio import to_thread
 from anyio.lowlevel import checkpoint
 
-from kahnd.app.document_graph import PART, DocumentGraph, document_graph, entries_of, entry_of
+from kahnd.app.document_graph import PART, DocumentGraph, Entry, GraphShape, document_graph, entries_of, entry_of
 from kahnd.core.graph import Graph
 from kahnd.core.model import DocumentId
 from kahnd.core.nodes import Node
@@ -52,7 +52,8 @@ class GraphModel:
             if graph is not self._followed:
                 await self._build(graph)
             else:
-                await self._catch_up(graph)
+                with anyio.CancelScope(shield=True):  # what has changed is named once
+                    await self._catch_up(graph)
                 if self._is_outdated and self._clock() >= self._build_again_at:
                     await self._build(graph)
             return self._picture
@@ -76,10 +77,17 @@ class GraphModel:
                 entry, number = entry_of(graph, document), picture.shape.numbers.get(document)
                 if entry is not None and number is not None:
                     statuses[number] = entry.code
-                self._is_outdated = self._is_outdated or not picture.shape.has(document, entry)
+                self._is_outdated = self._is_outdated or not await _has(picture.shape, document, entry)
             if statuses != picture.statuses:
                 self._picture = DocumentGraph(picture.shape, bytes(statuses), picture.revision + 1)
             await checkpoint()
+
+
+async def _has(shape: GraphShape, document: DocumentId, entry: Entry | None) -> bool:
+    """Tells whether a document is as it was in the shape; one with very many dependencies is compared in a thread."""
+    if entry is None or len(entry.dependencies) < PART:
+        return shape.has(document, entry)
+    return await to_thread.run_sync(shape.has, document, entry, abandon_on_cancel=True)
 
 
 def _built(graph: Graph, nodes: Sequence[Node], before: DocumentGraph) -> DocumentGraph:
