@@ -2,3 +2,5 @@ declare module "*.text.css" {
   const text: string;
   export default text;
 }
+
+declare module "*.css";

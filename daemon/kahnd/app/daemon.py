@@ -21,6 +21,7 @@ from kahnd.api.handlers import serving
 from kahnd.app.config_reload import ConfigReload, MissingSources
 from kahnd.app.current_session import CurrentSession, Shutdown
 from kahnd.app.daemon_view import DaemonListener, DaemonView
+from kahnd.app.graph_model import GraphModel
 from kahnd.app.operations import DaemonOperations
 from kahnd.app.output_index import OutputIndex
 from kahnd.app.session import DaemonHooks, Project, Session, WriteLog, dry_run, open_session, read_project
@@ -30,6 +31,7 @@ from kahnd.app.systemd_service import SystemdReporter
 from kahnd.config.loader import log_config
 from kahnd.config.tables import LogTable
 from kahnd.core.events import LogEvent
+from kahnd.core.graph import Graph
 from kahnd.core.model import HistoryEntry, Problem
 from kahnd.core.timeline import BuildTimeline
 from kahnd.engine import (
@@ -168,12 +170,17 @@ class Daemon:
             self._status.take,
             self._operations(),
             OutputIndex(self._sessions),
+            GraphModel(self._graph),
             self._output.events,
             self._output.metrics,
             self._output.log,
             configured=lambda: self._config.project,
             served=self._status.served,
         )
+
+    def _graph(self) -> Graph | None:
+        session = self._sessions.session
+        return session.engine.machine.graph if session and session.engine.started.is_set() else None
 
     def _operations(self) -> DaemonOperations:
         return DaemonOperations(LiveHost(self._sessions, self._config, self._status))

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import anyio
 
+from kahnd.app.graph_model import GraphModel
 from kahnd.app.operations import DaemonOperations
 from kahnd.app.output_index import OutputIndex
 from kahnd.app.session import Project, WriteLog
@@ -28,6 +29,7 @@ class DaemonView:
     take: TakeSnapshot
     operations: DaemonOperations
     outputs: OutputIndex
+    graph: GraphModel
     events: EventBuffer
     metrics: Metrics
     log: WriteLog

@@ -154,6 +154,10 @@ class DaemonOperations(Operations):
         """Returns the report when every change made before the request is rendered."""
         return self._configured(report_answer(await self._daemon.wait(request.targets, on_progress)))
 
+    async def builds(self, limit: int) -> tuple[schemas.Build, ...]:
+        """Returns finished builds, newest first."""
+        return tuple(map(_build, await self._daemon.ask(lambda engine: engine.builds(limit))))
+
     async def reload(self, _: schemas.ReloadRequest, /) -> schemas.Reloaded:
         """Reads the configuration again."""
         return schemas.Reloaded(await self._daemon.reload())

@@ -50,6 +50,7 @@ class Graph:
         self._claims = Claims()
         self._former = FormerOutputs()
         self._similar: SimilarNames | None = None
+        self._changed: set[DocumentId] | None = None
         for facts in snapshot.documents:
             self.put(facts)
         for document, dependencies in snapshot.dependencies.items():
@@ -76,6 +77,11 @@ class Graph:
         """Returns a copy of the facts and edges, as the database has them."""
         documents = tuple(node.facts for node in self)
         return Snapshot(documents, {node.facts.id: node.dependencies for node in self if node.dependencies})
+
+    def follow(self) -> set[DocumentId]:
+        """Returns a set to which every node is added whose facts or edges change from now on; the caller empties it."""
+        self._changed = set() if self._changed is None else self._changed
+        return self._changed
 
     @property
     def is_empty(self) -> bool:
@@ -166,6 +172,8 @@ class Graph:
 
     def put(self, facts: Facts) -> Node:
         """Replaces a document's facts; makes the node if it is new."""
+        if self._changed is not None:
+            self._changed.add(facts.id)
         node, before = self._nodes.get(facts.id), None
         if node is None:
             if is_rendering(facts.id):
@@ -191,6 +199,8 @@ class Graph:
     def drop(self, document: DocumentId) -> None:
         """Removes a node that nothing depends on."""
         node = self._nodes[document]
+        if self._changed is not None:
+            self._changed.add(document)
         self._statuses.count(node.facts, -1)
         del self._nodes[document]
         self._statuses.leave(document)
@@ -206,6 +216,8 @@ class Graph:
         are dropped and added: a command is given its dependencies in order, after a restart too.
         """
         node = self._nodes[document]
+        if self._changed is not None:
+            self._changed.add(document)
         old = node.dependencies
         new = tuple(
             _with_hash(each, getattr(node.trace.get(each), "hash", None)) for each in dict.fromkeys(dependencies)

@@ -18,7 +18,7 @@ from aiohttp import web
 from kahnd.api.control_socket import Bounds, HttpProtocol
 from kahnd.api.responses import send
 from kahnd.core.events import LogEvent
-from kahnd.web import assets, hub, metrics
+from kahnd.web import assets, dashboard, hub, metrics
 from kahnd.web.admission import READING, Entrance, Head, Refusal, refusal, shows_token
 from kahnd.web.context import BODY_BYTES, BODY_S, HEADERS, OWN, STUCK_S, WebContext, plain
 from kahnd.web.listening import Bound, CannotListenError, bind
@@ -33,7 +33,7 @@ _BOUNDS: Final = Bounds(connections=CONNECTIONS, line_bytes=1 << 14, body_bytes=
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Part = Callable[[web.Application, WebContext], None]
 """Adds the routes of a part of the web face, all of them below `OWN`. It is called once in a daemon's life."""
-_PARTS: Final[tuple[Part, ...]] = (metrics.add_routes, assets.add_routes, hub.add_routes)
+_PARTS: Final[tuple[Part, ...]] = (metrics.add_routes, assets.add_routes, hub.add_routes, dashboard.add_routes)
 
 
 class WebServer:
