@@ -216,7 +216,8 @@ def _documents(
     declared: Mapping[str, str], sources: Mapping[str, str], outputs: Mapping[str, str], own: tuple[str, ...]
 ) -> Mapping[str, str]:
     """The texts of all documents by path: those that this run declares, the sources, and those that others declare."""
-    generated = {each.removeprefix(_GENERATED): text for each, text in outputs.items() if each.startswith(_GENERATED)}
+    made = dict(outputs)  # others may be put in place meanwhile
+    generated = {each.removeprefix(_GENERATED): text for each, text in made.items() if each.startswith(_GENERATED)}
     by_others = {each: text for each, text in generated.items() if each not in own}
     return ChainMap(declared, sources, by_others)  # type: ignore[arg-type]  # nothing is written into it
 

@@ -52,7 +52,10 @@ def serve(prepare: Callable[[object], Render]) -> None:
         Thread(target=_end_with_daemon, args=(incoming.fileno(),), daemon=True).start()
     except RuntimeError as error:
         sys.exit(f"kahnd: a worker ends, since it {error}: raise the limit on processes (ulimit -u)")
-    root = Path.cwd()  # before plug-ins are loaded, which may change the working folder
+    try:
+        root = Path.cwd()  # before plug-ins are loaded, which may change the working folder
+    except FileNotFoundError:
+        sys.exit("kahnd: a worker ends, since the project's folder is gone")
     render = prepare(read_frame(incoming))
     unclaimed = processes.UnclaimedChildren()
     with suppress(BrokenPipeError):
