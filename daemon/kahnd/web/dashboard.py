@@ -322,16 +322,11 @@ def add_routes(application: web.Application, context: WebContext) -> None:
     dashboard = Dashboard(context)
     application.cleanup_ctx.append(dashboard.prepare)
     router = application.router
-    router.add_get(OWN, _with_slash)
     router.add_get(f"{OWN}/", dashboard.page)
     for name in ("status", "document", "history", "builds", "timeline", "trace", "graph", "search", "log"):
         router.add_get(f"{OWN}/api/{name}", _explained(getattr(dashboard, name)))
     for name in ("build", "retry"):
         router.add_post(f"{OWN}/api/{name}", _explained(getattr(dashboard, name)))
-
-
-async def _with_slash(_: web.Request) -> web.StreamResponse:
-    raise web.HTTPPermanentRedirect(location=f".{OWN}/")
 
 
 def _explained(handler: Handler) -> Handler:
