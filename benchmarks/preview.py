@@ -256,7 +256,7 @@ def measured(browser: Browser, arguments: Any, place: Path) -> Iterator[tuple[st
     with kahnd(corpus, document) as shown:
         yield row("kahnd: save to changed pixels", documents, seen.latencies(browser, shown, edits), edits)
         yield row("kahnd: the HTML of tab 31", documents, further_tab_ms(browser, shown.url))
-    html = (corpus.root / "site" / corpus.place(document)).read_text()
+    html = re.sub(r"mark-\d+-", "", (corpus.root / "site" / corpus.place(document)).read_text())
     if not Hugo().absent():
         site = pages.for_hugo(place / "hugo", "layers", pages.layers(documents))
         with hugo(site, document) as shown:

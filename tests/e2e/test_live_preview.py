@@ -323,8 +323,14 @@ def test_a_changed_script_reloads_the_pages_that_run_it_and_no_other(site: Site,
     page, other = site.open(context, "runs.html"), site.open(context, "bystander.html")
     for each in (page, other):
         each.evaluate("window.loadedBefore = true")
+    loads: list[str] = []
+    page.on("framenavigated", lambda frame: loads.append(frame.url))
     write(site, "run.js", "document.documentElement.dataset.ran = 'two'")
     expect(page.locator("html")).to_have_attribute("data-ran", "two")
+    ready(page)
+    write(site, "runs.md", page_source("# Runs", "updated", head='<script src="run.js" defer></script>'))
+    says(page, "updated")
+    assert (len(loads), updates(page)) == (1, 1)  # the change that it was loaded for does not load it again
     assert page.evaluate("window.loadedBefore === undefined")
     assert other.evaluate("window.loadedBefore")
 

@@ -47,8 +47,6 @@ MAX_RECENT: Final = 5_000
 """The latest changes that are remembered, for pages that were loading meanwhile."""
 MAX_BROWSERS: Final = 500
 """The browsers that may listen at once, and tabs without a SharedWorker."""
-LOADING_S: Final = 1.0
-"""So much longer ago than it says, a page may have been asked for."""
 CLOSING_S: Final = 0.1
 """How long the end of a connection may take when the daemon ends."""
 _OF_A_DOCUMENT: Final = frozenset(
@@ -268,7 +266,7 @@ class Hub:
     def _take(self, browser: Browser, message: FromBrowser) -> None:
         match message:
             case Show():
-                begun = monotonic() - message.age_ms / 1000 - LOADING_S
+                begun = monotonic() - message.age_ms / 1000
                 lookup = self._digest if self._index.is_open else None
                 browser.subscription.show(message, lookup, lambda path: self._recent.get(path, begun) > begun)
                 if message.hash and browser.told.get(message.path) == message.hash:

@@ -31,7 +31,7 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
 class Show(msgspec.Struct, frozen=True, tag="show"):
     """From a browser: what a tab shows, and which assets the page uses; hashes where it knows them.
 
-    `age_ms`: how long ago the page began to load.
+    `age_ms`: for how long assets of unknown hash are in use.
     """
 
     tab: Token

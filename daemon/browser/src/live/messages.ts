@@ -54,7 +54,7 @@ export interface Show {
   hash: string | null;
   assets: Record<string, string | null>;
   visible: boolean;
-  /** How long ago the page began to load: what has changed since may be old in it. */
+  /** For how long assets of unknown hash are in use: what has changed since may be old in the page. */
   age_ms: number;
 }
 

@@ -16,6 +16,7 @@ export class Assets {
   readonly #base: string;
   readonly #own: string;
   readonly #paths = new Map<string, string | null>();
+  readonly #since = new Map<string, number>();
   readonly #replaced: Replaced;
 
   /** `found` is called when the page uses something more; `replaced` when an element stands for another. */
@@ -24,16 +25,22 @@ export class Assets {
     this.#own = own;
     this.#replaced = replaced;
     new PerformanceObserver((entries) => {
-      if (entries.getEntries().filter((each) => this.#use(each.name)).length) found();
+      if (entries.getEntries().filter((each) => this.#use(each.name, each.startTime)).length) found();
     }).observe({ type: "resource", buffered: true });
   }
 
   /** The output paths that are used, each with its hash if it is known. */
   used(): Record<string, string | null> {
     for (const element of document.querySelectorAll(`${USERS}, script[src], link[rel~=stylesheet]`)) {
-      for (const url of addresses(element)) this.#use(url);
+      for (const url of addresses(element)) this.#use(url, document.readyState === "complete" ? performance.now() : 0);
     }
     return Object.fromEntries(this.#paths);
+  }
+
+  /** For how many milliseconds, at the most, something of unknown hash is in use: since then it may have changed. */
+  age(): number {
+    const unknown = [...this.#since].filter(([path]) => this.#paths.get(path) === null);
+    return unknown.length ? performance.now() - Math.min(...unknown.map(([, since]) => since)) : 0;
   }
 
   /** Notes a hash where none was known. */
@@ -62,10 +69,11 @@ export class Assets {
     }
   }
 
-  #use(url: string): boolean {
+  #use(url: string, since: number): boolean {
     const path = this.#pathOf(url);
     if (path === undefined || path === this.#own || this.#paths.has(path) || this.#paths.size >= MOST) return false;
     this.#paths.set(path, null);
+    this.#since.set(path, since);
     return true;
   }
 

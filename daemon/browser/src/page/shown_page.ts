@@ -77,14 +77,15 @@ export class ShownPage {
 
   #show(): void {
     if (this.#isLeft) return;
+    const assets = this.#assets.used();
     this.#link.send({
       type: "show",
       tab: this.#tab,
       path: this.#version.path,
       hash: this.#hash,
-      assets: this.#assets.used(),
+      assets,
       visible: isVisible(),
-      age_ms: Math.round(performance.now()),
+      age_ms: Math.ceil(this.#assets.age()),
     });
   }
 
