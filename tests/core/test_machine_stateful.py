@@ -228,6 +228,6 @@ class Brief(Project):
 
 Brief.TestCase.settings = settings(max_examples=100, stateful_step_count=15, deadline=None)
 TestBrief = Brief.TestCase
-Project.TestCase.settings = settings(max_examples=1000, stateful_step_count=15, deadline=None)
+Project.TestCase.settings = settings(max_examples=500, stateful_step_count=15, deadline=None)
 # A time limit that strikes within an example would count as a failure of that example, and as a flaky one.
 TestProject = pytest.mark.slow(pytest.mark.timeout(900)(Project.TestCase))
