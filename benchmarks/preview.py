@@ -126,38 +126,32 @@ def served_at(root: Path) -> str:
     return str(json.loads(told)["serve"]["url"])
 
 
-class Seen:
-    """What the browser has told: when each mark was seen, in seconds since 1970."""
+def latencies(browser: Browser, shown: Shown, edits: int) -> list[float]:
+    """Saves the page so often, and returns after how many milliseconds each save was seen that was seen at all."""
+    times: dict[str, float] = {}
 
-    def __init__(self) -> None:
-        self._times: dict[str, float] = {}
+    def note(mark: str, at_ms: float) -> None:
+        times.setdefault(mark, at_ms / 1_000)
 
-    def note(self, mark: str, at_ms: float) -> None:
-        """Hears from the browser."""
-        self._times.setdefault(mark, at_ms / 1_000)
-
-    def latencies(self, browser: Browser, shown: Shown, edits: int) -> list[float]:
-        """Saves the page so often, and returns after how many milliseconds each save was seen that was seen at all."""
-        self._times.clear()
-        context = browser.new_context()
-        context.expose_function("seen", self.note)
-        context.add_init_script(SEEN)
-        page = context.new_page()
-        page.goto(shown.url)
-        page.wait_for_timeout(2_000)
-        found = []
-        for number in range(1, edits + WARM_UP + 1):
-            shown.save(f"mark-{number}-")
-            saved = time.time()
-            while str(number) not in self._times and time.time() < saved + LIMIT_S:
-                page.wait_for_timeout(5)
-            if number > WARM_UP and str(number) in self._times:
-                found.append((self._times[str(number)] - saved) * 1_000)
-            elif str(number) not in self._times:
-                page.reload()
-            page.wait_for_timeout(PAUSE_S * 1_000)
-        context.close()
-        return found
+    context = browser.new_context()
+    context.expose_function("seen", note)
+    context.add_init_script(SEEN)
+    page = context.new_page()
+    page.goto(shown.url)
+    page.wait_for_timeout(2_000)
+    found = []
+    for number in range(1, edits + WARM_UP + 1):
+        shown.save(f"mark-{number}-")
+        saved = time.time()
+        while str(number) not in times and time.time() < saved + LIMIT_S:
+            page.wait_for_timeout(5)
+        if number > WARM_UP and str(number) in times:
+            found.append((times[str(number)] - saved) * 1_000)
+        elif str(number) not in times:
+            page.reload()
+        page.wait_for_timeout(PAUSE_S * 1_000)
+    context.close()
+    return found
 
 
 def further_tab_ms(browser: Browser, url: str) -> list[float]:
@@ -250,20 +244,20 @@ def row(name: str, documents: int, found: Sequence[float], tried: int = 0) -> tu
 
 def measured(browser: Browser, arguments: Any, place: Path) -> Iterator[tuple[str, ...]]:
     """Measures, and yields the rows of the table."""
-    seen, documents, edits = Seen(), arguments.documents, arguments.edits
+    documents, edits = arguments.documents, arguments.edits
     corpus = pages.for_kahnd(place / "kahnd", "layers", pages.layers(documents))
     document = corpus.affecting(1)[0]
     with kahnd(corpus, document) as shown:
-        yield row("kahnd: save to changed pixels", documents, seen.latencies(browser, shown, edits), edits)
+        yield row("kahnd: save to changed pixels", documents, latencies(browser, shown, edits), edits)
         yield row("kahnd: the HTML of tab 31", documents, further_tab_ms(browser, shown.url))
     html = re.sub(r"mark-\d+-", "", (corpus.root / "site" / corpus.place(document)).read_text())
     if not Hugo().absent():
         site = pages.for_hugo(place / "hugo", "layers", pages.layers(documents))
         with hugo(site, document) as shown:
-            yield row("Hugo's server: the same", documents, seen.latencies(browser, shown, edits), edits)
+            yield row("Hugo's server: the same", documents, latencies(browser, shown, edits), edits)
     if arguments.vite:
         with vite(arguments.vite, place / "vite", html) as shown:
-            yield row("Vite: the same page as HTML", 1, seen.latencies(browser, shown, edits), edits)
+            yield row("Vite: the same page as HTML", 1, latencies(browser, shown, edits), edits)
     small = pages.for_kahnd(place / "small", "layers", pages.layers(min(documents, 1_000)))
     alone, beside = build_ms(small, 5)
     yield row("kahnd: a build of all pages, no tab open", len(small.rendered), alone)
