@@ -182,6 +182,12 @@ WRONG: dict[str, tuple[str, int, str, str]] = {
     "a host by its name": (f'{SMALL}[serve]\nhost = "docs.example"\n', 4, "other machines", "--host docs.example"),
     "a port that is none": (f"{SMALL}[serve]\nport = 65536\n", 4, "serve.port: expected an integer <= 65535", ""),
     "an editor that is a script": (f'{SMALL}[serve]\neditor = "JavaScript:x"\n', 4, "opens an editor", "vscode://"),
+    "an editor that is a web page": (
+        f'{SMALL}[serve]\neditor = "HTTP://x/{{path}}"\n',
+        4,
+        "opens an editor",
+        "vscode://",
+    ),
     "an editor that is no address": (f'{SMALL}[serve]\neditor = "code {{path}}"\n', 4, "opens an editor", "vscode://"),
     "a place that no editor has": (f'{SMALL}[serve]\neditor = "x://{{row}}"\n', 4, "unknown placeholder {row}", ""),
     "a key above all tables": (f"output = 1\n{SMALL}", 1, 'unknown key "output"', "known are"),

@@ -12,8 +12,10 @@ from kahnd.config.validation import KeyPath, ProblemCollector, nearest
 _FIELD: Final = re.compile(r"\{([^{}]*)\}")
 _FIELDS: Final = ("path", "line", "column")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_SCRIPTS: Final = frozenset({"javascript", "data", "vbscript", "blob", "file", "about", "view-source"})
-"""Schemes of addresses that no link of a page may have, or that browsers do not follow."""
+_NOT_EDITORS: Final = frozenset(
+    {"about", "blob", "data", "file", "ftp", "http", "https", "javascript", "vbscript", "view-source", "ws", "wss"}
+)
+"""Schemes that browsers open themselves, or do not follow; editors have schemes of their own."""
 
 
 def check_serve(serve: Mapping[str, Any], problems: ProblemCollector, *, named_host: bool) -> None:
@@ -43,7 +45,7 @@ def is_loopback(host: str) -> bool:
 
 def _check_editor(editor: str, path: KeyPath, problems: ProblemCollector) -> None:
     scheme = _SCHEME.match(editor)
-    if editor and (scheme is None or scheme[1].lower() in _SCRIPTS):
+    if editor and (scheme is None or scheme[1].lower() in _NOT_EDITORS):
         message = f'serve.editor: "{editor}" is no address that opens an editor'
         problems.add(path, message, "such as vscode://file/{path}:{line}:{column}, or empty for no links")
     for name in _FIELD.findall(editor):

@@ -31,12 +31,6 @@ _THREADS: Final = 2
 _FIELD: Final = re.compile(r"\{(path|line|column)\}")
 _AFTER_SLASH: Final = re.compile(r"(?<!/)/\{path\}")
 """A place for a path that has the path's first slash already, unlike that in `file://{path}`."""
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_NOT_EDITORS: Final = frozenset(
-    {"about", "blob", "data", "file", "filesystem", "ftp", "http", "https", "javascript", "vbscript", "view-source"}
-    | {"ws", "wss"}
-)
-"""Schemes that a browser opens or runs by itself."""
 
 
 class PageProblems:
@@ -87,10 +81,9 @@ def lines_around(root: Path, file: str, line: int) -> tuple[SourceLine, ...]:
 def editor_link(template: str, root: Path, file: str, place: tuple[int, int]) -> str:
     """Returns the address that opens a project's file in an editor; empty if there is none.
 
-    Editors have schemes of their own: what a browser would open itself is no editor.
+    `template`: as the configuration has it, which has checked its scheme.
     """
-    scheme = _SCHEME.match(template)
-    if not scheme or scheme[1].lower() in _NOT_EDITORS or not is_below(file):
+    if not template or not is_below(file):
         return ""
     path = str(root / file)
     values: Mapping[str, str] = {
