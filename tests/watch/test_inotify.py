@@ -134,3 +134,14 @@ async def test_cancelling_closes_the_inotify_instance(root: Path) -> None:
             assert kernel_watches() == before + 1
         while kernel_watches() != before:
             await anyio.lowlevel.checkpoint()
+
+
+async def test_a_look_at_the_watches_that_ends_after_the_watch_does_nothing(root: Path) -> None:
+    """As an audit in a thread, when the daemon ends meanwhile."""
+    watcher = watcher_over(root, events="inotify")
+    async with watching(watcher):
+        backend = watcher._watch_set.backend
+        assert isinstance(backend, InotifyBackend)
+    await backend.watch(["docs"])
+    await backend.retry_refused()
+    assert backend.refused == {}

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import reduce
 from operator import or_
 from pathlib import Path
+from threading import Lock
 from typing import Final, NamedTuple
 
 import anyio
@@ -68,6 +69,7 @@ class InotifyBackend:
         self.refused: dict[str, OSError] = {}
         self._batches: list[EventBatch] = []
         self._limiter = anyio.CapacityLimiter(1)  # one call at a time, in a thread outside the shared pool's limit
+        self._open = Lock()  # held by whoever uses or closes the descriptor: a thread may go on after `close`
 
     async def watch(self, folders: Iterable[str]) -> None:
         """Watches these folders and no others."""
@@ -89,7 +91,8 @@ class InotifyBackend:
 
     def close(self) -> None:
         """Ends the watch."""
-        self._inotify.close()
+        with self._open:
+            self._inotify.close()
 
     def is_link_target(self, path: str) -> bool:
         """Returns whether a symbolic link in a watched folder leads to this path, which lies outside of all of them."""
@@ -125,7 +128,10 @@ class InotifyBackend:
 
     def _add(self, folder: str, refused: dict[str, OSError]) -> bool:
         try:
-            descriptor = self._inotify.add_watch(self._links.absolute(folder), _MASK)
+            with self._open:
+                if self._inotify.closed:
+                    return False
+                descriptor = self._inotify.add_watch(self._links.absolute(folder), _MASK)
         except OSError as error:
             if error.errno not in _NOT_REFUSED:
                 refused[folder] = error
@@ -169,7 +175,9 @@ class InotifyBackend:
             self._folders[descriptor] = others
             return
         try:
-            self._inotify.rm_watch(descriptor)
+            with self._open:
+                if not self._inotify.closed:
+                    self._inotify.rm_watch(descriptor)
         except OSError as error:
             if error.errno != errno.EINVAL:  # the folder was removed, and its watch with it
                 raise
@@ -178,7 +186,8 @@ class InotifyBackend:
 
     def _read_events(self) -> None:
         try:
-            data = os.read(self._inotify.fileno(), _READ_SIZE)
+            with self._open:
+                data = b"" if self._inotify.closed else os.read(self._inotify.fileno(), _READ_SIZE)
         except BlockingIOError:
             return
         raw_events = parse_events(data)
