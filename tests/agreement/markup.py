@@ -164,6 +164,9 @@ class Markup:
         own, top = names.claims[self.reading.rendering], names.tree.config.output
         base = top if written.startswith("/") else posixpath.dirname(own)
         place = posixpath.normpath(f"{base}/{written}{'index.html' if written.endswith('/') else ''}")
+        if place == own:
+            self._own_parts.setdefault(part[1:], written + part)
+            return
         self.reading.reads.add(Reference("place", place))
         if not names.makers_of(place):
             self._warn(f"link {written}{part}")

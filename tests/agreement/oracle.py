@@ -134,6 +134,8 @@ class Evaluation(Names):
             return self.source_of(target), self.claims.get(target)
         if aspect == "url":
             return self.public(target)
+        if aspect == "renderings":  # any of them may come to be the one that is named
+            return tuple(tuple(self.claims_of(each)) for each in self.renderings_of(target))
         if target not in self.claims:
             return self._effective(target)
         if aspect in {"include", "template", "data"}:

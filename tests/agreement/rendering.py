@@ -228,6 +228,8 @@ class Reading:
     def _output(self, target: str, facet: str, name: str = "") -> str:
         made_by, path = self._named(target, name)
         self.need(f"output {facet} {path}", made_by)
+        if name and target != self.document:
+            self.reads.add(Reference("renderings", target))
         texts = self.evaluation.texts_of(made_by)
         if path.endswith("/") and facet == "url":
             return self._url_to(path)

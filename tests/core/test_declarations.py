@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.world import SEVERAL, World, at_rest
-from kahnd.core.model import DocumentId, Status
+from kahnd.core.events import BuildRequested
+from kahnd.core.model import DocumentId, RequestId, Status
+from kahnd.store.memory_store import MemoryStore
 
 POSTS: Final = {"docs/posts/1.md": "red\none", "docs/posts/2.md": "blue\ntwo", "docs/posts/3.md": "red\nthree"}
 TAGS: Final = {"docs/tags.md": "sort docs/posts/*.md docs/tags"}
@@ -355,3 +358,64 @@ def test_whatever_is_edited_and_killed_the_result_is_that_of_a_fresh_build(
         assert declared == {path for path in other.outputs.texts if path.startswith(".kahnd")}
         world.start()
         assert world.settle() == []
+
+
+def broken_and_forgotten(declares: str) -> World:
+    """Returns a project whose generated document fails since a save, and whose database is lost then."""
+    world = at_rest({"docs/d.md": "declare docs/x.md X"}, SEVERAL)
+    world.save("docs/d.md", declares)
+    world.settle()
+    world.store = MemoryStore()
+    return world
+
+
+def test_a_generated_document_that_fails_keeps_its_outputs_although_the_database_is_lost() -> None:
+    world = broken_and_forgotten("declare docs/x.md fail")
+    kept = {path: text for path, text in made(world).items() if "x" in path}
+    assert kept == {"site/print/x.md": "X ", "site/x.html": "X ", "site/x.md.raw": "X"}
+    world.start()
+    world.settle()
+    assert world.status("docs/x.md") is Status.FAILED
+    assert {path: text for path, text in made(world).items() if "x" in path} == kept
+    world.save("docs/d.md", "nothing")
+    world.settle()
+    assert_nothing_is_left_of("x", world)
+
+
+def test_the_outputs_of_what_nobody_declares_any_more_go_in_the_first_build_after_the_database_is_lost() -> None:
+    world = broken_and_forgotten("declare docs/x.md fail")
+    world.write("docs/d.md", "nothing")
+    world.start()
+    world.settle()
+    assert_nothing_is_left_of("x", world)
+    assert len(world.builds) == 3
+
+
+def test_a_build_of_other_documents_leaves_the_outputs_of_generated_ones_to_the_next() -> None:
+    world = broken_and_forgotten("declare docs/x.md fail")
+    world.write("docs/a.md", "a")
+    world.start(BuildRequested(RequestId(1), "build", frozenset({DocumentId("docs/a.md")})))
+    world.settle()
+    assert made(world)["site/x.html"] == "X "
+    world.write("docs/d.md", "nothing")
+    world.start()
+    world.settle()
+    assert_nothing_is_left_of("x", world)
+
+
+def test_outputs_and_declared_documents_of_a_lost_database_make_way_for_new_ones() -> None:
+    world = broken_and_forgotten("declare docs/x.md Y")
+    world.layout = replace(SEVERAL, rules=(replace(SEVERAL.rules[0], output="{dir}/{stem}"), *SEVERAL.rules[1:]))
+    world.start()
+    world.settle()
+    assert made(world)["site/x"] == "Y "
+    world.store = MemoryStore()
+    world.write("docs/d.md", "declare docs/x.md/x/i.md Z")
+    world.start()
+    world.settle()
+    assert set(world.statuses().values()) == {Status.DONE}
+    assert [path for path in made(world) if "x" in path] == ["site/x.md/x/i"]
+
+
+def assert_nothing_is_left_of(name: str, world: World) -> None:
+    assert not [path for path in world.outputs.texts if name in path.rpartition("/")[2]]

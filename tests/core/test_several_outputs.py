@@ -11,6 +11,7 @@ from core.language import hash_of
 from core.world import BOX_RULE, LAYOUT, TWO_RULE, World, at_rest
 from kahnd.core.model import Status
 from kahnd.core.rules import Layout
+from kahnd.store.memory_store import MemoryStore
 
 TWO: Final = "in one 1\nin two 2"
 BOX: Final = "in a A\nin sub/b B"
@@ -279,3 +280,35 @@ def test_a_foreign_file_in_the_way_of_one_output_fails_the_document() -> None:
     world.start()
     world.settle()
     assert world.status("docs/x.two") is Status.FAILED
+
+
+@pytest.mark.parametrize(
+    ("source", "layout"),
+    [("docs/x.md", _with(".md", output=HASHED)), ("docs/x.box", LAYOUT), ("docs/x.two", LAYOUT)],
+)
+def test_a_document_that_fails_keeps_all_its_outputs_although_the_database_is_lost(source: str, layout: Layout) -> None:
+    world = at_rest({source: "in one 1"}, layout)
+    kept = _made(world)
+    world.save(source, "in one 1\nfail")
+    world.settle()
+    world.store = MemoryStore()
+    world.start()
+    world.settle()
+    assert world.status(source) is Status.FAILED
+    assert _made(world) == kept
+    world.save(source, "in two 2\nin one/more 1")
+    world.settle()
+    assert _made(world) == _made(at_rest(dict(world.sources.texts), layout))
+
+
+def test_a_document_that_moves_or_goes_takes_along_the_outputs_that_only_the_journal_knows() -> None:
+    world = at_rest({"docs/x.box": "in a A"})
+    world.save("docs/x.box", "fail")
+    world.settle()
+    world.store = MemoryStore()
+    world.start()
+    world.settle()
+    assert _made(world) == {"site/x/a": "A"}
+    world.remove("docs/x.box")
+    world.settle()
+    assert _made(world) == {}

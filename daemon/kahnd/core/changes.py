@@ -9,6 +9,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from kahnd.core.declarations import Declarations, with_declarer
+from kahnd.core.earlier_outputs import EarlierOutputs
 from kahnd.core.graph import Graph
 from kahnd.core.members import Collections
 from kahnd.core.model import (
@@ -32,8 +33,6 @@ from kahnd.core.output_paths import (
     facet_of,
     files_of,
     generated_file,
-    is_of,
-    published_files,
     without_output,
 )
 from kahnd.core.reasons import FAILED_BEFORE, ON_A_CYCLE
@@ -90,7 +89,7 @@ class ChangeIntake:
     def __init__(self, graph: Graph) -> None:
         self._graph = graph
         self._orphans: set[DocumentId] = set()
-        self.unrecorded: set[OutputPath] = set()  # outputs in place that the facts of no document name
+        self.earlier = EarlierOutputs(graph)
         self._collections = Collections(graph)
         self.declarations = Declarations(graph)
         self._named_outputs: set[str] = set()
@@ -176,9 +175,8 @@ class ChangeIntake:
         return [node for node in nodes if node.facts.id not in forced or node.facts.output != node.claim]
 
     def abandoned_outputs(self, made: frozenset[OutputPath], changes: ChangeSet) -> list[OutputPath]:
-        """Returns the outputs of a session that ended before it recorded them, to which nothing renders any more."""
-        self.unrecorded = {*made} - {path for node in self._graph for path, _ in published_files(node.facts)}
-        return sorted(made - {output for output, _ in changes.removed} - self._graph.outputs())
+        """Returns the outputs of earlier sessions to which nothing renders any more, or may be found to."""
+        return self.earlier.begin(made, [output for output, _ in changes.removed])
 
     def revisit_conflicts(self, changes: ChangeSet) -> None:
         """At a start, adds the documents that failed by a cycle or a rival: the conflict may have gone."""
@@ -343,9 +341,7 @@ class ChangeIntake:
 
     def _remove_unrecorded(self, facts: Facts, claims: Collection[OutputPath], changes: ChangeSet) -> None:
         """Removes outputs that no facts name, at paths that a document claimed and others do not."""
-        found = {each for each in self.unrecorded if any(is_of(claim, each) for claim in claims)} if claims else set()
-        gone = found.difference(path for path, _ in files_of(facts))
-        changes.removed += [(each, facts.id) for each in sorted(gone) if {*self._graph.makers(each)} <= {facts.id}]
+        changes.removed += [(each, facts.id) for each in self.earlier.of_claims(facts, claims)]
 
     def _revisit_rivals(self, node: Node, changes: ChangeSet) -> None:
         rivals = [self._graph[each] for each in sorted(self._graph.rivals(node))]

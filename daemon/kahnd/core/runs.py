@@ -295,13 +295,14 @@ class Outcomes:
             self.runs.end(job)
             yield from self.transitions.fail(node, event.problem, finished=finished)
             return
+        paths = paths_of(job, finished.outcome)
         replaced = frozenset(outputs_in_the_way(node.facts, job, finished.outcome))
-        for former in self.transitions.former_outputs(node, paths_of(job, finished.outcome)):
-            if former not in replaced:
-                yield Remove(former, node.facts.id)
+        former = (each for each in self.transitions.former_outputs(node, paths) if each not in replaced)
+        for path in (*former, *self.intake.earlier.replaced(node.facts.id, paths)):
+            yield Remove(path, node.facts.id)
         if finished.outcome.declared or node.facts.declares:
             self.runs.settle(event.run)
-            self.intake.unrecorded.update(paths_of(job, finished.outcome))
+            self.intake.earlier.add(paths)
             documents = to_look_at(self.transitions.graph, finished.outcome.declared)
             yield LookAtDeclared(event.run, node.facts.id, documents)
         else:
@@ -342,19 +343,19 @@ class Outcomes:
             yield from self.transitions.fail_declaring(node, *conflict)
             return
         self.runs.publish(replace(event, outcome=outcome))
-        for path in (*outputs_in_the_way(node.facts, job, outcome), *declared_in_the_way(node, outcome)):
+        declared = staged_declared(node, job, outcome, all_of_it=node.facts.id in self.forced)
+        staged = (*staged_outputs(job, outcome), *declared)
+        earlier = self.intake.earlier.in_the_way([each.output for each in staged])
+        for path in (*outputs_in_the_way(node.facts, job, outcome), *declared_in_the_way(node, outcome), *earlier):
             yield Remove(path, node.facts.id)
-        is_forced = node.facts.id in self.forced
-        yield Publish(
-            event.run, (*staged_outputs(job, outcome), *staged_declared(node, job, outcome, all_of_it=is_forced))
-        )
+        yield Publish(event.run, staged)
 
     def _complete(self, node: Node, job: Job, finished: Finished) -> Iterable[Command]:
         self.runs.end(job)
         self.forced.rendered(node.facts.id)
         self.retries.succeeded(node.facts.id)
         if isinstance(finished.outcome, Rendered):
-            self.intake.unrecorded.difference_update(paths_of(job, finished.outcome))
+            self.intake.earlier.recorded(paths_of(job, finished.outcome))
             yield from self.transitions.complete(node, job, finished.outcome, finished)
 
     def _unmet(self, node: Node, job: Job, event: Finished, needs: Dependency) -> Iterable[Command]:

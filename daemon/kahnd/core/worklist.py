@@ -7,7 +7,18 @@ from collections.abc import Collection, Container, Iterable, Iterator
 from kahnd.core import decision
 from kahnd.core.builds import Forced
 from kahnd.core.changes import ChangeIntake
-from kahnd.core.events import Cancel, Command, CycleFound, EndBuild, FindCycle, LogEvent, Looked, Rechecked, Render
+from kahnd.core.events import (
+    Cancel,
+    Command,
+    CycleFound,
+    EndBuild,
+    FindCycle,
+    LogEvent,
+    Looked,
+    Rechecked,
+    Remove,
+    Render,
+)
 from kahnd.core.graph import Graph
 from kahnd.core.model import CONTENT_KINDS, Dependency, DocumentId, Job, Status
 from kahnd.core.nodes import Node
@@ -34,6 +45,7 @@ class Worklist:
         self._held = HeldDocuments()
         self._retries = RetryLimit(graph)
         self._declarations = intake.declarations
+        self._earlier = intake.earlier
         self.outcomes = Outcomes(
             transitions,
             self._edges,
@@ -58,6 +70,9 @@ class Worklist:
         if self._declarations.has_follow_up:
             return  # that comes first: it may add documents
         if not schedule:
+            if earlier := self._earlier.decided():
+                yield from map(Remove, earlier)
+                return  # the build ends once they are gone
             yield from self._end_build()
         elif self._is_stuck:
             yield from transitions.write_all_edges()
