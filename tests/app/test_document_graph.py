@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import anyio
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.world import LAYOUT
@@ -128,6 +128,14 @@ def test_a_long_chain_has_a_generation_for_each_document() -> None:
     assert [shape.generations[shape.numbers[each]] for each in chain] == [*reversed(range(5_000))]
 
 
+@example(
+    steps=[
+        ("put", DocumentId("a.md"), Status.MISSING),
+        ("put", DocumentId("docs/a.md"), Status.DIRTY),
+        ("look", DocumentId("a.md"), None),
+        ("connect", DocumentId("docs/a.md"), [Dependency(DocumentId("a.md"), Kind.INCLUDE)]),
+    ]
+)
 @given(steps=steps)
 def test_the_model_keeps_up_with_every_change(steps: list[tuple[str, DocumentId, object]]) -> None:
     """However the graph changes between two looks, the picture is as one that is built from nothing."""

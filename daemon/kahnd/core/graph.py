@@ -172,8 +172,7 @@ class Graph:
 
     def put(self, facts: Facts) -> Node:
         """Replaces a document's facts; makes the node if it is new."""
-        if self._changed is not None:
-            self._changed.add(facts.id)
+        self._note_change(facts.id)
         node, before = self._nodes.get(facts.id), None
         if node is None:
             if is_rendering(facts.id):
@@ -199,8 +198,7 @@ class Graph:
     def drop(self, document: DocumentId) -> None:
         """Removes a node that nothing depends on."""
         node = self._nodes[document]
-        if self._changed is not None:
-            self._changed.add(document)
+        self._note_change(document, (each.target for each in node.dependencies))
         self._statuses.count(node.facts, -1)
         del self._nodes[document]
         self._statuses.leave(document)
@@ -216,14 +214,13 @@ class Graph:
         are dropped and added: a command is given its dependencies in order, after a restart too.
         """
         node = self._nodes[document]
-        if self._changed is not None:
-            self._changed.add(document)
         old = node.dependencies
         new = tuple(
             _with_hash(each, getattr(node.trace.get(each), "hash", None)) for each in dict.fromkeys(dependencies)
         )
         was, after = _by_target(old), _by_target(new)
         node.connect(new)
+        self._note_change(document, (*was, *after))
         self._dependents.update(after.keys() - was.keys())
         self._dependents.subtract(was.keys() - after.keys())
         self._needing.update(_needed(new))
@@ -235,6 +232,12 @@ class Graph:
             return Edges(add, drop)
         stored = dict.fromkeys([*(each for each in old if each.target not in drop), *add])
         return Edges(add, drop) if tuple(stored) == new else Edges(new, tuple(was))
+
+    def _note_change(self, document: DocumentId, targets: Iterable[DocumentId] = ()) -> None:
+        """Notes for the follower that a node has changed; targets that are missing may count now, or no more."""
+        if self._changed is not None:
+            self._changed.add(document)
+            self._changed.update(each for each in targets if each in self._statuses.missing)
 
     def orphans(self, targets: Iterable[DocumentId]) -> tuple[DocumentId, ...]:
         """Returns those of the targets that no file stands for and that nothing depends on any more."""
