@@ -394,7 +394,7 @@ def test_the_outputs_of_what_nobody_declares_any_more_go_in_the_first_build_afte
 def test_a_build_of_other_documents_leaves_the_outputs_of_generated_ones_to_the_next() -> None:
     world = broken_and_forgotten("declare docs/x.md fail")
     world.write("docs/a.md", "a")
-    world.start(BuildRequested(RequestId(1), "build", frozenset({DocumentId("docs/a.md")})))
+    world.start(BuildRequested(RequestId("1"), "build", frozenset({DocumentId("docs/a.md")})))
     world.settle()
     assert made(world)["site/x.html"] == "X "
     world.write("docs/d.md", "nothing")
