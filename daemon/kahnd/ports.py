@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
@@ -213,10 +213,11 @@ class History(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Spoilt:
-    """Outputs to render again: absent, or altered."""
+    """Outputs to render again: absent, or altered; `published`: how many publications had ended before the look."""
 
     absent: frozenset[OutputPath] = frozenset()
     altered: frozenset[OutputPath] = frozenset()
+    published: int | None = field(default=None, compare=False)
 
     def __bool__(self) -> bool:
         return bool(self.absent or self.altered)

@@ -251,6 +251,19 @@ def test_an_output_damaged_twice_is_rendered_again_once() -> None:
     assert world.settle() == ["docs/b.md"]
 
 
+def test_a_look_before_an_output_was_made_again_does_not_render_it_once_more() -> None:
+    """Two looks find it absent, and the second one's report is late."""
+    world = at_rest(BOOK)
+    before = world.publications
+    world.lose_output("site/b.html")
+    assert world.settle() == ["docs/b.md"]
+    world.observe_absent("site/b.html", published=before)
+    assert world.settle() == []
+    del world.outputs.texts["site/b.html"]
+    world.observe_absent("site/b.html", published=world.publications)
+    assert world.settle() == ["docs/b.md"]
+
+
 def test_an_output_that_can_not_be_written_is_not_retried_at_every_check() -> None:
     world = at_rest({"docs/a.md": "one"})
     world.save("docs/a.md", "fail")

@@ -177,9 +177,9 @@ class World:
         del self.outputs.texts[path]
         self.observe_absent(path)
 
-    def observe_absent(self, path: str) -> None:
-        """Observes that an output is absent."""
-        self._send(Observed((), "outputs removed", frozenset({OutputPath(path)})))
+    def observe_absent(self, path: str, published: int | None = None) -> None:
+        """Observes that an output is absent; `published`: the number of publications before the look."""
+        self._send(Observed((), "outputs removed", frozenset({OutputPath(path)}), published=published))
 
     def alter_output(self, path: str, text: str) -> None:
         """Writes to an output, and observes that."""
@@ -301,6 +301,7 @@ class World:
             and is_file(facts.id)
             and facts.id not in self.machine.to_rescan
         }
+        self.publications = 0  # which this machine has had the results of
         self.running: dict[str, Job] = {}
         self._jobs: dict[RunId, Job] = {}
         self.computed: dict[str, Finished] = {}
@@ -408,6 +409,7 @@ class World:
         return Resumed(frozenset(now(self.store.frontier())), scope)
 
     def _publish(self, run: RunId, staged: Iterable[StagedOutput]) -> Published:
+        self.publications += 1
         for each in staged:
             assert each.digest == hash_of(self._stages[each.stage])
             if each.output in self.in_the_way:

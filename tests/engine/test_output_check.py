@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -10,7 +10,8 @@ from core.language import hash_of
 from core.world import LAYOUT
 from engine.fakes import MemoryOutputs
 from kahnd.core.graph import Graph
-from kahnd.core.model import Digest, DocumentId, Facts, OutputPath, Problem, Snapshot, Status
+from kahnd.core.model import Digest, DocumentId, Facts, OutputPath, Problem, RunId, Snapshot, Status
+from kahnd.engine.inbox import Publications
 from kahnd.engine.observer import OutputCheck
 from kahnd.ports import Spoilt
 
@@ -24,15 +25,20 @@ class Site(MemoryOutputs):
     def __init__(self) -> None:
         super().__init__()
         self.graph = Graph(LAYOUT, Snapshot(tuple(_done(output, "good") for output in DOCUMENTS)))
-        self.output_check = OutputCheck(self.graph, self)
+        self.publications = Publications()
+        self.output_check = OutputCheck(self.graph, self, self.publications)
         self.meanwhile: Facts | None = None
+        self.after_look: Callable[[], None] | None = None
         for output in DOCUMENTS:
             self.files.write(output, "good")
 
     def spoilt(self, expected: Mapping[OutputPath, Digest | None]) -> Spoilt:
         if self.meanwhile:
             self.graph.put(self.meanwhile)
-        return super().spoilt(expected)
+        found = super().spoilt(expected)
+        if self.after_look:
+            self.after_look()
+        return found
 
 
 def _done(output: OutputPath, text: str) -> Facts:
@@ -68,6 +74,21 @@ async def test_an_output_that_is_published_during_a_check_is_not_reported() -> N
         site.files.write(output, "newer")
     site.meanwhile = _done(A, "newer")
     assert await site.output_check.all() == _only(altered=[B])
+
+
+async def test_a_report_tells_which_publications_the_look_may_have_missed() -> None:
+    """The same bytes are put in place again between the look at the file and the report."""
+    site = Site()
+    del site.files.texts[A]
+
+    def publish() -> None:
+        site.publications.begin(RunId(1), frozenset({A}))
+        site.publications.settle(RunId(1))
+        site.publications.end(RunId(1))
+
+    site.after_look = publish
+    found = await site.output_check.all()
+    assert (found, found.published, site.publications.count) == (_only(absent=[A]), 0, 1)
 
 
 async def test_a_missing_output_at_a_former_path_is_not_reported() -> None:

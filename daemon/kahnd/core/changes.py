@@ -28,13 +28,7 @@ from kahnd.core.model import (
     Status,
 )
 from kahnd.core.nodes import Node, public_place, reach
-from kahnd.core.output_paths import (
-    clash,
-    facet_of,
-    files_of,
-    generated_file,
-    without_output,
-)
+from kahnd.core.output_paths import clash, facet_of, files_of, generated_file, without_output
 from kahnd.core.reasons import FAILED_BEFORE, ON_A_CYCLE
 from kahnd.core.renderings import by_rendering
 from kahnd.core.rules import is_collection
@@ -90,6 +84,7 @@ class ChangeIntake:
         self._graph = graph
         self._orphans: set[DocumentId] = set()
         self.earlier = EarlierOutputs(graph)
+        self.publications = 0
         self._collections = Collections(graph)
         self.declarations = Declarations(graph)
         self._named_outputs: set[str] = set()
@@ -168,10 +163,15 @@ class ChangeIntake:
         for each in self._graph.renderings(document):
             self._remove(each.facts.id, changes)
 
-    def damaged(self, outputs: Iterable[OutputPath], forced: Container[DocumentId]) -> list[Node]:
-        """Returns the documents whose outputs these are, except for `forced` ones that could not be rendered since."""
+    def damaged(
+        self, outputs: Iterable[OutputPath], forced: Container[DocumentId], since: int | None = None
+    ) -> list[Node]:
+        """Returns the documents whose outputs these are.
+
+        It leaves out `forced` ones that could not be rendered yet, and those with a later publication than `since`.
+        """
         makers = dict.fromkeys(each for output in sorted(outputs) for each in sorted(self._graph.claimants(output)))
-        nodes = map(self._graph.__getitem__, makers)
+        nodes = (node for node in map(self._graph.__getitem__, makers) if since is None or node.published <= since)
         return [node for node in nodes if node.facts.id not in forced or node.facts.output != node.claim]
 
     def abandoned_outputs(self, made: frozenset[OutputPath], changes: ChangeSet) -> list[OutputPath]:

@@ -172,6 +172,7 @@ class Observed(msgspec.Struct, frozen=True, gc=False):
     `log` is the line about the look; it is written with the build that follows or is under way.
     `written_during` has, for each document written while renderings ran, the documents that were being rendered.
     `dates`: as in Started, those that differ from before; None for a document that no commit has any more.
+    `published`: how many publications had ended when the outputs were looked at; those made since count as there.
     """
 
     observations: tuple[Observation, ...]
@@ -181,6 +182,7 @@ class Observed(msgspec.Struct, frozen=True, gc=False):
     log: Log | None = None
     written_during: Mapping[DocumentId, tuple[DocumentId, ...]] = msgspec.field(default_factory=dict)
     dates: Mapping[DocumentId, int | None] = msgspec.field(default_factory=dict)
+    published: int | None = None
 
 
 class Propagated(msgspec.Struct, frozen=True, gc=False):

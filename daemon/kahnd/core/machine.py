@@ -250,8 +250,9 @@ class Machine:
     def _changes(self, event: Started | Observed) -> ChangeSet:
         changes = self._intake.observe(event.observations)
         self._intake.date(event.dates, changes, all_of_them=isinstance(event, Started))
+        since = event.published if isinstance(event, Observed) else None
         for outputs, reason in ((event.absent, OUTPUT_GONE), (event.altered, OUTPUT_ALTERED)):
-            damaged = self._intake.damaged(outputs, self._forced.damaged)
+            damaged = self._intake.damaged(outputs, self._forced.damaged, since)
             self._forced.add_damaged(damaged)
             changes.revisit(damaged, reason)
         return changes

@@ -19,7 +19,8 @@ class Node:
 
     `claim`: the output path that its rule gives it, and `more` those after the first, with its aliases. `paged`: it is
     written as pages are, rendered or not, so includes leave out its front matter. `cycle`: the path from it back to
-    itself, if one was found. `unread`: edges of its last rendering that it keeps until the next one.
+    itself, if one was found. `unread`: edges of its last rendering that it keeps until the next one. `published`: the
+    number of its last publication in this session.
     """
 
     facts: Facts
@@ -30,6 +31,7 @@ class Node:
     dependencies: tuple[Dependency, ...] = ()
     cycle: tuple[DocumentId, ...] = ()
     unread: frozenset[Dependency] = frozenset()
+    published: int = 0
     _trace: Mapping[Dependency, Dependency] | None = None
 
     @property

@@ -285,6 +285,7 @@ class Outcomes:
 
     def published(self, event: Published) -> Iterable[Command]:
         """An output is in place, or could not be put there."""
+        self.intake.publications += 1
         finished, job = self.runs.published(event.run), self.runs.job(event.run)
         if job is None or not isinstance(finished.outcome, Rendered):
             raise AssertionError(f"run {event.run} was published but not rendered")
@@ -295,7 +296,7 @@ class Outcomes:
             self.runs.end(job)
             yield from self.transitions.fail(node, event.problem, finished=finished)
             return
-        paths = paths_of(job, finished.outcome)
+        node.published, paths = self.intake.publications, paths_of(job, finished.outcome)
         replaced = frozenset(outputs_in_the_way(node.facts, job, finished.outcome))
         former = (each for each in self.transitions.former_outputs(node, paths) if each not in replaced)
         for path in (*former, *self.intake.earlier.replaced(node.facts.id, paths)):

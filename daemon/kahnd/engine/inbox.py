@@ -38,6 +38,8 @@ class Publications:
         self._outputs: dict[RunId, frozenset[OutputPath]] = {}
         self._settling: dict[RunId, frozenset[OutputPath]] = {}
         self._ended = anyio.Event()
+        self.count = 0
+        """How many have ended, each with outputs in place or a problem."""
 
     def __bool__(self) -> bool:
         return bool(self._outputs)
@@ -49,6 +51,7 @@ class Publications:
     def settle(self, run: RunId) -> None:
         """Record that the outputs are in place."""
         self._settling[run] = self._outputs.pop(run)
+        self.count += 1
 
     def end(self, run: RunId) -> None:
         """Record that the machine has handled the result, and knows the outputs."""

@@ -131,7 +131,8 @@ class Observer:
         await self._first_look_taken.wait()
         spoilt = await self.output_check.near(hints)
         if spoilt:
-            self._send(Observed((), cause_of_spoilt(spoilt), spoilt.absent, spoilt.altered))
+            cause = cause_of_spoilt(spoilt)
+            self._send(Observed((), cause, spoilt.absent, spoilt.altered, published=spoilt.published))
 
     async def look(self, paths: Collection[DocumentId], document: DocumentId, rest_s: float = 0.0) -> None:
         """Look at documents and their outputs because a rendering of `document` found them other than expected.
@@ -143,7 +144,8 @@ class Observer:
         spoilt = await self.output_check.of([*paths, *self.output_check.declarers(paths)])
         async with self._lock:
             observations = await self._timed(self._tree.look(documents_of(paths)))
-            self._send(Observed(observations, cause_of(observations), spoilt.absent, spoilt.altered))
+            cause, published = cause_of(observations), spoilt.published
+            self._send(Observed(observations, cause, spoilt.absent, spoilt.altered, published=published))
             self._send(Rechecked(document, delayed=rest_s > 0))
 
     async def look_at_declared(self, order: LookAtDeclared) -> None:
@@ -267,9 +269,11 @@ class OutputCheck:
         """Look until no output that seems spoilt is being published: the file may be newer than the graph's hash."""
         spoilt, remaining = Spoilt(), tuple(nodes)
         while remaining:
+            before = self._publications.count
             found = await self._look_once(remaining, after_event=after_event)
             unclear = self._publications.unknown(found.absent | found.altered)
-            spoilt = Spoilt(spoilt.absent | (found.absent - unclear), spoilt.altered | (found.altered - unclear))
+            absent, altered = spoilt.absent | (found.absent - unclear), spoilt.altered | (found.altered - unclear)
+            spoilt = Spoilt(absent, altered, before if absent or altered else None)
             remaining = tuple(node for node in remaining if _is_among(node, unclear)) if unclear else ()
             await self._publications.wait_for(unclear)
         return spoilt
