@@ -12,8 +12,8 @@ MODULES := $(BROWSER)/node_modules/.package-lock.json
 .PHONY: run test test-slow test-all check check-rest lint types layers browser browser-check format docs reference openapi screenshots bench bench-sites bench-preview reliability soak agreement recipes lock clean
 
 run: $(STAMP)  ## the daemon on examples/handbook
-	@echo "Rendering examples/handbook into examples/handbook/site: open site/index.html in a browser,"
-	@echo "then edit examples/handbook/docs/_partials/contacts.md and reload. Ctrl-C stops."
+	@echo "Open http://127.0.0.1:8300/ in a browser. If that port is taken, kahnd says below which one it uses."
+	@echo "Then edit examples/handbook/docs/_partials/contacts.md: open pages update by themselves. Ctrl-C stops."
 	@$(BIN)/kahnd -C examples/handbook run
 
 test: $(STAMP)  ## the tests that a change is tried with: every module, in two minutes on two cores
@@ -58,7 +58,7 @@ reference: $(STAMP)  ## what docs/reference tells from the code
 openapi: $(STAMP)  ## docs/reference/openapi.json, from the code
 	$(BIN)/python -m kahnd.api.openapi > docs/reference/openapi.json
 
-screenshots: $(STAMP)  ## the pictures of the theme in docs/images; needs Chromium
+screenshots: $(STAMP)  ## the pictures in docs/images: preview, dashboard, theme; needs Chromium
 	cd docs/_generate && ../../$(BIN)/python -m screenshots
 
 bench: $(STAMP)  ## kahnd beside its peers, into docs/performance.md: takes about half an hour, on a machine that is quiet

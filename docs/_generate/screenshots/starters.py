@@ -1,20 +1,17 @@
-"""Photographs the starters with the theme, for the documentation: `make screenshots`.
-
-Needs Chromium, as the tests of the theme do.
-"""
+"""Pictures of the starters that have the theme."""
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-FOLDER: Final = Path(__file__).parents[1] / "images"
+from screenshots.browser import IMAGES
+
 KINDS: Final = ("site", "book", "report")
 
 
@@ -39,22 +36,19 @@ SHOTS: Final = (
 )
 
 
-def main() -> None:
-    """Make all pictures."""
-    FOLDER.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+def photograph(browser: Browser) -> None:
+    """Make the pictures."""
+    with tempfile.TemporaryDirectory() as folder:
         for kind in KINDS:
             for words in (("init", f"--{kind}", kind), ("-C", kind, "build")):
                 command = [sys.executable, "-m", "kahnd", *words]
                 subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - kahnd itself
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for shot in SHOTS:
             width, height = shot.size
             page = browser.new_page(color_scheme=shot.scheme, viewport={"width": width, "height": height})
             page.goto((Path(folder) / shot.kind / "site" / shot.page).as_uri())
             _type(page, shot.search)
-            page.screenshot(path=FOLDER / f"{shot.name}.png")
-        browser.close()
+            page.screenshot(path=IMAGES / f"{shot.name}.png")
 
 
 def _type(page: Page, text: str) -> None:
@@ -62,7 +56,3 @@ def _type(page: Page, text: str) -> None:
         page.keyboard.press("/")
         page.keyboard.type(text)
         page.wait_for_selector(".found a")
-
-
-if __name__ == "__main__":
-    main()
