@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Route, expect
 
 from e2e.harness import eventually
 from e2e.live_site import (
     CHROMIUM,
+    SOON_MS,
     Site,
     chromium,
     context_of,
@@ -317,6 +318,15 @@ def test_an_image_is_exchanged(site: Site, context: BrowserContext) -> None:
     assert page.evaluate("document.querySelector('img').naturalWidth") == 77
 
 
+def test_an_image_that_is_one_of_several_is_exchanged(site: Site, context: BrowserContext) -> None:
+    site.project.write("docs/small/one.svg", picture(5))
+    site.write("one.svg", picture(10))
+    write(site, "several.md", page_source("# Several", '<img srcset="small/one.svg 9x,one.svg 1x" alt="">'))
+    page = site.open(context, "several.html")
+    write(site, "one.svg", picture(77))
+    page.wait_for_function("document.querySelector('img').naturalWidth === 77")
+
+
 def test_a_changed_script_reloads_the_pages_that_run_it_and_no_other(site: Site, context: BrowserContext) -> None:
     site.write("run.js", "document.documentElement.dataset.ran = 'one'")
     write(site, "runs.md", page_source("# Runs", head='<script src="run.js" defer></script>'))
@@ -372,6 +382,74 @@ def test_the_page_of_what_is_not_there_becomes_the_page_and_a_removed_page_says_
     write(site, "coming.md", page_source("# Here it is", "once more"))
     says(page, "once more")
     expect(page.locator("kahnd-overlay .notice")).to_be_hidden()
+
+
+def test_a_page_that_is_removed_and_put_back_as_it_was_is_not_called_gone(site: Site, context: BrowserContext) -> None:
+    write(site, "back.md", page_source("# Back", "the same"))
+    page = site.open(context, "back.html")
+    site.project.remove("docs/back.md")
+    expect(page.locator("kahnd-overlay .notice")).to_contain_text("no longer made")
+    write(site, "back.md", page_source("# Back", "the same"))
+    expect(page.locator("kahnd-overlay .notice")).to_be_hidden()
+    assert updates(page) == 0
+
+
+def test_names_that_no_file_can_have_disturb_no_other_tab(site: Site, context: BrowserContext) -> None:
+    """All tabs share a connection, which the daemon ends if it is told of a name that is too long."""
+    write(site, "calm.md", page_source("# Calm", "before"))
+    page, other = site.open(context, "calm.html"), context.new_page()
+    other.goto(site.url + "x" * 5_000)
+    page.evaluate("name => fetch(name)", "y" * 5_000)
+    page.wait_for_function("performance.getEntriesByType('resource').some(each => each.name.endsWith('yyy'))")
+    write(site, "calm.md", page_source("# Calm", "after"))
+    says(page, "after")
+
+
+def test_a_page_in_an_old_encoding_is_updated(site: Site, context: BrowserContext) -> None:
+    def source(text: str) -> bytes:
+        return f"<!doctype html><meta charset=iso-8859-1><title>t</title><main>{text}</main>".encode("latin-1")
+
+    site.project.path("docs/old.html").write_bytes(source("déjà"))
+    site.project.wait()
+    page = site.open(context, "old.html")
+    site.project.path("docs/old.html").write_bytes(source("à la carte"))
+    says(page, "à la carte")
+
+
+@pytest.mark.parametrize("policy", ["connect-src 'none'", "require-trusted-types-for 'script'"])
+def test_a_page_whose_policy_forbids_to_read_it_is_loaded_again(
+    site: Site, context: BrowserContext, policy: str
+) -> None:
+    head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    write(site, "closed.md", page_source("# Closed", "before", head=head))
+    page = context.new_page()
+    page.goto(site.url + "closed.html")
+    says(page, "before")
+    write(site, "closed.md", page_source("# Closed", "after", head=head))
+    says(page, "after")
+
+
+def test_a_page_that_could_not_be_read_at_first_is_updated(site: Site, context: BrowserContext) -> None:
+    write(site, "later.md", page_source("# Later", "before"))
+    page = context.new_page()
+    refused: list[str] = []
+    page.set_default_timeout(SOON_MS)
+
+    def refuse(route: Route) -> None:
+        if route.request.resource_type == "fetch" and len(refused) < 2:
+            refused.append(route.request.url)
+            route.abort() if len(refused) == 1 else route.fulfill(status=502, body="no daemon is there")
+        else:
+            route.continue_()
+
+    page.route("**/later.html", refuse)
+    page.goto(site.url + "later.html")
+    while not refused:  # playwright calls `refuse` while it waits
+        page.wait_for_timeout(10)
+    write(site, "later.md", page_source("# Later", "after"))
+    says(page, "after")
+    assert len(refused) == 2
+    expect(page.locator("kahnd-overlay .notice")).to_have_count(0)
 
 
 def test_a_page_with_a_strict_policy_of_its_own_is_updated(site: Site, context: BrowserContext) -> None:

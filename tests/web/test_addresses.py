@@ -71,6 +71,7 @@ def test_an_address_means_a_file_in_the_output_folder(target: str, file: str) ->
         "/a#b",
         "/?x\r\ny",
         "/" + "x" * 20_000,
+        f"/{'a' * 4_090}",
     ],
 )
 def test_an_address_that_could_mean_something_else_is_refused(target: str) -> None:

@@ -32,6 +32,12 @@ TAG = b"<script src=x></script>"
         ("<template><body></template></head>", "<template><body></template>@</head>"),
         ("<head><base href='https://x/'></head>", "<head>@<base href='https://x/'></head>"),
         ("<header></header><bodyguard></head>", "<header></header><bodyguard>@</head>"),
+        ('<head><meta content="the <body> tag"></head>', '<head><meta content="the <body> tag">@</head>'),
+        ("<head><meta content = '</head >'></head>", "<head><meta content = '</head >'>@</head>"),
+        ("<head><meta content=5\"><body title='\"'>", "<head><meta content=5\">@<body title='\"'>"),
+        ("<script title='</script>'>'</head>'</script></head>", "<script title='</script>'>'</head>'</script>@</head>"),
+        ("<p title='<body>", "@<p title='<body>"),
+        ("<!-- c -->\n<!doctype html>text", "<!-- c -->\n<!doctype html>@text"),
         ("<script>'</head>'", "@<script>'</head>'"),
         ("<!doctype html><!-- </head>", "<!doctype html>@<!-- </head>"),
     ],
@@ -77,6 +83,8 @@ def test_a_large_page_of_open_comments_takes_no_long_time() -> None:
     page = b"<!--" * 500_000
     assert with_tag(page, TAG) == TAG + page
     assert with_tag(b"<script" * 500_000, TAG).startswith(TAG)
+    assert with_tag(b"<p title='" * 500_001, TAG).startswith(TAG)
+    assert with_tag(b"<p>" * 500_000, TAG).startswith(TAG)
 
 
 def test_names_are_text_in_the_tag() -> None:

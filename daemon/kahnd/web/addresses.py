@@ -77,6 +77,8 @@ def output_address(target: str) -> OutputAddress | RefusedAddress:
     if None in names:
         return RefusedAddress("the path has an empty or a dotted segment, or an encoded slash or control character")
     whole = "/".join(map(str, names))
+    if len(f"{whole}/{INDEX}") > LONGEST_PATH:
+        return RefusedAddress("the path is too long")
     shown = last or (folders[-1] if folders else "")
     return OutputAddress(whole, shown, is_folder=not last, depth=len(folders), query=f"{mark}{query}")
 

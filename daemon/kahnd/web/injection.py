@@ -1,7 +1,7 @@
 """Puts the client's tag into the HTML of a page that is served. The rest of the page's bytes stays as it is.
 
-The tag goes before the end of the head, and before a `<base>` that would move the client's address. The scan looks only
-for what may hide a tag from a browser: comments, and elements whose content is text.
+The tag goes before the end of the head, and before a `<base>` that would move the client's address. The scan skips what
+may hide a tag from a browser: comments, attributes, and elements whose content is text.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from html import escape
 from typing import Final
 
 _STOPS: Final = re.compile(
-    rb"<(?:(?P<comment>!--)|(?P<text>script|style|title|textarea|noscript|template)(?=[\s/>])"
-    rb"|(?:/head|body|frameset|base)(?=[\s/>]))",
-    re.IGNORECASE,
+    rb"<(?:(?P<comment>!--)|(?P<end>(?:/head|body|frameset|base)(?=[\s/>]))|(?P<name>[a-z][^\s/>]*))", re.IGNORECASE
 )
-_START: Final = re.compile(rb"\s*(?:<!doctype[^>]*>)?", re.IGNORECASE)
+_TEXTS: Final = frozenset({b"script", b"style", b"title", b"textarea", b"noscript", b"template"})
+_ATTRIBUTES: Final = re.compile(rb"(?:[^=>]|=\s*(?:\"[^\"]*\"|'[^']*'|(?![\"'\s])))*+>")
+"""The rest of a tag: a value in quotes may hold `>`."""
+_START: Final = re.compile(rb"(?>\s|<!--.*?-->)*+(?:<!doctype[^>]*>)?", re.IGNORECASE | re.DOTALL)
+"""What comes before the page's first element: a tag before the doctype would have browsers ignore that."""
 MAX_HEAD_BYTES: Final = 1 << 20
 """How far the end of the head is looked for, so that no page holds up the daemon."""
 _UTF_8_MARK: Final = b"\xef\xbb\xbf"
@@ -64,14 +66,24 @@ def _end_of_head(page: bytes) -> int:
     doctype = _START.match(page, start)
     first = place = doctype.end() if doctype else start
     while stop := _STOPS.search(page, place, MAX_HEAD_BYTES):
+        if stop["end"]:
+            return stop.start()
         if stop["comment"]:
             end = page.find(b"-->", stop.start() + len(b"<!"), MAX_HEAD_BYTES)  # `<!-->` is a whole comment
-        elif name := stop["text"]:
-            closing = re.compile(rb"</" + name + rb"(?=[\s/>])", re.IGNORECASE).search(page, stop.end(), MAX_HEAD_BYTES)
-            end = closing.start() if closing else -1
         else:
-            return stop.start()
+            end = _end_of_element(page, stop)
         if end < 0:
             return first
         place = end + 1
     return first
+
+
+def _end_of_element(page: bytes, start: re.Match[bytes]) -> int:
+    """Returns where a tag ends, or the text in an element that holds nothing else; -1 if that is nowhere."""
+    name = start["name"]
+    attributes = _ATTRIBUTES.match(page, start.end(), MAX_HEAD_BYTES)
+    if attributes is None or name.lower() not in _TEXTS:
+        return attributes.end() - 1 if attributes else -1
+    closing = re.compile(rb"</" + name + rb"(?=[\s/>])", re.IGNORECASE)
+    found = closing.search(page, attributes.end(), MAX_HEAD_BYTES)
+    return found.start() if found else -1

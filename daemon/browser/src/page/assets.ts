@@ -4,9 +4,10 @@ import type { Kind } from "../live/messages";
 import { outputPath } from "./base";
 import { isStylesheet } from "./tree";
 import { loaded } from "./update";
+import { urlsIn, versioned, withUrls } from "./urls";
 
 const MOST = 500;
-const PARAMETER = "kahnd";
+const LONGEST = 500; // characters of a path: the daemon takes no message of more than a megabyte
 const ADDRESSES = ["src", "href", "poster", "data", "srcset"];
 const USERS = "img, source, video, audio, track, object, embed, input[src], image, use, feImage, link[rel~=icon]";
 
@@ -71,7 +72,8 @@ export class Assets {
 
   #use(url: string, since: number): boolean {
     const path = this.#pathOf(url);
-    if (path === undefined || path === this.#own || this.#paths.has(path) || this.#paths.size >= MOST) return false;
+    if (path === undefined || path === this.#own || this.#paths.has(path)) return false;
+    if (path.length > LONGEST || this.#paths.size >= MOST) return false;
     this.#paths.set(path, null);
     this.#since.set(path, since);
     return true;
@@ -106,10 +108,7 @@ export class Assets {
     for (const name of ADDRESSES) {
       const value = element.getAttribute(name);
       if (value === null) continue;
-      const fresh = candidates(name, value).reduce(
-        (text, url) => (this.#pathOf(absolute(url)) === path ? text.replace(url, versioned(url, version)) : text),
-        value,
-      );
+      const fresh = withUrls(name, value, (url) => (this.#pathOf(absolute(url)) === path ? versioned(url, version) : url));
       if (fresh !== value) element.setAttribute(name, fresh);
     }
   }
@@ -117,14 +116,7 @@ export class Assets {
 
 /** The absolute URLs that an element names. */
 function addresses(element: Element): string[] {
-  return ADDRESSES.flatMap((name) => candidates(name, element.getAttribute(name) ?? "")).map(absolute);
-}
-
-/** The URLs in an attribute: several in a `srcset`. */
-function candidates(name: string, value: string): string[] {
-  if (!value) return [];
-  if (name !== "srcset") return [value];
-  return value.split(/,\s+/).map((each) => each.trim().split(/\s+/)[0] ?? "");
+  return ADDRESSES.flatMap((name) => urlsIn(name, element.getAttribute(name) ?? "")).map(absolute);
 }
 
 function absolute(url: string): string {
@@ -133,11 +125,4 @@ function absolute(url: string): string {
   } catch {
     return "";
   }
-}
-
-/** A URL with a parameter that makes it another one; written as it was. */
-function versioned(url: string, version: string): string {
-  const [plain, fragment] = [url.replace(/#.*$/s, ""), /#.*$/s.exec(url)?.[0] ?? ""];
-  const bare = plain.replace(new RegExp(`([?&])${PARAMETER}=[^&]*&?`), "$1").replace(/[?&]$/, "");
-  return `${bare}${bare.includes("?") ? "&" : "?"}${PARAMETER}=${version}${fragment}`;
 }

@@ -10,6 +10,7 @@ import { number, OWN_SCRIPT, type Part, read, scripts } from "./tree";
 import { pairWithShown, Update } from "./update";
 
 const RETRY_MS = 1_000;
+const NOT_FOUND = 404;
 const GONE = "This page is no longer made: its document, or the rule for it, is gone.";
 
 /** What kahnd's script on a page tells. */
@@ -34,6 +35,8 @@ export class ShownPage {
   #wanted: { hash: string | null } | undefined;
   #isBusy = false;
   #isLeft = false;
+  /** The page's own policy forbids to read it from a script: it is loaded again in the place of an update. */
+  #isForbidden = false;
 
   constructor(script: HTMLScriptElement) {
     this.#version = versionOf(script);
@@ -51,6 +54,10 @@ export class ShownPage {
   }
 
   #follow(): void {
+    document.addEventListener("securitypolicyviolation", (event) => {
+      const isOurs = event.blockedURI === this.#url || event.sample.startsWith("DOMParser");
+      if (isOurs && event.disposition === "enforce") this.#isForbidden = true;
+    });
     document.addEventListener("visibilitychange", () => {
       this.#show();
       void this.#catchUp();
@@ -65,7 +72,7 @@ export class ShownPage {
     });
     afterLoad(() => {
       this.#show();
-      this.#served ??= this.#readServed();
+      this.#keepServed().catch(() => undefined); // it is read when there is another version
     });
   }
 
@@ -120,14 +127,20 @@ export class ShownPage {
   async #catchUp(): Promise<void> {
     if (this.#isBusy) return;
     this.#isBusy = true;
+    let wanted: { hash: string | null } | undefined;
     try {
       while (this.#wanted && isVisible()) {
-        const wanted = this.#wanted;
+        wanted = this.#wanted;
         this.#wanted = undefined;
         if (wanted.hash === null || wanted.hash !== this.#hash) await this.#update();
+        else this.#overlay.notice(""); // the page was gone, and is again as it was
       }
     } catch {
-      this.#wanted ??= { hash: null }; // the daemon did not answer
+      if (this.#isForbidden && wanted?.hash) {
+        location.reload();
+        return;
+      }
+      this.#wanted ??= wanted; // the daemon did not answer
       setTimeout(() => void this.#catchUp(), RETRY_MS);
     } finally {
       this.#isBusy = false;
@@ -135,9 +148,12 @@ export class ShownPage {
   }
 
   async #update(): Promise<void> {
-    const [served, fresh] = await Promise.all([(this.#served ??= this.#readServed()), this.#fetch("no-cache")]);
+    const [served, fresh] = await Promise.all([this.#keepServed(), this.#fetch("no-cache")]);
     const hash = fresh.version?.hash ?? null;
-    if (hash !== null && hash === this.#hash) return;
+    if (hash !== null && hash === this.#hash) {
+      this.#overlay.notice("");
+      return;
+    }
     if (!fresh.version || (hash === null && this.#hash !== null)) {
       this.#overlay.notice(GONE);
       return;
@@ -159,6 +175,16 @@ export class ShownPage {
     this.#show();
   }
 
+  async #keepServed(): Promise<{ tree: Part; scripts: string[] }> {
+    this.#served ??= this.#readServed();
+    try {
+      return await this.#served;
+    } catch (error) {
+      this.#served = undefined; // the daemon did not answer: the next time it may
+      throw error;
+    }
+  }
+
   /** The page as it was served, and which node each part of it has become; from the browser's cache if it is there. */
   async #readServed(): Promise<{ tree: Part; scripts: string[] }> {
     const served = await this.#fetch("force-cache");
@@ -171,7 +197,8 @@ export class ShownPage {
 
   async #fetch(cache: RequestCache): Promise<{ document: Document; version: Version | undefined }> {
     const answer = await fetch(this.#url, { cache, headers: { Accept: "text/html" } });
-    const parsed = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (!answer.ok && answer.status !== NOT_FOUND) throw new Error(`the answer is ${answer.status}`); // of a proxy, too
+    const parsed = new DOMParser().parseFromString(await textOf(answer), "text/html");
     const script = parsed.querySelector<HTMLScriptElement>(OWN_SCRIPT);
     return { document: parsed, version: script ? versionOf(script) : undefined };
   }
@@ -198,6 +225,12 @@ export class ShownPage {
 function versionOf(script: HTMLScriptElement): Version {
   const { kahndPath = "", kahndHash = "", kahndDaemon = "", kahndToken = "" } = script.dataset;
   return { path: kahndPath, hash: kahndHash || null, daemon: kahndDaemon, token: kahndToken };
+}
+
+/** The text of a page, in the encoding that the browser reads the page in. */
+async function textOf(answer: Response): Promise<string> {
+  const named = /charset=([^;\s]+)/i.exec(answer.headers.get("Content-Type") ?? "")?.[1];
+  return new TextDecoder(named ?? document.characterSet).decode(await answer.arrayBuffer());
 }
 
 function isVisible(): boolean {
