@@ -285,6 +285,7 @@ async def test_what_is_in_view_is_rendered_first_until_nobody_looks(tmp_path: Pa
         async with browser(kahnd) as client:
             await client.show("a.html", "1", tab="one", visible=True)
             await client.show("b.html", "1", tab="two", visible=False)
+            await until(lambda: len(kahnd.preferred) == 1)
             await client.show("b.html", "1", tab="two", visible=True)
             await client.show("a.html", "1", tab="one", visible=True)
             await until(lambda: len(kahnd.preferred) == 2)
@@ -299,6 +300,7 @@ async def test_browsers_are_counted_and_how_long_they_took_to_show_a_save(tmp_pa
             assert kahnd.metrics.browsers == 1
             await client.show("a.html", "1", visible=True)
             await client.hear("problems")
+            await until(lambda: kahnd.preferred == [{"a.md"}])
             kahnd.metrics.on_event("build.started", {"save_age_ms": 5.0})
             kahnd.rendered("a.html", "2")
             await client.hear("changed")
@@ -309,3 +311,15 @@ async def test_browsers_are_counted_and_how_long_they_took_to_show_a_save(tmp_pa
             await until(lambda: kahnd.preferred[-1] == frozenset())
             assert kahnd.metrics.save_to_browser.cumulative()[-1][1] == 1
         await until(lambda: kahnd.metrics.browsers == 0)
+
+
+async def test_tabs_that_come_at_once_have_the_daemon_look_once(tmp_path: Path) -> None:
+    async with daemon(tmp_path) as kahnd:
+        kahnd.outputs.publish("a.html", "1")
+        async with browser(kahnd) as client:
+            for number in range(100):
+                kahnd.outputs.publish(f"{number}.html", "1")
+            for number in range(100):
+                await client.show(f"{number}.html", "1", tab=str(number), visible=True)
+            await until(lambda: len(kahnd.preferred[-1:] and kahnd.preferred[-1]) == 100)
+            assert len(kahnd.preferred) < 50

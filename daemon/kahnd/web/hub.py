@@ -17,6 +17,7 @@ from time import monotonic
 from typing import Any, Final
 
 import anyio
+import anyio.lowlevel
 import msgspec
 from aiohttp import WSCloseCode, WSMsgType, web
 
@@ -47,6 +48,8 @@ MAX_RECENT: Final = 5_000
 """The latest changes that are remembered, for pages that were loading meanwhile."""
 MAX_BROWSERS: Final = 500
 """The browsers that may listen at once, and tabs without a SharedWorker."""
+LOOKING_S: Final = 0.01
+"""How long what is looked at may change before the daemon is told."""
 CLOSING_S: Final = 0.1
 """How long the end of a connection may take when the daemon ends."""
 _OF_A_DOCUMENT: Final = frozenset(
@@ -150,6 +153,7 @@ class Hub:
         self._is_due = False
         self._count = self._broken()
         self._recent: OrderedDict[str, float] = OrderedDict()
+        self._looking: asyncio.TimerHandle | None = None
         context.hear(self.on_event)
 
     @property
@@ -212,6 +216,15 @@ class Hub:
                 browser.subscription.count()
             browser.wake()
 
+    def _look(self) -> None:
+        """Has the daemon be told what is looked at: once, however many tabs come and go at a time."""
+        if self._looking is None:
+            self._looking = self._loop.call_later(LOOKING_S, self._looked)
+
+    def _looked(self) -> None:
+        self._looking = None
+        self._audience.looks_at(self.looked_at)
+
     def _remember(self, paths: Iterable[str]) -> None:
         for path in paths:
             self._recent[path] = monotonic()
@@ -247,7 +260,7 @@ class Hub:
             del self._browsers[browser]
             self._follow(browser, frozenset())
             self._audience.count(len(self._browsers))
-            self._audience.looks_at(self.looked_at)
+            self._look()
         return socket
 
     async def close(self, _: web.Application) -> None:
@@ -262,6 +275,7 @@ class Hub:
                 self._take(browser, decode(message.data if message.type is WSMsgType.TEXT else ""))
             except msgspec.MsgspecError:  # no browser of ours says it
                 await socket.close(code=WSCloseCode.UNSUPPORTED_DATA)
+            await anyio.lowlevel.checkpoint()  # others have their turn, however much one browser says
 
     def _take(self, browser: Browser, message: FromBrowser) -> None:
         match message:
@@ -272,10 +286,10 @@ class Hub:
                 if message.hash and browser.told.get(message.path) == message.hash:
                     del browser.told[message.path]
                     self._audience.shown()
-                self._audience.looks_at(self.looked_at)
+                self._look()
             case Gone():
                 browser.subscription.gone(message.tab)
-                self._audience.looks_at(self.looked_at)
+                self._look()
             case Hello():
                 browser.subscription.count()
         self._follow(browser, browser.subscription.paths)
