@@ -15,6 +15,7 @@ from agreement.replay import Keeper
 from agreement.state_machine import run
 from agreement.trial import Tally
 
+EXAMPLES, STEPS = 4, 60
 FAILURE = Path(tempfile.gettempdir()) / "kahnd-agreement.json"
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 def test_outputs_always_equal_a_fresh_build_without_unnecessary_renderings(tmp_path: Path) -> None:
     """`make agreement` tries projects for as long as one likes."""
     tally = Tally()
-    run(tmp_path, Keeper(FAILURE), tally, examples=3, step_count=60, derandomize="CI" in os.environ)
-    assert tally.steps >= 300
-    assert tally.fresh >= 4
+    run(tmp_path, Keeper(FAILURE), tally, examples=EXAMPLES, step_count=STEPS, derandomize="CI" in os.environ)
+    assert tally.steps >= EXAMPLES * STEPS
+    assert tally.fresh >= EXAMPLES
     assert tally.done > tally.documents / 2, "most documents are broken most of the time: little is shown"
