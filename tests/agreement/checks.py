@@ -184,7 +184,8 @@ def compare_fresh(tree: Tree, kept: Mapping[str, object], live: Built, anew: Bui
 
     `kept`: what documents have declared last; a fresh build can't know what those that are not done have.
     """
-    now, (report, outputs), (fresh, fresh_outputs) = evaluate(tree), live, anew
+    now, (report, outputs), (fresh, found) = evaluate(tree), live, anew
+    fresh_outputs = {path: each for path, each in found.items() if path in now.outputs or not _may_be_early(now, path)}
     compare_troubles(now, fresh)
     compare_warnings(now, fresh)
     _agree("fresh outputs", fresh_outputs, _encoded(now.outputs))
@@ -199,6 +200,13 @@ def compare_fresh(tree: Tree, kept: Mapping[str, object], live: Built, anew: Bui
             dict.fromkeys(_names(fresh, "failed"), "failed"),
         )
         assert bool(report["cycles"]) == bool(fresh["cycles"])
+
+
+def _may_be_early(now: Evaluation, output: str) -> bool:
+    """Returns whether a document that is not done may have made this before what it needs was declared."""
+    broken = now.present - now.done if now.declares else ()
+    nodes = (each for document in broken for each in now.renderings_of(document) if each in now.claims)
+    return any(output == claim or stands_for(output, claim) for each in nodes for claim in now.claims_of(each))
 
 
 def _encoded(outputs: Mapping[str, str]) -> dict[str, bytes]:
