@@ -256,7 +256,7 @@ def measured(browser: Browser, arguments: Any, place: Path) -> Iterator[tuple[st
         with hugo(site, document) as shown:
             yield row("Hugo's server: the same", documents, latencies(browser, shown, edits), edits)
     if arguments.vite:
-        with vite(arguments.vite, place / "vite", html) as shown:
+        with vite(arguments.vite.resolve(), place / "vite", html) as shown:
             yield row("Vite: the same page as HTML", 1, latencies(browser, shown, edits), edits)
     small = pages.for_kahnd(place / "small", "layers", pages.layers(min(documents, 1_000)))
     alone, beside = build_ms(small, 5)
