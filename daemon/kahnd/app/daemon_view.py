@@ -1,4 +1,4 @@
-"""What a daemon shows to those who follow it: the live view, editors' problems, notifications, and the web face."""
+"""The view of a daemon for its listeners: the live view, editors' problems, notifications, and the web face."""
 
 from __future__ import annotations
 

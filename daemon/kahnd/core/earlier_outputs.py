@@ -1,11 +1,11 @@
 """Outputs that the journal names and the facts of no document do: the database was lost, or a session has crashed.
 
 A document keeps its last good outputs although it can't be rendered now, and although only the journal knows of them.
-What nothing renders to is removed, but not before all documents are known that may:
+An output that nothing renders to is removed, but only once all documents are known that may render to it:
 
 - A generated document is unknown until its declarer has been rendered. So outputs stay until everything is decided on.
-- A file with a hash in its path, or in a folder that a document fills, may be one of its last good rendering. It stays
-  until that document is rendered, which tells.
+- A file with a hash in its path, or in a folder that a document fills, may be of the last good rendering. It stays
+  until rendering that document shows whether it is.
 
 The files of generated documents go at once: renderings would find them.
 """

@@ -44,7 +44,7 @@ class Histogram:
 
 
 class Metrics:
-    """What has happened since the daemon started. `browsers` is how many browsers are connected."""
+    """Counts and durations since the daemon started. `browsers` is how many browsers are connected."""
 
     def __init__(
         self, wall_clock: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic

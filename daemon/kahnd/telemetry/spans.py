@@ -68,7 +68,7 @@ class BuildSpans:
 def otlp_spans(environ: Mapping[str, str], log: Callable[..., None]) -> BuildSpans:
     """Returns spans that go where the standard variables (`OTEL_EXPORTER_OTLP_…`) say, below `TRACEPARENT`.
 
-    What the exporter has to say is logged, each message once.
+    The exporter's messages are logged, each once.
     """
     logging.getLogger("opentelemetry").addHandler(_ToLog(log))
     logging.getLogger("opentelemetry").propagate = False

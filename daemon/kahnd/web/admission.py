@@ -1,4 +1,4 @@
-"""Who may ask the preview: decided by a request's head alone, before anything else looks at the request.
+"""Admits or refuses requests to the preview, by their heads alone, before anything else looks at them.
 
 Any page in any tab can send requests to this machine. Three facts tell kahnd's own pages from those: the Host, which a
 name that was pointed here does not have (DNS rebinding); the Origin and Sec-Fetch headers, which pages can't forge; and
@@ -27,7 +27,7 @@ _PAGES: Final = frozenset({"", "document", "iframe", "frame"})
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a request's head says of who asks. Headers that are absent are empty.
+    """The parts of a request's head that tell who sent it. Headers that are absent are empty.
 
     `hosts` and `origins` are all values of these headers. `tokens` are those that it shows in its address or a header,
     `cookie` the one in its cookie.

@@ -1,4 +1,4 @@
-"""What every part of the web face is given, and the headers that its answers share."""
+"""The context that every part of the web face is given, and the headers that its answers share."""
 
 from __future__ import annotations
 

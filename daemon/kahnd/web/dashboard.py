@@ -63,7 +63,7 @@ class RunningBuild(schemas.Answer, frozen=True):
 
 
 class DashboardStatus(schemas.Answer, frozen=True):
-    """What `kahnd status` tells, the first of many failures, and the build under way, if there is one.
+    """The facts of `kahnd status`, the first of many failures, and the build under way, if there is one.
 
     `editors`: for each document that is named, the address that opens the place of its problem in an editor.
     `trouble`: why nothing is rendered for now. `broken`: the number of failed and blocked documents.

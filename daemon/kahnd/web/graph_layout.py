@@ -14,7 +14,7 @@ SWEEPS: Final = 6
 COLUMN: Final = 4.0
 """The distance between columns; that between rows is 1, since names are wide."""
 GAP: Final = 2.0
-"""What separates two layers beyond that."""
+"""The further distance between two layers."""
 FEWEST_ROWS: Final = 10
 
 Point = tuple[float, float]

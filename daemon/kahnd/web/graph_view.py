@@ -55,7 +55,7 @@ class NodeView(schemas.Answer, frozen=True):
 class GraphAnswer(schemas.Answer, frozen=True, kw_only=True):
     """A view. Edges are positions in `nodes`, dependent and dependency, and a number of edges.
 
-    Who has the view of the same `shape` gets `counts` alone, in the order of the nodes. `left_out`: edges.
+    A browser that has the view of the same `shape` gets `counts` alone, in the order of the nodes. `left_out`: edges.
     """
 
     shape: int

@@ -66,7 +66,7 @@ _OF_ALL: Final = frozenset({LogEvent.BUILD_FINISHED, LogEvent.SCAN_FINISHED})
 
 @dataclass(slots=True)
 class Noted:
-    """What is to be compared with what browsers show: outputs of documents, paths, or all."""
+    """Outputs to compare with those that browsers show: of documents, at paths, or all."""
 
     documents: set[str] = field(default_factory=set)
     paths: set[str] = field(default_factory=set)
@@ -166,7 +166,7 @@ class Hub:
         """The pages that somebody looks at."""
         return frozenset().union(*(each.subscription.looked_at for each in self._browsers))
 
-    # What happens in the daemon
+    # Events of the daemon
 
     def on_event(self, event: str, fields: Mapping[str, Any]) -> None:
         """Hears of an event, on any thread; what follows from it is told in the event loop's next turn."""
@@ -240,7 +240,7 @@ class Hub:
         found = self._index.find(path)
         return found.digest if found else None
 
-    # What browsers say
+    # Messages of browsers
 
     async def listen(self, request: web.Request) -> web.StreamResponse:
         """Answers an upgrade, until the browser leaves. The middleware has checked who asks."""
@@ -305,7 +305,7 @@ class Hub:
             self._showing.setdefault(path, set()).add(browser)
         browser.followed = frozenset(paths)
 
-    # What browsers are told
+    # Messages to browsers
 
     async def _send_to(self, browser: Browser, socket: web.WebSocketResponse, request: web.Request) -> None:
         """Sends what waits, as long as the browser reads it."""

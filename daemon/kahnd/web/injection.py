@@ -18,7 +18,7 @@ _TEXTS: Final = frozenset({b"script", b"style", b"title", b"textarea", b"noscrip
 _ATTRIBUTES: Final = re.compile(rb"(?:[^=>]|=\s*(?:\"[^\"]*\"|'[^']*'|(?![\"'\s])))*+>")
 """The rest of a tag: a value in quotes may hold `>`."""
 _START: Final = re.compile(rb"(?>\s|<!--.*?-->)*+(?:<!doctype[^>]*>)?", re.IGNORECASE | re.DOTALL)
-"""What comes before the page's first element: a tag before the doctype would have browsers ignore that."""
+"""Matches all before the page's first element: a tag before the doctype would have browsers ignore that."""
 MAX_HEAD_BYTES: Final = 1 << 20
 """How far the end of the head is looked for, so that no page holds up the daemon."""
 _UTF_8_MARK: Final = b"\xef\xbb\xbf"
@@ -28,7 +28,7 @@ _OTHER_MARKS: Final = (b"\xfe\xff", b"\xff\xfe")
 
 @dataclass(frozen=True, slots=True)
 class PageTag:
-    """What the client on a page knows: which output of which document it shows, and how to reach the daemon.
+    """The data of the client on a page: which output of which document it shows, and how to reach the daemon.
 
     `base`: the way from the page to the top of the preview. `digest` is empty for a page that stands in for another.
     """

@@ -1,4 +1,4 @@
-"""What the daemon and browsers tell each other over the WebSocket; daemon/browser/src/live/messages.ts has the same.
+"""The messages of the WebSocket, both ways; daemon/browser/src/live/messages.ts has the same.
 
 Every message states what is so now, so a later one about the same path replaces an earlier one.
 """

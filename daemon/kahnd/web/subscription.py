@@ -1,4 +1,4 @@
-"""What one browser shows, and what it is to be told. Pure: no socket, no clock, no graph.
+"""One browser's tabs, and the changes that it has still to hear of. Pure: no socket, no clock, no graph.
 
 There is at most one thing to tell about each path, and only about paths that the browser's tabs have named. So what
 waits for a slow browser is bounded, and still true when it is sent.
@@ -34,7 +34,7 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a browser is told: changes and hashes, and the problems of the `judged` pages, of the `asked` ones again."""
+    """News for a browser: changes and hashes, and the problems of the `judged` pages, of the `asked` ones again."""
 
     messages: tuple[Changed | Known, ...]
     judged: tuple[str, ...]
