@@ -103,6 +103,17 @@ def context_of(browser: Browser, **options: Any) -> BrowserContext:
     return context
 
 
+@contextmanager
+def faultless_context(browser: Browser) -> Iterator[BrowserContext]:
+    """Yields a context, and asserts in the end that no page of it has raised an error."""
+    context = context_of(browser)
+    errors: list[str] = []
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    yield context
+    context.close()
+    assert errors == []
+
+
 def says(page: Page, text: str) -> None:
     """Returns when the page has this text."""
     expect(page.locator("main")).to_contain_text(text)

@@ -16,6 +16,7 @@ from e2e.live_site import (
     Site,
     chromium,
     context_of,
+    faultless_context,
     page_source,
     ready,
     says,
@@ -44,12 +45,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = context_of(browser)
-    errors: list[str] = []
-    context.on("weberror", lambda error: errors.append(str(error.error)))
-    yield context
-    context.close()
-    assert errors == []
+    with faultless_context(browser) as context:
+        yield context
 
 
 def write(site: Site, name: str, content: str, code: int = 0) -> None:
